@@ -1,0 +1,104 @@
+//! Ids: a number or a string, as the API gave it, and never mixed up between resources.
+
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::{Deserialize as DeriveDeserialize, Serialize};
+
+use crate::text::Printable;
+
+/// The id of a record, which remembers whether the API sent a number or a string.
+///
+/// Numbers sort before strings, and as numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(untagged)]
+pub enum Id {
+    /// A whole number that fits in 64 bits with a sign.
+    Number(i64),
+    /// Anything that the API quotes: UUIDs, slugs, and numbers in quotes too.
+    Text(Box<str>),
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => Printable(text).fmt(f),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct IdVisitor;
+        impl Visitor<'_> for IdVisitor {
+            type Value = Id;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number of at most 64 bits or a string")
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Id, E> {
+                Ok(Id::Number(number))
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Id, E> {
+                i64::try_from(number)
+                    .map(Id::Number)
+                    .map_err(|_| E::invalid_value(de::Unexpected::Unsigned(number), &self))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Id, E> {
+                Ok(Id::Text(text.into()))
+            }
+        }
+        deserializer.deserialize_any(IdVisitor)
+    }
+}
+
+/// The id of a user.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, DeriveDeserialize)]
+#[serde(transparent)]
+pub struct UserId(pub Id);
+
+/// The id of a post.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, DeriveDeserialize)]
+#[serde(transparent)]
+pub struct PostId(pub Id);
+
+/// The id of a comment.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, DeriveDeserialize)]
+#[serde(transparent)]
+pub struct CommentId(pub Id);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_a_whole_number_or_a_string_and_nothing_else() {
+        let cases = [
+            ("7", Some(Id::Number(7))),
+            ("-1", Some(Id::Number(-1))),
+            ("9223372036854775807", Some(Id::Number(i64::MAX))),
+            ("9223372036854775808", None),
+            ("\"7\"", Some(Id::Text("7".into()))),
+            ("1.5", None),
+            ("1e400", None),
+            ("null", None),
+            ("{}", None),
+            ("[1]", None),
+            ("true", None),
+        ];
+        for (json, expected) in cases {
+            assert_eq!(serde_json::from_str::<Id>(json).ok(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn numbers_sort_as_numbers_and_before_strings() {
+        let mut ids = [Id::Text("1".into()), Id::Number(10), Id::Number(9)];
+        ids.sort();
+        assert_eq!(ids, [Id::Number(9), Id::Number(10), Id::Text("1".into())]);
+    }
+}

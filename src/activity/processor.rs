@@ -1,0 +1,100 @@
+//! The functional middle: filter, map and reduce over records, lazily.
+//!
+//! Each of these takes any iterator of mapped records (a page's, or those of
+//! many pages one behind the other) and asks it for a record only when it is
+//! asked for one itself. A reject passes through untouched, so the caller
+//! decides what becomes of it.
+
+use super::email::EmailDomain;
+use super::mapper::{Mapped, Reject};
+use super::models::User;
+
+/// A record or the reason why it is none.
+type Item<'a, T> = Result<Mapped<'a, T>, Reject>;
+
+/// Filter: the users whose e-mail address lies in `domain`, one at a time as they come.
+///
+/// ```
+/// use activity_tracker::activity::{User, by_email_domain, map, names};
+///
+/// let pages = [
+///     &br#"{"id":1,"name":"A","username":"a","email":"a@april.biz"}"#[..],
+///     br#"{"id":2,"name":"B","username":"b","email":"b@nobiz"}"#,
+/// ];
+/// let users = pages.into_iter().flat_map(map::<User>);
+/// let found: Result<Vec<_>, _> = names(by_email_domain(users, &"biz".parse().unwrap())).collect();
+/// assert_eq!(found.unwrap(), ["A"]);
+/// ```
+pub fn by_email_domain<'a>(
+    users: impl Iterator<Item = Item<'a, User<'a>>>,
+    domain: &EmailDomain,
+) -> impl Iterator<Item = Item<'a, User<'a>>> {
+    users.filter(|user| user.as_ref().map_or(true, |user| domain.takes(&user.email)))
+}
+
+/// Map: the names of users.
+pub fn names<'a>(
+    users: impl Iterator<Item = Item<'a, User<'a>>>,
+) -> impl Iterator<Item = Result<String, Reject>> {
+    users.map(|user| user.map(|user| user.name.as_str().to_owned()))
+}
+
+/// Reduce: how many records there are.
+///
+/// # Errors
+/// The first reject, behind which nothing is read.
+pub fn total<'a, T: 'a>(mut records: impl Iterator<Item = Item<'a, T>>) -> Result<u64, Reject> {
+    records.try_fold(0, |count, record| record.map(|_| count + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activity::{Post, map};
+    use std::cell::Cell;
+
+    fn user(id: u64, email: &str) -> String {
+        format!(r#"{{"id":{id},"name":"N{id}","username":"u","email":"{email}"}}"#)
+    }
+
+    #[test]
+    fn the_filter_asks_for_a_page_only_when_it_needs_one() {
+        let pages = [user(1, "a@x.biz"), user(2, "b@x.com"), user(3, "c@y.biz")];
+        let asked = Cell::new(0);
+        let users = pages
+            .iter()
+            .inspect(|_| asked.set(asked.get() + 1))
+            .flat_map(|page| map(page.as_bytes()));
+        let domain = "biz".parse().unwrap();
+        let mut found = by_email_domain(users, &domain);
+        assert_eq!(
+            asked.get(),
+            0,
+            "nothing is read before the first is asked for"
+        );
+        assert_eq!(found.next().unwrap().unwrap().name.as_str(), "N1");
+        assert_eq!(
+            asked.get(),
+            1,
+            "the second page is not touched for the first match"
+        );
+        assert_eq!(found.next().unwrap().unwrap().name.as_str(), "N3");
+        assert!(found.next().is_none());
+    }
+
+    #[test]
+    fn a_reject_passes_the_filter_and_ends_the_total() {
+        let page = format!("{},{{}}", user(1, "a@x.com"));
+        let domain = "biz".parse().unwrap();
+        let found: Vec<_> = by_email_domain(map(page.as_bytes()), &domain).collect();
+        assert!(matches!(found[..], [Err(Reject { index: 1, .. })]));
+        assert!(total(map::<User<'_>>(page.as_bytes())).is_err());
+    }
+
+    #[test]
+    fn posts_are_counted() {
+        let page =
+            br#"{"id":1,"userId":1,"title":"","body":""},{"id":2,"userId":1,"title":"","body":""}"#;
+        assert_eq!(total(map::<Post<'_>>(page)), Ok(2));
+    }
+}

@@ -1,0 +1,247 @@
+//! The blocking driver: threads and `ureq`.
+//!
+//! It holds sockets and sleep, and decides nothing: what to send, whether to
+//! read on and how long to wait all come from [`Fetch`].
+
+use std::io::Read;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tracing::info;
+use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, BodyReader};
+
+use crate::concurrency::{Stop, fan_out, first_error};
+use crate::error::{Error, StopReason};
+
+use super::intake::{Intake, Trouble, note_failure, note_verdict};
+use super::sink::{Observer, Sinks};
+use super::{
+    Ask, Failure, Fetch, Head, Now, Request, Step, Transport, TransportError, Verdict, tls,
+};
+
+/// How much of a body is read at a time.
+const PIECE: usize = 256 * 1024;
+
+/// Fetches all that `fetch` wants into `sinks`, with a thread for each request under way.
+///
+/// # Errors
+/// The first error of any request; the others are broken off then. Also when
+/// `stop` is requested.
+pub fn fetch<S: Sinks>(
+    fetch: Fetch,
+    transport: &Transport,
+    sinks: &S,
+    stop: &Stop,
+    observer: &dyn Observer,
+) -> Result<(), Error> {
+    let width = fetch.width();
+    let shared = Arc::new(Shared {
+        fetch: Mutex::new(fetch),
+        changed: Condvar::new(),
+    });
+    let agent = agent(transport);
+    // A blocked read looks at no flag: closing its socket wakes it.
+    let _registered = stop.on_request({
+        let (agent, shared) = (agent.clone(), Arc::clone(&shared));
+        move || {
+            agent.shutdown();
+            shared.wake_all();
+        }
+    });
+    let driver = Driver {
+        shared: &shared,
+        agent: &agent,
+        sinks,
+        stop,
+        observer,
+    };
+    first_error(fan_out(width, |_| driver.run()))
+}
+
+/// The state machine, and who waits for it to change.
+struct Shared {
+    fetch: Mutex<Fetch>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Fetch> {
+        // The machine is in order between calls, whoever panicked.
+        self.fetch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Taking the lock first makes sure that nobody is between looking and waiting.
+    fn wake_all(&self) {
+        drop(self.lock());
+        self.changed.notify_all();
+    }
+}
+
+struct Driver<'a, S> {
+    shared: &'a Shared,
+    agent: &'a Agent,
+    sinks: &'a S,
+    stop: &'a Stop,
+    observer: &'a dyn Observer,
+}
+
+impl<S: Sinks> Driver<'_, S> {
+    fn run(&self) -> Result<(), Error> {
+        while let Some(ask) = self.next()? {
+            let outcome = self.exchange(&ask);
+            if outcome.is_err() {
+                // Whoever stopped the run first has the error to tell: a socket
+                // closed by the stop fails as well, and that means nothing.
+                self.stop.check()?;
+                self.stop.request(StopReason::Failure);
+            }
+            self.shared.changed.notify_all();
+            outcome?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the next request to send; none when all is fetched.
+    fn next(&self) -> Result<Option<Box<Ask>>, Error> {
+        let mut fetch = self.shared.lock();
+        loop {
+            self.stop.check()?;
+            let now = Instant::now();
+            fetch = match fetch.step(now) {
+                Step::Send(ask) => return Ok(Some(ask)),
+                Step::Done => return Ok(None),
+                Step::Wait(None) => self
+                    .shared
+                    .changed
+                    .wait(fetch)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Step::Wait(Some(at)) => {
+                    let waited = self.shared.changed.wait_timeout(fetch, at - now);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    fn exchange(&self, ask: &Ask) -> Result<(), Error> {
+        match self.receive(ask) {
+            Ok(()) => Ok(()),
+            Err(Trouble::Fatal(error)) => Err(error),
+            Err(Trouble::Transport(cause)) => {
+                self.stop.check()?;
+                let why = note_failure(ask, &cause);
+                let verdict = self.shared.lock().failed(ask.ticket, cause, Now::read())?;
+                note_verdict(ask, verdict, &why, self.observer);
+                Ok(())
+            }
+        }
+    }
+
+    fn receive(&self, ask: &Ask) -> Result<(), Trouble> {
+        let started = Instant::now();
+        let (head, mut body) = send(self.agent, &ask.request)?;
+        let verdict = self.shared.lock().head(ask.ticket, &head, Now::read())?;
+        if verdict != Verdict::Read {
+            note_verdict(ask, verdict, head.status.as_str(), self.observer);
+            return Ok(());
+        }
+        let sink = self.sinks.open(ask.page.clone())?;
+        let mut intake = Intake::new(ask, &head, sink, started, self.observer)?;
+        let mut piece = vec![0; PIECE];
+        loop {
+            match body.read(&mut piece).map_err(broken_body)? {
+                0 => break,
+                length => intake.push(&piece[..length])?,
+            }
+        }
+        // A socket closed by a stop can look like the end of the body.
+        self.stop.check()?;
+        intake.finish()?;
+        self.shared.lock().received(ask.ticket);
+        Ok(())
+    }
+}
+
+fn agent(transport: &Transport) -> Agent {
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::PlatformVerifier)
+        .unversioned_rustls_crypto_provider(tls::provider())
+        .build();
+    let timeout = Some(transport.timeout);
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .tls_config(tls)
+        .timeout_resolve(timeout)
+        .timeout_connect(timeout)
+        .timeout_recv_response(timeout)
+        .timeout_per_read(timeout)
+        .timeout_per_write(timeout)
+        .build()
+        .new_agent()
+}
+
+fn send(agent: &Agent, request: &Request) -> Result<(Head, BodyReader<'static>), TransportError> {
+    info!(url = %request.url, "requesting");
+    let mut outgoing = http::Request::get(request.url.as_str());
+    if let Some(headers) = outgoing.headers_mut() {
+        headers.clone_from(&request.headers);
+    }
+    let outgoing = outgoing
+        .body(())
+        .map_err(|error| TransportError::new(Failure::Other, error))?;
+    let answer = agent.run(outgoing).map_err(classify)?;
+    let (parts, body) = answer.into_parts();
+    let head = Head {
+        status: parts.status,
+        headers: parts.headers,
+    };
+    Ok((head, body.into_with_config().limit(u64::MAX).reader()))
+}
+
+/// Sorts the client's errors into the classes that decisions rest on.
+fn classify(error: ureq::Error) -> TransportError {
+    let failure = match &error {
+        ureq::Error::HostNotFound => Failure::Resolve,
+        ureq::Error::ConnectionFailed => Failure::Connect,
+        ureq::Error::Timeout(_) => Failure::Timeout,
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => Failure::Tls,
+        ureq::Error::Io(cause) => of_io(cause),
+        _ => Failure::Other,
+    };
+    TransportError::new(failure, error)
+}
+
+fn of_io(error: &std::io::Error) -> Failure {
+    use std::io::ErrorKind as Kind;
+    let rustls = error
+        .get_ref()
+        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
+    match error.kind() {
+        _ if rustls => Failure::Tls,
+        Kind::TimedOut | Kind::WouldBlock => Failure::Timeout,
+        Kind::ConnectionRefused
+        | Kind::HostUnreachable
+        | Kind::NetworkUnreachable
+        | Kind::NetworkDown
+        | Kind::AddrNotAvailable => Failure::Connect,
+        _ => Failure::Other,
+    }
+}
+
+/// A body that broke: the client wraps its own errors in those of `std::io`.
+fn broken_body(error: std::io::Error) -> TransportError {
+    let timed_out = error.kind() == std::io::ErrorKind::TimedOut
+        || error
+            .get_ref()
+            .and_then(|cause| cause.downcast_ref::<ureq::Error>())
+            .is_some_and(|cause| matches!(cause, ureq::Error::Timeout(_)));
+    let failure = if timed_out {
+        Failure::Timeout
+    } else {
+        Failure::Body
+    };
+    TransportError::new(failure, error)
+}

@@ -1,0 +1,112 @@
+//! One answer on its way in: decoded, counted, handed to its sink. Both drivers
+//! push pieces in here and know no more of bodies.
+
+use std::time::Instant;
+
+use tracing::{info, warn};
+
+use crate::error::{Error, chain};
+use crate::text::count;
+
+use super::sink::{Event, Observer, Received, Sink};
+use super::{Ask, Body, Head, TransportError, Verdict};
+
+/// Why an exchange did not end well.
+pub(super) enum Trouble {
+    /// For the state machine to judge.
+    Transport(TransportError),
+    /// The end of the run.
+    Fatal(Error),
+}
+
+impl From<TransportError> for Trouble {
+    fn from(error: TransportError) -> Self {
+        Self::Transport(error)
+    }
+}
+
+impl<E: Into<Error>> From<E> for Trouble {
+    fn from(error: E) -> Self {
+        Self::Fatal(error.into())
+    }
+}
+
+/// Receives the body of one answer.
+pub(super) struct Intake<'a, S> {
+    ask: &'a Ask,
+    body: Body,
+    sink: S,
+    started: Instant,
+    observer: &'a dyn Observer,
+}
+
+impl<'a, S: Sink> Intake<'a, S> {
+    pub(super) fn new(
+        ask: &'a Ask,
+        head: &Head,
+        sink: S,
+        started: Instant,
+        observer: &'a dyn Observer,
+    ) -> Result<Self, TransportError> {
+        let body = Body::new(&head.headers)?;
+        Ok(Self {
+            ask,
+            body,
+            sink,
+            started,
+            observer,
+        })
+    }
+
+    /// Takes the next bytes off the wire.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
+        let resource = self.ask.page.subject.resource;
+        self.observer.on(Event::Arrived {
+            resource,
+            bytes: bytes.len() as u64,
+        });
+        let mut pieces = self.body.decode(bytes);
+        while let Some(piece) = pieces.next_piece()? {
+            self.sink.write(piece)?;
+        }
+        Ok(())
+    }
+
+    /// The wire has no more.
+    pub(super) fn finish(mut self) -> Result<Received, Trouble> {
+        let last = self.body.finish()?;
+        self.sink.write(&last)?;
+        let received = self.sink.finish()?;
+        let subject = &self.ask.page.subject;
+        let elapsed = self.started.elapsed();
+        info!(resource = %subject.resource, url = %subject.url, status = 200, bytes = received.bytes, records = received.records, ?elapsed, "fetched");
+        self.observer.on(Event::Fetched {
+            resource: subject.resource,
+            records: received.records,
+        });
+        Ok(received)
+    }
+}
+
+/// Notes that a request will be sent again.
+pub(super) fn note_verdict(ask: &Ask, verdict: Verdict, why: &str, observer: &dyn Observer) {
+    let Verdict::Again(delay) = verdict else {
+        return;
+    };
+    let subject = &ask.page.subject;
+    let attempts = count(ask.attempt.into(), "attempt");
+    warn!(resource = %subject.resource, url = %ask.request.url, why, ?delay, "asking again after {attempts}");
+    if !delay.is_zero() {
+        observer.on(Event::Waiting {
+            resource: subject.resource,
+            delay,
+        });
+    }
+}
+
+/// What a failure is called in the log.
+pub(super) fn note_failure(ask: &Ask, cause: &TransportError) -> String {
+    let why = chain(cause);
+    warn!(resource = %ask.page.subject.resource, url = %ask.request.url, attempt = ask.attempt, "{why}");
+    why
+}

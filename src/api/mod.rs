@@ -1,0 +1,143 @@
+//! Fetching: a pure state machine that decides, and thin drivers that do.
+//!
+//! [`Fetch`] knows what to ask next, when to ask again and when to give up. It
+//! knows no socket, clock, disk or random source, so all of its rules are
+//! tested without waiting. [`blocking`] drives it with threads.
+
+pub mod blocking;
+mod body;
+mod fetch;
+mod intake;
+mod retry;
+mod sink;
+mod tls;
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+use url::Url;
+
+use crate::activity::Resource;
+
+pub use body::Body;
+pub use fetch::{Ask, Fetch, Step, Ticket, Verdict};
+pub use retry::{Now, Policy};
+pub use sink::{Event, Observer, Page, Received, Sink, Sinks};
+
+/// What is sent to every server as `User-Agent`.
+pub const USER_AGENT: &str = concat!("activity-tracker/", env!("CARGO_PKG_VERSION"));
+
+/// How a driver talks to servers: nothing here decides what is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transport {
+    /// The longest silence allowed: while connecting, until the head of an
+    /// answer is there, and between two pieces of its body.
+    pub timeout: Duration,
+}
+
+/// What is being fetched, for messages: a resource and where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The resource.
+    pub resource: Resource,
+    /// Where it was asked for.
+    pub url: Url,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} from {}", self.resource, self.url)
+    }
+}
+
+/// One GET request. What is to be sent stands here whole; drivers add nothing to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Where to.
+    pub url: Url,
+    /// The headers, `Host` and `Connection` apart.
+    pub headers: HeaderMap,
+}
+
+/// The head of an answer.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+}
+
+/// The ways in which no whole answer comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The host name is unknown.
+    Resolve,
+    /// No connection came about.
+    Connect,
+    /// Nothing was heard for too long.
+    Timeout,
+    /// The encrypted connection failed, or is not to be trusted.
+    Tls,
+    /// The body ended early or broke.
+    Body,
+    /// The body is encoded in a way that cannot be undone.
+    Encoding,
+    /// The body is larger than is allowed.
+    TooLarge,
+    /// Anything else: a head that is not HTTP, say.
+    Other,
+}
+
+impl Failure {
+    /// Whether the same request may well succeed when it is sent again.
+    #[must_use]
+    pub fn is_passing(self) -> bool {
+        !matches!(self, Self::Tls | Self::Encoding | Self::TooLarge)
+    }
+
+    fn says(self) -> &'static str {
+        match self {
+            Self::Resolve => "the host name cannot be resolved",
+            Self::Connect => "no connection",
+            Self::Timeout => "timed out",
+            Self::Tls => "the TLS connection failed",
+            Self::Body => "the answer broke off",
+            Self::Encoding => "the answer cannot be decoded",
+            Self::TooLarge => "the answer is too large",
+            Self::Other => "the exchange failed",
+        }
+    }
+}
+
+/// Why no whole answer came: the class that decisions rest on, and what the client said.
+#[derive(Debug)]
+pub struct TransportError {
+    /// The class.
+    pub failure: Failure,
+    cause: Box<dyn StdError + Send + Sync>,
+}
+
+impl TransportError {
+    /// With what the HTTP client, or a check of our own, said.
+    pub fn new(failure: Failure, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self {
+            failure,
+            cause: cause.into(),
+        }
+    }
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.failure.says())
+    }
+}
+
+impl StdError for TransportError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(self.cause.as_ref())
+    }
+}

@@ -1,0 +1,277 @@
+//! What a person may type, and the settings made from it.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use activity_tracker::activity::EmailDomain;
+use activity_tracker::api::{Policy, Transport};
+use activity_tracker::error::{Error, StorageError};
+use activity_tracker::flow;
+use activity_tracker::sample::{Sample, Server};
+use activity_tracker::settings::Settings;
+use activity_tracker::source::{SAMPLE, Source};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done, complete
+  1    an error that is none of the below
+  2    wrong usage or configuration
+  3    the API cannot be fetched from; nothing was changed in the data directory
+  4    the data cannot be processed; nothing was changed in the data directory
+  5    a file cannot be read or written; the last snapshot stands
+  130  interrupted (Ctrl-C); 143 terminated";
+
+/// Who does what on this platform? Fetches users, posts and comments from a
+/// REST API, works out who is active, and keeps the result in files that can
+/// be trusted.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Fetch, process and store once
+    Run(RunArgs),
+    /// Serve the embedded sample API for trying things out
+    SampleApi(SampleApiArgs),
+    /// Process slices given on standard input (what `run` starts its workers with)
+    #[command(hide = true)]
+    Worker(WorkerArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct RunArgs {
+    /// `jsonplaceholder`, `sample` (embedded, needs no network), or the base
+    /// URL of an API of the same shape
+    #[arg(default_value = "jsonplaceholder")]
+    source: String,
+
+    /// Keep users whose e-mail address lies in this domain: `biz`, `april.biz`
+    #[arg(long, value_name = "DOMAIN", default_value = "biz")]
+    email_domain: EmailDomain,
+
+    /// Where the snapshot goes
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "data",
+        env = "ACTIVITY_TRACKER_DATA_DIR"
+    )]
+    data_dir: PathBuf,
+
+    /// Worker processes at most [default: the number of cores]
+    #[arg(long, value_name = "N")]
+    workers: Option<NonZeroUsize>,
+
+    /// Longest silence of a server: until it is connected, until it answers,
+    /// and between two pieces of its answer
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_duration)]
+    timeout: Duration,
+
+    /// How many times a request that failed in passing is sent again
+    #[arg(long, value_name = "N", default_value_t = Policy::default().retries)]
+    retries: u32,
+
+    /// Longest wait before the first retry; twice as long for each further one,
+    /// up to 30 s, and at random within that
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    backoff: Duration,
+
+    /// Longest wait that a server may ask for with Retry-After
+    #[arg(long, value_name = "TIME", default_value = "5min", value_parser = duration)]
+    max_wait: Duration,
+
+    /// Print the summary as JSON on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Print nothing but errors
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Log")]
+pub(crate) struct LogArgs {
+    /// Where the log goes; it is appended to
+    #[arg(
+        long = "log-file",
+        value_name = "FILE",
+        default_value = "logs/app.log",
+        env = "ACTIVITY_TRACKER_LOG_FILE"
+    )]
+    pub(crate) file: PathBuf,
+
+    /// How much is logged
+    #[arg(
+        long = "log-level",
+        value_name = "LEVEL",
+        default_value = "info",
+        env = "ACTIVITY_TRACKER_LOG_LEVEL"
+    )]
+    pub(crate) level: LogLevel,
+
+    /// How a line of the log looks
+    #[arg(long = "log-format", value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SampleApiArgs {
+    /// Where to listen on 127.0.0.1; 0 takes a free port
+    #[arg(long, default_value_t = 4000)]
+    pub(crate) port: u16,
+
+    /// How many users there are
+    #[arg(long, value_name = "N", default_value_t = Sample::default().users)]
+    users: u64,
+
+    /// How many posts there are
+    #[arg(long, value_name = "N", default_value_t = Sample::default().posts)]
+    posts: u64,
+
+    /// How many comments there are
+    #[arg(long, value_name = "N", default_value_t = Sample::default().comments)]
+    comments: u64,
+
+    /// Wait before each answer
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
+    latency: Duration,
+
+    /// The same seed gives the same data
+    #[arg(long, value_name = "N", default_value_t = Sample::default().seed)]
+    seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkerArgs {
+    #[arg(long)]
+    pub(crate) email_domain: EmailDomain,
+}
+
+impl RunArgs {
+    /// The settings, and the sample API where that is the source; it serves until dropped.
+    pub(crate) fn settings(&self) -> Result<(Settings, Option<Server>), Error> {
+        let usage =
+            |error: activity_tracker::source::InvalidSource| Error::Usage(error.to_string());
+        let (source, server) = if self.source == SAMPLE {
+            let server = Server::start(&Sample::default(), 0)
+                .map_err(|cause| Error::Sample { port: 0, cause })?;
+            (
+                Source::of_shape(SAMPLE, &server.base_url()).map_err(usage)?,
+                Some(server),
+            )
+        } else {
+            (Source::named(&self.source).map_err(usage)?, None)
+        };
+        let cores = || available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let settings = Settings {
+            source,
+            data_dir: self.data_dir.clone(),
+            email_domain: self.email_domain.clone(),
+            workers: self.workers.unwrap_or_else(cores),
+            worker_program: flow::own_program()
+                .map_err(StorageError::io("find", "this program".as_ref()))?,
+            policy: Policy {
+                retries: self.retries,
+                first_backoff: self.backoff,
+                max_wait: self.max_wait,
+                ..Policy::default()
+            },
+            transport: Transport {
+                timeout: self.timeout,
+            },
+        };
+        Ok((settings, server))
+    }
+}
+
+impl SampleApiArgs {
+    pub(crate) fn sample(&self) -> Sample {
+        let Self {
+            users,
+            posts,
+            comments,
+            latency,
+            seed,
+            ..
+        } = *self;
+        Sample {
+            users,
+            posts,
+            comments,
+            seed,
+            latency,
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let expected = || "expected a time such as 30s, 5min or 50ms".to_owned();
+    let signed: jiff::SignedDuration = text.parse().map_err(|_| expected())?;
+    Duration::try_from(signed).map_err(|_| expected())
+}
+
+fn positive_duration(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("expected more than no time".to_owned()),
+        time => Ok(time),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read_with_their_units() {
+        let cases = [
+            ("30s", Some(30_000)),
+            ("5min", Some(300_000)),
+            ("5 m", Some(300_000)),
+            ("50ms", Some(50)),
+            ("1h 30m", Some(5_400_000)),
+            ("0s", Some(0)),
+            ("30", None),
+            ("-1s", None),
+            ("soon", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            let found = duration(text).ok().map(|time| time.as_millis());
+            assert_eq!(found, expected, "{text:?}");
+        }
+        assert!(positive_duration("0s").is_err());
+    }
+}

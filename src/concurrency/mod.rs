@@ -1,0 +1,10 @@
+//! Doing things at the same time: threads for what waits, processes for what
+//! computes, and one way to stop them all.
+
+mod processes;
+mod stop;
+mod threads;
+
+pub use processes::{Failed, Pool, serve};
+pub use stop::{Registration, Stop};
+pub use threads::{fan_out, first_error};

@@ -1,0 +1,151 @@
+//! One way to stop everything that is under way.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::error::{Error, StopReason};
+
+type Call = Box<dyn FnOnce() + Send>;
+
+/// A request to stop, shared by all parts of a run.
+///
+/// Parts that compute look at it now and then ([`check`](Stop::check)); parts
+/// that are blocked have themselves called ([`on_request`](Stop::on_request))
+/// to close a socket or kill a child. Once a run has begun to commit it can no
+/// longer be stopped: it is nearly done, and half a commit is no state to stop in.
+#[derive(Clone, Default)]
+pub struct Stop(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    reason: Option<StopReason>,
+    committing: bool,
+    calls: Vec<(u64, Call)>,
+}
+
+impl Stop {
+    /// Not requested yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks everything to stop. The first reason stands; later calls do nothing,
+    /// and neither does one that comes when the run is committing already.
+    pub fn request(&self, reason: StopReason) {
+        let calls = {
+            let mut state = self.lock();
+            if state.committing || state.reason.is_some() {
+                return;
+            }
+            state.reason = Some(reason);
+            std::mem::take(&mut state.calls)
+        };
+        // Last registered, first called: what was built up last goes first.
+        for (_, call) in calls.into_iter().rev() {
+            call();
+        }
+    }
+
+    /// Goes on unless a stop was requested.
+    ///
+    /// # Errors
+    /// The reason to stop.
+    pub fn check(&self) -> Result<(), Error> {
+        self.lock()
+            .reason
+            .map_or(Ok(()), |reason| Err(Error::Stopped(reason)))
+    }
+
+    /// From here on the run can no longer be stopped.
+    ///
+    /// # Errors
+    /// The reason to stop, when that was requested before.
+    pub fn begin_commit(&self) -> Result<(), Error> {
+        let mut state = self.lock();
+        if let Some(reason) = state.reason {
+            return Err(Error::Stopped(reason));
+        }
+        state.committing = true;
+        Ok(())
+    }
+
+    /// Has `call` called when a stop is requested, or now if it was already.
+    ///
+    /// It is called at most once, from the thread that requests the stop, and
+    /// not any more when the registration is dropped.
+    #[must_use]
+    pub fn on_request(&self, call: impl FnOnce() + Send + 'static) -> Registration {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.lock();
+        if state.reason.is_some() {
+            drop(state);
+            call();
+        } else {
+            state.calls.push((id, Box::new(call)));
+        }
+        Registration {
+            stop: self.clone(),
+            id,
+        }
+    }
+}
+
+/// Keeps a call registered for as long as it lives.
+pub struct Registration {
+    stop: Stop,
+    id: u64,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.stop.lock().calls.retain(|(id, _)| *id != self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn the_first_reason_stands_and_calls_are_made_once_last_one_first() {
+        let stop = Stop::new();
+        let (sender, called) = mpsc::channel();
+        let call = |name| {
+            let sender = sender.clone();
+            stop.on_request(move || sender.send(name).unwrap())
+        };
+        let _kept = [call("first"), call("second")];
+        drop(call("dropped"));
+        assert!(stop.check().is_ok());
+        stop.request(StopReason::Interrupt);
+        stop.request(StopReason::Terminate);
+        assert!(matches!(
+            stop.check(),
+            Err(Error::Stopped(StopReason::Interrupt))
+        ));
+        let _late = call("late");
+        assert_eq!(
+            called.try_iter().collect::<Vec<_>>(),
+            ["second", "first", "late"]
+        );
+    }
+
+    #[test]
+    fn a_run_that_commits_is_not_stopped_and_a_stopped_run_does_not_commit() {
+        let stop = Stop::new();
+        stop.begin_commit().unwrap();
+        stop.request(StopReason::Interrupt);
+        assert!(stop.check().is_ok());
+
+        let stop = Stop::new();
+        stop.request(StopReason::Terminate);
+        assert!(stop.begin_commit().is_err());
+    }
+}

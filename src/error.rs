@@ -1,0 +1,306 @@
+//! What can go wrong, in three kinds: the API, the data, the storage.
+//!
+//! Each error names the operation and its subject and keeps its cause. It is
+//! logged once and printed once, at the top of the program, with what a person
+//! can do about it.
+
+use std::borrow::Cow;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::activity::{Reject, Resource};
+use crate::api::{Subject, TransportError};
+use crate::cutter::CutError;
+use crate::text::{Printable, count};
+
+/// Anything that ends a run before it is done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API could not be talked to, or answered with an error.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// An answer came, and its data cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataProcessingError),
+    /// A file or directory could not be read or written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The sample API could not be served.
+    #[error("cannot serve the sample API on port {port}: {cause}")]
+    Sample {
+        /// Where it was to listen; 0 for any free port.
+        port: u16,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// Somebody asked the program to stop.
+    #[error("{0}; nothing in the data directory was changed")]
+    Stopped(StopReason),
+}
+
+/// Who asked the program to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StopReason {
+    /// Ctrl-C (SIGINT).
+    #[error("interrupted")]
+    Interrupt,
+    /// SIGTERM.
+    #[error("terminated")]
+    Terminate,
+    /// Another part of the run failed first; its error is the one to tell.
+    #[error("stopped after another failure")]
+    Failure,
+}
+
+impl StopReason {
+    /// Whether it is somebody's wish, rather than the echo of a failure.
+    #[must_use]
+    pub fn is_wish(self) -> bool {
+        self != Self::Failure
+    }
+}
+
+impl Error {
+    /// The documented exit code of the program for this error.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Sample { .. } | Self::Stopped(StopReason::Failure) => 1,
+            Self::Usage(_) => 2,
+            Self::Api(_) => 3,
+            Self::Data(_) => 4,
+            Self::Storage(_) => 5,
+            Self::Stopped(StopReason::Interrupt) => 130,
+            Self::Stopped(StopReason::Terminate) => 143,
+        }
+    }
+
+    /// What a person can do about it, where there is something.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Api(error) => error.hint(),
+            Self::Data(error) => Some(error.hint().to_owned()),
+            Self::Storage(error) => error.hint(),
+            Self::Sample { .. } => Some("choose another port with --port".to_owned()),
+            Self::Usage(_) | Self::Stopped(_) => None,
+        }
+    }
+}
+
+/// The API could not be talked to, or answered with an error.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// No whole answer came.
+    #[error("cannot fetch {subject}: {cause} ({})", times(*.attempts))]
+    Transport {
+        /// What was asked for.
+        subject: Box<Subject>,
+        /// How often it was asked for.
+        attempts: u32,
+        /// What the last attempt ended with.
+        #[source]
+        cause: TransportError,
+    },
+    /// The server answered, but not with success.
+    #[error("cannot fetch {subject}: the server answered {status} ({})", times(*.attempts))]
+    Status {
+        /// What was asked for.
+        subject: Box<Subject>,
+        /// The status of the last answer.
+        status: StatusCode,
+        /// How often it was asked for.
+        attempts: u32,
+    },
+    /// The server asks for a longer wait than the person allows.
+    #[error(
+        "cannot fetch {subject}: the server answered {status} and asks to wait {asked:?}, longer than the {limit:?} allowed"
+    )]
+    WaitTooLong {
+        /// What was asked for.
+        subject: Box<Subject>,
+        /// The status that came with it.
+        status: StatusCode,
+        /// The wait in its Retry-After.
+        asked: Duration,
+        /// The longest wait allowed.
+        limit: Duration,
+    },
+    /// A redirect that cannot or must not be followed.
+    #[error("cannot fetch {subject}: {reason}")]
+    Redirect {
+        /// What was asked for.
+        subject: Box<Subject>,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+fn times(number: u32) -> String {
+    count(number.into(), "attempt")
+}
+
+impl ApiError {
+    fn hint(&self) -> Option<String> {
+        use crate::api::Failure;
+        let hint = match self {
+            Self::Transport { cause, .. } => match cause.failure {
+                Failure::Resolve => {
+                    "check the host name and the network; `activity-tracker run sample` needs none"
+                }
+                Failure::Connect => "check that the server is running and reachable",
+                Failure::Timeout => "the server is slow or silent: a longer --timeout may help",
+                Failure::Tls => {
+                    "check the server's certificate and this machine's clock and CA certificates"
+                }
+                Failure::Body | Failure::Other => "try again later",
+                Failure::Encoding | Failure::TooLarge => return None,
+            },
+            Self::Status { status, .. } => match status.as_u16() {
+                401 | 403 => "the API wants credentials, or refuses this client",
+                404 | 410 => "check the base URL: the resource's path is put behind it",
+                429 => "the API limits requests: try again later, or with more --retries",
+                500.. => "the server has trouble: try again later, or with more --retries",
+                _ => "check the base URL",
+            },
+            Self::WaitTooLong { .. } => "try again after that time, or allow it with --max-wait",
+            Self::Redirect { .. } => "give the URL that the API really lives at",
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// An answer came, and its data cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataProcessingError {
+    /// The answer is not an array of records.
+    #[error("cannot read {subject}: {cause}")]
+    NotRecords {
+        /// What was asked for.
+        subject: Box<Subject>,
+        /// What is wrong with it.
+        #[source]
+        cause: CutError,
+    },
+    /// A record did not map.
+    #[error("cannot map {resource}: {reject}")]
+    Rejected {
+        /// The resource it belongs to.
+        resource: Resource,
+        /// The record and what is wrong with it, counted within the answer.
+        reject: Box<Reject>,
+    },
+    /// A worker process failed at the same task twice.
+    #[error("cannot process {task}: the worker {reason}, twice")]
+    Worker {
+        /// The task.
+        task: String,
+        /// How the last worker ended.
+        reason: String,
+    },
+    /// Fewer or more records came out of a page than went in.
+    #[error("cannot process {task}: {found} of its {expected} records came out")]
+    Miscounted {
+        /// The task.
+        task: String,
+        /// How many the answer held.
+        expected: u64,
+        /// How many were mapped.
+        found: u64,
+    },
+}
+
+impl DataProcessingError {
+    fn hint(&self) -> &'static str {
+        match self {
+            Self::NotRecords { .. } => {
+                "check the base URL: the answer is expected to be a JSON array of records"
+            }
+            Self::Rejected { .. } => {
+                "nothing was stored; the API's data has to be mended, or the source is not of JSONPlaceholder's shape"
+            }
+            Self::Worker { .. } | Self::Miscounted { .. } => {
+                "this should not happen: please report it, with the log"
+            }
+        }
+    }
+}
+
+/// A file or directory could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// An operation of the file system failed.
+    #[error("cannot {operation} {}: {cause}", .path.display())]
+    Io {
+        /// What was tried: `create`, `write`, `sync`, …
+        operation: Cow<'static, str>,
+        /// On which file or directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// Another run has the data directory.
+    #[error("cannot use {}: another run is writing to it", .0.display())]
+    Locked(PathBuf),
+}
+
+impl StorageError {
+    /// For `map_err`: names the operation and the path.
+    pub fn io(
+        operation: impl Into<Cow<'static, str>>,
+        path: &Path,
+    ) -> impl FnOnce(io::Error) -> Self {
+        let operation = operation.into();
+        let path = path.to_owned();
+        move |cause| Self::Io {
+            operation,
+            path,
+            cause,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Locked(_) => "wait until it is done, or choose another directory with --data-dir",
+            Self::Io { cause, .. } => match cause.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    "make room, or choose another place with --data-dir; the last snapshot stands"
+                }
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                    "choose a place you may write to, with --data-dir or --log-file"
+                }
+                io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+                    "a file is in the way: choose another place with --data-dir or --log-file"
+                }
+                _ => return None,
+            },
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// An error and its causes in one line, safe to show: `what: why: why that`.
+///
+/// A cause whose words its effect has quoted already is not said twice.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = Printable(&error.to_string()).to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let words = Printable(&cause.to_string()).to_string();
+        if !line.contains(&words) {
+            line.push_str(": ");
+            line.push_str(&words);
+        }
+        next = cause.source();
+    }
+    line
+}

@@ -1,0 +1,95 @@
+//! The main flow: fetch on threads, process in worker processes, store.
+
+use std::process::Command;
+use std::thread;
+
+use crossbeam_channel::bounded;
+
+use crate::activity::Resource;
+use crate::api::{self, Observer};
+use crate::concurrency::{Pool, Stop, first_error};
+use crate::error::{DataProcessingError, Error, StopReason};
+use crate::settings::Settings;
+use crate::storage::{Flow, Output, Spool};
+
+use super::reduction::Reduction;
+use super::work::{Done, Refusal};
+use super::{Report, Run, Shape};
+
+/// What the main flow fetches and stores.
+const MAIN: Shape = Shape {
+    flow: Flow::Main,
+    resources: &[Resource::Users, Resource::Posts],
+    outputs: &[
+        Output::Users,
+        Output::Posts,
+        Output::FilteredUsers,
+        Output::UserNames,
+    ],
+};
+
+/// Slices that wait for a worker: enough that none is idle, few enough to hold.
+const WAITING: usize = 64;
+
+/// Runs the main flow once, from the API to committed files.
+///
+/// # Errors
+/// Whatever ends the run before its commit; the data directory is as it was then.
+pub fn run(settings: &Settings, stop: &Stop, observer: &dyn Observer) -> Result<Report, Error> {
+    let run = Run::begin(&MAIN, settings, stop)?;
+    let reduction = fetch_and_process(&run, observer)?;
+    run.store(reduction, observer)
+}
+
+/// Steps 1 to 4, all under way at once: pages that are there are processed
+/// while others are on their way.
+fn fetch_and_process(run: &Run<'_>, observer: &dyn Observer) -> Result<Reduction, Error> {
+    let (slices_in, slices) = bounded(WAITING);
+    let (done_in, done) = bounded(WAITING);
+    let settings = run.settings;
+    thread::scope(|scope| {
+        let fetching = scope.spawn(|| {
+            let spool = Spool::new(run.stage.folder(), slices_in);
+            api::blocking::fetch(run.plan(), &settings.transport, &spool, run.stop, observer)
+        });
+        scope.spawn(|| {
+            let (slices, done_in) = (slices, done_in);
+            let pool = Pool {
+                command: &|| worker(run),
+                size: settings.workers.get(),
+                stop: run.stop,
+            };
+            pool.run::<_, Result<Done, Refusal>>(&slices, &done_in);
+        });
+        let mut reduction = Reduction::default();
+        // When reducing fails, dropping the receiver stops the pool, and the stop the fetch.
+        let reduced = done.into_iter().try_for_each(|(slice, outcome)| {
+            let outcome = outcome.map_err(|failed| DataProcessingError::Worker {
+                task: slice.to_string(),
+                reason: failed.to_string(),
+            })?;
+            let done = outcome.map_err(|refusal| refusal.into_error(&slice, run.stage.folder()))?;
+            reduction.add(&slice, done, observer)
+        });
+        if reduced.is_err() && run.stop.check().is_ok() {
+            run.stop.request(StopReason::Failure);
+        }
+        let fetched = fetching
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        run.stop_or(first_error([fetched, reduced]))?;
+        Ok(reduction)
+    })
+}
+
+/// The command line of a worker process: this program, in the staging folder.
+fn worker(run: &Run<'_>) -> Command {
+    let mut command = Command::new(&run.settings.worker_program);
+    command.args([
+        "worker",
+        "--email-domain",
+        run.settings.email_domain.as_str(),
+    ]);
+    command.current_dir(run.stage.folder());
+    command
+}

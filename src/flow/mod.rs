@@ -1,0 +1,45 @@
+//! The flows, and what they have in common.
+//!
+//! A flow reads as the way of a record: fetch, spool, map and process, reduce,
+//! commit.
+
+mod main_flow;
+mod reduction;
+mod run;
+mod work;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::activity::Summary;
+use crate::storage::Snapshot;
+
+use run::{Run, Shape};
+
+pub use main_flow::run;
+pub use work::{Workbench, serve_worker};
+
+/// What a run gave.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// What was found.
+    pub summary: Summary,
+    /// What was stored, and where.
+    pub snapshot: Snapshot,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// The program that worker processes run: this one.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn own_program() -> std::io::Result<PathBuf> {
+    // This link leads to the running program even when its file was replaced by a newer version.
+    let link = PathBuf::from("/proc/self/exe");
+    if link.exists() {
+        Ok(link)
+    } else {
+        std::env::current_exe()
+    }
+}

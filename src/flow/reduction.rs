@@ -1,0 +1,69 @@
+//! Step 4 of both flows: what comes of the slices, made one.
+
+use std::collections::BTreeMap;
+
+use crate::activity::{Resource, Tally};
+use crate::api::{Event, Observer};
+use crate::error::{DataProcessingError, Error};
+use crate::storage::{Output, Segment, Slice};
+
+use super::work::Done;
+
+/// Where a slice stands in its resource: page and number.
+type Position = (u64, u64);
+
+/// Tallies merged as they come; segments put in the API's order, whatever the order they come in.
+#[derive(Default)]
+pub(super) struct Reduction {
+    tally: Tally,
+    segments: BTreeMap<Output, BTreeMap<Position, Segment>>,
+}
+
+impl Reduction {
+    /// Adds what came of one slice.
+    pub(super) fn add(
+        &mut self,
+        slice: &Slice,
+        done: Done,
+        observer: &dyn Observer,
+    ) -> Result<(), Error> {
+        let found = match slice.resource {
+            Resource::Users => done.tally.users,
+            Resource::Posts => done.tally.posts,
+            Resource::Comments => done.tally.comments,
+        };
+        if found != slice.records {
+            // The cutter and the mapper count the same records by different means.
+            let (task, expected) = (slice.to_string(), slice.records);
+            return Err(DataProcessingError::Miscounted {
+                task,
+                expected,
+                found,
+            }
+            .into());
+        }
+        observer.on(Event::Processed {
+            resource: slice.resource,
+            records: found,
+        });
+        self.tally = std::mem::take(&mut self.tally).merge(done.tally);
+        for (output, segment) in done.segments {
+            self.segments
+                .entry(output)
+                .or_default()
+                .insert((slice.page, slice.number), segment);
+        }
+        Ok(())
+    }
+
+    /// The tally of all, and the segments of each output in order.
+    pub(super) fn finish(self) -> (Tally, BTreeMap<Output, Vec<Segment>>) {
+        let segments = self.segments.into_iter();
+        (
+            self.tally,
+            segments
+                .map(|(output, parts)| (output, parts.into_values().collect()))
+                .collect(),
+        )
+    }
+}

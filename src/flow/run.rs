@@ -1,0 +1,150 @@
+//! One run of either flow: how it begins, and how it is stored.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+use tracing::info;
+
+use crate::activity::{Resource, Summary};
+use crate::api::{Event, Fetch, Observer};
+use crate::concurrency::Stop;
+use crate::error::Error;
+use crate::settings::Settings;
+use crate::storage::{Flow, Manifest, Output, Stage, write_array, write_json};
+
+use super::Report;
+use super::reduction::Reduction;
+
+/// What tells the flows apart once their records are processed.
+pub(super) struct Shape {
+    pub(super) flow: Flow,
+    pub(super) resources: &'static [Resource],
+    /// The record files, in the order of the manifest.
+    pub(super) outputs: &'static [Output],
+}
+
+/// A run under way.
+pub(super) struct Run<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) stop: &'a Stop,
+    pub(super) stage: Stage,
+    shape: &'a Shape,
+    id: String,
+    seed: u64,
+    started_at: Timestamp,
+    begun: Instant,
+}
+
+impl<'a> Run<'a> {
+    /// Names the run and takes hold of the data directory.
+    pub(super) fn begin(
+        shape: &'a Shape,
+        settings: &'a Settings,
+        stop: &'a Stop,
+    ) -> Result<Self, Error> {
+        let (started_at, begun) = (Timestamp::now(), Instant::now());
+        let seed = fastrand::u64(..);
+        let id = format!(
+            "{}-{:04x}",
+            started_at.strftime("%Y%m%dT%H%M%SZ"),
+            seed & 0xffff
+        );
+        info!(run = id, flow = ?shape.flow, source = settings.source.name(), "run begins");
+        let stage = Stage::open(&settings.data_dir, &id, stop)?;
+        Ok(Self {
+            settings,
+            stop,
+            stage,
+            shape,
+            id,
+            seed,
+            started_at,
+            begun,
+        })
+    }
+
+    /// The fetch state machine for what this flow wants.
+    pub(super) fn plan(&self) -> Fetch {
+        let source = &self.settings.source;
+        let resources = self
+            .shape
+            .resources
+            .iter()
+            .map(|resource| (*resource, source.url(*resource)));
+        Fetch::new(self.settings.policy.clone(), resources, self.seed)
+    }
+
+    /// A run that was stopped by a person ends for that reason, whatever broke because of it.
+    pub(super) fn stop_or<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
+        match self.stop.check() {
+            Err(Error::Stopped(reason)) if reason.is_wish() => Err(Error::Stopped(reason)),
+            _ => outcome,
+        }
+    }
+
+    /// Step 5: writes the files and puts them in place, all together.
+    pub(super) fn store(
+        self,
+        reduction: Reduction,
+        observer: &dyn Observer,
+    ) -> Result<Report, Error> {
+        observer.on(Event::Committing);
+        let stored = self.write(reduction);
+        let (summary, files) = self.stop_or(stored)?;
+        let manifest = Manifest {
+            run: self.id.clone(),
+            flow: self.shape.flow,
+            source: self.settings.source.name().to_owned(),
+            started_at: self.started_at,
+            finished_at: Timestamp::now(),
+            files: files.clone(),
+        };
+        let name = self.shape.flow.file_name("manifest");
+        let manifest =
+            self.stop_or(write_json(self.stage.folder(), name, &manifest).map_err(Error::from))?;
+        for file in files.iter().chain([&manifest]) {
+            info!(
+                file = file.name,
+                records = file.records,
+                bytes = file.bytes,
+                blake3 = file.blake3,
+                "stored"
+            );
+        }
+        let snapshot = self.stage.commit(files, &manifest, self.stop)?;
+        let elapsed = self.begun.elapsed();
+        info!(run = self.id, ?elapsed, "run is done");
+        Ok(Report {
+            summary,
+            snapshot,
+            elapsed,
+        })
+    }
+
+    fn write(
+        &self,
+        reduction: Reduction,
+    ) -> Result<(Summary, Vec<crate::storage::StoredFile>), Error> {
+        let Shape {
+            flow,
+            resources,
+            outputs,
+        } = self.shape;
+        let folder = self.stage.folder();
+        let (tally, segments) = reduction.finish();
+        let with_comments = resources.contains(&Resource::Comments);
+        let Settings {
+            source,
+            email_domain,
+            ..
+        } = self.settings;
+        let summary = Summary::new(source.name(), email_domain, tally, with_comments);
+        let mut files = Vec::new();
+        for output in *outputs {
+            let parts = segments.get(output).map_or(&[][..], Vec::as_slice);
+            files.push(write_array(folder, flow.file_name(output.stem()), parts)?);
+        }
+        files.push(write_json(folder, flow.file_name("summary"), &summary)?);
+        Ok((summary, files))
+    }
+}

@@ -1,0 +1,256 @@
+//! Step 3 of both flows for one slice: map its records, filter and name users,
+//! count, and leave segments of the output files.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::activity::{
+    Comment, EmailDomain, Post, Reject, Resource, Tally, User, by_email_domain, map,
+};
+use crate::concurrency;
+use crate::error::{DataProcessingError, Error, StorageError};
+use crate::storage::{Output, Segment, SegmentWriter, Slice};
+
+/// What processing needs to know besides the slice.
+#[derive(Clone, Debug)]
+pub struct Workbench {
+    /// Where slices are and segments are left.
+    pub folder: PathBuf,
+    /// Which users the filter takes.
+    pub email_domain: EmailDomain,
+}
+
+/// What came of a slice: a small tally, and where its output is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Done {
+    pub(super) tally: Tally,
+    pub(super) segments: BTreeMap<Output, Segment>,
+}
+
+/// Why nothing came of a slice, in a form that passes between processes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Refusal {
+    Rejected(Reject),
+    Storage {
+        operation: String,
+        file: String,
+        code: Option<i32>,
+        message: String,
+    },
+}
+
+impl Refusal {
+    /// The error it stands for.
+    pub(super) fn into_error(self, slice: &Slice, folder: &Path) -> Error {
+        match self {
+            Self::Rejected(mut reject) => {
+                reject.index += slice.first;
+                DataProcessingError::Rejected {
+                    resource: slice.resource,
+                    reject: Box::new(reject),
+                }
+                .into()
+            }
+            Self::Storage {
+                operation,
+                file,
+                code,
+                message,
+            } => {
+                let cause =
+                    code.map_or_else(|| io::Error::other(message), io::Error::from_raw_os_error);
+                StorageError::io(operation, &folder.join(file))(cause).into()
+            }
+        }
+    }
+}
+
+impl From<Reject> for Refusal {
+    fn from(reject: Reject) -> Self {
+        Self::Rejected(reject)
+    }
+}
+
+impl From<StorageError> for Refusal {
+    fn from(error: StorageError) -> Self {
+        let (operation, path, code) = match &error {
+            StorageError::Io {
+                operation,
+                path,
+                cause,
+            } => (operation.to_string(), path, cause.raw_os_error()),
+            StorageError::Locked(path) => ("use".to_owned(), path, None),
+        };
+        let file = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        Self::Storage {
+            operation,
+            file,
+            code,
+            message: error.to_string(),
+        }
+    }
+}
+
+/// The segments that one slice leaves, by output.
+#[derive(Default)]
+struct Segments(BTreeMap<Output, SegmentWriter>);
+
+impl Segments {
+    fn push(&mut self, output: Output, record: &str) {
+        self.0.entry(output).or_default().push(record);
+    }
+}
+
+impl Workbench {
+    /// Does the work on one slice.
+    pub(super) fn process(&self, slice: &Slice) -> Result<Done, Refusal> {
+        let bytes = slice.place.read(&self.folder)?;
+        let mut segments = Segments::default();
+        let tally = match slice.resource {
+            Resource::Users => users(&bytes, &self.email_domain, &mut segments)?,
+            Resource::Posts => posts(&bytes, &mut segments)?,
+            Resource::Comments => comments(&bytes, &mut segments)?,
+        };
+        // A file for each writer and output, so that nobody else appends to it.
+        let writer = format!("{}-{:?}", std::process::id(), std::thread::current().id());
+        let segments = segments.0.into_iter().map(|(output, records)| {
+            let name = format!("{}-{writer}.segments", output.stem());
+            Ok((output, records.write(&self.folder, name)?))
+        });
+        Ok(Done {
+            tally,
+            segments: segments.collect::<Result<_, StorageError>>()?,
+        })
+    }
+}
+
+/// A worker process's whole life: slices in, segments and tallies out, until there are no more.
+///
+/// # Errors
+/// When the pipes to the program that started it fail.
+pub fn serve_worker(bench: &Workbench) -> io::Result<()> {
+    concurrency::serve(|slice: Slice| bench.process(&slice))
+}
+
+fn users(slice: &[u8], domain: &EmailDomain, segments: &mut Segments) -> Result<Tally, Reject> {
+    let mut tally = Tally::default();
+    let mut filtered = SegmentWriter::default();
+    // All users pass the tap; only those of the domain come out of the filter.
+    let tapped = map::<User<'_>>(slice).inspect(|user| {
+        if let Ok(user) = user {
+            tally.add_user(user);
+            segments.push(Output::Users, user.raw());
+            segments.push(
+                Output::UserNames,
+                &serde_json::Value::from(user.name.as_str()).to_string(),
+            );
+        }
+    });
+    for user in by_email_domain(tapped, domain) {
+        filtered.push(user?.raw());
+    }
+    tally.filtered_users = filtered.records();
+    if !filtered.is_empty() {
+        segments.0.insert(Output::FilteredUsers, filtered);
+    }
+    Ok(tally)
+}
+
+fn posts(slice: &[u8], segments: &mut Segments) -> Result<Tally, Reject> {
+    map::<Post<'_>>(slice).try_fold(Tally::default(), |mut tally, post| {
+        let post = post?;
+        tally.add_post(&post);
+        segments.push(Output::Posts, post.raw());
+        Ok(tally)
+    })
+}
+
+fn comments(slice: &[u8], segments: &mut Segments) -> Result<Tally, Reject> {
+    map::<Comment<'_>>(slice).try_fold(Tally::default(), |mut tally, comment| {
+        let comment = comment?;
+        tally.add_comment(&comment);
+        segments.push(Output::Comments, comment.raw());
+        Ok(tally)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::Place;
+
+    fn bench(resource: Resource, bytes: &str) -> (Workbench, Slice, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("page"), bytes).unwrap();
+        let place = Place {
+            file: "page".to_owned(),
+            offset: 0,
+            length: bytes.len() as u64,
+        };
+        let slice = Slice {
+            resource,
+            page: 0,
+            number: 0,
+            first: 40,
+            records: 2,
+            place,
+        };
+        let email_domain = "biz".parse().unwrap();
+        (
+            Workbench {
+                folder: folder.path().to_owned(),
+                email_domain,
+            },
+            slice,
+            folder,
+        )
+    }
+
+    #[test]
+    fn users_leave_their_own_bytes_their_names_and_those_the_filter_takes() {
+        let first = r#"{ "id":1,"name":"A\u0041","username":"a","email":"a@x.biz" }"#;
+        let second = r#"{"id":2,"name":"B","username":"b","email":"b@x.com"}"#;
+        let (bench, slice, _folder) = bench(Resource::Users, &format!("{first} ,\n{second}"));
+        let done = bench.process(&slice).unwrap();
+        let text = |output| {
+            let bytes = done.segments[&output].place.read(&bench.folder).unwrap();
+            String::from_utf8(bytes).unwrap()
+        };
+        assert_eq!(text(Output::Users), format!("{first},\n  {second}"));
+        assert_eq!(text(Output::FilteredUsers), first);
+        assert_eq!(text(Output::UserNames), "\"AA\",\n  \"B\"");
+        assert_eq!((done.tally.users, done.tally.filtered_users), (2, 1));
+    }
+
+    #[test]
+    fn a_record_that_does_not_map_is_named_by_its_place_in_the_page() {
+        let post = r#"{"id":1,"userId":1,"title":"","body":""}"#;
+        let (bench, slice, _folder) = bench(Resource::Posts, &format!("{post},{{}}"));
+        let wire = serde_json::to_string(&bench.process(&slice).unwrap_err()).unwrap();
+        let refusal: Refusal = serde_json::from_str(&wire).unwrap();
+        let message = refusal.into_error(&slice, &bench.folder).to_string();
+        assert_eq!(
+            message,
+            "cannot map posts: record 41, field `id`: expected a value, found nothing"
+        );
+    }
+
+    #[test]
+    fn a_page_that_has_gone_is_a_storage_error_that_names_it_across_processes() {
+        let (bench, slice, folder) = bench(Resource::Posts, "{}");
+        std::fs::remove_file(folder.path().join("page")).unwrap();
+        let error = bench
+            .process(&slice)
+            .unwrap_err()
+            .into_error(&slice, &bench.folder);
+        assert_eq!(error.exit_code(), 5);
+        assert!(error.to_string().contains("page: No such file"), "{error}");
+    }
+}

@@ -1,0 +1,30 @@
+//! Who does what on this platform? Activity Tracker fetches users, posts and
+//! comments from a REST API, checks every record, works out who is active, and
+//! keeps the result in files that can be trusted.
+//!
+//! The library is the program without its command line. A record's way leads
+//! through these modules from top to bottom, and never back:
+//!
+//! | module | what happens there |
+//! | --- | --- |
+//! | [`source`] | an API is described |
+//! | [`api`] | its pages are fetched: one policy, thin drivers |
+//! | [`storage`] | pages are spooled as they come |
+//! | [`activity`] | records are mapped, filtered, counted |
+//! | [`concurrency`] | all that at the same time, on threads and in processes |
+//! | [`storage`] | the snapshot appears whole |
+//! | [`flow`] | the steps in order |
+
+pub mod activity;
+pub mod api;
+pub mod concurrency;
+pub mod cutter;
+pub mod error;
+pub mod flow;
+pub mod sample;
+pub mod settings;
+pub mod source;
+pub mod storage;
+pub mod text;
+
+pub use error::{ApiError, DataProcessingError, Error, StorageError};

@@ -1,0 +1,51 @@
+//! The log: one file, a line an event, times in RFC 3339.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::sync::Mutex;
+
+use activity_tracker::error::{Error, StorageError, chain};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::fmt;
+
+use crate::cli::{LogArgs, LogFormat, LogLevel};
+
+/// Opens the log file and sends every event of the program there.
+///
+/// # Errors
+/// When the file, or a folder for it, cannot be made or opened.
+pub(crate) fn start(args: &LogArgs) -> Result<(), StorageError> {
+    let path = &args.file;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(StorageError::io("create the log folder", folder))?;
+    let file = File::options()
+        .append(true)
+        .create(true)
+        .open(path)
+        .map_err(StorageError::io("open the log file", path))?;
+    let log = fmt::Subscriber::builder()
+        .with_max_level(filter(args.level))
+        .with_ansi(false)
+        .with_target(false)
+        .with_writer(Mutex::new(file));
+    match args.format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+fn filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
+}
+
+/// Logs the error that ended the run, with its causes.
+pub(crate) fn note(error: &Error) {
+    tracing::error!(exit_code = error.exit_code(), "{}", chain(error));
+}

@@ -1,0 +1,71 @@
+//! The command line: parse, start the log, run, exit code.
+
+mod cli;
+mod logger;
+mod progress;
+mod report;
+mod signals;
+
+use std::process::ExitCode;
+
+use activity_tracker::concurrency::Stop;
+use activity_tracker::error::Error;
+use activity_tracker::flow::{self, Workbench};
+use activity_tracker::sample::Server;
+use clap::Parser;
+
+use cli::{Cli, Command, RunArgs, SampleApiArgs, WorkerArgs};
+use progress::Progress;
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run(args) => run(&args),
+        Command::SampleApi(args) => sample_api(&args),
+        Command::Worker(args) => return worker(args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::print_error(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(args: &RunArgs) -> Result<(), Error> {
+    logger::start(&args.log)?;
+    let stop = Stop::new();
+    signals::watch(&stop);
+    let outcome = args.settings().and_then(|(settings, _sample_server)| {
+        let progress = Progress::start(args.quiet);
+        flow::run(&settings, &stop, &progress)
+    });
+    match outcome {
+        Ok(done) => report::print(args, &done),
+        Err(error) => {
+            logger::note(&error);
+            Err(error)
+        }
+    }
+}
+
+fn sample_api(args: &SampleApiArgs) -> Result<(), Error> {
+    let port = args.port;
+    let server =
+        Server::start(&args.sample(), port).map_err(|cause| Error::Sample { port, cause })?;
+    report::print_sample_api(&server.base_url());
+    server.wait();
+    Ok(())
+}
+
+/// A worker process: it is told what to do, and told on, through pipes.
+fn worker(args: WorkerArgs) -> ExitCode {
+    let bench = Workbench {
+        folder: ".".into(),
+        email_domain: args.email_domain,
+    };
+    match flow::serve_worker(&bench) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}

@@ -1,0 +1,152 @@
+//! What is printed: data to stdout, everything for people to stderr.
+
+use std::error::Error as _;
+use std::io::{self, Write};
+
+use activity_tracker::activity::UserPosts;
+use activity_tracker::error::{Error, StorageError, chain};
+use activity_tracker::flow::Report;
+use activity_tracker::text::{Printable, count, excerpt};
+use anstyle::{AnsiColor, Style};
+use indicatif::DecimalBytes;
+
+use crate::cli::RunArgs;
+use crate::signals;
+
+/// How many users the summary names.
+const MOST_ACTIVE: usize = 5;
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default();
+const HEAD: Style = Style::new().bold();
+
+/// Prints what a run gave: for scripts on stdout, for people on stderr.
+pub(crate) fn print(args: &RunArgs, report: &Report) -> Result<(), Error> {
+    if args.json {
+        print_json(report)?;
+    }
+    if !args.quiet {
+        // stderr may be closed, and there is nobody to tell then.
+        let _ = write_summary(&mut anstream::stderr().lock(), args, report);
+    }
+    Ok(())
+}
+
+fn print_json(report: &Report) -> Result<(), StorageError> {
+    let mut out = io::stdout().lock();
+    let printed = serde_json::to_writer_pretty(&mut out, &report.summary)
+        .map_err(io::Error::from)
+        .and_then(|()| writeln!(out));
+    match printed {
+        // Whoever reads has read enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(StorageError::io("print to", "standard output".as_ref())),
+    }
+}
+
+fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::Result<()> {
+    let Report {
+        summary,
+        snapshot,
+        elapsed,
+    } = report;
+    let source = Printable(&summary.source);
+    let mut counts = vec![count(summary.users, "user"), count(summary.posts, "post")];
+    counts.extend(summary.comments.map(|comments| count(comments, "comment")));
+    let seconds = elapsed.as_secs_f64();
+    writeln!(
+        out,
+        "{HEAD}{}{HEAD:#} from {source} in {seconds:.2} s",
+        counts.join(", ")
+    )?;
+    let filtered = count(summary.filtered_users, "user");
+    writeln!(
+        out,
+        "{filtered} with an e-mail address in {}",
+        summary.email_domain
+    )?;
+    if !summary.posts_per_user.is_empty() {
+        writeln!(out, "\n{HEAD}Most posts{HEAD:#}")?;
+    }
+    for UserPosts {
+        user_id,
+        name,
+        posts,
+    } in summary.posts_per_user.iter().take(MOST_ACTIVE)
+    {
+        let name = name
+            .as_deref()
+            .map_or_else(|| "unknown user".to_owned(), |name| excerpt(name, 40));
+        writeln!(
+            out,
+            "{posts:>6}  {name} ({})",
+            excerpt(&user_id.0.to_string(), 40)
+        )?;
+    }
+    writeln!(
+        out,
+        "\n{HEAD}Files in {}{HEAD:#}",
+        snapshot.data_dir.display()
+    )?;
+    let width = snapshot
+        .files
+        .iter()
+        .map(|file| file.name.len())
+        .max()
+        .unwrap_or_default();
+    for file in &snapshot.files {
+        let records = file
+            .records
+            .map(|records| count(records, "record"))
+            .unwrap_or_default();
+        let size = DecimalBytes(file.bytes).to_string();
+        let line = format!("  {:width$}  {size:>10}  {records}", file.name);
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    writeln!(
+        out,
+        "  {:width$}  {:>10}  sizes and checksums of the above",
+        snapshot.manifest, ""
+    )?;
+    writeln!(out, "\nLog: {}", args.log.file.display())
+}
+
+/// Prints the error that ended the program: what, why, and what to do.
+pub(crate) fn print_error(error: &Error) {
+    if !signals::first_to_tell() {
+        return;
+    }
+    let mut out = anstream::stderr().lock();
+    // stderr may be closed; the exit code tells all the same.
+    let _ = writeln!(
+        out,
+        "{ERROR}error{ERROR:#}: {}",
+        Printable(&error.to_string())
+    );
+    if let Some(cause) = deepest(error) {
+        let _ = writeln!(out, "  cause: {cause}");
+    }
+    if let Some(hint) = error.hint() {
+        let _ = writeln!(out, "  {HINT}try{HINT:#}: {hint}");
+    }
+}
+
+/// The causes of an error that its own words do not tell yet.
+fn deepest(error: &Error) -> Option<String> {
+    let told = error.to_string();
+    let mut cause = error.source()?;
+    while told.contains(&cause.to_string()) {
+        cause = cause.source()?;
+    }
+    Some(chain(cause))
+}
+
+/// Tells where the sample API is.
+pub(crate) fn print_sample_api(base_url: &str) {
+    let mut out = anstream::stderr().lock();
+    let _ = writeln!(
+        out,
+        "{HEAD}sample API{HEAD:#} at {base_url} (/users, /posts, /comments); Ctrl-C ends it"
+    );
+    let _ = writeln!(out, "{HINT}try{HINT:#}: activity-tracker run {base_url}");
+}

@@ -1,0 +1,373 @@
+//! One record of the sample data as JSON text: a pure function of seed, resource and id.
+//!
+//! The words and names come from the crate `fake`. The random numbers come from `ChaCha`, keyed
+//! with the seed, the resource and the id: a fixed algorithm, so that every machine makes the
+//! same bytes, and every record can be made without those before it. A new version of `fake` may
+//! change its word lists; that is why its version is pinned, and why the tests hold two records
+//! as literal text.
+
+use fake::faker::{
+    address::en::{CityName, StreetName},
+    company::en::{Bs, CatchPhrase, CompanyName},
+    lorem::en::{Word, Words},
+    name::en::{FirstName, LastName},
+    phone_number::en::PhoneNumber,
+};
+use fake::rand::{SeedableRng, rngs::ChaCha8Rng};
+use fake::{Fake, RngExt};
+use serde::Serialize;
+
+use super::ids::owner;
+use super::{Resource, Sample};
+
+/// `biz` stands twice: in the original it is the suffix of three users in ten.
+const SUFFIXES: [&str; 8] = ["biz", "biz", "com", "info", "io", "net", "org", "tv"];
+
+/// After how many bytes a body goes on in a new line.
+const LINE: usize = 40;
+
+#[derive(Serialize)]
+struct User {
+    id: u64,
+    name: String,
+    username: String,
+    email: String,
+    address: Address,
+    phone: String,
+    website: String,
+    company: Company,
+}
+
+#[derive(Serialize)]
+struct Address {
+    street: String,
+    suite: String,
+    city: String,
+    zipcode: String,
+    geo: Geo,
+}
+
+#[derive(Serialize)]
+struct Geo {
+    lat: String,
+    lng: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Company {
+    name: String,
+    catch_phrase: String,
+    bs: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Post {
+    user_id: u64,
+    id: u64,
+    title: String,
+    body: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Comment {
+    post_id: u64,
+    id: u64,
+    name: String,
+    email: String,
+    body: String,
+}
+
+/// The record `id` of `resource`, laid out as `JSON.stringify(record, null, 2)` does it.
+/// Whether there is such a record is for the caller to know.
+pub(super) fn record(sample: &Sample, resource: Resource, id: u64) -> String {
+    match resource {
+        Resource::Users => user(sample, id),
+        Resource::Posts => post(sample, id),
+        Resource::Comments => comment(sample, id),
+    }
+}
+
+fn user(sample: &Sample, id: u64) -> String {
+    let rng = &mut generator(sample.seed, Resource::Users, id);
+    let first: &str = FirstName().fake_with_rng(rng);
+    let last: &str = LastName().fake_with_rng(rng);
+    json(&User {
+        id,
+        name: format!("{first} {last}"),
+        username: username(rng),
+        email: email(rng),
+        address: Address {
+            street: StreetName().fake_with_rng(rng),
+            suite: format!(
+                "{} {}",
+                pick(&["Apt.", "Suite"], rng),
+                rng.random_range(100..1000)
+            ),
+            city: CityName().fake_with_rng(rng),
+            zipcode: format!(
+                "{:05}-{:04}",
+                rng.random_range(0..100_000),
+                rng.random_range(0..10_000)
+            ),
+            geo: Geo {
+                lat: degrees(90, rng),
+                lng: degrees(180, rng),
+            },
+        },
+        phone: PhoneNumber().fake_with_rng(rng),
+        website: host(rng),
+        company: Company {
+            name: CompanyName().fake_with_rng(rng),
+            catch_phrase: CatchPhrase().fake_with_rng(rng),
+            bs: Bs().fake_with_rng(rng),
+        },
+    })
+}
+
+fn post(sample: &Sample, id: u64) -> String {
+    let rng = &mut generator(sample.seed, Resource::Posts, id);
+    json(&Post {
+        user_id: owner(id, sample.posts, sample.users),
+        id,
+        title: Words(3..10).fake_with_rng::<Vec<String>, _>(rng).join(" "),
+        body: body(rng),
+    })
+}
+
+fn comment(sample: &Sample, id: u64) -> String {
+    let rng = &mut generator(sample.seed, Resource::Comments, id);
+    json(&Comment {
+        post_id: owner(id, sample.comments, sample.posts),
+        id,
+        name: Words(3..8).fake_with_rng::<Vec<String>, _>(rng).join(" "),
+        email: email(rng),
+        body: body(rng),
+    })
+}
+
+/// The random numbers of one record. A cipher needs no mixing of its key: neighbouring ids give
+/// unrelated streams.
+fn generator(seed: u64, resource: Resource, id: u64) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8..16].copy_from_slice(&id.to_le_bytes());
+    key[16] = match resource {
+        Resource::Users => 1,
+        Resource::Posts => 2,
+        Resource::Comments => 3,
+    };
+    ChaCha8Rng::from_seed(key)
+}
+
+fn pick<'a>(words: &[&'a str], rng: &mut ChaCha8Rng) -> &'a str {
+    words[rng.random_range(0..words.len())]
+}
+
+/// `Bret`, `Elwyn.Skiles` or `Maxime_Nienow`.
+fn username(rng: &mut ChaCha8Rng) -> String {
+    let first: &str = FirstName().fake_with_rng(rng);
+    match pick(&["", ".", "_"], rng) {
+        "" => first.to_owned(),
+        between => {
+            let last: &str = LastName().fake_with_rng(rng);
+            format!("{first}{between}{last}")
+        }
+    }
+}
+
+/// `Sincere@april.biz`
+fn email(rng: &mut ChaCha8Rng) -> String {
+    let name: &str = FirstName().fake_with_rng(rng);
+    format!("{name}@{}", host(rng))
+}
+
+/// `april.biz`
+fn host(rng: &mut ChaCha8Rng) -> String {
+    let name: &str = LastName().fake_with_rng(rng);
+    // A host name has no apostrophe; O'Connell has.
+    let mut host: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+    host.make_ascii_lowercase();
+    host + "." + pick(&SUFFIXES, rng)
+}
+
+/// Degrees from minus to plus `most`, with four decimals. Whole numbers all the way, because
+/// what a float prints as need not be the same everywhere.
+fn degrees(most: i32, rng: &mut ChaCha8Rng) -> String {
+    let most = most * 10_000;
+    let value: i32 = rng.random_range(-most..=most);
+    let sign = if value < 0 { "-" } else { "" };
+    let value = value.abs();
+    format!("{sign}{}.{:04}", value / 10_000, value % 10_000)
+}
+
+/// 150 to 250 bytes of text in a few lines, also when line ends are counted as the two
+/// characters that JSON makes of them.
+fn body(rng: &mut ChaCha8Rng) -> String {
+    let least = rng.random_range(150..230);
+    let mut body = String::with_capacity(250);
+    let mut line = 0;
+    while body.len() < least {
+        if !body.is_empty() {
+            let full = line >= LINE;
+            body.push(if full { '\n' } else { ' ' });
+            line = if full { 0 } else { line + 1 };
+        }
+        let word: &str = Word().fake_with_rng(rng);
+        body.push_str(word);
+        line += word.len();
+    }
+    body
+}
+
+fn json(record: &impl Serialize) -> String {
+    // Only a map with strange keys or a failing `Serialize` can be refused; here are neither.
+    serde_json::to_string_pretty(record).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn value(sample: &Sample, resource: Resource, id: u64) -> Value {
+        serde_json::from_str(&record(sample, resource, id)).unwrap()
+    }
+
+    #[test]
+    fn the_first_post_of_seed_1_is_this_text_on_every_machine() {
+        assert_eq!(
+            post(&Sample::default(), 1),
+            r#"{
+  "userId": 1,
+  "id": 1,
+  "title": "sequi qui sit enim nihil ipsum libero aut",
+  "body": "tempore facere molestias sed odio sed ab\nillum et molestias et ut exercitationem eum\nsuscipit facere voluptatibus eum illum eveniet\ninventore possimus et autem odit molestiae"
+}"#
+        );
+    }
+
+    #[test]
+    fn the_first_user_of_seed_1_is_this_text_on_every_machine() {
+        assert_eq!(
+            user(&Sample::default(), 1),
+            r#"{
+  "id": 1,
+  "name": "Maudie Huel",
+  "username": "Ken.Kuhlman",
+  "email": "Magnus@oconner.net",
+  "address": {
+    "street": "Nedra Orchard",
+    "suite": "Apt. 845",
+    "city": "Walkerhaven",
+    "zipcode": "53660-5138",
+    "geo": {
+      "lat": "-65.0470",
+      "lng": "166.2753"
+    }
+  },
+  "phone": "788-926-7657",
+  "website": "towne.io",
+  "company": {
+    "name": "Oberbrunner Group",
+    "catchPhrase": "Operative bandwidth-monitored moratorium",
+    "bs": "enhance enterprise infrastructures"
+  }
+}"#
+        );
+    }
+
+    #[test]
+    fn two_to_four_of_the_ten_users_have_an_address_in_biz() {
+        let sample = Sample::default();
+        let in_biz = |id: &u64| {
+            let user = value(&sample, Resource::Users, *id);
+            user["email"].as_str().unwrap().rsplit('.').next() == Some("biz")
+        };
+        let found = (1..=10).filter(in_biz).count();
+        assert!((2..=4).contains(&found), "{found}");
+    }
+
+    #[test]
+    fn the_seed_the_resource_and_the_id_each_change_the_data() {
+        let sample = Sample::default();
+        let other_seed = Sample {
+            seed: 2,
+            ..Sample::default()
+        };
+        let body = |sample, resource, id| value(sample, resource, id)["body"].clone();
+        let first = body(&sample, Resource::Posts, 1);
+        assert_eq!(first, body(&sample, Resource::Posts, 1));
+        assert_ne!(first, body(&sample, Resource::Posts, 2));
+        assert_ne!(first, body(&sample, Resource::Comments, 1));
+        assert_ne!(first, body(&other_seed, Resource::Posts, 1));
+    }
+
+    #[test]
+    fn more_posts_leave_the_text_of_a_post_as_it_was() {
+        let large = Sample {
+            posts: 1000,
+            ..Sample::default()
+        };
+        let small = value(&Sample::default(), Resource::Posts, 42);
+        let large = value(&large, Resource::Posts, 42);
+        assert_eq!(
+            (&small["title"], &small["body"]),
+            (&large["title"], &large["body"])
+        );
+        assert_eq!((&small["userId"], &large["userId"]), (&5.into(), &1.into()));
+    }
+
+    #[test]
+    fn bodies_have_150_to_250_characters_in_several_lines() {
+        let sample = Sample {
+            posts: 2000,
+            ..Sample::default()
+        };
+        for id in 1..=2000 {
+            let post = value(&sample, Resource::Posts, id);
+            let body = post["body"].as_str().unwrap();
+            let lines = body.lines().count();
+            assert!(body.len() >= 150, "{body}");
+            assert!(body.len() + lines - 1 <= 250, "{body}");
+            assert!(lines >= 3, "{body}");
+        }
+    }
+
+    #[test]
+    fn every_record_is_json_and_its_email_has_a_plain_host() {
+        let sample = Sample {
+            users: 2000,
+            comments: 2000,
+            ..Sample::default()
+        };
+        for id in 1..=2000 {
+            for resource in [Resource::Users, Resource::Comments] {
+                let record = value(&sample, resource, id);
+                assert_eq!(record["id"], id);
+                let (name, host) = record["email"].as_str().unwrap().split_once('@').unwrap();
+                assert!(!name.is_empty());
+                assert!(
+                    host.chars().all(|c| c.is_ascii_lowercase() || c == '.'),
+                    "{host}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn records_of_empty_collections_can_be_made() {
+        let empty = Sample {
+            users: 0,
+            posts: 0,
+            comments: 0,
+            ..Sample::default()
+        };
+        for resource in Resource::ALL {
+            assert_eq!(value(&empty, resource, u64::MAX)["id"], u64::MAX);
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What the query part of a URL asks for, as json-server 0.17 reads it.
+//!
+//! Names and values are compared as they were sent, without percent-decoding: all that is
+//! understood here is made of ASCII letters, digits and `_`, which no client encodes. Other
+//! parameters are ignored, which is also what json-server does with names it does not know.
+//!
+//! Where json-server makes nonsense of nonsense, this differs: a negative `_limit` is no limit to
+//! go by (there it drops records from the end), and links name plain pages, 1, 2 and so on, after
+//! `_page=0` or `_page=2x` too (there they name 0 for ever, or `3x`).
+
+use std::fmt::Write;
+use std::ops::Range;
+
+use super::ids::{self, Ids};
+use super::{Resource, Sample};
+
+/// Records on a page when `_limit` does not say.
+const PAGE_SIZE: u64 = 10;
+
+/// The query part of a URL, without the question mark.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Query<'a>(pub(super) &'a str);
+
+impl<'a> Query<'a> {
+    fn values(self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.0.split('&').filter_map(move |pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (key == name).then_some(value)
+        })
+    }
+
+    /// The first value of `name`; an empty one counts as none.
+    fn first(self, name: &str) -> Option<&'a str> {
+        self.values(name).next().filter(|value| !value.is_empty())
+    }
+
+    /// The records of `resource` that pass the filters: `id`, and the field naming the owner.
+    /// Values of one name are alternatives, different names must all hold.
+    pub(super) fn matches(self, sample: &Sample, resource: Resource) -> Ids {
+        let count = sample.count(resource);
+        let mut matching = Ids::all(count);
+        if let Some(wanted) = self.ranges("id", |id| id..id.saturating_add(1)) {
+            matching = matching.and(&wanted);
+        }
+        if let Some((owner, field)) = resource.owner() {
+            let owners = sample.count(owner);
+            if let Some(wanted) = self.ranges(field, |id| ids::owned(id, count, owners)) {
+                matching = matching.and(&wanted);
+            }
+        }
+        matching
+    }
+
+    /// What the values of `name` stand for, or nothing where the query does not name it.
+    fn ranges(self, name: &str, range: impl Fn(u64) -> Range<u64>) -> Option<Ids> {
+        self.values(name).next()?;
+        // json-server compares text, so `05` and `abc` are no record's id.
+        let numbers = self.values(name).filter_map(|text| {
+            let number: u64 = text.parse().ok()?;
+            (number.to_string() == text).then_some(number)
+        });
+        Some(Ids::any_of(numbers.map(range)))
+    }
+
+    /// Which part of the matching records is asked for.
+    pub(super) fn paging(self) -> Paging {
+        let limit = self.first("_limit");
+        match (self.first("_page"), limit) {
+            (Some(page), _) => Paging::Page {
+                number: leading_number(page).unwrap_or(1).max(1),
+                size: limit
+                    .and_then(leading_number)
+                    .filter(|&size| size > 0)
+                    .unwrap_or(PAGE_SIZE),
+            },
+            (None, Some(limit)) => Paging::First(leading_number(limit).unwrap_or(0)),
+            (None, None) => Paging::Whole,
+        }
+    }
+
+    /// The query with `number` as its page.
+    fn with_page(self, number: u64) -> String {
+        let mut done = false;
+        let pairs = self.0.split('&').map(|pair| {
+            if !done && pair.starts_with("_page=") {
+                done = true;
+                format!("_page={number}")
+            } else {
+                pair.to_owned()
+            }
+        });
+        pairs.collect::<Vec<_>>().join("&")
+    }
+}
+
+/// The number that `text` starts with, as JavaScript's `parseInt` has it, but none below zero.
+fn leading_number(text: &str) -> Option<u64> {
+    let end = text.find(|c: char| !c.is_ascii_digit());
+    let digits = &text[..end.unwrap_or(text.len())];
+    // Digits only: all that can go wrong is too many of them.
+    (!digits.is_empty()).then(|| digits.parse().unwrap_or(u64::MAX))
+}
+
+/// Which part of the matching records is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Paging {
+    /// All of them.
+    Whole,
+    /// The first so many (`_limit` alone).
+    First(u64),
+    /// The page `number`, counted from 1, of pages with `size` records.
+    Page { number: u64, size: u64 },
+}
+
+impl Paging {
+    /// The part of `matching` to send.
+    pub(super) fn window(self, matching: &Ids) -> Ids {
+        match self {
+            Self::Whole => matching.clone(),
+            Self::First(count) => matching.window(0, count),
+            Self::Page { number, size } => matching.window((number - 1).saturating_mul(size), size),
+        }
+    }
+
+    /// The `Link` header of a page out of `total` records; `url` is the URL without its query.
+    ///
+    /// Empty, as in json-server, when the page holds everything or nothing.
+    pub(super) fn links(self, total: u64, url: &str, query: Query<'_>) -> String {
+        let mut links = String::new();
+        let Self::Page { number, size } = self else {
+            return links;
+        };
+        let last = total.div_ceil(size);
+        if last <= 1 || number > last {
+            return links;
+        }
+        let pages = [
+            ("first", Some(1)),
+            ("prev", (number > 1).then(|| number - 1)),
+            ("next", (number < last).then(|| number + 1)),
+            ("last", Some(last)),
+        ];
+        for (relation, page) in pages {
+            let Some(page) = page else { continue };
+            let comma = if links.is_empty() { "" } else { ", " };
+            let query = query.with_page(page);
+            // Writing to a string cannot fail.
+            let _ = write!(links, "{comma}<{url}?{query}>; rel=\"{relation}\"");
+        }
+        links
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_read_as_json_server_reads_it() {
+        let page = |number, size| Paging::Page { number, size };
+        for (query, expected) in [
+            ("", Paging::Whole),
+            ("foo=bar", Paging::Whole),
+            ("_page=", Paging::Whole),
+            ("_limit=", Paging::Whole),
+            ("_limit=3", Paging::First(3)),
+            ("_limit=0", Paging::First(0)),
+            ("_limit=abc", Paging::First(0)),
+            ("_limit=-3", Paging::First(0)),
+            ("_page=2", page(2, 10)),
+            ("_page=2&_page=3", page(2, 10)),
+            ("_page=2x&_limit=1.5", page(2, 1)),
+            ("_page=0", page(1, 10)),
+            ("_page=-1", page(1, 10)),
+            ("_page=abc&_limit=7", page(1, 7)),
+            ("_limit=0&_page=2", page(2, 10)),
+            ("_limit=abc&_page=2", page(2, 10)),
+            ("_limit=-3&_page=2", page(2, 10)),
+            ("_page=99999999999999999999", page(u64::MAX, 10)),
+        ] {
+            assert_eq!(Query(query).paging(), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn filters_choose_ids_by_arithmetic() {
+        let sample = Sample::default();
+        for (query, first, count) in [
+            ("", Some(1), 100),
+            ("userId=3", Some(21), 10),
+            ("userId=1&userId=2", Some(1), 20),
+            ("userId=3&id=25", Some(25), 1),
+            ("userId=3&id=31", None, 0),
+            ("id=7&id=5&id=500", Some(5), 2),
+            ("id=05", None, 0),
+            ("userId=abc", None, 0),
+            ("userId=", None, 0),
+            ("userId=0", None, 0),
+            ("userId=99", None, 0),
+            ("postId=3", Some(1), 100),
+            ("id=18446744073709551615", None, 0),
+        ] {
+            let matching = Query(query).matches(&sample, Resource::Posts);
+            assert_eq!(matching.count(), count, "{query}");
+            assert_eq!(matching.into_iter().next(), first, "{query}");
+        }
+    }
+
+    #[test]
+    fn links_are_those_of_json_server() {
+        let links = |query: &str, total| {
+            let query = Query(query);
+            query.paging().links(total, "u", query)
+        };
+        assert_eq!(
+            links("_page=2&userId=3&_limit=3", 10),
+            "<u?_page=1&userId=3&_limit=3>; rel=\"first\", \
+             <u?_page=1&userId=3&_limit=3>; rel=\"prev\", \
+             <u?_page=3&userId=3&_limit=3>; rel=\"next\", \
+             <u?_page=4&userId=3&_limit=3>; rel=\"last\""
+        );
+        assert_eq!(
+            links("_limit=50&_page=1", 100),
+            "<u?_limit=50&_page=1>; rel=\"first\", <u?_limit=50&_page=2>; rel=\"next\", \
+             <u?_limit=50&_page=2>; rel=\"last\""
+        );
+        assert_eq!(
+            links("_page=3&_limit=40", 100),
+            "<u?_page=1&_limit=40>; rel=\"first\", <u?_page=2&_limit=40>; rel=\"prev\", \
+             <u?_page=3&_limit=40>; rel=\"last\""
+        );
+        for (query, total) in [
+            ("_page=1&_limit=100", 100),
+            ("_page=11", 100),
+            ("_page=1", 0),
+            ("_limit=2", 100),
+            ("", 100),
+        ] {
+            assert_eq!(links(query, total), "", "{query}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The one validated value that a run is made from. The library knows no
+//! command line; it knows this.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use crate::activity::EmailDomain;
+use crate::api::{Policy, Transport};
+use crate::source::Source;
+
+/// All that a run needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The API.
+    pub source: Source,
+    /// Where the snapshot goes.
+    pub data_dir: PathBuf,
+    /// Which users the filter takes.
+    pub email_domain: EmailDomain,
+    /// How many worker processes at most.
+    pub workers: NonZeroUsize,
+    /// The program that workers run: one whose `worker` command serves them.
+    pub worker_program: PathBuf,
+    /// How stubbornly to fetch.
+    pub policy: Policy,
+    /// How to talk to servers.
+    pub transport: Transport,
+}

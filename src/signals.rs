@@ -1,0 +1,63 @@
+//! Ctrl-C and SIGTERM: the run is asked to stop, and made to if it does not.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use std::{process, thread};
+
+use activity_tracker::concurrency::Stop;
+use activity_tracker::error::{Error, StopReason};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::{logger, report};
+
+/// How long a run that was asked to stop may take to end.
+const GRACE: Duration = Duration::from_millis(700);
+
+/// Whether the end of the run is being told already.
+static TOLD: AtomicBool = AtomicBool::new(false);
+
+/// Lets the first signal stop the run, and the second one end the program.
+///
+/// A blocked name look-up or connect cannot be woken: after a moment of grace
+/// the program ends around it. By then the run's files and workers are gone,
+/// for their removal needs nobody but the thread that asks.
+pub(crate) fn watch(stop: &Stop) {
+    // Without a handler a signal ends the program at once, which is what remains to do.
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else {
+        return;
+    };
+    let stop = stop.clone();
+    thread::spawn(move || {
+        let mut asked = false;
+        for signal in signals.forever() {
+            let reason = if signal == SIGTERM {
+                StopReason::Terminate
+            } else {
+                StopReason::Interrupt
+            };
+            if asked {
+                process::exit(Error::Stopped(reason).exit_code().into());
+            }
+            asked = true;
+            stop.request(reason);
+            // A run that is committing goes on to its end.
+            if stop.check().is_err() {
+                thread::spawn(move || end_after_grace(reason));
+            }
+        }
+    });
+}
+
+fn end_after_grace(reason: StopReason) {
+    thread::sleep(GRACE);
+    let error = Error::Stopped(reason);
+    logger::note(&error);
+    report::print_error(&error);
+    process::exit(error.exit_code().into());
+}
+
+/// Gives true to the first who asks: only one tells how the run ended.
+pub(crate) fn first_to_tell() -> bool {
+    !TOLD.swap(true, Ordering::SeqCst)
+}

@@ -1,0 +1,226 @@
+//! The one place that changes the data directory.
+//!
+//! A run works in a staging folder of its own within the data directory. Its
+//! files are moved into place at the end, all of them, the manifest last.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::concurrency::{Registration, Stop};
+use crate::error::{Error, StorageError};
+
+use super::outputs::StoredFile;
+
+/// Staging folders begin with this; a later run removes what a killed one left.
+const STAGING: &str = ".staging-";
+
+/// A run's hold on the data directory, and its staging folder.
+///
+/// Dropped without a commit, it leaves the directory as it was.
+pub struct Stage {
+    data_dir: PathBuf,
+    folder: PathBuf,
+    created: Vec<PathBuf>,
+    committed: bool,
+    _clean_on_stop: Registration,
+    _lock: File,
+}
+
+/// What a commit put in place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Where.
+    pub data_dir: PathBuf,
+    /// The files, the manifest apart.
+    pub files: Vec<StoredFile>,
+    /// The manifest's name.
+    pub manifest: String,
+}
+
+impl Stage {
+    /// Takes hold of the data directory, which is made where it is missing.
+    ///
+    /// # Errors
+    /// When it cannot be made, locked or written to.
+    pub fn open(data_dir: &Path, run: &str, stop: &Stop) -> Result<Self, StorageError> {
+        let created = create_all(data_dir)?;
+        let lock = lock(data_dir)?;
+        remove_leftovers(data_dir)?;
+        let folder = data_dir.join(format!("{STAGING}{run}"));
+        fs::create_dir(&folder).map_err(StorageError::io("create", &folder))?;
+        let clean_on_stop = stop.on_request({
+            let folder = folder.clone();
+            // The run may be writing there still; what it adds now, its own end removes.
+            move || drop(fs::remove_dir_all(folder))
+        });
+        Ok(Self {
+            data_dir: data_dir.to_owned(),
+            folder,
+            created,
+            committed: false,
+            _clean_on_stop: clean_on_stop,
+            _lock: lock,
+        })
+    }
+
+    /// Where the run may write.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Moves `files`, which were written and synced in the staging folder, into place, and `manifest` behind them.
+    ///
+    /// # Errors
+    /// When the run was stopped, or a file cannot be moved.
+    pub fn commit(
+        mut self,
+        files: Vec<StoredFile>,
+        manifest: &StoredFile,
+        stop: &Stop,
+    ) -> Result<Snapshot, Error> {
+        stop.begin_commit()?;
+        self.committed = true;
+        for file in files.iter().chain([manifest]) {
+            let (from, to) = (self.folder.join(&file.name), self.data_dir.join(&file.name));
+            fs::rename(&from, &to).map_err(StorageError::io("put in place", &to))?;
+        }
+        File::open(&self.data_dir)
+            .and_then(|folder| folder.sync_all())
+            .map_err(StorageError::io("sync", &self.data_dir))?;
+        Ok(Snapshot {
+            data_dir: self.data_dir.clone(),
+            files,
+            manifest: manifest.name.clone(),
+        })
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // Whatever cannot be removed here, the next run removes.
+        let _ = fs::remove_dir_all(&self.folder);
+        if !self.committed {
+            for folder in self.created.iter().rev() {
+                let _ = fs::remove_dir(folder);
+            }
+        }
+    }
+}
+
+/// Makes a directory and those above it; gives the ones that were missing, outermost first.
+fn create_all(path: &Path) -> Result<Vec<PathBuf>, StorageError> {
+    let missing = path
+        .ancestors()
+        .filter(|path| !path.as_os_str().is_empty())
+        .take_while(|path| !path.exists());
+    let mut created: Vec<_> = missing.map(Path::to_owned).collect();
+    created.reverse();
+    fs::create_dir_all(path).map_err(StorageError::io("create", path))?;
+    Ok(created)
+}
+
+/// Locks the directory itself: no lock file to leave behind, and a killed process lets go.
+fn lock(data_dir: &Path) -> Result<File, StorageError> {
+    let folder = File::open(data_dir).map_err(StorageError::io("open", data_dir))?;
+    match folder.try_lock() {
+        Ok(()) => Ok(folder),
+        Err(fs::TryLockError::WouldBlock) => Err(StorageError::Locked(data_dir.to_owned())),
+        Err(fs::TryLockError::Error(cause)) => Err(StorageError::io("lock", data_dir)(cause)),
+    }
+}
+
+fn remove_leftovers(data_dir: &Path) -> Result<(), StorageError> {
+    let entries = fs::read_dir(data_dir).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    for entry in entries.map_err(StorageError::io("list", data_dir))? {
+        if entry.file_name().to_string_lossy().starts_with(STAGING) {
+            let path = entry.path();
+            tracing::info!(path = %path.display(), "removing what an unfinished run left");
+            fs::remove_dir_all(&path).map_err(StorageError::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::StopReason;
+    use crate::storage::outputs::write_json;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn file(stage: &Stage, name: &str) -> StoredFile {
+        write_json(stage.folder(), name.to_owned(), &name).unwrap()
+    }
+
+    #[test]
+    fn a_commit_leaves_the_files_and_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let data = place.path().join("deep/data");
+        let stop = Stop::new();
+        let stage = Stage::open(&data, "1", &stop).unwrap();
+        let (users, manifest) = (file(&stage, "users.json"), file(&stage, "manifest.json"));
+        fs::write(stage.folder().join("scratch"), "").unwrap();
+        stage.commit(vec![users], &manifest, &stop).unwrap();
+        assert_eq!(names(&data), ["manifest.json", "users.json"]);
+    }
+
+    #[test]
+    fn without_a_commit_the_directory_is_as_it_was() {
+        let place = tempfile::tempdir().unwrap();
+        let data = place.path().join("deep/data");
+        let stage = Stage::open(&data, "1", &Stop::new()).unwrap();
+        file(&stage, "users.json");
+        drop(stage);
+        assert!(names(place.path()).is_empty());
+
+        fs::create_dir(data.parent().unwrap()).unwrap();
+        fs::create_dir(&data).unwrap();
+        fs::write(data.join("users.json"), "old").unwrap();
+        drop(Stage::open(&data, "2", &Stop::new()).unwrap());
+        assert_eq!(names(&data), ["users.json"]);
+    }
+
+    #[test]
+    fn a_stop_before_the_commit_removes_the_staging_folder_and_forbids_the_commit() {
+        let place = tempfile::tempdir().unwrap();
+        let stop = Stop::new();
+        let stage = Stage::open(place.path(), "1", &stop).unwrap();
+        let manifest = file(&stage, "manifest.json");
+        stop.request(StopReason::Interrupt);
+        assert!(names(place.path()).is_empty());
+        assert!(stage.commit(Vec::new(), &manifest, &stop).is_err());
+    }
+
+    #[test]
+    fn two_runs_do_not_share_a_directory_and_leftovers_are_removed() {
+        let place = tempfile::tempdir().unwrap();
+        fs::create_dir(place.path().join(".staging-killed")).unwrap();
+        let stage = Stage::open(place.path(), "1", &Stop::new()).unwrap();
+        assert_eq!(names(place.path()), [".staging-1"]);
+        let second = Stage::open(place.path(), "2", &Stop::new());
+        assert!(matches!(second, Err(StorageError::Locked(_))));
+        drop(stage);
+        assert!(Stage::open(place.path(), "3", &Stop::new()).is_ok());
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_the_directory_is_an_error() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("file");
+        fs::write(&file, "").unwrap();
+        for path in [file.clone(), file.join("data")] {
+            let error = Stage::open(&path, "1", &Stop::new()).err().unwrap();
+            assert!(error.to_string().starts_with("cannot create "), "{error}");
+        }
+    }
+}

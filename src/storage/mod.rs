@@ -1,0 +1,12 @@
+//! What is kept: pages as they arrive, segments of output, and the snapshot
+//! that appears whole.
+
+mod commit;
+mod outputs;
+mod segment;
+mod spool;
+
+pub use commit::{Snapshot, Stage};
+pub use outputs::{Flow, Manifest, Output, StoredFile, write_array, write_json};
+pub use segment::{Place, Segment, SegmentWriter};
+pub use spool::{Slice, Spool, SpoolSink};

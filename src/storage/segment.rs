@@ -1,0 +1,155 @@
+//! Parts of output files: where they are, and how they are written.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::StorageError;
+
+/// What stands between two records of an output file: each begins a new line.
+pub(super) const SEPARATOR: &[u8] = b",\n  ";
+
+/// A range of bytes in a file of the staging folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The file's name.
+    pub file: String,
+    /// The first byte.
+    pub offset: u64,
+    /// How many bytes.
+    pub length: u64,
+}
+
+impl Place {
+    /// Opens the file at the place, to read no further than its end.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open(&self, folder: &Path) -> Result<impl Read + use<>, StorageError> {
+        let path = folder.join(&self.file);
+        let mut file = File::open(&path).map_err(StorageError::io("open", &path))?;
+        file.seek(SeekFrom::Start(self.offset))
+            .map_err(StorageError::io("read", &path))?;
+        Ok(file.take(self.length))
+    }
+
+    /// Reads the bytes.
+    ///
+    /// # Errors
+    /// When the file cannot be read or ends before the place does.
+    pub fn read(&self, folder: &Path) -> Result<Vec<u8>, StorageError> {
+        let mut bytes = Vec::new();
+        let mut reader = self.open(folder)?;
+        let read = reader
+            .read_to_end(&mut bytes)
+            .map_err(|cause| self.unreadable(folder, cause))?;
+        if read as u64 != self.length {
+            return Err(self.unreadable(folder, io::ErrorKind::UnexpectedEof.into()));
+        }
+        Ok(bytes)
+    }
+
+    pub(super) fn unreadable(&self, folder: &Path, cause: io::Error) -> StorageError {
+        StorageError::io("read", &folder.join(&self.file))(cause)
+    }
+}
+
+/// A run of records as they will stand in an output file, separators between them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// Where they are.
+    pub place: Place,
+    /// How many they are.
+    pub records: u64,
+}
+
+/// Collects the records of one segment and appends it to a file.
+#[derive(Debug, Default)]
+pub struct SegmentWriter {
+    bytes: Vec<u8>,
+    records: u64,
+}
+
+impl SegmentWriter {
+    /// Adds a record, to the letter.
+    pub fn push(&mut self, record: &str) {
+        if self.records > 0 {
+            self.bytes.extend_from_slice(SEPARATOR);
+        }
+        self.bytes.extend_from_slice(record.as_bytes());
+        self.records += 1;
+    }
+
+    /// Whether nothing was added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records == 0
+    }
+
+    /// How many records were added.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Appends what was added to `file` in `folder`, which is created if need be.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(self, folder: &Path, name: String) -> Result<Segment, StorageError> {
+        let path = &folder.join(&name);
+        let mut file = File::options()
+            .append(true)
+            .create(true)
+            .open(path)
+            .map_err(StorageError::io("create", path))?;
+        let offset = file
+            .seek(SeekFrom::End(0))
+            .map_err(StorageError::io("write", path))?;
+        file.write_all(&self.bytes)
+            .map_err(StorageError::io("write", path))?;
+        let place = Place {
+            file: name,
+            offset,
+            length: self.bytes.len() as u64,
+        };
+        Ok(Segment {
+            place,
+            records: self.records,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_of_one_file_are_read_back_each_from_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |records: &[&str]| {
+            let mut writer = SegmentWriter::default();
+            for record in records {
+                writer.push(record);
+            }
+            writer.write(folder.path(), "segments".to_owned()).unwrap()
+        };
+        let (first, second) = (write(&["1", "2"]), write(&["3"]));
+        assert_eq!((first.records, second.records), (2, 1));
+        assert_eq!(first.place.read(folder.path()).unwrap(), b"1,\n  2");
+        assert_eq!(second.place.read(folder.path()).unwrap(), b"3");
+        let beyond = Place {
+            length: 2,
+            ..second.place
+        };
+        assert!(
+            beyond
+                .read(folder.path())
+                .unwrap_err()
+                .to_string()
+                .starts_with("cannot read ")
+        );
+    }
+}

@@ -1,0 +1,244 @@
+//! Pages on disk as they arrived, cut into slices at record boundaries.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crossbeam_channel::Sender;
+use serde::{Deserialize, Serialize};
+
+use crate::activity::Resource;
+use crate::api::{Page, Received, Sink, Sinks};
+use crate::cutter::Cutter;
+use crate::error::{DataProcessingError, Error, StopReason, StorageError};
+
+use super::segment::Place;
+
+/// How many bytes of records make a slice: enough to be worth a task, little enough to hold.
+const SLICE: u64 = 1024 * 1024;
+
+/// Some records of one page, in a row: what is processed at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slice {
+    /// Whose records.
+    pub resource: Resource,
+    /// From which page of the resource.
+    pub page: u64,
+    /// Which slice of the page.
+    pub number: u64,
+    /// How many records of the page come before it.
+    pub first: u64,
+    /// How many records it holds.
+    pub records: u64,
+    /// Where its bytes are: from the first byte of the first record to the last of the last.
+    pub place: Place,
+}
+
+impl fmt::Display for Slice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            resource,
+            page,
+            first,
+            records,
+            ..
+        } = self;
+        write!(
+            f,
+            "{resource}, page {page}, records {first} to {}",
+            (first + records).saturating_sub(1)
+        )
+    }
+}
+
+/// Takes pages in, and sends their slices on once the page is whole.
+#[derive(Debug)]
+pub struct Spool {
+    folder: PathBuf,
+    slices: Sender<Slice>,
+}
+
+impl Spool {
+    /// Keeps pages in `folder`, which is there, and sends slices to `slices`.
+    #[must_use]
+    pub fn new(folder: &Path, slices: Sender<Slice>) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            slices,
+        }
+    }
+}
+
+impl Sinks for Spool {
+    type Sink = SpoolSink;
+
+    fn open(&self, page: Page) -> Result<SpoolSink, Error> {
+        let name = format!("{}-{}.page", page.subject.resource, page.number);
+        let path = self.folder.join(&name);
+        // A page that is received once more starts over.
+        let file = File::create(&path).map_err(StorageError::io("create", &path))?;
+        Ok(SpoolSink {
+            page,
+            name,
+            path,
+            file,
+            cutter: Cutter::of_array(),
+            written: 0,
+            records: 0,
+            open: None,
+            whole: Vec::new(),
+            slices: self.slices.clone(),
+        })
+    }
+}
+
+/// One page on its way to disk.
+#[derive(Debug)]
+pub struct SpoolSink {
+    page: Page,
+    name: String,
+    path: PathBuf,
+    file: File,
+    cutter: Cutter,
+    written: u64,
+    records: u64,
+    open: Option<Slice>,
+    whole: Vec<Slice>,
+    slices: Sender<Slice>,
+}
+
+impl SpoolSink {
+    fn add_record(&mut self, start: u64, end: u64) {
+        let (first, number) = (self.records, self.whole.len() as u64);
+        let slice = self.open.get_or_insert_with(|| Slice {
+            resource: self.page.subject.resource,
+            page: self.page.number,
+            number,
+            first,
+            records: 0,
+            place: Place {
+                file: self.name.clone(),
+                offset: start,
+                length: 0,
+            },
+        });
+        slice.records += 1;
+        slice.place.length = end - slice.place.offset;
+        self.records += 1;
+        if slice.place.length >= SLICE {
+            self.whole.extend(self.open.take());
+        }
+    }
+
+    fn not_records(&self, cause: crate::cutter::CutError) -> Error {
+        DataProcessingError::NotRecords {
+            subject: Box::new(self.page.subject.clone()),
+            cause,
+        }
+        .into()
+    }
+}
+
+impl Sink for SpoolSink {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let mut rest = bytes;
+        loop {
+            let (consumed, found) = match self.cutter.advance(rest) {
+                Ok(found) => found,
+                Err(cause) => return Err(self.not_records(cause)),
+            };
+            let Some(place) = found else { break };
+            self.add_record(place.start, place.end);
+            rest = &rest[consumed..];
+        }
+        self.file
+            .write_all(bytes)
+            .map_err(StorageError::io("write", &self.path))?;
+        self.written += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Received, Error> {
+        self.cutter
+            .finish()
+            .map_err(|cause| self.not_records(cause))?;
+        self.whole.extend(self.open.take());
+        for slice in self.whole {
+            // Nobody takes slices any more when the run has failed elsewhere.
+            self.slices
+                .send(slice)
+                .map_err(|_| Error::Stopped(StopReason::Failure))?;
+        }
+        Ok(Received {
+            bytes: self.written,
+            records: self.records,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Subject;
+    use url::Url;
+
+    fn receive(pieces: &[&[u8]]) -> (Result<Received, Error>, Vec<Slice>, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let (sender, slices) = crossbeam_channel::unbounded();
+        let spool = Spool::new(folder.path(), sender);
+        let url = Url::parse("http://api.test/posts").unwrap();
+        let subject = Subject {
+            resource: Resource::Posts,
+            url,
+        };
+        let mut sink = spool.open(Page { subject, number: 3 }).unwrap();
+        let written = pieces.iter().try_for_each(|piece| sink.write(piece));
+        let received = written.and_then(|()| sink.finish());
+        (received, slices.try_iter().collect(), folder)
+    }
+
+    #[test]
+    fn a_long_page_is_cut_at_records_and_nothing_is_lost() {
+        let record = format!("{{\"text\":\"{}\"}}", "x".repeat(300_000));
+        let page = format!("[\n  {}\n]", [record.as_str(); 10].join(",\n  "));
+        let (received, slices, folder) =
+            receive(&page.as_bytes().chunks(65_536).collect::<Vec<_>>());
+        assert_eq!(
+            received.unwrap(),
+            Received {
+                bytes: page.len() as u64,
+                records: 10
+            }
+        );
+        let counts: Vec<_> = slices
+            .iter()
+            .map(|s| (s.page, s.number, s.first, s.records))
+            .collect();
+        assert_eq!(counts, [(3, 0, 0, 4), (3, 1, 4, 4), (3, 2, 8, 2)]);
+        for slice in &slices {
+            let bytes = slice.place.read(folder.path()).unwrap();
+            let expected =
+                vec![record.as_str(); usize::try_from(slice.records).unwrap()].join(",\n  ");
+            assert!(bytes == expected.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_page_that_is_not_whole_leaves_no_slices() {
+        let (received, slices, _folder) = receive(&[b"[{\"id\":1},{"]);
+        let message = received.unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "cannot read posts from http://api.test/posts: the JSON array is not closed: it ends after 11 bytes"
+        );
+        assert!(slices.is_empty());
+    }
+
+    #[test]
+    fn an_empty_array_is_a_page_without_slices() {
+        let (received, slices, _folder) = receive(&[b"[", b"]"]);
+        assert_eq!(received.unwrap().records, 0);
+        assert!(slices.is_empty());
+    }
+}
