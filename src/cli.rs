@@ -53,6 +53,10 @@ pub(crate) struct RunArgs {
     #[arg(default_value = "jsonplaceholder")]
     source: String,
 
+    /// Take the async flow: comments too, into files of its own (`*_async.json`)
+    #[arg(long = "async")]
+    pub(crate) async_flow: bool,
+
     /// Keep users whose e-mail address lies in this domain: `biz`, `april.biz`
     #[arg(long, value_name = "DOMAIN", default_value = "biz")]
     email_domain: EmailDomain,

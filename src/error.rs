@@ -37,6 +37,9 @@ pub enum Error {
         #[source]
         cause: io::Error,
     },
+    /// The async runtime could not be started.
+    #[error("cannot start the async runtime: {0}")]
+    Runtime(#[source] io::Error),
     /// What was asked for makes no sense.
     #[error("{0}")]
     Usage(String),
@@ -72,7 +75,7 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Sample { .. } | Self::Stopped(StopReason::Failure) => 1,
+            Self::Sample { .. } | Self::Runtime(_) | Self::Stopped(StopReason::Failure) => 1,
             Self::Usage(_) => 2,
             Self::Api(_) => 3,
             Self::Data(_) => 4,
@@ -90,7 +93,7 @@ impl Error {
             Self::Data(error) => Some(error.hint().to_owned()),
             Self::Storage(error) => error.hint(),
             Self::Sample { .. } => Some("choose another port with --port".to_owned()),
-            Self::Usage(_) | Self::Stopped(_) => None,
+            Self::Runtime(_) | Self::Usage(_) | Self::Stopped(_) => None,
         }
     }
 }

@@ -7,10 +7,11 @@ mod report;
 mod signals;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use activity_tracker::concurrency::Stop;
 use activity_tracker::error::Error;
-use activity_tracker::flow::{self, Workbench};
+use activity_tracker::flow::{self, SharedObserver, Workbench};
 use activity_tracker::sample::Server;
 use clap::Parser;
 
@@ -37,8 +38,13 @@ fn run(args: &RunArgs) -> Result<(), Error> {
     let stop = Stop::new();
     signals::watch(&stop);
     let outcome = args.settings().and_then(|(settings, _sample_server)| {
-        let progress = Progress::start(args.quiet);
-        flow::run(&settings, &stop, &progress)
+        let progress = Arc::new(Progress::start(args.quiet));
+        if args.async_flow {
+            let observer: SharedObserver = progress;
+            flow::run_async(&settings, &stop, &observer)
+        } else {
+            flow::run(&settings, &stop, &progress)
+        }
     });
     match outcome {
         Ok(done) => report::print(args, &done),

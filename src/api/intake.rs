@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use crate::error::{Error, chain};
 use crate::text::count;
 
-use super::sink::{Event, Observer, Received, Sink};
+use super::sink::{Event, Observer, Sink};
 use super::{Ask, Body, Head, TransportError, Verdict};
 
 /// Why an exchange did not end well.
@@ -32,21 +32,21 @@ impl<E: Into<Error>> From<E> for Trouble {
 }
 
 /// Receives the body of one answer.
-pub(super) struct Intake<'a, S> {
-    ask: &'a Ask,
+pub(super) struct Intake<A, S, O> {
+    ask: A,
     body: Body,
     sink: S,
     started: Instant,
-    observer: &'a dyn Observer,
+    observer: O,
 }
 
-impl<'a, S: Sink> Intake<'a, S> {
+impl<A: AsRef<Ask>, S: Sink, O: Observer> Intake<A, S, O> {
     pub(super) fn new(
-        ask: &'a Ask,
+        ask: A,
         head: &Head,
         sink: S,
         started: Instant,
-        observer: &'a dyn Observer,
+        observer: O,
     ) -> Result<Self, TransportError> {
         let body = Body::new(&head.headers)?;
         Ok(Self {
@@ -60,7 +60,7 @@ impl<'a, S: Sink> Intake<'a, S> {
 
     /// Takes the next bytes off the wire.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
-        let resource = self.ask.page.subject.resource;
+        let resource = self.ask.as_ref().page.subject.resource;
         self.observer.on(Event::Arrived {
             resource,
             bytes: bytes.len() as u64,
@@ -73,18 +73,16 @@ impl<'a, S: Sink> Intake<'a, S> {
     }
 
     /// The wire has no more.
-    pub(super) fn finish(mut self) -> Result<Received, Trouble> {
+    pub(super) fn finish(mut self) -> Result<(), Trouble> {
         let last = self.body.finish()?;
         self.sink.write(&last)?;
         let received = self.sink.finish()?;
-        let subject = &self.ask.page.subject;
+        let subject = &self.ask.as_ref().page.subject;
+        let (resource, records) = (subject.resource, received.records);
         let elapsed = self.started.elapsed();
-        info!(resource = %subject.resource, url = %subject.url, status = 200, bytes = received.bytes, records = received.records, ?elapsed, "fetched");
-        self.observer.on(Event::Fetched {
-            resource: subject.resource,
-            records: received.records,
-        });
-        Ok(received)
+        info!(%resource, url = %subject.url, status = 200, bytes = received.bytes, records, ?elapsed, "fetched");
+        self.observer.on(Event::Fetched { resource, records });
+        Ok(())
     }
 }
 
@@ -93,20 +91,18 @@ pub(super) fn note_verdict(ask: &Ask, verdict: Verdict, why: &str, observer: &dy
     let Verdict::Again(delay) = verdict else {
         return;
     };
-    let subject = &ask.page.subject;
+    let resource = ask.page.subject.resource;
     let attempts = count(ask.attempt.into(), "attempt");
-    warn!(resource = %subject.resource, url = %ask.request.url, why, ?delay, "asking again after {attempts}");
+    warn!(%resource, url = %ask.request.url, why, ?delay, "asking again after {attempts}");
     if !delay.is_zero() {
-        observer.on(Event::Waiting {
-            resource: subject.resource,
-            delay,
-        });
+        observer.on(Event::Waiting { resource, delay });
     }
 }
 
 /// What a failure is called in the log.
 pub(super) fn note_failure(ask: &Ask, cause: &TransportError) -> String {
     let why = chain(cause);
-    warn!(resource = %ask.page.subject.resource, url = %ask.request.url, attempt = ask.attempt, "{why}");
+    let resource = ask.page.subject.resource;
+    warn!(%resource, url = %ask.request.url, attempt = ask.attempt, "{why}");
     why
 }

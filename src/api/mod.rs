@@ -2,7 +2,7 @@
 //!
 //! [`Fetch`] knows what to ask next, when to ask again and when to give up. It
 //! knows no socket, clock, disk or random source, so all of its rules are
-//! tested without waiting. [`blocking`] drives it with threads.
+//! tested without waiting. [`blocking`] drives it with threads, [`tasks`] with tasks.
 
 pub mod blocking;
 mod body;
@@ -10,6 +10,7 @@ mod fetch;
 mod intake;
 mod retry;
 mod sink;
+pub mod tasks;
 mod tls;
 
 use std::error::Error as StdError;

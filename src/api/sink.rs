@@ -94,6 +94,18 @@ pub trait Observer: Sync {
     fn on(&self, event: Event);
 }
 
+impl<T: Observer + Send + ?Sized> Observer for std::sync::Arc<T> {
+    fn on(&self, event: Event) {
+        (**self).on(event);
+    }
+}
+
+impl<T: Observer + ?Sized> Observer for &T {
+    fn on(&self, event: Event) {
+        (**self).on(event);
+    }
+}
+
 /// Watching nothing.
 impl Observer for () {
     fn on(&self, _: Event) {}

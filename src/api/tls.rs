@@ -1,11 +1,16 @@
 //! The one TLS crypto provider, for whichever client asks.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use rustls::crypto::CryptoProvider;
+use rustls::crypto::{CryptoProvider, ring};
 
 /// ring, the same for both drivers.
 pub(super) fn provider() -> Arc<CryptoProvider> {
-    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
-    Arc::clone(PROVIDER.get_or_init(|| Arc::new(rustls::crypto::ring::default_provider())))
+    Arc::new(ring::default_provider())
+}
+
+/// Makes ring the provider of clients that cannot be handed one.
+pub(super) fn install_provider() {
+    // It fails where a provider is installed already: then that one serves as well.
+    let _ = ring::default_provider().install_default();
 }

@@ -3,8 +3,11 @@
 
 mod processes;
 mod stop;
+mod tasks;
 mod threads;
 
 pub use processes::{Failed, Pool, serve};
 pub use stop::{Registration, Stop};
+pub use tasks::off_runtime;
+pub(crate) use tasks::rethrow;
 pub use threads::{fan_out, first_error};

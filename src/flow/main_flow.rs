@@ -17,7 +17,7 @@ use super::work::{Done, Refusal};
 use super::{Report, Run, Shape};
 
 /// What the main flow fetches and stores.
-const MAIN: Shape = Shape {
+static MAIN: Shape = Shape {
     flow: Flow::Main,
     resources: &[Resource::Users, Resource::Posts],
     outputs: &[
@@ -43,21 +43,26 @@ pub fn run(settings: &Settings, stop: &Stop, observer: &dyn Observer) -> Result<
 
 /// Steps 1 to 4, all under way at once: pages that are there are processed
 /// while others are on their way.
-fn fetch_and_process(run: &Run<'_>, observer: &dyn Observer) -> Result<Reduction, Error> {
+fn fetch_and_process(run: &Run, observer: &dyn Observer) -> Result<Reduction, Error> {
     let (slices_in, slices) = bounded(WAITING);
     let (done_in, done) = bounded(WAITING);
-    let settings = run.settings;
+    let settings = &run.settings;
     thread::scope(|scope| {
         let fetching = scope.spawn(|| {
-            let spool = Spool::new(run.stage.folder(), slices_in);
-            api::blocking::fetch(run.plan(), &settings.transport, &spool, run.stop, observer)
+            let spool = Spool::new(run.stage.folder(), move |slice| {
+                // Nobody takes slices any more when the run has failed elsewhere.
+                slices_in
+                    .send(slice)
+                    .map_err(|_| Error::Stopped(StopReason::Failure))
+            });
+            api::blocking::fetch(run.plan(), &settings.transport, &spool, &run.stop, observer)
         });
         scope.spawn(|| {
             let (slices, done_in) = (slices, done_in);
             let pool = Pool {
                 command: &|| worker(run),
                 size: settings.workers.get(),
-                stop: run.stop,
+                stop: &run.stop,
             };
             pool.run::<_, Result<Done, Refusal>>(&slices, &done_in);
         });
@@ -83,7 +88,7 @@ fn fetch_and_process(run: &Run<'_>, observer: &dyn Observer) -> Result<Reduction
 }
 
 /// The command line of a worker process: this program, in the staging folder.
-fn worker(run: &Run<'_>) -> Command {
+fn worker(run: &Run) -> Command {
     let mut command = Command::new(&run.settings.worker_program);
     command.args([
         "worker",

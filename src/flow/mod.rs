@@ -3,6 +3,7 @@
 //! A flow reads as the way of a record: fetch, spool, map and process, reduce,
 //! commit.
 
+mod async_flow;
 mod main_flow;
 mod reduction;
 mod run;
@@ -16,6 +17,7 @@ use crate::storage::Snapshot;
 
 use run::{Run, Shape};
 
+pub use async_flow::{SharedObserver, run as run_in_runtime, run_async};
 pub use main_flow::run;
 pub use work::{Workbench, serve_worker};
 

@@ -24,23 +24,23 @@ pub(super) struct Shape {
 }
 
 /// A run under way.
-pub(super) struct Run<'a> {
-    pub(super) settings: &'a Settings,
-    pub(super) stop: &'a Stop,
+pub(super) struct Run {
+    pub(super) settings: Settings,
+    pub(super) stop: Stop,
     pub(super) stage: Stage,
-    shape: &'a Shape,
+    shape: &'static Shape,
     id: String,
     seed: u64,
     started_at: Timestamp,
     begun: Instant,
 }
 
-impl<'a> Run<'a> {
+impl Run {
     /// Names the run and takes hold of the data directory.
     pub(super) fn begin(
-        shape: &'a Shape,
-        settings: &'a Settings,
-        stop: &'a Stop,
+        shape: &'static Shape,
+        settings: &Settings,
+        stop: &Stop,
     ) -> Result<Self, Error> {
         let (started_at, begun) = (Timestamp::now(), Instant::now());
         let seed = fastrand::u64(..);
@@ -52,8 +52,8 @@ impl<'a> Run<'a> {
         info!(run = id, flow = ?shape.flow, source = settings.source.name(), "run begins");
         let stage = Stage::open(&settings.data_dir, &id, stop)?;
         Ok(Self {
-            settings,
-            stop,
+            settings: settings.clone(),
+            stop: stop.clone(),
             stage,
             shape,
             id,
@@ -111,7 +111,7 @@ impl<'a> Run<'a> {
                 "stored"
             );
         }
-        let snapshot = self.stage.commit(files, &manifest, self.stop)?;
+        let snapshot = self.stage.commit(files, &manifest, &self.stop)?;
         let elapsed = self.begun.elapsed();
         info!(run = self.id, ?elapsed, "run is done");
         Ok(Report {
@@ -137,7 +137,7 @@ impl<'a> Run<'a> {
             source,
             email_domain,
             ..
-        } = self.settings;
+        } = &self.settings;
         let summary = Summary::new(source.name(), email_domain, tally, with_comments);
         let mut files = Vec::new();
         for output in *outputs {

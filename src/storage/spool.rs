@@ -4,14 +4,14 @@ use std::fmt;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crossbeam_channel::Sender;
 use serde::{Deserialize, Serialize};
 
 use crate::activity::Resource;
 use crate::api::{Page, Received, Sink, Sinks};
 use crate::cutter::Cutter;
-use crate::error::{DataProcessingError, Error, StopReason, StorageError};
+use crate::error::{DataProcessingError, Error, StorageError};
 
 use super::segment::Place;
 
@@ -53,19 +53,24 @@ impl fmt::Display for Slice {
 }
 
 /// Takes pages in, and sends their slices on once the page is whole.
-#[derive(Debug)]
 pub struct Spool {
     folder: PathBuf,
-    slices: Sender<Slice>,
+    forward: Forward,
 }
 
+/// Where slices go. It may block, and fails when nobody takes them any more.
+type Forward = Arc<dyn Fn(Slice) -> Result<(), Error> + Send + Sync>;
+
 impl Spool {
-    /// Keeps pages in `folder`, which is there, and sends slices to `slices`.
-    #[must_use]
-    pub fn new(folder: &Path, slices: Sender<Slice>) -> Self {
+    /// Keeps pages in `folder`, which is there, and hands slices to `forward`,
+    /// which may block, and fails when nobody takes them any more.
+    pub fn new(
+        folder: &Path,
+        forward: impl Fn(Slice) -> Result<(), Error> + Send + Sync + 'static,
+    ) -> Self {
         Self {
             folder: folder.to_owned(),
-            slices,
+            forward: Arc::new(forward),
         }
     }
 }
@@ -88,13 +93,12 @@ impl Sinks for Spool {
             records: 0,
             open: None,
             whole: Vec::new(),
-            slices: self.slices.clone(),
+            forward: Arc::clone(&self.forward),
         })
     }
 }
 
 /// One page on its way to disk.
-#[derive(Debug)]
 pub struct SpoolSink {
     page: Page,
     name: String,
@@ -105,7 +109,7 @@ pub struct SpoolSink {
     records: u64,
     open: Option<Slice>,
     whole: Vec<Slice>,
-    slices: Sender<Slice>,
+    forward: Forward,
 }
 
 impl SpoolSink {
@@ -165,10 +169,7 @@ impl Sink for SpoolSink {
             .map_err(|cause| self.not_records(cause))?;
         self.whole.extend(self.open.take());
         for slice in self.whole {
-            // Nobody takes slices any more when the run has failed elsewhere.
-            self.slices
-                .send(slice)
-                .map_err(|_| Error::Stopped(StopReason::Failure))?;
+            (self.forward)(slice)?;
         }
         Ok(Received {
             bytes: self.written,
@@ -185,8 +186,11 @@ mod tests {
 
     fn receive(pieces: &[&[u8]]) -> (Result<Received, Error>, Vec<Slice>, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
-        let (sender, slices) = crossbeam_channel::unbounded();
-        let spool = Spool::new(folder.path(), sender);
+        let (sender, slices) = std::sync::mpsc::channel();
+        let spool = Spool::new(folder.path(), move |slice| {
+            sender.send(slice).unwrap();
+            Ok(())
+        });
         let url = Url::parse("http://api.test/posts").unwrap();
         let subject = Subject {
             resource: Resource::Posts,

@@ -1,0 +1,324 @@
+//! The rules of fetching as tables, and what must hold for all servers and clocks.
+
+use super::*;
+use crate::api::Failure;
+use proptest::prelude::*;
+use std::time::SystemTime;
+
+fn fetch(resources: &[Resource]) -> Fetch {
+    let url = |resource: &Resource| Url::parse(&format!("http://api.test/{resource}")).unwrap();
+    Fetch::new(Policy::default(), resources.iter().map(|r| (*r, url(r))), 1)
+}
+
+fn head(status: u16, headers: &[(&'static str, &str)]) -> Head {
+    let headers = headers
+        .iter()
+        .map(|(name, value)| {
+            (
+                name.parse::<http::HeaderName>().unwrap(),
+                value.parse().unwrap(),
+            )
+        })
+        .collect();
+    Head {
+        status: StatusCode::from_u16(status).unwrap(),
+        headers,
+    }
+}
+
+/// Asks once, at the time the machine wants, and reports the answer.
+fn answer(fetch: &mut Fetch, now: &mut Now, head: &Head) -> Result<Verdict, ApiError> {
+    let ask = ask(fetch, now);
+    fetch.head(ask.ticket, head, *now)
+}
+
+fn ask(fetch: &mut Fetch, now: &mut Now) -> Box<Ask> {
+    loop {
+        match fetch.step(now.instant) {
+            Step::Send(ask) => return ask,
+            Step::Wait(Some(at)) => now.instant = at,
+            other => panic!("nothing to send: {other:?}"),
+        }
+    }
+}
+
+fn now() -> Now {
+    Now {
+        instant: Instant::now(),
+        wall: SystemTime::UNIX_EPOCH,
+    }
+}
+
+#[test]
+fn all_resources_are_asked_for_at_once_and_then_it_is_done() {
+    let mut fetch = fetch(&[Resource::Users, Resource::Posts]);
+    let mut now = now();
+    let asks = [ask(&mut fetch, &mut now), ask(&mut fetch, &mut now)];
+    assert_eq!(asks[1].request.url.as_str(), "http://api.test/posts");
+    assert_eq!(fetch.step(now.instant), Step::Wait(None));
+    for ask in asks {
+        assert_eq!(
+            fetch.head(ask.ticket, &head(200, &[]), now).unwrap(),
+            Verdict::Read
+        );
+        fetch.received(ask.ticket);
+    }
+    assert_eq!(fetch.step(now.instant), Step::Done);
+}
+
+#[test]
+fn every_status_is_read_tried_again_or_given_up() {
+    let tried_again = [408, 429, 500, 502, 503, 504];
+    let read = [200];
+    for status in (200..=599).filter(|status| !(300..400).contains(status)) {
+        let found = answer(
+            &mut fetch(&[Resource::Users]),
+            &mut now(),
+            &head(status, &[]),
+        );
+        match found {
+            Ok(Verdict::Read) => assert!(read.contains(&status), "{status}"),
+            Ok(Verdict::Again(_)) => assert!(tried_again.contains(&status), "{status}"),
+            Err(ApiError::Status { attempts, .. }) => {
+                assert!(
+                    !tried_again.contains(&status) && !read.contains(&status),
+                    "{status}"
+                );
+                assert_eq!(attempts, 1);
+            }
+            Err(other) => panic!("{status}: {other}"),
+        }
+    }
+}
+
+#[test]
+fn five_attempts_are_made_and_no_more() {
+    let mut fetch = fetch(&[Resource::Users]);
+    let mut now = now();
+    for _ in 0..4 {
+        answer(&mut fetch, &mut now, &head(503, &[])).unwrap();
+    }
+    let error = answer(&mut fetch, &mut now, &head(503, &[])).unwrap_err();
+    let expected = "cannot fetch users from http://api.test/users: \
+         the server answered 503 Service Unavailable (5 attempts)";
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn transport_failures_are_tried_again_unless_they_will_not_pass() {
+    use Failure::{Body, Connect, Encoding, Other, Resolve, Timeout, Tls, TooLarge};
+    for failure in [
+        Resolve, Connect, Timeout, Body, Other, Tls, Encoding, TooLarge,
+    ] {
+        let mut fetch = fetch(&[Resource::Users]);
+        let mut now = now();
+        let mut attempts = 0;
+        let error = loop {
+            let ask = ask(&mut fetch, &mut now);
+            attempts += 1;
+            let cause = TransportError::new(failure, "as the test wants");
+            if let Err(error) = fetch.failed(ask.ticket, cause, now) {
+                break error;
+            }
+        };
+        assert_eq!(
+            attempts,
+            if failure.is_passing() { 5 } else { 1 },
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn retry_after_is_never_undercut_and_never_longer_than_allowed() {
+    for (asked, expected) in [
+        ("0", Some(0)),
+        ("40", Some(40)),
+        ("300", Some(300)),
+        ("301", None),
+    ] {
+        let head = head(429, &[("retry-after", asked)]);
+        let found = answer(&mut fetch(&[Resource::Users]), &mut now(), &head);
+        match (found, expected) {
+            (Ok(Verdict::Again(delay)), Some(least)) => {
+                assert!(delay >= Duration::from_secs(least), "{asked}: {delay:?}");
+            }
+            (Err(ApiError::WaitTooLong { asked, .. }), None) => {
+                assert_eq!(asked.as_secs(), 301);
+            }
+            (found, _) => panic!("{asked}: {found:?}"),
+        }
+    }
+}
+
+#[test]
+fn nothing_is_sent_before_the_wait_is_over() {
+    let mut fetch = fetch(&[Resource::Users]);
+    let mut now = now();
+    answer(&mut fetch, &mut now, &head(429, &[("retry-after", "40")])).unwrap();
+    let due = now.instant + Duration::from_secs(40);
+    assert_eq!(fetch.step(now.instant), Step::Wait(Some(due)));
+    let just_before = now.instant + Duration::from_millis(39_999);
+    assert_eq!(fetch.step(just_before), Step::Wait(Some(due)));
+    assert!(matches!(fetch.step(due), Step::Send(ask) if ask.attempt == 2));
+}
+
+#[test]
+fn redirects_are_followed_where_they_are_harmless() {
+    let cases = [
+        ("/v2/users", Ok("http://api.test/v2/users")),
+        (
+            "https://other.test/users#top",
+            Ok("https://other.test/users"),
+        ),
+        (
+            "ftp://api.test/",
+            Err("from http to ftp://api.test, which is not followed"),
+        ),
+        (
+            "file:///etc/passwd",
+            Err("from http to file:, which is not followed"),
+        ),
+        ("http://", Err("which is no URL")),
+        ("http://me:secret@api.test/", Err("credentials")),
+    ];
+    for (location, expected) in cases {
+        let mut fetch = fetch(&[Resource::Users]);
+        let mut now = now();
+        let found = answer(&mut fetch, &mut now, &head(302, &[("location", location)]));
+        match (found, expected) {
+            (Ok(_), Ok(url)) => {
+                let ask = ask(&mut fetch, &mut now);
+                assert_eq!((ask.request.url.as_str(), ask.attempt), (url, 1));
+            }
+            (Err(error), Err(part)) => {
+                let message = error.to_string();
+                assert!(
+                    message.contains(part) && !message.contains("secret"),
+                    "{message}"
+                );
+            }
+            (found, _) => panic!("{location}: {found:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_redirect_loop_and_a_step_down_from_https_are_errors() {
+    let mut fetch = fetch(&[Resource::Users]);
+    let mut now = now();
+    let again = head(307, &[("location", "/users")]);
+    for _ in 0..10 {
+        answer(&mut fetch, &mut now, &again).unwrap();
+    }
+    let error = answer(&mut fetch, &mut now, &again).unwrap_err();
+    assert!(
+        error.to_string().contains("more than 10 redirects"),
+        "{error}"
+    );
+
+    let secure = Url::parse("https://api.test/users").unwrap();
+    let down = head(301, &[("location", "http://api.test/users")]);
+    assert!(
+        redirect_target(&secure, &down)
+            .unwrap_err()
+            .contains("not followed")
+    );
+    assert!(redirect_target(&secure, &head(301, &[])).is_err());
+}
+
+/// What a made-up server does with a request.
+#[derive(Clone, Debug)]
+enum Answer {
+    Whole,
+    Status(u16, Option<u64>),
+    Redirect,
+    HeadFails(Failure),
+    BodyFails(Failure),
+}
+
+fn answers() -> impl Strategy<Value = Answer> {
+    use Failure::{Body, Connect, Encoding, Timeout, Tls};
+    let failure = || prop::sample::select(vec![Body, Connect, Encoding, Timeout, Tls]);
+    prop_oneof![
+        2 => Just(Answer::Whole),
+        3 => (prop::sample::select(vec![404, 408, 429, 500, 503]), prop::option::of(0u64..400))
+            .prop_map(|(status, wait)| Answer::Status(status, wait)),
+        1 => Just(Answer::Redirect),
+        1 => failure().prop_map(Answer::HeadFails),
+        1 => failure().prop_map(Answer::BodyFails),
+    ]
+}
+
+proptest! {
+    /// However servers and clocks behave: it ends, keeps to its attempts and
+    /// waits, and takes each page once.
+    #[test]
+    fn fetching_always_ends_within_its_bounds(
+        script in prop::collection::vec((answers(), 0u64..100_000), 0..60),
+        retries in 0u32..6,
+        seed in any::<u64>(),
+    ) {
+        let policy = Policy { retries, ..Policy::default() };
+        let url = |name| Url::parse(&format!("http://api.test/{name}")).unwrap();
+        let resources = [(Resource::Users, url("users")), (Resource::Posts, url("posts"))];
+        let mut fetch = Fetch::new(policy.clone(), resources, seed);
+        let mut now = now();
+        let mut script = script.into_iter();
+        let mut taken = Vec::new();
+        let mut sent = 0;
+        let mut not_before = std::collections::HashMap::new();
+        let ended = loop {
+            let ask = match fetch.step(now.instant) {
+                Step::Send(ask) => ask,
+                Step::Wait(Some(at)) => {
+                    prop_assert!(at > now.instant);
+                    now.instant = at;
+                    continue;
+                }
+                Step::Wait(None) => return Err(TestCaseError::fail("waits for a report with nothing under way")),
+                Step::Done => break Ok(()),
+            };
+            sent += 1;
+            prop_assert!(sent <= 2 * (retries + 1) * (policy.redirects + 1), "too many requests");
+            prop_assert!(ask.attempt <= retries + 1);
+            let resource = ask.page.subject.resource;
+            prop_assert!(!taken.contains(&resource), "asked again for what is there");
+            if let Some(earliest) = not_before.remove(&resource) {
+                prop_assert!(now.instant >= earliest, "undercuts Retry-After");
+            }
+            let (answer, elapsed) = script.next().unwrap_or((Answer::Whole, 0));
+            now.instant += Duration::from_millis(elapsed);
+            let verdict = match answer {
+                Answer::Status(status, wait) => {
+                    let wait_text = wait.map(|wait| wait.to_string());
+                    let headers: Vec<_> = wait_text.iter().map(|text| ("retry-after", text.as_str())).collect();
+                    if let Some(wait) = wait {
+                        not_before.insert(resource, now.instant + Duration::from_secs(wait));
+                    }
+                    fetch.head(ask.ticket, &head(status, &headers), now)
+                }
+                Answer::Redirect => fetch.head(ask.ticket, &head(302, &[("location", "/moved")]), now),
+                Answer::HeadFails(failure) => fetch.failed(ask.ticket, TransportError::new(failure, "head"), now),
+                Answer::Whole => {
+                    prop_assert_eq!(fetch.head(ask.ticket, &head(200, &[]), now).unwrap(), Verdict::Read);
+                    taken.push(resource);
+                    fetch.received(ask.ticket);
+                    continue;
+                }
+                Answer::BodyFails(failure) => {
+                    prop_assert_eq!(fetch.head(ask.ticket, &head(200, &[]), now).unwrap(), Verdict::Read);
+                    fetch.failed(ask.ticket, TransportError::new(failure, "body"), now)
+                }
+            };
+            match verdict {
+                Ok(verdict) => prop_assert!(verdict != Verdict::Read),
+                Err(error) => break Err(error),
+            }
+        };
+        if ended.is_ok() {
+            taken.sort();
+            prop_assert_eq!(taken, [Resource::Users, Resource::Posts]);
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! The async driver: tokio tasks and `reqwest`.
+//!
+//! Like its blocking sister it decides nothing. It holds transport, sleeping and
+//! concurrency; what to send, whether to read on and how long to wait all come
+//! from [`Fetch`].
+
+use std::error::Error as StdError;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::{Client, redirect, retry};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::{Instant as TokioInstant, timeout_at};
+use tracing::info;
+
+use crate::concurrency::{Stop, off_runtime, rethrow};
+use crate::error::Error;
+
+use super::intake::{Intake, Trouble, note_failure, note_verdict};
+use super::sink::{Observer, Sinks};
+use super::{
+    Ask, Failure, Fetch, Head, Now, Request, Step, Transport, TransportError, Verdict, tls,
+};
+
+/// Pieces of a body that wait to be stored. A slow disk slows the network down.
+const WAITING: usize = 16;
+
+/// Fetches all that `fetch` wants into `sinks`, with a task for each request under way.
+///
+/// Must be called in a tokio runtime with I/O and time. Dropping the future
+/// drops the requests that are under way.
+///
+/// # Errors
+/// The first error of any request; the others are broken off then. Also when
+/// `stop` is requested.
+pub async fn fetch<S, O>(
+    fetch: Fetch,
+    transport: &Transport,
+    sinks: Arc<S>,
+    stop: &Stop,
+    observer: O,
+) -> Result<(), Error>
+where
+    S: Sinks + Send + 'static,
+    S::Sink: Send,
+    O: Observer + Clone + Send + 'static,
+{
+    let width = fetch.width();
+    let stopped = Arc::new(Notify::new());
+    let _registered = stop.on_request({
+        let stopped = Arc::clone(&stopped);
+        // One permit is kept for whoever comes to wait later.
+        move || stopped.notify_one()
+    });
+    let driver = Arc::new(Driver {
+        fetch: Mutex::new(fetch),
+        changed: Notify::new(),
+        client: client(transport),
+        sinks,
+        observer,
+    });
+    let mut tasks = JoinSet::new();
+    for _ in 0..width {
+        tasks.spawn(Arc::clone(&driver).run());
+    }
+    let all = async {
+        while let Some(outcome) = tasks.join_next().await {
+            outcome.unwrap_or_else(rethrow)?;
+        }
+        Ok(())
+    };
+    tokio::select! {
+        outcome = all => outcome,
+        () = stopped.notified() => stop.check(),
+    }
+}
+
+struct Driver<S, O> {
+    fetch: Mutex<Fetch>,
+    changed: Notify,
+    client: Result<Client, reqwest::Error>,
+    sinks: Arc<S>,
+    observer: O,
+}
+
+impl<S, O> Driver<S, O>
+where
+    S: Sinks + Send + 'static,
+    S::Sink: Send,
+    O: Observer + Clone + Send + 'static,
+{
+    fn lock(&self) -> MutexGuard<'_, Fetch> {
+        // The machine is in order between calls, whoever panicked.
+        self.fetch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn run(self: Arc<Self>) -> Result<(), Error> {
+        while let Some(ask) = self.next().await {
+            let outcome = self.exchange(&ask).await;
+            self.changed.notify_waiters();
+            outcome?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the next request to send; none when all is fetched.
+    async fn next(&self) -> Option<Arc<Ask>> {
+        loop {
+            // Listening before looking: a change between the two is not missed.
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            let step = self.lock().step(Instant::now());
+            match step {
+                Step::Send(ask) => return Some(ask.into()),
+                Step::Done => return None,
+                Step::Wait(None) => changed.await,
+                // Whether it was the time or a change makes no difference.
+                Step::Wait(Some(at)) => drop(timeout_at(TokioInstant::from_std(at), changed).await),
+            }
+        }
+    }
+
+    async fn exchange(&self, ask: &Arc<Ask>) -> Result<(), Error> {
+        match self.receive(ask).await {
+            Ok(()) => Ok(()),
+            Err(Trouble::Fatal(error)) => Err(error),
+            Err(Trouble::Transport(cause)) => {
+                let why = note_failure(ask, &cause);
+                let verdict = self.lock().failed(ask.ticket, cause, Now::read())?;
+                note_verdict(ask, verdict, &why, &self.observer);
+                Ok(())
+            }
+        }
+    }
+
+    async fn receive(&self, ask: &Arc<Ask>) -> Result<(), Trouble> {
+        let started = Instant::now();
+        let client = self
+            .client
+            .as_ref()
+            .map_err(|error| TransportError::new(Failure::Tls, error.to_string()))?;
+        let mut answer = send(client, &ask.request).await?;
+        let head = Head {
+            status: answer.status(),
+            headers: std::mem::take(answer.headers_mut()),
+        };
+        let verdict = self.lock().head(ask.ticket, &head, Now::read())?;
+        if verdict != Verdict::Read {
+            note_verdict(ask, verdict, head.status.as_str(), &self.observer);
+            return Ok(());
+        }
+        // Decoding and writing block, so they are done off the runtime's threads.
+        let (pieces, waiting) = mpsc::channel(WAITING);
+        let taking = off_runtime({
+            let (sinks, ask, observer) = (
+                Arc::clone(&self.sinks),
+                Arc::clone(ask),
+                self.observer.clone(),
+            );
+            move || {
+                let sink = sinks.open(ask.page.clone())?;
+                let intake = Intake::new(ask, &head, sink, started, observer)?;
+                take(intake, waiting)
+            }
+        });
+        let (passed, taken) = tokio::join!(pass(answer, pieces), taking);
+        taken?;
+        passed?;
+        self.lock().received(ask.ticket);
+        Ok(())
+    }
+}
+
+/// Passes a body on as it comes; nothing stands for its end.
+async fn pass(
+    mut answer: reqwest::Response,
+    pieces: mpsc::Sender<Option<bytes::Bytes>>,
+) -> Result<(), TransportError> {
+    loop {
+        let piece = answer
+            .chunk()
+            .await
+            .map_err(|error| classify(error, Failure::Body))?;
+        let end = piece.is_none();
+        // Whoever takes the pieces has given up if this fails, and says why.
+        if pieces.send(piece).await.is_err() || end {
+            return Ok(());
+        }
+    }
+}
+
+/// Takes the pieces of a body, up to its end or until it is broken off.
+fn take<S: super::Sink, A: AsRef<Ask>, O: Observer>(
+    mut intake: Intake<A, S, O>,
+    mut pieces: mpsc::Receiver<Option<bytes::Bytes>>,
+) -> Result<(), Trouble> {
+    loop {
+        match pieces.blocking_recv() {
+            Some(Some(piece)) => intake.push(&piece)?,
+            Some(None) => return intake.finish(),
+            None => return Ok(()),
+        }
+    }
+}
+
+fn client(transport: &Transport) -> Result<Client, reqwest::Error> {
+    tls::install_provider();
+    Client::builder()
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .dns_resolver(SystemResolver)
+        .connect_timeout(transport.timeout)
+        .read_timeout(transport.timeout)
+        .build()
+}
+
+async fn send(client: &Client, request: &Request) -> Result<reqwest::Response, TransportError> {
+    info!(url = %request.url, "requesting");
+    let outgoing = client
+        .get(request.url.clone())
+        .headers(request.headers.clone());
+    outgoing
+        .send()
+        .await
+        .map_err(|error| classify(error, Failure::Other))
+}
+
+/// Sorts the client's errors into the classes that decisions rest on.
+fn classify(error: reqwest::Error, otherwise: Failure) -> TransportError {
+    let error = error.without_url();
+    let failure = if error.is_timeout() {
+        Failure::Timeout
+    } else if has_cause::<Unresolved>(&error) {
+        Failure::Resolve
+    } else if has_cause::<rustls::Error>(&error) {
+        Failure::Tls
+    } else if error.is_connect() {
+        Failure::Connect
+    } else {
+        otherwise
+    };
+    TransportError::new(failure, error)
+}
+
+fn has_cause<E: StdError + 'static>(error: &dyn StdError) -> bool {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        // std::io::Error shows the cause of what it wraps, not what it wraps.
+        let wrapped = cause
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        if cause.is::<E>() || wrapped.is_some_and(<dyn StdError + Send + Sync>::is::<E>) {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
+}
+
+/// Resolves names as the system does, with an error that can be told from others.
+struct SystemResolver;
+
+/// A host name that the system does not know.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Unresolved(std::io::Error);
+
+impl Resolve for SystemResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0))
+                .await
+                .map_err(Unresolved)?;
+            let addresses: Vec<SocketAddr> = found.collect();
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}

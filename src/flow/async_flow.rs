@@ -1,0 +1,130 @@
+//! The async flow: fetch as tasks, process on the blocking pool, store.
+//!
+//! It stands beside the main flow and leaves its files alone. Whatever blocks
+//! (disk, CPU) is handed to the runtime's blocking pool, which is what
+//! `asyncio.to_thread` is in Python.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::activity::Resource;
+use crate::api::{self, Observer};
+use crate::concurrency::{Stop, off_runtime, rethrow};
+use crate::error::{Error, StopReason};
+use crate::settings::Settings;
+use crate::storage::{Flow, Output, Slice, Spool};
+
+use super::reduction::Reduction;
+use super::work::Workbench;
+use super::{Report, Run, Shape};
+
+/// What the async flow fetches and stores.
+static ASYNC: Shape = Shape {
+    flow: Flow::Async,
+    resources: &[Resource::Users, Resource::Posts, Resource::Comments],
+    outputs: &[
+        Output::Users,
+        Output::Posts,
+        Output::Comments,
+        Output::FilteredUsers,
+    ],
+};
+
+/// Slices that wait to be processed.
+const WAITING: usize = 64;
+
+/// Who watches an async run.
+pub type SharedObserver = Arc<dyn Observer + Send + Sync>;
+
+/// Runs the async flow once, on a runtime of its own.
+///
+/// # Errors
+/// Whatever ends the run before its commit; the data directory is as it was then.
+pub fn run_async(
+    settings: &Settings,
+    stop: &Stop,
+    observer: &SharedObserver,
+) -> Result<Report, Error> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime)?;
+    let outcome = runtime.block_on(run(settings, stop, observer));
+    // A name look-up that hangs must not keep a stopped run from ending.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    outcome
+}
+
+/// Runs the async flow once, in the runtime of the caller.
+///
+/// # Errors
+/// Whatever ends the run before its commit; the data directory is as it was then.
+pub async fn run(
+    settings: &Settings,
+    stop: &Stop,
+    observer: &SharedObserver,
+) -> Result<Report, Error> {
+    let run = off_runtime({
+        let (settings, stop) = (settings.clone(), stop.clone());
+        move || Run::begin(&ASYNC, &settings, &stop)
+    })
+    .await?;
+    let outcome = fetch_and_process(&run, observer).await;
+    let reduction = run.stop_or(outcome)?;
+    let observer = Arc::clone(observer);
+    off_runtime(move || run.store(reduction, &observer)).await
+}
+
+/// Steps 1 to 4, all under way at once. When one side fails, the other is dropped.
+async fn fetch_and_process(run: &Run, observer: &SharedObserver) -> Result<Reduction, Error> {
+    let (slices_in, slices) = mpsc::channel(WAITING);
+    let spool = Spool::new(run.stage.folder(), move |slice| {
+        slices_in
+            .blocking_send(slice)
+            .map_err(|_| Error::Stopped(StopReason::Failure))
+    });
+    let fetching = api::tasks::fetch(
+        run.plan(),
+        &run.settings.transport,
+        Arc::new(spool),
+        &run.stop,
+        Arc::clone(observer),
+    );
+    let ((), reduction) = tokio::try_join!(fetching, process(run, slices, observer))?;
+    Ok(reduction)
+}
+
+/// Steps 3 and 4: a few slices at a time on the blocking pool, each reduced when it is done.
+async fn process(
+    run: &Run,
+    mut slices: mpsc::Receiver<Slice>,
+    observer: &SharedObserver,
+) -> Result<Reduction, Error> {
+    let bench = Arc::new(Workbench {
+        folder: run.stage.folder().to_owned(),
+        email_domain: run.settings.email_domain.clone(),
+    });
+    let mut reduction = Reduction::default();
+    let mut working = JoinSet::new();
+    loop {
+        tokio::select! {
+            Some(slice) = slices.recv(), if working.len() < run.settings.workers.get() => {
+                let bench = Arc::clone(&bench);
+                working.spawn_blocking(move || {
+                    let outcome = bench.process(&slice);
+                    (slice, outcome)
+                });
+            }
+            Some(done) = working.join_next() => {
+                let (slice, outcome) = done.unwrap_or_else(rethrow);
+                let done = outcome.map_err(|refusal| refusal.into_error(&slice, &bench.folder))?;
+                reduction.add(&slice, done, observer)?;
+            }
+            else => return Ok(reduction),
+        }
+    }
+}
