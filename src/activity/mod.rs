@@ -2,6 +2,7 @@
 //! filters and maps them, and the tally that counts them.
 
 mod email;
+mod fields;
 mod id;
 mod mapper;
 mod models;
@@ -10,6 +11,7 @@ mod summary;
 mod tally;
 
 pub use email::{Email, EmailDomain, InvalidDomain};
+pub use fields::{Field, FieldMap, FieldPath, InvalidPath, JsonPath};
 pub use id::{CommentId, Id, PostId, UserId};
 pub use mapper::{Mapped, Reject, map};
 pub use models::{Address, Comment, Company, Geo, Post, Record, Resource, Text, User};

@@ -49,7 +49,7 @@ impl Run {
             started_at.strftime("%Y%m%dT%H%M%SZ"),
             seed & 0xffff
         );
-        info!(run = id, flow = ?shape.flow, source = settings.source.name(), "run begins");
+        info!(run = id, flow = ?shape.flow, source = settings.source.name.as_str(), "run begins");
         let stage = Stage::open(&settings.data_dir, &id, stop)?;
         Ok(Self {
             settings: settings.clone(),
@@ -70,7 +70,7 @@ impl Run {
             .shape
             .resources
             .iter()
-            .map(|resource| (*resource, source.url(*resource)));
+            .map(|resource| (*resource, source.url(resource.name())));
         Fetch::new(self.settings.policy.clone(), resources, self.seed)
     }
 
@@ -94,7 +94,7 @@ impl Run {
         let manifest = Manifest {
             run: self.id.clone(),
             flow: self.shape.flow,
-            source: self.settings.source.name().to_owned(),
+            source: self.settings.source.name.clone(),
             started_at: self.started_at,
             finished_at: Timestamp::now(),
             files: files.clone(),
@@ -138,7 +138,7 @@ impl Run {
             email_domain,
             ..
         } = &self.settings;
-        let summary = Summary::new(source.name(), email_domain, tally, with_comments);
+        let summary = Summary::new(source.name.as_str(), email_domain, tally, with_comments);
         let mut files = Vec::new();
         for output in *outputs {
             let parts = segments.get(output).map_or(&[][..], Vec::as_slice);

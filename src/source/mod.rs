@@ -1,16 +1,38 @@
 //! Sources: what an API is called, where it lives and what it offers.
 
+mod endpoint;
+mod secret;
+
+use std::collections::BTreeMap;
 use std::fmt;
 
-use url::Url;
+use http::HeaderMap;
+use url::{Origin, Url};
 
-use crate::activity::Resource;
+use crate::activity::{Field, FieldMap, FieldPath, JsonPath, Resource};
 
-/// The description of one API.
+pub use endpoint::{Endpoint, Locator, Pagination};
+pub use secret::{Auth, Rate, Secret};
+
+/// The description of one API, validated and with its secrets in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    name: String,
-    base: Url,
+    /// What it is called in the summary and the manifest.
+    pub name: String,
+    /// Where it lives.
+    pub base_url: Url,
+    /// Sent with every request, besides those that every source gets.
+    pub headers: HeaderMap,
+    /// Sent to the origin of the base URL only.
+    pub auth: Auth,
+    /// How often it may be asked; none for as often as it answers.
+    pub rate: Option<Rate>,
+    /// Where links to further pages may lead, besides the origin of the base URL.
+    pub allowed_origins: Vec<Origin>,
+    /// The zone of times that come without one.
+    pub time_zone: jiff::tz::TimeZone,
+    /// What it offers.
+    pub endpoints: BTreeMap<Resource, Endpoint>,
 }
 
 /// Why a text does not name a source.
@@ -77,7 +99,13 @@ impl Source {
         }
         Ok(Self {
             name: name.to_owned(),
-            base: url,
+            base_url: url,
+            headers: HeaderMap::new(),
+            auth: Auth::None,
+            rate: None,
+            allowed_origins: Vec::new(),
+            time_zone: jiff::tz::TimeZone::UTC,
+            endpoints: placeholder_endpoints(),
         })
     }
 
@@ -93,19 +121,82 @@ impl Source {
         }
     }
 
-    /// The name, as it stands in the summary and the manifest.
+    /// Where a path behind the base URL leads.
     #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Where the records of a resource are.
-    #[must_use]
-    pub fn url(&self, resource: Resource) -> Url {
-        let mut url = self.base.clone();
-        let path = format!("{}/{resource}", url.path().trim_end_matches('/'));
+    pub fn url(&self, path: &str) -> Url {
+        let mut url = self.base_url.clone();
+        let base = url.path().trim_end_matches('/');
+        let path = format!("{base}/{}", path.trim_start_matches('/'));
         url.set_path(&path);
         url
+    }
+}
+
+/// The resources of JSONPlaceholder's shape.
+fn placeholder_endpoints() -> BTreeMap<Resource, Endpoint> {
+    use Field::{
+        Address, Body, Company, Email, Id, Name, Phone, PostId, Title, UserId, Username, Website,
+    };
+    let endpoint = |resource: Resource, required: &[Field], optional: &[Field]| {
+        let path = |field: &Field| field_name(*field).parse::<JsonPath>().unwrap_or_default();
+        let required = required.iter().map(|field| {
+            (
+                *field,
+                FieldPath {
+                    path: path(field),
+                    optional: false,
+                },
+            )
+        });
+        let optional = optional.iter().map(|field| {
+            (
+                *field,
+                FieldPath {
+                    path: path(field),
+                    optional: true,
+                },
+            )
+        });
+        let endpoint = Endpoint {
+            path: format!("/{resource}"),
+            query: Vec::new(),
+            records: JsonPath::default(),
+            pagination: Pagination::None,
+            total: None,
+            pages: None,
+            past_end: Vec::new(),
+            parent: None,
+            fields: required.chain(optional).collect::<FieldMap>(),
+        };
+        (resource, endpoint)
+    };
+    BTreeMap::from([
+        endpoint(
+            Resource::Users,
+            &[Id, Name, Username, Email],
+            &[Address, Phone, Website, Company],
+        ),
+        endpoint(Resource::Posts, &[Id, UserId, Title, Body], &[]),
+        endpoint(Resource::Comments, &[Id, PostId, Name, Email, Body], &[]),
+    ])
+}
+
+fn field_name(field: Field) -> &'static str {
+    match field {
+        Field::Id => "id",
+        Field::UserId => "userId",
+        Field::PostId => "postId",
+        Field::Name => "name",
+        Field::Username => "username",
+        Field::Email => "email",
+        Field::Title => "title",
+        Field::Body => "body",
+        Field::CreatedAt => "createdAt",
+        Field::UpdatedAt => "updatedAt",
+        Field::Address => "address",
+        Field::Phone => "phone",
+        Field::Website => "website",
+        Field::Company => "company",
     }
 }
 
@@ -132,7 +223,7 @@ mod tests {
         ];
         for (text, expected) in cases {
             let source = Source::named(text).unwrap();
-            assert_eq!(source.url(Resource::Users).as_str(), expected);
+            assert_eq!(source.url("/users").as_str(), expected);
         }
     }
 

@@ -1,0 +1,75 @@
+//! How one resource of an API is asked for, page by page.
+
+use http::HeaderName;
+
+use crate::activity::{FieldMap, JsonPath, Resource};
+
+/// Where a resource is, and in which form it comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The path behind the base URL, percent-encoded; may hold the parent's placeholder.
+    pub path: String,
+    /// Asked for with every page, besides what pagination adds.
+    pub query: Vec<(String, String)>,
+    /// Where in an answer the array of records is.
+    pub records: JsonPath,
+    /// How to come to the next page.
+    pub pagination: Pagination,
+    /// Where the number of all records is told.
+    pub total: Option<Locator>,
+    /// Where the number of all pages is told.
+    pub pages: Option<Locator>,
+    /// Statuses that say that a page lies behind the last one.
+    pub past_end: Vec<u16>,
+    /// Asked for once for each record of this resource: the path holds
+    /// `{user_id}`, `{post_id}` or `{comment_id}`.
+    pub parent: Option<Resource>,
+    /// Which fields of a record mean what.
+    pub fields: FieldMap,
+}
+
+/// How an API divides a resource into pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pagination {
+    /// All in one answer.
+    None,
+    /// By page number.
+    Page {
+        /// The query parameter of the number.
+        parameter: String,
+        /// The number of the first page.
+        first: u64,
+        /// The query parameter of the page size, and the size to ask for.
+        size: Option<(String, u64)>,
+    },
+    /// By the number of records to pass over.
+    Offset {
+        /// The query parameter of the offset.
+        parameter: String,
+        /// The query parameter of the page size, and the size to ask for.
+        limit: (String, u64),
+    },
+    /// By a cursor that an answer's body holds for the next.
+    Cursor {
+        /// The query parameter of the cursor.
+        parameter: String,
+        /// Where in an answer the cursor is; missing, `null` or empty on the last page.
+        at: JsonPath,
+    },
+    /// By a URL that an answer's body holds for the next.
+    Next {
+        /// Where in an answer the URL is; missing, `null` or empty on the last page.
+        at: JsonPath,
+    },
+    /// By the `Link` header (RFC 8288).
+    Link,
+}
+
+/// Where an answer tells something besides its records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Locator {
+    /// In a header.
+    Header(HeaderName),
+    /// In the body.
+    Body(JsonPath),
+}

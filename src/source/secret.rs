@@ -1,0 +1,68 @@
+//! Secrets, which do not show themselves.
+
+use std::fmt;
+
+/// A value that must never be seen: not in a log, an error, a manifest or a spool.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes a value in.
+    #[must_use]
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+
+    /// The value itself, for the one place that sends it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// How requests to the source's own origin are authorised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// Not at all.
+    None,
+    /// `Authorization: Bearer …`.
+    Bearer(Secret),
+    /// `Authorization: Basic …`.
+    Basic {
+        /// The user's name.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
+    /// A header of its own.
+    Header {
+        /// Its name.
+        name: http::HeaderName,
+        /// Its value.
+        value: Secret,
+    },
+    /// A query parameter.
+    Query {
+        /// Its name.
+        parameter: String,
+        /// Its value.
+        value: Secret,
+    },
+}
+
+/// How often a source may be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// This many requests …
+    pub requests: std::num::NonZeroU32,
+    /// … in this much time, evenly spread.
+    pub per: std::time::Duration,
+    /// How many may come at once after a pause.
+    pub burst: std::num::NonZeroU32,
+}
