@@ -13,6 +13,7 @@ use activity_tracker::sample::{Sample, Server};
 use activity_tracker::settings::Settings;
 use activity_tracker::source::{SAMPLE, Source};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use url::{Host, Url};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -70,6 +71,10 @@ pub(crate) struct RunArgs {
     )]
     data_dir: PathBuf,
 
+    /// Requests under way at once, over all resources
+    #[arg(long, value_name = "N", default_value_t = Policy::default().concurrency)]
+    concurrency: NonZeroUsize,
+
     /// Worker processes at most [default: the number of cores]
     #[arg(long, value_name = "N")]
     workers: Option<NonZeroUsize>,
@@ -83,8 +88,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = Policy::default().retries)]
     retries: u32,
 
-    /// Longest wait before the first retry; twice as long for each further one,
-    /// up to 30 s, and at random within that
+    /// Longest wait before the first retry; twice as long for each further one
+    /// up to 30s, and at random within that
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     backoff: Duration,
 
@@ -195,23 +200,31 @@ impl RunArgs {
         };
         let cores = || available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let settings = Settings {
-            source,
             data_dir: self.data_dir.clone(),
             email_domain: self.email_domain.clone(),
             workers: self.workers.unwrap_or_else(cores),
             worker_program: flow::own_program()
                 .map_err(StorageError::io("find", "this program".as_ref()))?,
-            policy: Policy {
-                retries: self.retries,
-                first_backoff: self.backoff,
-                max_wait: self.max_wait,
-                ..Policy::default()
-            },
+            policy: self.policy(),
             transport: Transport {
                 timeout: self.timeout,
+                proxy: !is_loopback(&source.base_url),
             },
+            source,
         };
         Ok((settings, server))
+    }
+
+    fn policy(&self) -> Policy {
+        let usual = Policy::default();
+        Policy {
+            retries: self.retries,
+            first_backoff: self.backoff,
+            longest_backoff: usual.longest_backoff.max(self.backoff),
+            max_wait: self.max_wait,
+            concurrency: self.concurrency,
+            ..usual
+        }
     }
 }
 
@@ -235,11 +248,27 @@ impl SampleApiArgs {
     }
 }
 
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let expected = || "expected a time such as 30s, 5min or 50ms".to_owned();
     let signed: jiff::SignedDuration = text.parse().map_err(|_| expected())?;
-    Duration::try_from(signed).map_err(|_| expected())
+    let time = Duration::try_from(signed).map_err(|_| expected())?;
+    // Longer than any wait can be meant, and short enough for every clock.
+    if time > LONGEST {
+        return Err("expected at most 30 days".to_owned());
+    }
+    Ok(time)
 }
+
+const LONGEST: Duration = Duration::from_hours(30 * 24);
 
 fn positive_duration(text: &str) -> Result<Duration, String> {
     match duration(text)? {
@@ -270,6 +299,8 @@ mod tests {
             ("30", None),
             ("-1s", None),
             ("soon", None),
+            ("720h", Some(2_592_000_000)),
+            ("9223372036854775807s", None),
             ("", None),
         ];
         for (text, expected) in cases {

@@ -8,6 +8,13 @@
 use std::ops::Range;
 
 use memchr::memchr2;
+use serde_json::Value;
+
+use crate::activity::JsonPath;
+
+mod seek;
+
+use seek::Seeker;
 
 /// Why bytes are not a JSON array of records, as far as the cutter looks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +32,12 @@ pub enum CutError {
         /// What stands there.
         found: u8,
     },
+    /// The answer has no array where the records should be.
+    #[error("expected an array of records at `{0}`, found none")]
+    NoArray(JsonPath),
+    /// What is wrapped around the records is not JSON, or too much of it.
+    #[error("what stands around the records is not to be read: {0}")]
+    Wrapping(String),
     /// The bytes end before the array does.
     #[error("the JSON array is not closed: it ends after {0} bytes")]
     Unfinished(u64),
@@ -47,8 +60,20 @@ fn shown(byte: u8) -> String {
     }
 }
 
+/// How much may stand around the records of an answer: cursors and totals are short.
+const LONGEST_WRAPPING: usize = 1024 * 1024;
+
+/// What stands around the records, and the way to them.
+#[derive(Clone, Debug)]
+struct Wrapping {
+    path: JsonPath,
+    seeker: Seeker,
+    bytes: Vec<u8>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    Seeking,
     BeforeArray,
     BeforeFirst,
     BeforeRecord,
@@ -70,6 +95,7 @@ pub struct Cutter {
     offset: u64,
     /// A slice of an array begins and ends between records, without brackets.
     slice: bool,
+    wrapping: Option<Wrapping>,
 }
 
 impl Cutter {
@@ -83,6 +109,26 @@ impl Cutter {
             record_start: 0,
             offset: 0,
             slice: false,
+            wrapping: None,
+        }
+    }
+
+    /// For an answer whose records are in the array at `path`.
+    #[must_use]
+    pub fn of_array_at(path: &JsonPath) -> Self {
+        if path.keys().is_empty() {
+            return Self::of_array();
+        }
+        let seeker = Seeker::new(path.keys());
+        let wrapping = Wrapping {
+            path: path.clone(),
+            seeker,
+            bytes: Vec::new(),
+        };
+        Self {
+            state: State::Seeking,
+            wrapping: Some(wrapping),
+            ..Self::of_array()
         }
     }
 
@@ -106,7 +152,7 @@ impl Cutter {
     /// When the bytes cannot belong to an array of records.
     pub fn advance(&mut self, bytes: &[u8]) -> Result<(usize, Option<Range<u64>>), CutError> {
         let base = self.offset;
-        let mut i = 0;
+        let mut i = self.skip_wrapping(bytes)?;
         while i < bytes.len() {
             if self.in_string {
                 i += self.skip_string(&bytes[i..]);
@@ -134,10 +180,39 @@ impl Cutter {
             } else {
                 self.between(byte, at)?;
                 i += 1;
+                if self.state == State::BehindArray {
+                    i += self.skip_wrapping(&bytes[i..])?;
+                }
             }
         }
         self.offset += i as u64;
         Ok((i, None))
+    }
+
+    /// Goes through what stands around the records; gives how many bytes that took.
+    fn skip_wrapping(&mut self, bytes: &[u8]) -> Result<usize, CutError> {
+        let Some(wrapping) = &mut self.wrapping else {
+            return Ok(0);
+        };
+        let length = match self.state {
+            State::BehindArray => bytes.len(),
+            State::Seeking => match wrapping.seeker.advance(bytes) {
+                Ok(None) => bytes.len(),
+                Ok(Some(length)) => {
+                    self.state = State::BeforeFirst;
+                    length
+                }
+                Err(seek::Missing) => return Err(CutError::NoArray(wrapping.path.clone())),
+            },
+            _ => return Ok(0),
+        };
+        wrapping.bytes.extend_from_slice(&bytes[..length]);
+        if wrapping.bytes.len() > LONGEST_WRAPPING {
+            return Err(CutError::Wrapping(format!(
+                "more than {LONGEST_WRAPPING} bytes"
+            )));
+        }
+        Ok(length)
     }
 
     /// A byte outside of any record, or the first of one.
@@ -155,8 +230,8 @@ impl Cutter {
         self.state = match (self.state, byte) {
             (State::BeforeArray, b'[') => State::BeforeFirst,
             (State::BeforeArray, found) => return Err(CutError::NotAnArray(found)),
-            (State::BeforeFirst, b']') => State::BehindArray,
-            (State::BehindRecord, b']') if !self.slice => State::BehindArray,
+            (State::BeforeFirst, b']') => self.array_ends(),
+            (State::BehindRecord, b']') if !self.slice => self.array_ends(),
             (State::BehindRecord, b',') => State::BeforeRecord,
             (State::BehindRecord, _) => return unexpected("`,` or the end of the array"),
             (State::BehindArray, _) => return unexpected("the end of the answer"),
@@ -172,6 +247,13 @@ impl Cutter {
             }
         };
         Ok(())
+    }
+
+    fn array_ends(&mut self) -> State {
+        if let Some(wrapping) = &mut self.wrapping {
+            wrapping.bytes.push(b']');
+        }
+        State::BehindArray
     }
 
     /// Goes on in a string up to its closing quote; gives how many bytes that took.
@@ -198,14 +280,25 @@ impl Cutter {
         self.record_start..end
     }
 
-    /// Says whether the bytes given so far are a whole.
+    /// Says whether the bytes given so far are a whole, and gives what stands
+    /// around the records, as JSON with an empty array in their place.
     ///
     /// # Errors
-    /// When the array was not closed, or a slice ends within a record.
-    pub fn finish(&self) -> Result<(), CutError> {
-        match self.state {
-            State::BehindArray => Ok(()),
-            State::BehindRecord if self.slice => Ok(()),
+    /// When the array was not closed, a slice ends within a record, or what
+    /// stands around the records is not JSON.
+    pub fn finish(&self) -> Result<Value, CutError> {
+        match (self.state, &self.wrapping) {
+            (State::BehindArray, None) => Ok(Value::Array(Vec::new())),
+            (State::BehindArray, Some(wrapping)) => serde_json::from_slice(&wrapping.bytes)
+                .map_err(|error| CutError::Wrapping(error.to_string())),
+            (State::BehindRecord, _) if self.slice => Ok(Value::Null),
+            (State::Seeking, Some(wrapping)) if self.offset > 0 => {
+                // A whole answer that lacks the array is no broken one.
+                Err(match serde_json::from_slice::<Value>(&wrapping.bytes) {
+                    Ok(_) => CutError::NoArray(wrapping.path.clone()),
+                    Err(_) => CutError::Unfinished(self.offset),
+                })
+            }
             _ => Err(CutError::Unfinished(self.offset)),
         }
     }
@@ -276,6 +369,98 @@ mod tests {
         }
         cutter.finish()?;
         Ok(places)
+    }
+
+    fn unwrap_text(path: &str, text: &str) -> Result<(Vec<String>, Value), CutError> {
+        let mut cutter = Cutter::of_array_at(&path.parse().unwrap());
+        let mut records = Vec::new();
+        // Byte by byte: every state is met at the end of a piece.
+        for (index, _) in text.bytes().enumerate() {
+            let mut rest = &text.as_bytes()[index..=index];
+            while let (consumed, Some(place)) = cutter.advance(rest)? {
+                let range =
+                    usize::try_from(place.start).unwrap()..usize::try_from(place.end).unwrap();
+                records.push(text[range].to_owned());
+                rest = &rest[consumed..];
+            }
+        }
+        let around = cutter.finish()?;
+        // In one piece it must come out the same.
+        let mut whole = Cutter::of_array_at(&path.parse().unwrap());
+        let mut rest = text.as_bytes();
+        while let (consumed, Some(_)) = whole.advance(rest)? {
+            rest = &rest[consumed..];
+        }
+        assert_eq!(whole.finish().as_ref(), Ok(&around));
+        Ok((records, around))
+    }
+
+    #[test]
+    fn records_are_found_inside_what_is_wrapped_around_them() {
+        let cases = [
+            (
+                "data",
+                r#"{"data":[1,{"data":[2]}],"next":"a b"}"#,
+                "1|{\"data\":[2]}",
+                r#"{"data":[],"next":"a b"}"#,
+            ),
+            (
+                "a.b",
+                r#"{"x":{"a":[9]},"a":{"x":[8],"b":[{}]},"y":1}"#,
+                "{}",
+                r#"{"x":{"a":[9]},"a":{"x":[8],"b":[]},"y":1}"#,
+            ),
+            (
+                "data",
+                r#" { "s" : "data: [" , "data" : [ ] } "#,
+                "",
+                r#"{"s":"data: [","data":[]}"#,
+            ),
+            ("/d\"", r#"{"d\"":[1]}"#, "1", r#"{"d\"":[]}"#),
+            ("dä", r#"{"d\u00e4":[1]}"#, "1", r#"{"dä":[]}"#),
+        ];
+        for (path, text, records, around) in cases {
+            let (found, wrapping) = unwrap_text(path, text).unwrap();
+            assert_eq!(found.join("|"), records, "{text}");
+            assert_eq!(
+                wrapping,
+                serde_json::from_str::<Value>(around).unwrap(),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_without_the_array_says_where_it_was_expected() {
+        let none = "expected an array of records at `data`, found none";
+        let cases = [
+            ("{}", none),
+            (r#"{"data":{}}"#, none),
+            (r#"{"data":null}"#, none),
+            (r#"{"data":"[1]"}"#, none),
+            (r#"{"x":{"data":[1]}}"#, none),
+            ("[1]", none),
+            ("<html>", none),
+            (
+                r#"{"data":[1]"#,
+                "what stands around the records is not to be read: EOF while parsing an object at line 1 column 10",
+            ),
+            (
+                r#"{"data":[1]} x"#,
+                "what stands around the records is not to be read: trailing characters at line 1 column 13",
+            ),
+            (
+                r#"{"da"#,
+                "the JSON array is not closed: it ends after 4 bytes",
+            ),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(
+                unwrap_text("data", text).unwrap_err().to_string(),
+                expected,
+                "{text}"
+            );
+        }
     }
 
     fn cut_text(text: &str) -> Result<Vec<&str>, CutError> {

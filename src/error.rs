@@ -12,7 +12,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::activity::{Reject, Resource};
-use crate::api::{Subject, TransportError};
+use crate::api::{PagingError, Subject, TransportError};
 use crate::cutter::CutError;
 use crate::text::{Printable, count};
 
@@ -37,6 +37,9 @@ pub enum Error {
         #[source]
         cause: io::Error,
     },
+    /// The summary could not be printed.
+    #[error("cannot print the summary to standard output: {0}; the snapshot is stored")]
+    Print(#[source] io::Error),
     /// The async runtime could not be started.
     #[error("cannot start the async runtime: {0}")]
     Runtime(#[source] io::Error),
@@ -75,7 +78,10 @@ impl Error {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Sample { .. } | Self::Runtime(_) | Self::Stopped(StopReason::Failure) => 1,
+            Self::Sample { .. }
+            | Self::Print(_)
+            | Self::Runtime(_)
+            | Self::Stopped(StopReason::Failure) => 1,
             Self::Usage(_) => 2,
             Self::Api(_) => 3,
             Self::Data(_) => 4,
@@ -93,7 +99,7 @@ impl Error {
             Self::Data(error) => Some(error.hint().to_owned()),
             Self::Storage(error) => error.hint(),
             Self::Sample { .. } => Some("choose another port with --port".to_owned()),
-            Self::Runtime(_) | Self::Usage(_) | Self::Stopped(_) => None,
+            Self::Print(_) | Self::Runtime(_) | Self::Usage(_) | Self::Stopped(_) => None,
         }
     }
 }
@@ -136,6 +142,15 @@ pub enum ApiError {
         /// The longest wait allowed.
         limit: Duration,
     },
+    /// The pages that came cannot be the whole resource.
+    #[error("cannot fetch all of {subject}: {cause}")]
+    Paging {
+        /// What was asked for.
+        subject: Box<Subject>,
+        /// What is wrong with them.
+        #[source]
+        cause: PagingError,
+    },
     /// A redirect that cannot or must not be followed.
     #[error("cannot fetch {subject}: {reason}")]
     Redirect {
@@ -164,7 +179,7 @@ impl ApiError {
                     "check the server's certificate and this machine's clock and CA certificates"
                 }
                 Failure::Body | Failure::Other => "try again later",
-                Failure::Encoding | Failure::TooLarge => return None,
+                Failure::Encoding => return None,
             },
             Self::Status { status, .. } => match status.as_u16() {
                 401 | 403 => "the API wants credentials, or refuses this client",
@@ -174,6 +189,15 @@ impl ApiError {
                 _ => "check the base URL",
             },
             Self::WaitTooLong { .. } => "try again after that time, or allow it with --max-wait",
+            Self::Paging { cause, .. } => match cause {
+                PagingError::Incomplete { .. } => {
+                    "records may have come or gone meanwhile: run again; if it stays, check the source's pagination"
+                }
+                PagingError::OtherOrigin { .. } => {
+                    "if it is to be trusted, name it in the source's allowed_origins"
+                }
+                _ => "check the source's pagination",
+            },
             Self::Redirect { .. } => "give the URL that the API really lives at",
         };
         Some(hint.to_owned())

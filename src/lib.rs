@@ -28,3 +28,8 @@ pub mod storage;
 pub mod text;
 
 pub use error::{ApiError, DataProcessingError, Error, StorageError};
+
+/// The README's example, compiled by the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

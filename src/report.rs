@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::io::{self, Write};
 
 use activity_tracker::activity::UserPosts;
-use activity_tracker::error::{Error, StorageError, chain};
+use activity_tracker::error::{Error, chain};
 use activity_tracker::flow::Report;
 use activity_tracker::text::{Printable, count, excerpt};
 use anstyle::{AnsiColor, Style};
@@ -32,7 +32,7 @@ pub(crate) fn print(args: &RunArgs, report: &Report) -> Result<(), Error> {
     Ok(())
 }
 
-fn print_json(report: &Report) -> Result<(), StorageError> {
+fn print_json(report: &Report) -> Result<(), Error> {
     let mut out = io::stdout().lock();
     let printed = serde_json::to_writer_pretty(&mut out, &report.summary)
         .map_err(io::Error::from)
@@ -40,7 +40,7 @@ fn print_json(report: &Report) -> Result<(), StorageError> {
     match printed {
         // Whoever reads has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(StorageError::io("print to", "standard output".as_ref())),
+        other => other.map_err(Error::Print),
     }
 }
 

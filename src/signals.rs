@@ -18,6 +18,8 @@ const GRACE: Duration = Duration::from_millis(700);
 static TOLD: AtomicBool = AtomicBool::new(false);
 
 /// Lets the first signal stop the run, and the second one end the program.
+/// A run that is moving its files into place is let do so: that takes
+/// milliseconds, and half of it would be no state to leave.
 ///
 /// A blocked name look-up or connect cannot be woken: after a moment of grace
 /// the program ends around it. By then the run's files and workers are gone,
@@ -36,7 +38,7 @@ pub(crate) fn watch(stop: &Stop) {
             } else {
                 StopReason::Interrupt
             };
-            if asked {
+            if asked && !stop.is_committing() {
                 process::exit(Error::Stopped(reason).exit_code().into());
             }
             asked = true;

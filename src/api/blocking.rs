@@ -8,17 +8,18 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tracing::info;
+use ureq::config::Config;
 use ureq::tls::{RootCerts, TlsConfig};
-use ureq::{Agent, BodyReader};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::{Agent, BodyReader, Proxy};
 
 use crate::concurrency::{Stop, fan_out, first_error};
 use crate::error::{Error, StopReason};
 
 use super::intake::{Intake, Trouble, note_failure, note_verdict};
 use super::sink::{Observer, Sinks};
-use super::{
-    Ask, Failure, Fetch, Head, Now, Request, Step, Transport, TransportError, Verdict, tls,
-};
+use super::{Ask, Failure, Fetch, Head, Now, Step, Transport, TransportError, Verdict, tls};
 
 /// How much of a body is read at a time.
 const PIECE: usize = 256 * 1024;
@@ -140,7 +141,7 @@ impl<S: Sinks> Driver<'_, S> {
 
     fn receive(&self, ask: &Ask) -> Result<(), Trouble> {
         let started = Instant::now();
-        let (head, mut body) = send(self.agent, &ask.request)?;
+        let (head, mut body) = send(self.agent, ask)?;
         let verdict = self.shared.lock().head(ask.ticket, &head, Now::read())?;
         if verdict != Verdict::Read {
             note_verdict(ask, verdict, head.status.as_str(), self.observer);
@@ -157,8 +158,8 @@ impl<S: Sinks> Driver<'_, S> {
         }
         // A socket closed by a stop can look like the end of the body.
         self.stop.check()?;
-        intake.finish()?;
-        self.shared.lock().received(ask.ticket);
+        let received = intake.finish()?;
+        self.shared.lock().received(ask.ticket, &received)?;
         Ok(())
     }
 }
@@ -169,7 +170,8 @@ fn agent(transport: &Transport) -> Agent {
         .unversioned_rustls_crypto_provider(tls::provider())
         .build();
     let timeout = Some(transport.timeout);
-    Agent::config_builder()
+    let proxy = Proxy::try_from_env().filter(|_| transport.proxy);
+    let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
@@ -179,12 +181,38 @@ fn agent(transport: &Transport) -> Agent {
         .timeout_recv_response(timeout)
         .timeout_per_read(timeout)
         .timeout_per_write(timeout)
-        .build()
-        .new_agent()
+        .proxy(proxy)
+        .build();
+    Agent::with_parts(
+        config,
+        DefaultConnector::default(),
+        SystemResolver::default(),
+    )
 }
 
-fn send(agent: &Agent, request: &Request) -> Result<(Head, BodyReader<'static>), TransportError> {
-    info!(url = %request.url, "requesting");
+/// Resolves names as the client would, with an error that can be told from others.
+#[derive(Debug, Default)]
+struct SystemResolver(DefaultResolver);
+
+impl Resolver for SystemResolver {
+    fn resolve(
+        &self,
+        uri: &http::Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        self.0
+            .resolve(uri, config, timeout)
+            .map_err(|error| match error {
+                ureq::Error::Io(_) => ureq::Error::HostNotFound,
+                other => other,
+            })
+    }
+}
+
+fn send(agent: &Agent, ask: &Ask) -> Result<(Head, BodyReader<'static>), TransportError> {
+    info!(url = %ask.page.subject.url, "requesting");
+    let request = &ask.request;
     let mut outgoing = http::Request::get(request.url.as_str());
     if let Some(headers) = outgoing.headers_mut() {
         headers.clone_from(&request.headers);

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use flate2::write::MultiGzDecoder;
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 
 use super::{Failure, TransportError};
 
@@ -14,6 +14,8 @@ use super::{Failure, TransportError};
 #[derive(Debug)]
 pub struct Body {
     declared: Option<u64>,
+    /// Whether the end of the body can be told from a connection that broke.
+    delimited: bool,
     received: u64,
     gzip: Option<MultiGzDecoder<Vec<u8>>>,
 }
@@ -39,11 +41,19 @@ impl Body {
         let declared = headers
             .get(CONTENT_LENGTH)
             .and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let delimited = declared.is_some() || headers.contains_key(TRANSFER_ENCODING);
         Ok(Self {
             declared,
+            delimited,
             received: 0,
             gzip,
         })
+    }
+
+    /// Whether the end of the body can be told from a connection that broke.
+    #[must_use]
+    pub fn is_delimited(&self) -> bool {
+        self.delimited
     }
 
     /// Takes bytes from the wire and gives the body's own bytes.

@@ -8,21 +8,30 @@
 //! The shape follows the "sans I/O" libraries and the blocking/async pair in
 //! the oauth2 crate's device code flow: one policy, driven in two ways.
 
+mod lane;
+
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use http::header::{ACCEPT, ACCEPT_ENCODING, LOCATION, USER_AGENT};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::HeaderMap;
+use tracing::debug;
 use url::Url;
 
-use crate::activity::Resource;
+use crate::activity::{Id, Resource};
 use crate::error::ApiError;
+use crate::source::Source;
 
+use super::rate::{self, Limiter};
+use super::request::{Requests, redirect_target};
 use super::retry::{self, Now, Policy};
-use super::{Head, Page, Request, Subject, TransportError};
+use super::sink::{Page, Position, Received};
+use super::{Head, Request, TransportError};
+
+use lane::Lane;
 
 /// Which of the requests under way a report is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ticket(usize);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(u64);
 
 /// What a driver is to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,59 +70,60 @@ pub enum Verdict {
     Read,
     /// Let it go: another request will be sent, in this much time.
     Again(Duration),
+    /// Let it go: it says that there are no more pages.
+    PastEnd,
 }
 
 /// One page on its way.
 #[derive(Clone, Debug)]
-struct Lane {
+struct Exchange {
+    /// Which lane and which of its pagings.
+    place: lane::Place,
     page: Page,
     /// Where to ask: the page's own URL, or where a redirect led.
     url: Url,
     attempt: u32,
     redirects: u32,
-    state: State,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// To be asked for at this time, or at once.
-    Due(Option<Instant>),
-    UnderWay,
-    Done,
+    /// When to ask again.
+    due: Option<Instant>,
+    /// Of the answer that is being read.
+    headers: HeaderMap,
 }
 
 /// Decides what is fetched, and how stubbornly.
 #[derive(Clone, Debug)]
 pub struct Fetch {
     policy: Policy,
+    requests: Requests,
+    limiter: Option<Limiter>,
+    /// Nothing is sent before: the server said that its window is used up.
+    paused_until: Option<Instant>,
     lanes: Vec<Lane>,
+    under_way: BTreeMap<Ticket, Exchange>,
+    /// To be asked again, after a failure or for a redirect.
+    again: Vec<Exchange>,
+    next_ticket: u64,
     dice: fastrand::Rng,
 }
 
 impl Fetch {
-    /// Will fetch these resources, each from its URL. `seed` stands for chance.
+    /// Will fetch these resources of a source. `seed` stands for chance.
+    ///
+    /// Resources that the source does not offer are left out.
     #[must_use]
-    pub fn new(
-        policy: Policy,
-        resources: impl IntoIterator<Item = (Resource, Url)>,
-        seed: u64,
-    ) -> Self {
-        let lane = |(resource, url): (Resource, Url)| Lane {
-            page: Page {
-                subject: Subject {
-                    resource,
-                    url: url.clone(),
-                },
-                number: 0,
-            },
-            url,
-            attempt: 0,
-            redirects: 0,
-            state: State::Due(None),
-        };
+    pub fn new(policy: Policy, source: &Source, resources: &[Resource], seed: u64) -> Self {
+        let lanes = resources
+            .iter()
+            .filter_map(|resource| Lane::new(source, *resource));
         Self {
             policy,
-            lanes: resources.into_iter().map(lane).collect(),
+            requests: Requests::new(source),
+            limiter: source.rate.map(Limiter::new),
+            paused_until: None,
+            lanes: lanes.collect(),
+            under_way: BTreeMap::new(),
+            again: Vec::new(),
+            next_ticket: 0,
             dice: fastrand::Rng::with_seed(seed),
         }
     }
@@ -121,37 +131,100 @@ impl Fetch {
     /// How many requests can be under way at once.
     #[must_use]
     pub fn width(&self) -> usize {
-        self.lanes.len()
+        let single = self.lanes.iter().all(Lane::is_single);
+        let useful = if single { self.lanes.len() } else { usize::MAX };
+        useful.min(self.policy.concurrency.get())
     }
 
     /// What to do now.
     #[must_use]
     pub fn step(&mut self, now: Instant) -> Step {
-        let due =
-            |lane: &Lane| matches!(lane.state, State::Due(at) if at.is_none_or(|at| at <= now));
-        if let Some(index) = self.lanes.iter().position(due) {
-            let lane = &mut self.lanes[index];
-            lane.state = State::UnderWay;
-            // A redirect is part of the attempt that it answers.
-            lane.attempt += u32::from(lane.redirects == 0);
-            return Step::Send(Box::new(Ask {
-                ticket: Ticket(index),
-                page: lane.page.clone(),
-                attempt: lane.attempt,
-                request: Request {
-                    url: lane.url.clone(),
-                    headers: headers(),
-                },
-            }));
+        if self.under_way.len() >= self.policy.concurrency.get() {
+            return Step::Wait(None);
         }
-        if self.lanes.iter().all(|lane| lane.state == State::Done) {
+        let due = |exchange: &Exchange| exchange.due.is_none_or(|due| due <= now);
+        let again = self.again.iter().position(due);
+        if again.is_none() && !self.lanes.iter().any(Lane::has_next) {
+            return self.idle();
+        }
+        let earliest = self.earliest(now);
+        if earliest > now {
+            return Step::Wait(Some(earliest));
+        }
+        let exchange = match again {
+            Some(index) => Some(self.again.swap_remove(index)),
+            None => self.next_page(),
+        };
+        match exchange {
+            Some(exchange) => self.send(exchange, now),
+            None => self.idle(),
+        }
+    }
+
+    /// Nothing can be sent now: is it all done?
+    fn idle(&self) -> Step {
+        let busy = !self.under_way.is_empty() || !self.again.is_empty();
+        if !busy && self.lanes.iter().all(Lane::is_done) {
             return Step::Done;
         }
-        let times = self.lanes.iter().filter_map(|lane| match lane.state {
-            State::Due(at) => at,
-            _ => None,
-        });
-        Step::Wait(times.min())
+        Step::Wait(self.again.iter().filter_map(|exchange| exchange.due).min())
+    }
+
+    /// When the next request may go out, by the source's rate and the server's word.
+    fn earliest(&self, now: Instant) -> Instant {
+        let limited = self
+            .limiter
+            .as_ref()
+            .map_or(now, |limiter| limiter.earliest(now));
+        self.paused_until
+            .map_or(limited, |until| limited.max(until))
+    }
+
+    /// A page that nobody asked for yet, of the resource with the fewest under way.
+    fn next_page(&mut self) -> Option<Exchange> {
+        let busy = |lane: usize| {
+            self.under_way
+                .values()
+                .filter(|e| e.place.lane == lane)
+                .count()
+        };
+        let lanes = self
+            .lanes
+            .iter()
+            .enumerate()
+            .filter(|(_, lane)| lane.has_next());
+        let (index, _) = lanes.min_by_key(|(index, _)| busy(*index))?;
+        let (paging, page) = self.lanes[index].take_next()?;
+        Some(Exchange {
+            place: lane::Place {
+                lane: index,
+                paging,
+            },
+            url: page.subject.url.clone(),
+            page,
+            attempt: 0,
+            redirects: 0,
+            due: None,
+            headers: HeaderMap::new(),
+        })
+    }
+
+    fn send(&mut self, mut exchange: Exchange, now: Instant) -> Step {
+        // A redirect is part of the attempt that it answers.
+        exchange.attempt += u32::from(exchange.redirects == 0);
+        if let Some(limiter) = &mut self.limiter {
+            limiter.sent(now);
+        }
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        let ask = Ask {
+            ticket,
+            page: exchange.page.clone(),
+            attempt: exchange.attempt,
+            request: self.requests.to(&exchange.url),
+        };
+        self.under_way.insert(ticket, exchange);
+        Step::Send(Box::new(ask))
     }
 
     /// The head of an answer came.
@@ -159,22 +232,46 @@ impl Fetch {
     /// # Errors
     /// When the answer is one to give up at.
     pub fn head(&mut self, ticket: Ticket, head: &Head, now: Now) -> Result<Verdict, ApiError> {
+        let Some(exchange) = self.under_way.get_mut(&ticket) else {
+            return Ok(Verdict::Again(Duration::ZERO));
+        };
+        let pause = rate::asked_pause(&head.headers, now.wall);
+        if let Some(pause) = pause {
+            let until = now.instant + pause.min(self.policy.max_wait);
+            self.paused_until = self.paused_until.max(Some(until));
+        }
         let status = head.status;
+        let place = exchange.place;
         match status.as_u16() {
-            200 => Ok(Verdict::Read),
+            200 => {
+                exchange.headers.clone_from(&head.headers);
+                Ok(Verdict::Read)
+            }
             301 | 302 | 303 | 307 | 308 => self.redirect(ticket, head, now),
-            _ => {
-                let asked = retry::retry_after(&head.headers, now.wall).unwrap_or_default();
-                let lane = &self.lanes[ticket.0];
-                let subject = Box::new(lane.page.subject.clone());
-                if !retry::is_passing(status) || lane.attempt > self.policy.retries {
+            code if self.lanes[place.lane].is_past_end(
+                place.paging,
+                exchange.page.number(),
+                code,
+            ) =>
+            {
+                self.under_way.remove(&ticket);
+                self.lanes[place.lane].past_end(place.paging);
+                Ok(Verdict::PastEnd)
+            }
+            code => {
+                let subject = Box::new(exchange.page.subject.clone());
+                let attempts = exchange.attempt;
+                let asked = retry::retry_after(&head.headers, now.wall).or(pause);
+                // Some servers answer 403 instead of 429 when their limit is used up.
+                let passing = retry::is_passing(status) || (code == 403 && asked.is_some());
+                if !passing || attempts > self.policy.retries {
                     return Err(ApiError::Status {
                         subject,
                         status,
-                        attempts: lane.attempt,
+                        attempts,
                     });
                 }
-                let limit = self.policy.max_wait;
+                let (asked, limit) = (asked.unwrap_or_default(), self.policy.max_wait);
                 if asked > limit {
                     return Err(ApiError::WaitTooLong {
                         subject,
@@ -183,14 +280,30 @@ impl Fetch {
                         limit,
                     });
                 }
-                Ok(self.again(ticket, asked, now))
+                Ok(self.try_again(ticket, asked, now))
             }
         }
     }
 
     /// The body that belonged to a `Read` arrived whole.
-    pub fn received(&mut self, ticket: Ticket) {
-        self.lanes[ticket.0].state = State::Done;
+    ///
+    /// # Errors
+    /// When it shows that the pages cannot be the whole resource.
+    pub fn received(&mut self, ticket: Ticket, received: &Received) -> Result<(), ApiError> {
+        let Some(exchange) = self.under_way.remove(&ticket) else {
+            return Ok(());
+        };
+        let lane = &mut self.lanes[exchange.place.lane];
+        let taken = lane.received(
+            exchange.place.paging,
+            &exchange.page,
+            &exchange.headers,
+            received,
+        );
+        taken.map_err(|cause| ApiError::Paging {
+            subject: Box::new(exchange.page.subject),
+            cause,
+        })
     }
 
     /// No whole answer came.
@@ -203,99 +316,81 @@ impl Fetch {
         cause: TransportError,
         now: Now,
     ) -> Result<Verdict, ApiError> {
-        let lane = &self.lanes[ticket.0];
-        if cause.failure.is_passing() && lane.attempt <= self.policy.retries {
-            return Ok(self.again(ticket, Duration::ZERO, now));
+        let Some(exchange) = self.under_way.get(&ticket) else {
+            return Ok(Verdict::Again(Duration::ZERO));
+        };
+        if cause.failure.is_passing() && exchange.attempt <= self.policy.retries {
+            return Ok(self.try_again(ticket, Duration::ZERO, now));
         }
+        let (subject, attempts) = (Box::new(exchange.page.subject.clone()), exchange.attempt);
         Err(ApiError::Transport {
-            subject: Box::new(lane.page.subject.clone()),
-            attempts: lane.attempt,
+            subject,
+            attempts,
             cause,
         })
     }
 
+    /// Records of a resource were mapped: those that other resources are asked for by.
+    pub fn parents(&mut self, parent: Resource, slice: &Position, ids: &[Id]) {
+        for lane in &mut self.lanes {
+            lane.add_parents(parent, slice, ids);
+        }
+    }
+
+    /// All records of a resource were mapped: no more parents will come of it.
+    pub fn parents_end(&mut self, parent: Resource) {
+        for lane in &mut self.lanes {
+            lane.end_parents(parent);
+        }
+    }
+
     /// Plans another attempt, not before `least` has gone by.
-    fn again(&mut self, ticket: Ticket, least: Duration, now: Now) -> Verdict {
-        let lane = &mut self.lanes[ticket.0];
+    fn try_again(&mut self, ticket: Ticket, least: Duration, now: Now) -> Verdict {
+        let Some(mut exchange) = self.under_way.remove(&ticket) else {
+            return Verdict::Again(least);
+        };
         let delay = self
             .policy
-            .backoff(lane.attempt, self.dice.f64())
+            .backoff(exchange.attempt, self.dice.f64())
             .max(least);
-        lane.url = lane.page.subject.url.clone();
-        lane.redirects = 0;
-        lane.state = State::Due(Some(now.instant + delay));
+        exchange.url = exchange.page.subject.url.clone();
+        exchange.redirects = 0;
+        exchange.due = Some(now.instant + delay);
+        self.again.push(exchange);
         Verdict::Again(delay)
     }
 
     fn redirect(&mut self, ticket: Ticket, head: &Head, now: Now) -> Result<Verdict, ApiError> {
-        let lane = &mut self.lanes[ticket.0];
-        let refuse = |lane: &Lane, reason: String| {
-            Err(ApiError::Redirect {
-                subject: Box::new(lane.page.subject.clone()),
-                reason,
-            })
+        let Some(mut exchange) = self.under_way.remove(&ticket) else {
+            return Ok(Verdict::Again(Duration::ZERO));
         };
-        if lane.redirects == self.policy.redirects {
-            return refuse(
-                lane,
-                format!("more than {} redirects in a row", lane.redirects),
-            );
+        let limit = self.policy.redirects;
+        let target = if exchange.redirects == limit {
+            Err(format!("more than {limit} redirects in a row"))
+        } else {
+            redirect_target(&exchange.url, head)
+        };
+        match target {
+            Ok(url) => {
+                let from = exchange.page.subject.url.as_str();
+                debug!(
+                    from,
+                    to = url.path(),
+                    origin = url.origin().ascii_serialization(),
+                    "following a redirect"
+                );
+                exchange.url = self.requests.stripped(url);
+            }
+            Err(reason) => {
+                let subject = Box::new(exchange.page.subject);
+                return Err(ApiError::Redirect { subject, reason });
+            }
         }
-        match redirect_target(&lane.url, head) {
-            Ok(url) => lane.url = url,
-            Err(reason) => return refuse(lane, reason),
-        }
-        lane.redirects += 1;
-        lane.state = State::Due(Some(now.instant));
+        exchange.redirects += 1;
+        exchange.due = Some(now.instant);
+        self.again.push(exchange);
         Ok(Verdict::Again(Duration::ZERO))
     }
-}
-
-/// Where a redirect leads, if it may be followed.
-fn redirect_target(from: &Url, head: &Head) -> Result<Url, String> {
-    let status: StatusCode = head.status;
-    let location = head
-        .headers
-        .get(LOCATION)
-        .and_then(|value| value.to_str().ok());
-    let location =
-        location.ok_or_else(|| format!("the server answered {status} without a place to go to"))?;
-    let shown = crate::text::excerpt(location, 200);
-    let mut url = from
-        .join(location)
-        .map_err(|error| format!("the server redirects to `{shown}`, which is no URL: {error}"))?;
-    let allowed = match url.scheme() {
-        "https" => true,
-        "http" => from.scheme() == "http",
-        _ => false,
-    };
-    if !allowed {
-        let origin = url.origin().ascii_serialization();
-        let target = if url.has_host() {
-            origin
-        } else {
-            format!("{}:", url.scheme())
-        };
-        return Err(format!(
-            "the server redirects from {} to {target}, which is not followed",
-            from.scheme()
-        ));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(
-            "the server redirects to a URL with credentials, which is not followed".to_owned(),
-        );
-    }
-    url.set_fragment(None);
-    Ok(url)
-}
-
-fn headers() -> HeaderMap {
-    HeaderMap::from_iter([
-        (ACCEPT, HeaderValue::from_static("application/json")),
-        (ACCEPT_ENCODING, HeaderValue::from_static("gzip")),
-        (USER_AGENT, HeaderValue::from_static(super::USER_AGENT)),
-    ])
 }
 
 #[cfg(test)]

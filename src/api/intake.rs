@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use tracing::{info, warn};
 
-use crate::error::{Error, chain};
+use crate::cutter::CutError;
+use crate::error::{DataProcessingError, Error, chain};
 use crate::text::count;
 
-use super::sink::{Event, Observer, Sink};
-use super::{Ask, Body, Head, TransportError, Verdict};
+use super::sink::{Event, Observer, Received, Sink};
+use super::{Ask, Body, Failure, Head, TransportError, Verdict};
 
 /// Why an exchange did not end well.
 pub(super) enum Trouble {
@@ -73,16 +74,24 @@ impl<A: AsRef<Ask>, S: Sink, O: Observer> Intake<A, S, O> {
     }
 
     /// The wire has no more.
-    pub(super) fn finish(mut self) -> Result<(), Trouble> {
+    pub(super) fn finish(mut self) -> Result<Received, Trouble> {
+        let delimited = self.body.is_delimited();
         let last = self.body.finish()?;
         self.sink.write(&last)?;
-        let received = self.sink.finish()?;
+        let elapsed = self.started.elapsed();
+        let received = self.sink.finish().map_err(|error| match error {
+            // Nothing marked the end: it was the connection that broke.
+            Error::Data(DataProcessingError::NotRecords {
+                cause: cause @ CutError::Unfinished(_),
+                ..
+            }) if !delimited => Trouble::Transport(TransportError::new(Failure::Body, cause)),
+            other => Trouble::Fatal(other),
+        })?;
         let subject = &self.ask.as_ref().page.subject;
         let (resource, records) = (subject.resource, received.records);
-        let elapsed = self.started.elapsed();
         info!(%resource, url = %subject.url, status = 200, bytes = received.bytes, records, ?elapsed, "fetched");
         self.observer.on(Event::Fetched { resource, records });
-        Ok(())
+        Ok(received)
     }
 }
 
@@ -93,7 +102,7 @@ pub(super) fn note_verdict(ask: &Ask, verdict: Verdict, why: &str, observer: &dy
     };
     let resource = ask.page.subject.resource;
     let attempts = count(ask.attempt.into(), "attempt");
-    warn!(%resource, url = %ask.request.url, why, ?delay, "asking again after {attempts}");
+    warn!(%resource, url = %ask.page.subject.url, why, ?delay, "asking again after {attempts}");
     if !delay.is_zero() {
         observer.on(Event::Waiting { resource, delay });
     }
@@ -103,6 +112,6 @@ pub(super) fn note_verdict(ask: &Ask, verdict: Verdict, why: &str, observer: &dy
 pub(super) fn note_failure(ask: &Ask, cause: &TransportError) -> String {
     let why = chain(cause);
     let resource = ask.page.subject.resource;
-    warn!(%resource, url = %ask.request.url, attempt = ask.attempt, "{why}");
+    warn!(%resource, url = %ask.page.subject.url, attempt = ask.attempt, "{why}");
     why
 }

@@ -8,6 +8,10 @@ pub mod blocking;
 mod body;
 mod fetch;
 mod intake;
+mod link;
+mod paging;
+mod rate;
+mod request;
 mod retry;
 mod sink;
 pub mod tasks;
@@ -24,11 +28,23 @@ use crate::activity::Resource;
 
 pub use body::Body;
 pub use fetch::{Ask, Fetch, Step, Ticket, Verdict};
+pub use paging::PagingError;
 pub use retry::{Now, Policy};
-pub use sink::{Event, Observer, Page, Received, Sink, Sinks};
+pub use sink::{Event, Observer, Page, Position, Received, Sink, Sinks};
 
 /// What is sent to every server as `User-Agent`.
 pub const USER_AGENT: &str = concat!("activity-tracker/", env!("CARGO_PKG_VERSION"));
+
+/// Tells bytes from other bytes: half of a BLAKE3 checksum.
+pub type Digest = u128;
+
+/// The digest of some bytes.
+#[must_use]
+pub fn digest(bytes: &[u8]) -> Digest {
+    let mut half = [0; 16];
+    half.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
+    Digest::from_le_bytes(half)
+}
 
 /// How a driver talks to servers: nothing here decides what is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +52,9 @@ pub struct Transport {
     /// The longest silence allowed: while connecting, until the head of an
     /// answer is there, and between two pieces of its body.
     pub timeout: Duration,
+    /// Whether the proxies that the environment names are used. Not for a
+    /// server on this machine: a proxy elsewhere would look for it on its own.
+    pub proxy: bool,
 }
 
 /// What is being fetched, for messages: a resource and where it is.
@@ -86,8 +105,6 @@ pub enum Failure {
     Body,
     /// The body is encoded in a way that cannot be undone.
     Encoding,
-    /// The body is larger than is allowed.
-    TooLarge,
     /// Anything else: a head that is not HTTP, say.
     Other,
 }
@@ -96,7 +113,7 @@ impl Failure {
     /// Whether the same request may well succeed when it is sent again.
     #[must_use]
     pub fn is_passing(self) -> bool {
-        !matches!(self, Self::Tls | Self::Encoding | Self::TooLarge)
+        !matches!(self, Self::Tls | Self::Encoding)
     }
 
     fn says(self) -> &'static str {
@@ -107,7 +124,6 @@ impl Failure {
             Self::Tls => "the TLS connection failed",
             Self::Body => "the answer broke off",
             Self::Encoding => "the answer cannot be decoded",
-            Self::TooLarge => "the answer is too large",
             Self::Other => "the exchange failed",
         }
     }

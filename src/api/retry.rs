@@ -1,5 +1,6 @@
 //! When to ask again, and when to give up.
 
+use std::num::NonZeroUsize;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::header::RETRY_AFTER;
@@ -38,6 +39,8 @@ pub struct Policy {
     pub max_wait: Duration,
     /// How many redirects in a row are followed.
     pub redirects: u32,
+    /// How many requests are under way at once, over all resources.
+    pub concurrency: NonZeroUsize,
 }
 
 impl Default for Policy {
@@ -48,6 +51,7 @@ impl Default for Policy {
             longest_backoff: Duration::from_secs(30),
             max_wait: Duration::from_mins(5),
             redirects: 10,
+            concurrency: const { NonZeroUsize::new(5).unwrap() },
         }
     }
 }

@@ -1,20 +1,68 @@
 //! Where answers go, and who is told about them. The drivers know no more of
 //! storage and of terminals than this.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::activity::Resource;
+use serde::{Deserialize, Serialize};
+
+use crate::activity::{JsonPath, Resource};
 use crate::error::Error;
 
-use super::Subject;
+use super::{Digest, Subject};
 
-/// One answer to be received: a resource and the number of its page, from 0.
+/// Where something stands in the order of the API, as numbers from 0: the page,
+/// within it the slice, within that the record; below a record the pages of its
+/// children, and so on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Position(Vec<u64>);
+
+impl Position {
+    /// The position of the `number`th part of what stands here.
+    #[must_use]
+    pub fn then(&self, number: u64) -> Self {
+        let mut numbers = self.0.clone();
+        numbers.push(number);
+        Self(numbers)
+    }
+
+    /// Which part of what it belongs to.
+    #[must_use]
+    pub fn last(&self) -> u64 {
+        self.0.last().copied().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, number) in self.0.iter().enumerate() {
+            write!(f, "{}{number}", if index > 0 { "-" } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+/// One answer to be received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// What is fetched, and from where.
     pub subject: Subject,
     /// Which page of the resource.
-    pub number: u64,
+    pub position: Position,
+    /// Where in the answer the records are.
+    pub records_at: Arc<JsonPath>,
+    /// Whether the resource has further pages that this one must be told from.
+    pub one_of_many: bool,
+}
+
+impl Page {
+    /// Which page of its resource, or of its parent, it is.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.position.last()
+    }
 }
 
 /// Opens a sink for each answer.
@@ -45,12 +93,16 @@ pub trait Sink {
 }
 
 /// What a whole answer held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
     /// Its length, decoded.
     pub bytes: u64,
     /// How many records it held.
     pub records: u64,
+    /// Tells its records from those of other pages, where there are others.
+    pub digest: Option<Digest>,
+    /// The answer without its records.
+    pub body: serde_json::Value,
 }
 
 /// What happens during a run, for whoever watches it.

@@ -21,10 +21,8 @@ use crate::concurrency::{Stop, off_runtime, rethrow};
 use crate::error::Error;
 
 use super::intake::{Intake, Trouble, note_failure, note_verdict};
-use super::sink::{Observer, Sinks};
-use super::{
-    Ask, Failure, Fetch, Head, Now, Request, Step, Transport, TransportError, Verdict, tls,
-};
+use super::sink::{Observer, Received, Sinks};
+use super::{Ask, Failure, Fetch, Head, Now, Step, Transport, TransportError, Verdict, tls};
 
 /// Pieces of a body that wait to be stored. A slow disk slows the network down.
 const WAITING: usize = 16;
@@ -143,7 +141,7 @@ where
             .client
             .as_ref()
             .map_err(|error| TransportError::new(Failure::Tls, error.to_string()))?;
-        let mut answer = send(client, &ask.request).await?;
+        let mut answer = send(client, ask).await?;
         let head = Head {
             status: answer.status(),
             headers: std::mem::take(answer.headers_mut()),
@@ -168,25 +166,28 @@ where
             }
         });
         let (passed, taken) = tokio::join!(pass(answer, pieces), taking);
-        taken?;
+        let received = taken?;
         passed?;
-        self.lock().received(ask.ticket);
+        if let Some(received) = received {
+            self.lock().received(ask.ticket, &received)?;
+        }
         Ok(())
     }
 }
 
 /// Passes a body on as it comes; nothing stands for its end.
+///
+/// When whoever takes the pieces gives up, that is not for this side to tell.
 async fn pass(
     mut answer: reqwest::Response,
     pieces: mpsc::Sender<Option<bytes::Bytes>>,
 ) -> Result<(), TransportError> {
     loop {
-        let piece = answer
-            .chunk()
-            .await
-            .map_err(|error| classify(error, Failure::Body))?;
+        let piece = tokio::select! {
+            piece = answer.chunk() => piece.map_err(|error| classify(error, Failure::Body))?,
+            () = pieces.closed() => return Ok(()),
+        };
         let end = piece.is_none();
-        // Whoever takes the pieces has given up if this fails, and says why.
         if pieces.send(piece).await.is_err() || end {
             return Ok(());
         }
@@ -197,19 +198,25 @@ async fn pass(
 fn take<S: super::Sink, A: AsRef<Ask>, O: Observer>(
     mut intake: Intake<A, S, O>,
     mut pieces: mpsc::Receiver<Option<bytes::Bytes>>,
-) -> Result<(), Trouble> {
+) -> Result<Option<Received>, Trouble> {
     loop {
         match pieces.blocking_recv() {
             Some(Some(piece)) => intake.push(&piece)?,
-            Some(None) => return intake.finish(),
-            None => return Ok(()),
+            Some(None) => return intake.finish().map(Some),
+            None => return Ok(None),
         }
     }
 }
 
 fn client(transport: &Transport) -> Result<Client, reqwest::Error> {
     tls::install_provider();
-    Client::builder()
+    let builder = Client::builder();
+    let builder = if transport.proxy {
+        builder
+    } else {
+        builder.no_proxy()
+    };
+    builder
         .redirect(redirect::Policy::none())
         .retry(retry::never())
         .dns_resolver(SystemResolver)
@@ -218,8 +225,9 @@ fn client(transport: &Transport) -> Result<Client, reqwest::Error> {
         .build()
 }
 
-async fn send(client: &Client, request: &Request) -> Result<reqwest::Response, TransportError> {
-    info!(url = %request.url, "requesting");
+async fn send(client: &Client, ask: &Ask) -> Result<reqwest::Response, TransportError> {
+    info!(url = %ask.page.subject.url, "requesting");
+    let request = &ask.request;
     let outgoing = client
         .get(request.url.clone())
         .headers(request.headers.clone());

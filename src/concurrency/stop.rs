@@ -74,6 +74,12 @@ impl Stop {
         Ok(())
     }
 
+    /// Whether the run commits, or did.
+    #[must_use]
+    pub fn is_committing(&self) -> bool {
+        self.lock().committing
+    }
+
     /// Has `call` called when a stop is requested, or now if it was already.
     ///
     /// It is called at most once, from the thread that requests the stop, and

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use tracing::debug;
+
 use crate::activity::{Resource, Tally};
-use crate::api::{Event, Observer};
+use crate::api::{Event, Observer, Position};
 use crate::error::{DataProcessingError, Error};
 use crate::storage::{Output, Segment, Slice};
 
 use super::work::Done;
-
-/// Where a slice stands in its resource: page and number.
-type Position = (u64, u64);
 
 /// Tallies merged as they come; segments put in the API's order, whatever the order they come in.
 #[derive(Default)]
@@ -42,6 +41,7 @@ impl Reduction {
             }
             .into());
         }
+        debug!(%slice, "processed");
         observer.on(Event::Processed {
             resource: slice.resource,
             records: found,
@@ -51,7 +51,7 @@ impl Reduction {
             self.segments
                 .entry(output)
                 .or_default()
-                .insert((slice.page, slice.number), segment);
+                .insert(slice.position.clone(), segment);
         }
         Ok(())
     }

@@ -65,13 +65,8 @@ impl Run {
 
     /// The fetch state machine for what this flow wants.
     pub(super) fn plan(&self) -> Fetch {
-        let source = &self.settings.source;
-        let resources = self
-            .shape
-            .resources
-            .iter()
-            .map(|resource| (*resource, source.url(resource.name())));
-        Fetch::new(self.settings.policy.clone(), resources, self.seed)
+        let Settings { source, policy, .. } = &self.settings;
+        Fetch::new(policy.clone(), source, self.shape.resources, self.seed)
     }
 
     /// A run that was stopped by a person ends for that reason, whatever broke because of it.

@@ -184,6 +184,7 @@ fn comments(slice: &[u8], segments: &mut Segments) -> Result<Tally, Reject> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Position;
     use crate::storage::Place;
 
     fn bench(resource: Resource, bytes: &str) -> (Workbench, Slice, tempfile::TempDir) {
@@ -196,8 +197,7 @@ mod tests {
         };
         let slice = Slice {
             resource,
-            page: 0,
-            number: 0,
+            position: Position::default(),
             first: 40,
             records: 2,
             place,

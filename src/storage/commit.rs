@@ -81,20 +81,83 @@ impl Stage {
         stop: &Stop,
     ) -> Result<Snapshot, Error> {
         stop.begin_commit()?;
-        self.committed = true;
-        for file in files.iter().chain([manifest]) {
-            let (from, to) = (self.folder.join(&file.name), self.data_dir.join(&file.name));
-            fs::rename(&from, &to).map_err(StorageError::io("put in place", &to))?;
+        let names: Vec<_> = files
+            .iter()
+            .chain([manifest])
+            .map(|file| file.name.as_str())
+            .collect();
+        let kept = self.keep_old(&names)?;
+        if let Err(error) = self.put_in_place(&names) {
+            self.put_back(&kept);
+            return Err(error.into());
         }
-        File::open(&self.data_dir)
-            .and_then(|folder| folder.sync_all())
-            .map_err(StorageError::io("sync", &self.data_dir))?;
+        self.committed = true;
         Ok(Snapshot {
             data_dir: self.data_dir.clone(),
             files,
             manifest: manifest.name.clone(),
         })
     }
+}
+
+impl Stage {
+    /// Gives each file that will be replaced a second name in the staging folder.
+    fn keep_old<'n>(
+        &self,
+        names: &[&'n str],
+    ) -> Result<Vec<(&'n str, Option<PathBuf>)>, StorageError> {
+        let keep = |name: &&'n str| {
+            let (place, kept) = (
+                self.data_dir.join(name),
+                self.folder.join(format!("{name}.old")),
+            );
+            match fs::hard_link(&place, &kept) {
+                Ok(()) => Ok((*name, Some(kept))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((*name, None)),
+                Err(error) => Err(StorageError::io("replace", &place)(error)),
+            }
+        };
+        names.iter().map(keep).collect()
+    }
+
+    fn put_in_place(&self, names: &[&str]) -> Result<(), StorageError> {
+        for name in names {
+            let (from, to) = (self.folder.join(name), self.data_dir.join(name));
+            fs::rename(&from, &to).map_err(StorageError::io("put in place", &to))?;
+        }
+        sync_folder(&self.data_dir)?;
+        // A folder that was just made is an entry of the one above it.
+        for folder in self.created.iter().filter_map(|folder| folder.parent()) {
+            let folder = if folder.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                folder
+            };
+            sync_folder(folder)?;
+        }
+        Ok(())
+    }
+
+    /// After a failure: the old files get their places again.
+    fn put_back(&self, kept: &[(&str, Option<PathBuf>)]) {
+        for (name, old) in kept {
+            let place = self.data_dir.join(name);
+            let undone = match old {
+                Some(old) => fs::rename(old, &place),
+                None => fs::remove_file(&place),
+            };
+            if let Err(error) = undone
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                tracing::error!(path = %place.display(), %error, "the old file could not be put back");
+            }
+        }
+    }
+}
+
+fn sync_folder(folder: &Path) -> Result<(), StorageError> {
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(StorageError::io("sync", folder))
 }
 
 impl Drop for Stage {
@@ -137,7 +200,11 @@ fn remove_leftovers(data_dir: &Path) -> Result<(), StorageError> {
         if entry.file_name().to_string_lossy().starts_with(STAGING) {
             let path = entry.path();
             tracing::info!(path = %path.display(), "removing what an unfinished run left");
-            fs::remove_dir_all(&path).map_err(StorageError::io("remove", &path))?;
+            let removed = match entry.file_type() {
+                Ok(kind) if kind.is_dir() => fs::remove_dir_all(&path),
+                _ => fs::remove_file(&path),
+            };
+            removed.map_err(StorageError::io("remove", &path))?;
         }
     }
     Ok(())
@@ -205,12 +272,30 @@ mod tests {
     fn two_runs_do_not_share_a_directory_and_leftovers_are_removed() {
         let place = tempfile::tempdir().unwrap();
         fs::create_dir(place.path().join(".staging-killed")).unwrap();
+        fs::write(place.path().join(".staging-file"), "").unwrap();
         let stage = Stage::open(place.path(), "1", &Stop::new()).unwrap();
         assert_eq!(names(place.path()), [".staging-1"]);
         let second = Stage::open(place.path(), "2", &Stop::new());
         assert!(matches!(second, Err(StorageError::Locked(_))));
         drop(stage);
         assert!(Stage::open(place.path(), "3", &Stop::new()).is_ok());
+    }
+
+    #[test]
+    fn when_one_file_cannot_be_replaced_all_keep_their_places() {
+        let place = tempfile::tempdir().unwrap();
+        let data = place.path();
+        let stop = Stop::new();
+        let stage = Stage::open(data, "1", &stop).unwrap();
+        let files = vec![file(&stage, "new.json"), file(&stage, "old.json")];
+        let manifest = file(&stage, "manifest.json");
+        fs::write(data.join("old.json"), "old").unwrap();
+        // The last file is not there to be moved.
+        fs::remove_file(stage.folder().join("manifest.json")).unwrap();
+        let error = stage.commit(files, &manifest, &stop).unwrap_err();
+        assert_eq!(error.exit_code(), 5);
+        assert_eq!(names(data), ["old.json"]);
+        assert_eq!(fs::read_to_string(data.join("old.json")).unwrap(), "old");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::activity::Resource;
-use crate::api::{Page, Received, Sink, Sinks};
+use crate::api::{Digest, Page, Position, Received, Sink, Sinks, digest};
 use crate::cutter::Cutter;
 use crate::error::{DataProcessingError, Error, StorageError};
 
@@ -23,10 +23,8 @@ const SLICE: u64 = 1024 * 1024;
 pub struct Slice {
     /// Whose records.
     pub resource: Resource,
-    /// From which page of the resource.
-    pub page: u64,
-    /// Which slice of the page.
-    pub number: u64,
+    /// Where it stands in the resource.
+    pub position: Position,
     /// How many records of the page come before it.
     pub first: u64,
     /// How many records it holds.
@@ -39,14 +37,14 @@ impl fmt::Display for Slice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             resource,
-            page,
+            position,
             first,
             records,
             ..
         } = self;
         write!(
             f,
-            "{resource}, page {page}, records {first} to {}",
+            "{resource}, slice {position}, records {first} to {}",
             (first + records).saturating_sub(1)
         )
     }
@@ -79,16 +77,17 @@ impl Sinks for Spool {
     type Sink = SpoolSink;
 
     fn open(&self, page: Page) -> Result<SpoolSink, Error> {
-        let name = format!("{}-{}.page", page.subject.resource, page.number);
+        let name = format!("{}-{}.page", page.subject.resource, page.position);
         let path = self.folder.join(&name);
         // A page that is received once more starts over.
         let file = File::create(&path).map_err(StorageError::io("create", &path))?;
         Ok(SpoolSink {
+            folder: self.folder.clone(),
+            cutter: Cutter::of_array_at(&page.records_at),
             page,
             name,
             path,
             file,
-            cutter: Cutter::of_array(),
             written: 0,
             records: 0,
             open: None,
@@ -100,6 +99,7 @@ impl Sinks for Spool {
 
 /// One page on its way to disk.
 pub struct SpoolSink {
+    folder: PathBuf,
     page: Page,
     name: String,
     path: PathBuf,
@@ -117,8 +117,7 @@ impl SpoolSink {
         let (first, number) = (self.records, self.whole.len() as u64);
         let slice = self.open.get_or_insert_with(|| Slice {
             resource: self.page.subject.resource,
-            page: self.page.number,
-            number,
+            position: self.page.position.then(number),
             first,
             records: 0,
             place: Place {
@@ -164,17 +163,36 @@ impl Sink for SpoolSink {
     }
 
     fn finish(mut self) -> Result<Received, Error> {
-        self.cutter
+        let body = self
+            .cutter
             .finish()
             .map_err(|cause| self.not_records(cause))?;
         self.whole.extend(self.open.take());
+        let digest = if self.page.one_of_many {
+            Some(self.digest()?)
+        } else {
+            None
+        };
         for slice in self.whole {
             (self.forward)(slice)?;
         }
         Ok(Received {
             bytes: self.written,
             records: self.records,
+            digest,
+            body,
         })
+    }
+}
+
+impl SpoolSink {
+    /// Of the records alone: what is wrapped around them may count pages.
+    fn digest(&self) -> Result<Digest, StorageError> {
+        let mut records = Vec::new();
+        for slice in &self.whole {
+            records.extend(slice.place.read(&self.folder)?);
+        }
+        Ok(digest(&records))
     }
 }
 
@@ -196,7 +214,13 @@ mod tests {
             resource: Resource::Posts,
             url,
         };
-        let mut sink = spool.open(Page { subject, number: 3 }).unwrap();
+        let page = Page {
+            subject,
+            position: Position::default().then(3),
+            records_at: Arc::default(),
+            one_of_many: false,
+        };
+        let mut sink = spool.open(page).unwrap();
         let written = pieces.iter().try_for_each(|piece| sink.write(piece));
         let received = written.and_then(|()| sink.finish());
         (received, slices.try_iter().collect(), folder)
@@ -208,18 +232,20 @@ mod tests {
         let page = format!("[\n  {}\n]", [record.as_str(); 10].join(",\n  "));
         let (received, slices, folder) =
             receive(&page.as_bytes().chunks(65_536).collect::<Vec<_>>());
-        assert_eq!(
-            received.unwrap(),
-            Received {
-                bytes: page.len() as u64,
-                records: 10
-            }
-        );
+        let received = received.unwrap();
+        assert_eq!((received.bytes, received.records), (page.len() as u64, 10));
         let counts: Vec<_> = slices
             .iter()
-            .map(|s| (s.page, s.number, s.first, s.records))
+            .map(|s| (s.position.to_string(), s.first, s.records))
             .collect();
-        assert_eq!(counts, [(3, 0, 0, 4), (3, 1, 4, 4), (3, 2, 8, 2)]);
+        assert_eq!(
+            counts,
+            [
+                ("3-0".to_owned(), 0, 4),
+                ("3-1".to_owned(), 4, 4),
+                ("3-2".to_owned(), 8, 2)
+            ]
+        );
         for slice in &slices {
             let bytes = slice.place.read(folder.path()).unwrap();
             let expected =

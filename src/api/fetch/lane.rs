@@ -1,0 +1,195 @@
+//! One resource being fetched: its pages, or its pages for each parent.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use crate::activity::{Id, JsonPath, Resource};
+use crate::api::Subject;
+use crate::api::paging::{Facts, Paging, PagingError, Reach};
+use crate::api::sink::{Page, Position, Received};
+use crate::source::{Auth, Endpoint, Source};
+
+/// How many parents have pages under way at once.
+const OPEN_PARENTS: usize = 64;
+
+/// Which paging of which lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) lane: usize,
+    pub(super) paging: u64,
+}
+
+/// The pages of one resource.
+#[derive(Clone, Debug)]
+pub(super) struct Lane {
+    resource: Resource,
+    endpoint: Endpoint,
+    source: Source,
+    reach: Arc<Reach>,
+    records_at: Arc<JsonPath>,
+    /// One for the resource, or one for each parent that has pages under way.
+    pagings: BTreeMap<u64, (Position, Paging)>,
+    next_paging: u64,
+    parents: VecDeque<(Position, Id)>,
+    /// Whether more parents may come.
+    expects_parents: bool,
+}
+
+impl Lane {
+    /// For a resource of a source, if the source offers it.
+    pub(super) fn new(source: &Source, resource: Resource) -> Option<Self> {
+        let endpoint = source.endpoints.get(&resource)?.clone();
+        let mut origins = vec![source.base_url.origin()];
+        origins.extend(source.allowed_origins.iter().cloned());
+        let secret_parameter = match &source.auth {
+            Auth::Query { parameter, .. } => Some(parameter.clone()),
+            _ => None,
+        };
+        let mut lane = Self {
+            resource,
+            records_at: Arc::new(endpoint.records.clone()),
+            expects_parents: endpoint.parent.is_some(),
+            endpoint,
+            source: source.clone(),
+            reach: Arc::new(Reach {
+                origins,
+                secret_parameter,
+            }),
+            pagings: BTreeMap::new(),
+            next_paging: 0,
+            parents: VecDeque::new(),
+        };
+        if !lane.expects_parents {
+            let path = lane.endpoint.path.clone();
+            lane.open(Position::default(), &path);
+        }
+        Some(lane)
+    }
+
+    fn open(&mut self, position: Position, path: &str) {
+        let url = self.source.url(path);
+        let paging = Paging::new(self.endpoint.clone(), url, Arc::clone(&self.reach));
+        self.pagings.insert(self.next_paging, (position, paging));
+        self.next_paging += 1;
+    }
+
+    /// Whether it is all in one answer.
+    pub(super) fn is_single(&self) -> bool {
+        !self.expects_parents && self.pagings.values().all(|(_, paging)| !paging.is_paged())
+    }
+
+    pub(super) fn has_next(&self) -> bool {
+        let open_more = !self.parents.is_empty() && self.pagings.len() < OPEN_PARENTS;
+        open_more || self.pagings.values().any(|(_, paging)| paging.has_next())
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        !self.expects_parents
+            && self.parents.is_empty()
+            && self.pagings.values().all(|(_, paging)| paging.is_done())
+    }
+
+    /// The next page to ask for, and which paging it belongs to.
+    pub(super) fn take_next(&mut self) -> Option<(u64, Page)> {
+        if !self.pagings.values().any(|(_, paging)| paging.has_next())
+            && self.pagings.len() < OPEN_PARENTS
+            && let Some((position, id)) = self.parents.pop_front()
+        {
+            let path = path_for(&self.endpoint.path, &id);
+            self.open(position, &path);
+        }
+        let (key, (prefix, paging)) = self
+            .pagings
+            .iter_mut()
+            .find(|(_, (_, paging))| paging.has_next())?;
+        let (number, url) = paging.take_next()?;
+        let page = Page {
+            subject: Subject {
+                resource: self.resource,
+                url,
+            },
+            position: prefix.then(number),
+            records_at: Arc::clone(&self.records_at),
+            one_of_many: paging.is_paged(),
+        };
+        Some((*key, page))
+    }
+
+    pub(super) fn is_past_end(&self, paging: u64, number: u64, status: u16) -> bool {
+        self.pagings
+            .get(&paging)
+            .is_some_and(|(_, paging)| paging.is_past_end(number, status))
+    }
+
+    pub(super) fn past_end(&mut self, key: u64) {
+        if let Some((_, paging)) = self.pagings.get_mut(&key) {
+            paging.past_end();
+        }
+        self.close_if_done(key);
+    }
+
+    pub(super) fn received(
+        &mut self,
+        key: u64,
+        page: &Page,
+        headers: &HeaderMap,
+        received: &Received,
+    ) -> Result<(), PagingError> {
+        let Some((_, paging)) = self.pagings.get_mut(&key) else {
+            return Ok(());
+        };
+        paging.received(Facts {
+            number: page.number(),
+            url: &page.subject.url,
+            headers,
+            records: received.records,
+            digest: received.digest,
+            body: &received.body,
+        })?;
+        self.close_if_done(key);
+        Ok(())
+    }
+
+    /// Forgets a parent whose pages are all there: there may be millions.
+    fn close_if_done(&mut self, key: u64) {
+        let done = self
+            .pagings
+            .get(&key)
+            .is_some_and(|(_, paging)| paging.is_done());
+        if done && self.endpoint.parent.is_some() {
+            self.pagings.remove(&key);
+        }
+    }
+
+    pub(super) fn add_parents(&mut self, parent: Resource, slice: &Position, ids: &[Id]) {
+        if self.endpoint.parent == Some(parent) {
+            let positions = (0..).map(|index| slice.then(index));
+            self.parents.extend(positions.zip(ids.iter().cloned()));
+        }
+    }
+
+    pub(super) fn end_parents(&mut self, parent: Resource) {
+        if self.endpoint.parent == Some(parent) {
+            self.expects_parents = false;
+        }
+    }
+}
+
+/// The path of a parent's children: the id stands in the place of the one placeholder.
+fn path_for(template: &str, id: &Id) -> String {
+    let text = match id {
+        Id::Number(number) => number.to_string(),
+        Id::Text(text) => text.to_string(),
+    };
+    // An id is one segment of the path, whatever is in it.
+    let segment: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+    let segment = segment.replace('+', "%20");
+    match (template.find('{'), template.find('}')) {
+        (Some(start), Some(end)) if start < end => {
+            format!("{}{segment}{}", &template[..start], &template[end + 1..])
+        }
+        _ => template.to_owned(),
+    }
+}

@@ -1,0 +1,444 @@
+//! From one page of a resource to the next, and knowing when all are there.
+//!
+//! Each kind of pagination comes down to two questions: which pages may be asked
+//! for now, and what does an answer say about those behind it. Where the number
+//! of pages is known, all of them may be asked for at once.
+//!
+//! A short page is never taken for the last one: servers clamp the page size
+//! they are asked for without saying so.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use serde_json::Value;
+use url::{Origin, Url};
+
+use crate::activity::JsonPath;
+use crate::source::{Endpoint, Locator, Pagination};
+
+use super::{Digest, link};
+
+/// Empty pages in a row, each with a link to a further one, until it is taken for the end.
+const EMPTY_PAGES: u32 = 3;
+
+/// What is known of an answer that arrived whole.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts<'a> {
+    pub(super) number: u64,
+    /// Where it was asked for.
+    pub(super) url: &'a Url,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) records: u64,
+    /// Tells its records from those of other pages.
+    pub(super) digest: Option<Digest>,
+    /// The body without its records.
+    pub(super) body: &'a Value,
+}
+
+/// Where links to further pages may lead.
+#[derive(Clone, Debug)]
+pub(super) struct Reach {
+    /// To these places only.
+    pub(super) origins: Vec<Origin>,
+    /// Servers copy the credentials of a query into their links: taken out
+    /// there, for links stand in logs.
+    pub(super) secret_parameter: Option<String>,
+}
+
+/// Why the pages that came cannot be the whole resource.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PagingError {
+    /// The totals do not agree with what came.
+    #[error("{found} records came of the {total} that the server speaks of{}", changed(*.first_total, *.total))]
+    Incomplete {
+        /// How many records came.
+        found: u64,
+        /// How many there are, by the last answer that said so.
+        total: u64,
+        /// How many there were, by the first.
+        first_total: u64,
+    },
+    /// A page came twice under different names.
+    #[error("page {} holds the same records as one before it", .0 + 1)]
+    RepeatedPage(u64),
+    /// A link or cursor leads back.
+    #[error("page {} names a page as its next that was asked for already", .0 + 1)]
+    Loop(u64),
+    /// A link leads to a place that the source does not allow.
+    #[error("page {} links to {origin} for the next one, which the source does not allow", .number + 1)]
+    OtherOrigin {
+        /// The page with the link.
+        number: u64,
+        /// Where it leads.
+        origin: String,
+    },
+    /// A link that is no URL.
+    #[error("page {} links to something that is no URL for the next one", .0 + 1)]
+    BadLink(u64),
+}
+
+fn changed(first: u64, last: u64) -> String {
+    if first == last {
+        String::new()
+    } else {
+        format!(" (it spoke of {first} at first)")
+    }
+}
+
+/// The pages of one resource: which may be asked for, and what came of them.
+#[derive(Clone, Debug)]
+pub(super) struct Paging {
+    endpoint: Endpoint,
+    first: Url,
+    reach: Arc<Reach>,
+    /// How many pages were asked for; also the number of the next one.
+    asked: u64,
+    /// How many may be asked for, as far as is known.
+    upto: u64,
+    under_way: u64,
+    /// Where the next page is, when only the one before it knew.
+    next: Option<Url>,
+    /// Further pages by number: found in a `Link` header that names the last one.
+    range: Option<LinkRange>,
+    records: u64,
+    page_size: Option<u64>,
+    first_total: Option<u64>,
+    total: Option<u64>,
+    empty_in_a_row: u32,
+    asked_urls: HashSet<u128>,
+    digests: HashSet<Digest>,
+}
+
+/// Pages whose URLs differ in one number.
+#[derive(Clone, Debug)]
+struct LinkRange {
+    url: Url,
+    parameter: String,
+    /// The parameter's value less the page's number.
+    shift: u64,
+}
+
+impl Paging {
+    pub(super) fn new(endpoint: Endpoint, url: Url, reach: Arc<Reach>) -> Self {
+        let mut first = url;
+        for (name, value) in &endpoint.query {
+            set_parameter(&mut first, name, value);
+        }
+        Self {
+            endpoint,
+            first,
+            reach,
+            asked: 0,
+            upto: 1,
+            under_way: 0,
+            next: None,
+            range: None,
+            records: 0,
+            page_size: None,
+            first_total: None,
+            total: None,
+            empty_in_a_row: 0,
+            asked_urls: HashSet::new(),
+            digests: HashSet::new(),
+        }
+    }
+
+    /// Whether there may be more than one page.
+    pub(super) fn is_paged(&self) -> bool {
+        self.endpoint.pagination != Pagination::None
+    }
+
+    /// Whether a page may be asked for now.
+    pub(super) fn has_next(&self) -> bool {
+        self.asked < self.upto
+    }
+
+    /// Whether all pages came.
+    pub(super) fn is_done(&self) -> bool {
+        !self.has_next() && self.under_way == 0
+    }
+
+    /// The next page to ask for: its number and where it is.
+    pub(super) fn take_next(&mut self) -> Option<(u64, Url)> {
+        if !self.has_next() {
+            return None;
+        }
+        let number = self.asked;
+        let url = self.next.take().unwrap_or_else(|| self.numbered(number));
+        self.asked_urls.insert(fingerprint(&url));
+        self.asked += 1;
+        self.under_way += 1;
+        Some((number, url))
+    }
+
+    /// Where a page is that is known by its number.
+    fn numbered(&self, number: u64) -> Url {
+        let mut url = self.first.clone();
+        match &self.endpoint.pagination {
+            Pagination::Page {
+                parameter,
+                first,
+                size,
+            } => {
+                if let Some((name, size)) = size {
+                    set_parameter(&mut url, name, &size.to_string());
+                }
+                set_parameter(&mut url, parameter, &(first + number).to_string());
+            }
+            Pagination::Offset {
+                parameter,
+                limit: (name, limit),
+            } => {
+                // A server that clamps the limit clamps it for every page.
+                let step = self.page_size.unwrap_or(*limit).min(*limit);
+                set_parameter(&mut url, name, &limit.to_string());
+                set_parameter(&mut url, parameter, &(step * number).to_string());
+            }
+            Pagination::Link => {
+                if let Some(range) = self.range.as_ref().filter(|_| number > 0) {
+                    url = range.url.clone();
+                    set_parameter(
+                        &mut url,
+                        &range.parameter,
+                        &(range.shift + number).to_string(),
+                    );
+                }
+            }
+            Pagination::None | Pagination::Cursor { .. } | Pagination::Next { .. } => {}
+        }
+        url
+    }
+
+    /// Whether an answer with this status says that the page lies behind the last one.
+    pub(super) fn is_past_end(&self, number: u64, status: u16) -> bool {
+        number > 0 && self.endpoint.past_end.contains(&status)
+    }
+
+    /// A page lies behind the last one.
+    pub(super) fn past_end(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+
+    /// A page arrived whole: learns what it says about others.
+    pub(super) fn received(&mut self, facts: Facts<'_>) -> Result<(), PagingError> {
+        self.under_way = self.under_way.saturating_sub(1);
+        self.records += facts.records;
+        if facts.number == 0 {
+            self.page_size = Some(facts.records);
+        }
+        if let Some(digest) = facts.digest.filter(|_| facts.records > 0)
+            && !self.digests.insert(digest)
+        {
+            return Err(PagingError::RepeatedPage(facts.number));
+        }
+        self.empty_in_a_row = if facts.records == 0 {
+            self.empty_in_a_row + 1
+        } else {
+            0
+        };
+        if let Some(total) = self
+            .endpoint
+            .total
+            .as_ref()
+            .and_then(|at| number_at(at, &facts))
+        {
+            self.first_total.get_or_insert(total);
+            self.total = Some(total);
+        }
+        self.look_ahead(facts)?;
+        if self.is_done() {
+            self.reconcile()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn look_ahead(&mut self, facts: Facts<'_>) -> Result<(), PagingError> {
+        match &self.endpoint.pagination {
+            Pagination::None => {}
+            Pagination::Page { .. } | Pagination::Offset { .. } => {
+                let further = if facts.records == 0 {
+                    0
+                } else {
+                    facts.number + 2
+                };
+                self.upto = self.upto.max(self.known_pages(&facts).unwrap_or(further));
+            }
+            Pagination::Cursor { parameter, at } => {
+                if let Some(cursor) = text_at(at, facts.body) {
+                    let mut url = self.first.clone();
+                    set_parameter(&mut url, parameter, &cursor);
+                    self.follow(url, facts.number)?;
+                }
+            }
+            Pagination::Next { at } => {
+                if let Some(target) = text_at(at, facts.body) {
+                    let url = self.linked(&target, &facts)?;
+                    self.follow(url, facts.number)?;
+                }
+            }
+            Pagination::Link => self.look_at_links(&facts)?,
+        }
+        Ok(())
+    }
+
+    /// How many pages there are, by what the answer says.
+    fn known_pages(&self, facts: &Facts<'_>) -> Option<u64> {
+        if let Some(pages) = self
+            .endpoint
+            .pages
+            .as_ref()
+            .and_then(|at| number_at(at, facts))
+        {
+            return Some(pages);
+        }
+        match (self.total?, self.page_size?) {
+            (_, 0) => Some(1),
+            (total, size) => Some(total.div_ceil(size)),
+        }
+    }
+
+    fn look_at_links(&mut self, facts: &Facts<'_>) -> Result<(), PagingError> {
+        // Of pages that are known by number only the last one has news.
+        if facts.number + 1 < self.upto {
+            return Ok(());
+        }
+        let Some(target) = link::target(facts.headers, "next") else {
+            return Ok(());
+        };
+        let next = self.linked(target, facts)?;
+        if facts.number == 0
+            && let Some(target) = link::target(facts.headers, "last")
+            && let Some((range, pages)) = link_range(&next, &self.linked(target, facts)?)
+        {
+            self.range = Some(range);
+            self.upto = pages;
+            return Ok(());
+        }
+        self.follow(next, facts.number)
+    }
+
+    /// Plans the page at `url` as the next one.
+    fn follow(&mut self, url: Url, number: u64) -> Result<(), PagingError> {
+        if self.asked_urls.contains(&fingerprint(&url)) {
+            return Err(PagingError::Loop(number));
+        }
+        if self.empty_in_a_row < EMPTY_PAGES {
+            self.next = Some(url);
+            self.upto = self.asked + 1;
+        }
+        Ok(())
+    }
+
+    /// Where a link leads, if it may.
+    fn linked(&self, target: &str, facts: &Facts<'_>) -> Result<Url, PagingError> {
+        let number = facts.number;
+        let mut url = facts
+            .url
+            .join(target)
+            .map_err(|_| PagingError::BadLink(number))?;
+        if !self.reach.origins.contains(&url.origin())
+            || !url.username().is_empty()
+            || url.password().is_some()
+        {
+            let origin = url.origin().ascii_serialization();
+            return Err(PagingError::OtherOrigin { number, origin });
+        }
+        url.set_fragment(None);
+        if let Some(name) = &self.reach.secret_parameter {
+            remove_parameter(&mut url, name);
+        }
+        Ok(url)
+    }
+
+    /// Holds what came against what the server speaks of.
+    pub(super) fn reconcile(&self) -> Result<(), PagingError> {
+        match self.total {
+            Some(total) if total != self.records => Err(PagingError::Incomplete {
+                found: self.records,
+                total,
+                first_total: self.first_total.unwrap_or(total),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Sees whether the second page and the last one differ in a page number only.
+///
+/// Offsets look alike but count otherwise, so the parameter must be named after pages.
+fn link_range(next: &Url, last: &Url) -> Option<(LinkRange, u64)> {
+    let base = |url: &Url| {
+        let mut url = url.clone();
+        url.set_query(None);
+        url
+    };
+    let pairs = |url: &Url| url.query_pairs().into_owned().collect::<Vec<_>>();
+    let (from, to) = (pairs(next), pairs(last));
+    if base(next) != base(last) || from.len() != to.len() {
+        return None;
+    }
+    let mut differing = from.iter().zip(&to).filter(|(a, b)| a != b);
+    let ((name, second), (same_name, last)) = differing.next()?;
+    let (second, last): (u64, u64) = (second.parse().ok()?, last.parse().ok()?);
+    let by_page = name.to_ascii_lowercase().contains("page") && name == same_name;
+    if differing.next().is_some() || !by_page || !(1..=2).contains(&second) || last < second {
+        return None;
+    }
+    let shift = second - 1;
+    let range = LinkRange {
+        url: next.clone(),
+        parameter: name.clone(),
+        shift,
+    };
+    Some((range, last - shift + 1))
+}
+
+fn number_at(at: &Locator, facts: &Facts<'_>) -> Option<u64> {
+    match at {
+        Locator::Header(name) => facts.headers.get(name)?.to_str().ok()?.trim().parse().ok(),
+        Locator::Body(path) => match path.find(facts.body)? {
+            Value::String(text) => text.trim().parse().ok(),
+            number => number.as_u64(),
+        },
+    }
+}
+
+/// A cursor or URL in the body; nothing where there is none any more.
+fn text_at(at: &JsonPath, body: &Value) -> Option<String> {
+    match at.find(body)? {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// Puts a parameter into a query, in the place of one of that name.
+fn set_parameter(url: &mut Url, name: &str, value: &str) {
+    remove_parameter(url, name);
+    url.query_pairs_mut().append_pair(name, value);
+}
+
+/// Takes a parameter out of a query, where it has it.
+pub(super) fn remove_parameter(url: &mut Url, name: &str) {
+    if url.query_pairs().any(|(known, _)| known == name) {
+        let others: Vec<_> = url
+            .query_pairs()
+            .into_owned()
+            .filter(|(known, _)| known != name)
+            .collect();
+        url.query_pairs_mut().clear().extend_pairs(&others);
+        if others.is_empty() {
+            url.set_query(None);
+        }
+    }
+}
+
+/// Enough of a URL to tell it from others.
+fn fingerprint(url: &Url) -> u128 {
+    super::digest(url.as_str().as_bytes())
+}
+
+#[cfg(test)]
+mod tests;

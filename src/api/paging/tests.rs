@@ -1,0 +1,484 @@
+//! A table for each kind of pagination, with the traps that real servers set.
+
+use super::*;
+use crate::activity::FieldMap;
+use http::{HeaderName, HeaderValue};
+use proptest::prelude::*;
+use serde_json::json;
+
+fn endpoint(pagination: Pagination) -> Endpoint {
+    Endpoint {
+        path: "/posts".to_owned(),
+        query: vec![("state".to_owned(), "all".to_owned())],
+        records: JsonPath::default(),
+        pagination,
+        total: None,
+        pages: None,
+        past_end: vec![400],
+        parent: None,
+        fields: FieldMap::default(),
+    }
+}
+
+fn paging(endpoint: Endpoint) -> Paging {
+    let url = Url::parse("https://api.test/posts").unwrap();
+    let reach = Reach {
+        origins: vec![
+            url.origin(),
+            Url::parse("https://pages.test").unwrap().origin(),
+        ],
+        secret_parameter: Some("key".to_owned()),
+    };
+    Paging::new(endpoint, url, Arc::new(reach))
+}
+
+/// One answer of a made-up server.
+#[derive(Clone, Default)]
+struct Answer {
+    records: u64,
+    headers: Vec<(&'static str, String)>,
+    body: Value,
+    past_end: bool,
+    same_as_before: bool,
+}
+
+fn records(records: u64) -> Answer {
+    Answer {
+        records,
+        ..Answer::default()
+    }
+}
+
+impl Answer {
+    fn header(mut self, name: &'static str, value: &impl ToString) -> Self {
+        self.headers.push((name, value.to_string()));
+        self
+    }
+
+    fn body(mut self, body: Value) -> Self {
+        self.body = body;
+        self
+    }
+}
+
+/// Asks for one page after the other; gives what was asked for, and how it ended.
+fn follow(
+    mut paging: Paging,
+    answer: impl Fn(usize, &Url) -> Answer,
+) -> (Vec<String>, Result<(), PagingError>) {
+    let mut asked = Vec::new();
+    while let Some((number, url)) = paging.take_next() {
+        asked.push(url[url::Position::BeforePath..].to_owned());
+        assert!(asked.len() <= 50, "goes on for ever: {asked:?}");
+        let answer = answer(index(number), &url);
+        if answer.past_end {
+            assert!(paging.is_past_end(number, 400));
+            paging.past_end();
+            continue;
+        }
+        let headers = answer
+            .headers
+            .iter()
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_str(value).unwrap(),
+                )
+            })
+            .collect();
+        let digest = if answer.same_as_before {
+            0
+        } else {
+            u128::from(number)
+        };
+        let facts = Facts {
+            number,
+            url: &url,
+            headers: &headers,
+            records: answer.records,
+            digest: Some(digest),
+            body: &answer.body,
+        };
+        if let Err(error) = paging.received(facts) {
+            return (asked, Err(error));
+        }
+    }
+    assert!(paging.is_done());
+    (asked, paging.reconcile())
+}
+
+fn index(number: u64) -> usize {
+    usize::try_from(number).unwrap()
+}
+
+fn by_page() -> Endpoint {
+    endpoint(Pagination::Page {
+        parameter: "page".to_owned(),
+        first: 1,
+        size: Some(("per_page".to_owned(), 100)),
+    })
+}
+
+fn with_total(mut endpoint: Endpoint) -> Endpoint {
+    endpoint.total = Some(Locator::Header(HeaderName::from_static("x-total")));
+    endpoint
+}
+
+#[test]
+fn without_pagination_there_is_one_page() {
+    let (asked, outcome) = follow(paging(endpoint(Pagination::None)), |_, _| records(7));
+    assert_eq!(
+        (asked, outcome),
+        (vec!["/posts?state=all".to_owned()], Ok(()))
+    );
+}
+
+#[test]
+fn pages_are_asked_for_until_one_is_empty_and_a_short_one_is_not_the_last() {
+    // The server clamps 100 to 30 without saying so.
+    let (asked, outcome) = follow(paging(by_page()), |number, _| {
+        records([30, 30, 30, 5, 0][number])
+    });
+    assert_eq!(outcome, Ok(()));
+    assert_eq!(asked.len(), 5);
+    assert_eq!(asked[4], "/posts?state=all&per_page=100&page=5");
+}
+
+#[test]
+fn a_page_past_the_end_may_be_an_error_that_the_source_knows() {
+    let (asked, outcome) = follow(paging(by_page()), |number, _| {
+        if number < 3 {
+            records(100)
+        } else {
+            Answer {
+                past_end: true,
+                ..Answer::default()
+            }
+        }
+    });
+    assert_eq!((asked.len(), outcome), (4, Ok(())));
+    assert!(
+        !paging(by_page()).is_past_end(0, 400),
+        "the first page is never past the end"
+    );
+    assert!(
+        !paging(by_page()).is_past_end(1, 404),
+        "only what the source names is"
+    );
+}
+
+#[test]
+fn a_server_that_ignores_the_page_number_is_an_error() {
+    let (asked, outcome) = follow(paging(by_page()), |_, _| Answer {
+        same_as_before: true,
+        ..records(10)
+    });
+    assert_eq!(
+        (asked.len(), outcome),
+        (2, Err(PagingError::RepeatedPage(1)))
+    );
+}
+
+#[test]
+fn with_a_total_all_pages_are_known_after_the_first() {
+    let mut paging = paging(with_total(by_page()));
+    let (number, url) = paging.take_next().unwrap();
+    assert!(!paging.has_next());
+    let headers =
+        HeaderMap::from_iter([(HeaderName::from_static("x-total"), HeaderValue::from(70))]);
+    let facts = Facts {
+        number,
+        url: &url,
+        headers: &headers,
+        records: 30,
+        digest: None,
+        body: &Value::Null,
+    };
+    paging.received(facts).unwrap();
+    let further: Vec<_> = std::iter::from_fn(|| paging.take_next())
+        .map(|(number, _)| number)
+        .collect();
+    assert_eq!(
+        further,
+        [1, 2],
+        "70 records at 30 a page are three pages, asked for at once"
+    );
+}
+
+#[test]
+fn totals_are_held_against_what_came() {
+    let cases: [(&[(u64, u64)], _); 7] = [
+        (&[(30, 70), (30, 70), (10, 70)], Ok(())),
+        (&[(0, 0)], Ok(())),
+        (&[(30, 70), (30, 70), (9, 70)], Err((69, 70))),
+        (&[(0, 5)], Err((0, 5))),
+        // A record came while pages were fetched: the last page shows it.
+        (&[(30, 60), (30, 61), (1, 61)], Ok(())),
+        // One went.
+        (&[(30, 61), (30, 60), (0, 60)], Ok(())),
+        (&[(30, 61), (30, 60), (1, 60)], Err((61, 60))),
+    ];
+    for (pages, expected) in cases {
+        let (_, outcome) = follow(paging(with_total(by_page())), |number, _| {
+            let (count, total) = pages[number];
+            records(count).header("x-total", &total)
+        });
+        let found = outcome.map_err(|error| match error {
+            PagingError::Incomplete { found, total, .. } => (found, total),
+            other => panic!("{other}"),
+        });
+        assert_eq!(found, expected, "{pages:?}");
+    }
+}
+
+#[test]
+fn the_number_of_pages_may_stand_in_the_body() {
+    let mut endpoint = by_page();
+    endpoint.pages = Some(Locator::Body("pages".parse().unwrap()));
+    let (asked, outcome) = follow(paging(endpoint), |_, _| {
+        records(10).body(json!({"pages": 3}))
+    });
+    assert_eq!((asked.len(), outcome), (3, Ok(())));
+}
+
+#[test]
+fn offsets_go_on_by_what_the_server_really_gives() {
+    let offset = || {
+        endpoint(Pagination::Offset {
+            parameter: "offset".to_owned(),
+            limit: ("limit".to_owned(), 100),
+        })
+    };
+    let (asked, outcome) = follow(paging(offset()), |number, _| records([30, 30, 0][number]));
+    assert_eq!(outcome, Ok(()));
+    assert_eq!(asked[1], "/posts?state=all&limit=100&offset=30");
+    assert_eq!(asked[2], "/posts?state=all&limit=100&offset=60");
+    let (asked, outcome) = follow(paging(with_total(offset())), |number, _| {
+        records([30, 30, 3][number]).header("x-total", &63)
+    });
+    assert_eq!((asked.len(), outcome), (3, Ok(())));
+}
+
+#[test]
+fn cursors_are_followed_to_the_page_without_one() {
+    let cursor = || {
+        endpoint(Pagination::Cursor {
+            parameter: "after".to_owned(),
+            at: "meta.next".parse().unwrap(),
+        })
+    };
+    for end in [
+        json!(null),
+        json!({}),
+        json!({"meta": {"next": null}}),
+        json!({"meta": {"next": ""}}),
+    ] {
+        let (asked, outcome) = follow(paging(cursor()), |number, _| match number {
+            0 => records(2).body(json!({"meta": {"next": "a/b="}})),
+            1 => records(2).body(json!({"meta": {"next": 7}})),
+            _ => records(1).body(end.clone()),
+        });
+        assert_eq!(outcome, Ok(()));
+        assert_eq!(
+            asked[1..],
+            [
+                "/posts?state=all&after=a%2Fb%3D",
+                "/posts?state=all&after=7"
+            ]
+        );
+    }
+    let (asked, outcome) = follow(paging(cursor()), |_, _| {
+        records(2).body(json!({"meta": {"next": "same"}}))
+    });
+    assert_eq!((asked.len(), outcome), (2, Err(PagingError::Loop(1))));
+}
+
+#[test]
+fn empty_pages_with_a_next_one_for_ever_are_the_end() {
+    let next = endpoint(Pagination::Next {
+        at: "next".parse().unwrap(),
+    });
+    let (asked, outcome) = follow(paging(next.clone()), |number, _| {
+        records(u64::from(number < 2)).body(json!({"next": format!("/posts?p={}", number + 1)}))
+    });
+    assert_eq!((asked.len(), outcome), (5, Ok(())));
+    // A few empty pages in between are not.
+    let (asked, outcome) = follow(paging(next), |number, _| {
+        let body = if number < 6 {
+            json!({"next": format!("/posts?p={}", number + 1)})
+        } else {
+            Value::Null
+        };
+        records([1, 0, 0, 1, 0, 0, 1][number]).body(body)
+    });
+    assert_eq!((asked.len(), outcome), (7, Ok(())));
+}
+
+#[test]
+fn links_lead_only_where_the_source_allows_and_lose_their_secrets() {
+    let next = |target: &'static str| {
+        let endpoint = endpoint(Pagination::Next {
+            at: "next".parse().unwrap(),
+        });
+        follow(paging(endpoint), move |number, _| {
+            records(1).body(if number == 0 {
+                json!({"next": target})
+            } else {
+                Value::Null
+            })
+        })
+    };
+    let (asked, outcome) = next("?page=2&key=secret#x");
+    assert_eq!((asked[1].as_str(), outcome), ("/posts?page=2", Ok(())));
+    assert_eq!(next("https://pages.test/2").1, Ok(()));
+    for target in [
+        "https://evil.test/2",
+        "http://api.test/2",
+        "https://api.test:444/2",
+        "https://me:pw@api.test/2",
+        "file:///etc/passwd",
+    ] {
+        assert!(
+            matches!(
+                next(target).1,
+                Err(PagingError::OtherOrigin { number: 0, .. })
+            ),
+            "{target}"
+        );
+    }
+    assert_eq!(next("https://").1, Err(PagingError::BadLink(0)));
+}
+
+fn linked(next: Option<&str>, last: Option<&str>) -> String {
+    let link = |target: Option<&str>, relation| {
+        target.map(|target| format!("<{target}>; rel=\"{relation}\""))
+    };
+    let links: Vec<_> = [link(next, "next"), link(last, "last")]
+        .into_iter()
+        .flatten()
+        .collect();
+    links.join(", ")
+}
+
+#[test]
+fn link_headers_are_followed_and_pages_known_by_the_last_one_are_asked_for_at_once() {
+    let (asked, outcome) = follow(paging(endpoint(Pagination::Link)), |number, _| {
+        let next = format!("/posts?cursor=c{}", number + 1);
+        records(2).header("link", &linked((number < 2).then_some(next.as_str()), None))
+    });
+    assert_eq!((asked.len(), outcome), (3, Ok(())));
+
+    let mut known = paging(endpoint(Pagination::Link));
+    let (number, url) = known.take_next().unwrap();
+    let header = linked(
+        Some("/posts?_page=2&_limit=10"),
+        Some("/posts?_page=4&_limit=10"),
+    );
+    let headers =
+        HeaderMap::from_iter([(http::header::LINK, HeaderValue::from_str(&header).unwrap())]);
+    known
+        .received(Facts {
+            number,
+            url: &url,
+            headers: &headers,
+            records: 10,
+            digest: None,
+            body: &Value::Null,
+        })
+        .unwrap();
+    let further: Vec<_> = std::iter::from_fn(|| known.take_next())
+        .map(|(_, url)| url.query().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        further,
+        [
+            "_limit=10&_page=2",
+            "_limit=10&_page=3",
+            "_limit=10&_page=4"
+        ]
+    );
+}
+
+#[test]
+fn what_looks_like_pages_and_is_not_is_followed_one_by_one() {
+    let cases = [
+        ("/posts?offset=10", Some("/posts?offset=90")),
+        ("/posts?page=2&x=1", Some("/posts?page=9&x=2")),
+        ("/posts?page=b", Some("/posts?page=z")),
+        ("/posts?page=2", Some("/other?page=9")),
+        ("/posts?page=5", Some("/posts?page=9")),
+        ("/posts?page=2", None),
+    ];
+    for (next, last) in cases {
+        let (asked, outcome) = follow(paging(endpoint(Pagination::Link)), |number, _| {
+            if number == 0 {
+                records(1).header("link", &linked(Some(next), last))
+            } else {
+                records(1)
+            }
+        });
+        assert_eq!((asked.len(), outcome), (2, Ok(())), "{next} {last:?}");
+    }
+}
+
+#[test]
+fn a_first_page_without_a_next_one_or_with_an_empty_header_is_all() {
+    for header in [
+        "",
+        "</posts?page=1>; rel=first",
+        "</posts>; rel=\"prev last\"",
+    ] {
+        let (asked, outcome) = follow(paging(endpoint(Pagination::Link)), |_, _| {
+            records(3).header("link", &header)
+        });
+        assert_eq!((asked.len(), outcome), (1, Ok(())), "{header}");
+    }
+}
+
+#[test]
+fn a_last_page_that_has_moved_on_is_followed() {
+    let (asked, outcome) = follow(
+        paging(endpoint(Pagination::Link)),
+        |number, _| match number {
+            0 => records(1).header(
+                "link",
+                &linked(Some("/posts?page=2"), Some("/posts?page=3")),
+            ),
+            1 => records(1).header(
+                "link",
+                &linked(Some("/posts?page=3"), Some("/posts?page=4")),
+            ),
+            2 => records(1).header(
+                "link",
+                &linked(Some("/posts?page=4"), Some("/posts?page=4")),
+            ),
+            _ => records(1),
+        },
+    );
+    assert_eq!((asked.len(), outcome), (4, Ok(())));
+}
+
+proptest! {
+    /// Whatever order known pages arrive in, the outcome is the same.
+    #[test]
+    fn known_pages_may_arrive_in_any_order(
+        sizes in prop::collection::vec(1u64..5, 1..12), order in any::<prop::sample::Index>(), short in any::<bool>()
+    ) {
+        let mut endpoint = by_page();
+        endpoint.pages = Some(Locator::Body("pages".parse().unwrap()));
+        endpoint.total = Some(Locator::Body("total".parse().unwrap()));
+        let mut paging = paging(endpoint);
+        let total = sizes.iter().sum::<u64>() + u64::from(short);
+        let body = json!({"pages": sizes.len(), "total": total});
+        let mut waiting = vec![paging.take_next().unwrap()];
+        let mut outcome = Ok(());
+        while !waiting.is_empty() && outcome.is_ok() {
+            let (number, url) = waiting.swap_remove(order.index(waiting.len()));
+            let facts = Facts { number, url: &url, headers: &HeaderMap::new(), records: sizes[index(number)], digest: Some(number.into()), body: &body };
+            outcome = paging.received(facts);
+            waiting.extend(std::iter::from_fn(|| paging.take_next()));
+        }
+        prop_assert_eq!(outcome.is_err(), short);
+        prop_assert!(paging.is_done());
+    }
+}

@@ -1,0 +1,134 @@
+//! What is sent: headers, credentials, and where a redirect may lead.
+
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, LOCATION, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use url::{Origin, Url};
+
+use crate::source::{Auth, Source};
+use crate::text::excerpt;
+
+use super::paging::remove_parameter;
+use super::{Head, Request};
+
+/// Makes the requests of one source.
+#[derive(Clone, Debug)]
+pub(super) struct Requests {
+    headers: HeaderMap,
+    /// Credentials go to the origin of the base URL and nowhere else.
+    home: Origin,
+    credentials: Option<Credentials>,
+}
+
+#[derive(Clone, Debug)]
+enum Credentials {
+    Header(HeaderName, HeaderValue),
+    Query(String, crate::source::Secret),
+}
+
+impl Requests {
+    pub(super) fn new(source: &Source) -> Self {
+        let mut headers = HeaderMap::from_iter([
+            (ACCEPT, HeaderValue::from_static("application/json")),
+            (ACCEPT_ENCODING, HeaderValue::from_static("gzip")),
+            (USER_AGENT, HeaderValue::from_static(super::USER_AGENT)),
+        ]);
+        headers.extend(source.headers.clone());
+        Self {
+            headers,
+            home: source.base_url.origin(),
+            credentials: credentials(&source.auth),
+        }
+    }
+
+    /// A redirect's target without the credentials that a server copied into it.
+    pub(super) fn stripped(&self, mut url: Url) -> Url {
+        if let Some(Credentials::Query(name, _)) = &self.credentials {
+            remove_parameter(&mut url, name);
+        }
+        url
+    }
+
+    /// The request for a page that lives at `url`.
+    pub(super) fn to(&self, url: &Url) -> Request {
+        let mut request = Request {
+            url: url.clone(),
+            headers: self.headers.clone(),
+        };
+        if url.origin() != self.home {
+            return request;
+        }
+        match &self.credentials {
+            None => {}
+            Some(Credentials::Header(name, value)) => {
+                request.headers.insert(name.clone(), value.clone());
+            }
+            Some(Credentials::Query(name, secret)) => {
+                request
+                    .url
+                    .query_pairs_mut()
+                    .append_pair(name, secret.expose());
+            }
+        }
+        request
+    }
+}
+
+fn credentials(auth: &Auth) -> Option<Credentials> {
+    let header = |name: HeaderName, text: &str| {
+        // What cannot stand in a header was refused when the source was read.
+        let mut value = HeaderValue::from_str(text).ok()?;
+        value.set_sensitive(true);
+        Some(Credentials::Header(name, value))
+    };
+    match auth {
+        Auth::None => None,
+        Auth::Bearer(token) => header(AUTHORIZATION, &format!("Bearer {}", token.expose())),
+        Auth::Basic { user, password } => {
+            use base64::prelude::{BASE64_STANDARD, Engine};
+            let pair = BASE64_STANDARD.encode(format!("{user}:{}", password.expose()));
+            header(AUTHORIZATION, &format!("Basic {pair}"))
+        }
+        Auth::Header { name, value } => header(name.clone(), value.expose()),
+        Auth::Query { parameter, value } => {
+            Some(Credentials::Query(parameter.clone(), value.clone()))
+        }
+    }
+}
+
+/// Where a redirect leads, if it may be followed.
+pub(super) fn redirect_target(from: &Url, head: &Head) -> Result<Url, String> {
+    let status = head.status;
+    let location = head
+        .headers
+        .get(LOCATION)
+        .and_then(|value| value.to_str().ok());
+    let location =
+        location.ok_or_else(|| format!("the server answered {status} without a place to go to"))?;
+    let mut url = from.join(location).map_err(|error| {
+        let shown = excerpt(location.split('?').next().unwrap_or_default(), 200);
+        format!("the server redirects to `{shown}`, which is no URL: {error}")
+    })?;
+    let allowed = match url.scheme() {
+        "https" => true,
+        "http" => from.scheme() == "http",
+        _ => false,
+    };
+    if !allowed {
+        let target = if url.has_host() {
+            url.origin().ascii_serialization()
+        } else {
+            format!("{}:", url.scheme())
+        };
+        let from = from.scheme();
+        return Err(format!(
+            "the server redirects from {from} to {target}, which is not followed"
+        ));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            "the server redirects to a URL with credentials, which is not followed".to_owned(),
+        );
+    }
+    url.set_fragment(None);
+    Ok(url)
+}

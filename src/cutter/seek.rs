@@ -1,0 +1,129 @@
+//! Finds the array of records inside an answer that wraps it: `{"data": [ … ], "next": …}`.
+
+/// Goes through an answer until the array at a path of keys begins.
+#[derive(Clone, Debug)]
+pub(super) struct Seeker {
+    keys: Vec<String>,
+    /// How many of the keys lead to where we are.
+    matched: usize,
+    /// How many brackets are open.
+    depth: usize,
+    string: InString,
+    /// The key being read, or the last one that was, with its escapes.
+    key: Vec<u8>,
+    /// Whether the next string, in an object on the path, is a key.
+    expects_key: bool,
+    /// Whether the next value is the one that the path leads through.
+    on_path: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum InString {
+    No,
+    Yes,
+    BehindBackslash,
+}
+
+/// The array is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Missing;
+
+impl Seeker {
+    pub(super) fn new(keys: &[String]) -> Self {
+        Self {
+            keys: keys.to_vec(),
+            matched: 0,
+            depth: 0,
+            string: InString::No,
+            key: Vec::new(),
+            expects_key: false,
+            on_path: false,
+        }
+    }
+
+    /// Looks at `bytes`; gives how many it takes to the array's opening bracket, that included.
+    pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<Option<usize>, Missing> {
+        for (index, byte) in bytes.iter().enumerate() {
+            if self.string != InString::No {
+                self.take_string(*byte);
+            } else if self.structure(*byte)? {
+                return Ok(Some(index + 1));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether we are in the object that holds the next key of the path.
+    fn is_home(&self) -> bool {
+        self.depth == self.matched + 1
+    }
+
+    fn take_string(&mut self, byte: u8) {
+        self.string = match (self.string, byte) {
+            (InString::Yes, b'"') => InString::No,
+            (InString::Yes, b'\\') => InString::BehindBackslash,
+            _ => InString::Yes,
+        };
+        if self.string != InString::No && self.is_home() && self.expects_key {
+            self.key.push(byte);
+        }
+    }
+
+    /// Takes a byte outside of strings; gives whether it opens the array.
+    fn structure(&mut self, byte: u8) -> Result<bool, Missing> {
+        match byte {
+            b' ' | b'\t' | b'\n' | b'\r' => {}
+            _ if self.depth == 0 && byte != b'{' => return Err(Missing),
+            b'"' => {
+                self.string = InString::Yes;
+                if self.is_home() && self.expects_key {
+                    self.key.clear();
+                } else if self.is_home() && self.on_path {
+                    return Err(Missing);
+                }
+            }
+            b':' if self.is_home() => {
+                self.expects_key = false;
+                self.on_path = self
+                    .keys
+                    .get(self.matched)
+                    .is_some_and(|key| is_key(&self.key, key));
+            }
+            b',' if self.is_home() => self.expects_key = true,
+            b'{' | b'[' => {
+                if self.is_home() && self.on_path {
+                    match (byte, self.matched + 1 == self.keys.len()) {
+                        (b'[', true) => return Ok(true),
+                        (b'{', false) => self.matched += 1,
+                        _ => return Err(Missing),
+                    }
+                }
+                self.depth += 1;
+                if self.is_home() {
+                    self.expects_key = true;
+                    self.on_path = false;
+                }
+            }
+            b'}' | b']' => {
+                // Leaving the object on the path without having seen the key.
+                if self.is_home() {
+                    return Err(Missing);
+                }
+                self.depth -= 1;
+            }
+            // A number or word where the path leads through.
+            _ if self.is_home() && self.on_path => return Err(Missing),
+            _ => {}
+        }
+        Ok(false)
+    }
+}
+
+/// Compares a key as it stands in JSON with one in plain text.
+fn is_key(raw: &[u8], key: &str) -> bool {
+    if !raw.contains(&b'\\') {
+        return raw == key.as_bytes();
+    }
+    let quoted = [b"\"", raw, b"\""].concat();
+    serde_json::from_slice::<String>(&quoted).is_ok_and(|plain| plain == key)
+}
