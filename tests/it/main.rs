@@ -1,4 +1,26 @@
 //! Integration tests: one binary, so that the test server is compiled once and none of it is unused.
 
 #[cfg(test)]
+mod data_faults;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod flows;
+#[cfg(test)]
+mod interrupt;
+#[cfg(test)]
+mod json_server;
+#[cfg(test)]
+mod log;
+#[cfg(test)]
+mod printing;
+#[cfg(test)]
+mod run;
+#[cfg(test)]
+mod storage;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod usage;
+#[cfg(test)]
+mod workers;

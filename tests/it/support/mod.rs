@@ -1,4 +1,8 @@
 //! What the integration tests share.
 
+pub(crate) mod fault;
+pub(crate) mod processes;
+pub(crate) mod program;
+pub(crate) mod records;
 pub(crate) mod server;
 mod server_test;

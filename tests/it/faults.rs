@@ -1,0 +1,327 @@
+//! An API that fails: how it is told, that nothing is changed by it, and what is waited out.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use socket2::{Domain, Socket, Type};
+
+use super::support::fault::Fault;
+use super::support::program::Workplace;
+use super::support::records::{compact, gzip, posts, stored, users};
+use super::support::server::{Reply, Route, Server};
+
+const STATUSES: [Fault; 6] = [
+    Fault {
+        name: "nothing there",
+        path: "/users",
+        answers: |route| route.reply(Reply::status(404)),
+        args: &[],
+        says: "cannot fetch users from HOST/users: the server answered 404 Not Found (1 attempt)",
+    },
+    Fault {
+        name: "not allowed",
+        path: "/posts",
+        answers: |route| route.reply(Reply::status(401).body("<html>")),
+        args: &[],
+        says: "cannot fetch posts from HOST/posts: the server answered 401 Unauthorized (1 attempt)",
+    },
+    Fault {
+        name: "an answer without content",
+        path: "/posts",
+        answers: |route| route.reply(Reply::status(204)),
+        args: &[],
+        says: "cannot fetch posts from HOST/posts: the server answered 204 No Content (1 attempt)",
+    },
+    Fault {
+        name: "trouble that does not pass",
+        path: "/users",
+        answers: |route| route.reply(Reply::status(500)).times(5),
+        args: &[],
+        says: "cannot fetch users from HOST/users: the server answered 500 Internal Server Error (5 attempts)",
+    },
+    Fault {
+        name: "fewer retries",
+        path: "/posts",
+        answers: |route| route.reply(Reply::status(429)).times(2),
+        args: &["--retries", "1"],
+        says: "cannot fetch posts from HOST/posts: the server answered 429 Too Many Requests (2 attempts)",
+    },
+    Fault {
+        name: "a longer wait than allowed",
+        path: "/posts",
+        answers: |route| route.reply(Reply::status(429).header("Retry-After", "61")),
+        args: &["--max-wait", "1min"],
+        says: "cannot fetch posts from HOST/posts: the server answered 429 Too Many Requests and asks to wait 61s, longer than the 60s allowed",
+    },
+];
+
+#[test]
+fn a_status_that_is_no_success_ends_the_run() {
+    for fault in STATUSES {
+        fault.check(3);
+    }
+}
+
+const CONNECTIONS: [Fault; 5] = [
+    Fault {
+        name: "silence",
+        path: "/users",
+        answers: |route| route.reply(Reply::hang()),
+        args: &["--timeout", "200ms", "--retries", "0"],
+        says: "cannot fetch users from HOST/users: timed out (1 attempt)",
+    },
+    Fault {
+        name: "silence in the middle of a body",
+        path: "/posts",
+        answers: |route| route.reply(Reply::json("[1, 2, 3]").cut_short(4).then_hang()),
+        args: &["--timeout", "200ms", "--retries", "0"],
+        says: "cannot fetch posts from HOST/posts: timed out (1 attempt)",
+    },
+    Fault {
+        name: "a connection closed without an answer",
+        path: "/users",
+        answers: |route| route.reply(Reply::close()).times(5),
+        args: &[],
+        says: "cannot fetch users from HOST/users: the exchange failed (5 attempts)",
+    },
+    Fault {
+        name: "a connection reset without an answer",
+        path: "/posts",
+        answers: |route| route.reply(Reply::reset()).times(5),
+        args: &[],
+        says: "cannot fetch posts from HOST/posts: the exchange failed (5 attempts)",
+    },
+    Fault {
+        name: "no HTTP at all",
+        path: "/users",
+        answers: |route| route.reply(Reply::raw("SSH-2.0-OpenSSH_9.6\r\n")),
+        args: &["--retries", "0"],
+        says: "cannot fetch users from HOST/users: the exchange failed (1 attempt)",
+    },
+];
+
+#[test]
+fn a_connection_that_fails_ends_the_run() {
+    for fault in CONNECTIONS {
+        fault.check(3);
+    }
+}
+
+const BODIES: [Fault; 5] = [
+    Fault {
+        name: "a body cut short of its length",
+        path: "/posts",
+        answers: |route| {
+            let page = Reply::json(r#"[{"id":1,"userId":1,"title":"","body":""}] "#);
+            route.reply(page.cut_short(42)).times(5)
+        },
+        args: &[],
+        says: "cannot fetch posts from HOST/posts: the answer broke off (5 attempts)",
+    },
+    Fault {
+        name: "a body cut short in its chunks",
+        path: "/users",
+        answers: |route| {
+            let page = Reply::json("[]").chunked(1);
+            // `1\r\n[\r\n1\r\n]\r\n` is the whole array, and not the end of the body.
+            route.reply(page.cut_short(12)).times(2)
+        },
+        args: &["--retries", "1"],
+        says: "cannot fetch users from HOST/users: the answer broke off (2 attempts)",
+    },
+    Fault {
+        name: "gzip that ends early",
+        path: "/users",
+        answers: |route| {
+            let packed = gzip(compact(&users()).as_bytes());
+            route
+                .reply(Reply::gzip(&packed[..packed.len() - 3]))
+                .times(2)
+        },
+        args: &["--retries", "1"],
+        says: "cannot fetch users from HOST/users: the answer broke off (2 attempts)",
+    },
+    Fault {
+        name: "gzip that is none",
+        path: "/users",
+        answers: |route| route.reply(Reply::gzip(compact(&users()))),
+        args: &[],
+        says: "cannot fetch users from HOST/users: the answer cannot be decoded (1 attempt)",
+    },
+    Fault {
+        name: "an encoding that was not asked for",
+        path: "/posts",
+        answers: |route| route.reply(Reply::json("[]").header("Content-Encoding", "br")),
+        args: &[],
+        says: "cannot fetch posts from HOST/posts: the answer cannot be decoded (1 attempt)",
+    },
+];
+
+#[test]
+fn a_body_that_does_not_come_whole_ends_the_run() {
+    for fault in BODIES {
+        fault.check(3);
+    }
+}
+
+const REDIRECTS: [Fault; 5] = [
+    Fault {
+        name: "redirects in a circle",
+        path: "/users",
+        answers: |route| {
+            route
+                .reply(Reply::status(302).header("Location", "/users"))
+                .times(11)
+        },
+        args: &[],
+        says: "cannot fetch users from HOST/users: more than 10 redirects in a row",
+    },
+    Fault {
+        name: "a redirect to a file",
+        path: "/users",
+        answers: |route| route.reply(Reply::status(302).header("Location", "file:///etc/passwd")),
+        args: &[],
+        says: "cannot fetch users from HOST/users: the server redirects from http to file:, which is not followed",
+    },
+    Fault {
+        name: "a redirect to nowhere",
+        path: "/posts",
+        answers: |route| route.reply(Reply::status(301)),
+        args: &[],
+        says: "cannot fetch posts from HOST/posts: the server answered 301 Moved Permanently without a place to go to",
+    },
+    Fault {
+        name: "a redirect to what is no URL",
+        path: "/posts",
+        answers: |route| route.reply(Reply::status(301).header("Location", "http://[")),
+        args: &[],
+        says: "cannot fetch posts from HOST/posts: the server redirects to `http://[`, which is no URL: invalid IPv6 address",
+    },
+    Fault {
+        name: "a redirect that carries a password",
+        path: "/posts",
+        answers: |route| route.reply(Reply::status(301).header("Location", "http://a:b@host/")),
+        args: &[],
+        says: "cannot fetch posts from HOST/posts: the server redirects to a URL with credentials, which is not followed",
+    },
+];
+
+#[test]
+fn a_redirect_that_leads_nowhere_good_ends_the_run() {
+    for fault in REDIRECTS {
+        fault.check(3);
+    }
+}
+
+#[test]
+fn trouble_that_passes_is_waited_out() {
+    let page = || Reply::json(compact(&users()));
+    let route = || Route::get("/users");
+    let cases = [
+        ("503 once", route().reply(Reply::status(503)).then(page())),
+        (
+            "429 with no wait",
+            route()
+                .reply(Reply::status(429).header("Retry-After", "0"))
+                .then(page()),
+        ),
+        (
+            "a date that has passed",
+            route()
+                .reply(Reply::status(503).header("Retry-After", "Sun, 06 Nov 1994 08:49:47 GMT"))
+                .then(page()),
+        ),
+        (
+            "a wait that cannot be read",
+            route()
+                .reply(Reply::status(503).header("Retry-After", "soon"))
+                .then(page()),
+        ),
+        (
+            "four failures of four kinds",
+            route()
+                .reply(Reply::reset())
+                .then(Reply::status(502))
+                .then(page().cut_short(30))
+                .then(Reply::close())
+                .then(page()),
+        ),
+    ];
+    for (name, users_route) in cases {
+        let place = Workplace::with_old_snapshot();
+        let server = Server::start([
+            users_route,
+            Route::get("/posts").reply(Reply::json(compact(&posts()))),
+        ]);
+        let outcome = place.run(&[server.url(), "--backoff", "0s"]);
+        assert_eq!(outcome.status.code(), Some(0), "{name}: {outcome:?}");
+        assert_eq!(place.file("users.json"), stored(&users()), "{name}");
+        assert_eq!(place.file("posts.json"), stored(&posts()), "{name}");
+        server.finish();
+    }
+}
+
+#[test]
+fn trouble_behind_a_redirect_is_asked_for_anew_from_the_beginning() {
+    let place = Workplace::new();
+    let server = Server::start([
+        Route::get("/users")
+            .reply(Reply::status(307).header("Location", "/other"))
+            .times(2),
+        Route::get("/other")
+            .reply(Reply::status(500))
+            .then(Reply::json(compact(&users()))),
+        Route::get("/posts").reply(Reply::json("[]")),
+    ]);
+    place.run_well(&[server.url(), "--backoff", "0s"]);
+    assert_eq!(place.file("users.json"), stored(&users()));
+    server.finish();
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_is_told_with_a_hint() {
+    // Bound and not listening: nobody else gets the port, and whoever connects is refused.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    socket.bind(&any.into()).expect("bind a free port");
+    let address = socket.local_addr().expect("its address").as_socket();
+    let url = format!("http://{}", address.expect("an IP address"));
+    let place = Workplace::with_old_snapshot();
+    let before = place.data();
+    let outcome = place.run(&[&url, "--backoff", "0s", "--retries", "1"]);
+    outcome.assert_code(3);
+    // Both requests fail; whichever is first has the word.
+    let told = outcome
+        .stderr
+        .replace(&url, "URL")
+        .replace("posts", "users");
+    insta::assert_snapshot!(told, @r"
+    error: cannot fetch users from URL/users: no connection (2 attempts)
+      cause: io: Connection refused (os error 111)
+      try: check that the server is running and reachable
+    ");
+    assert_eq!(place.data(), before);
+    assert_eq!(place.log().matches(" ERROR ").count(), 1, "{}", place.log());
+}
+
+#[test]
+fn a_host_that_nobody_knows_is_an_api_error() {
+    let place = Workplace::with_old_snapshot();
+    let before = place.data();
+    // RFC 6761 keeps this name from ever being one. What a resolver says of it is the network's
+    // choice, and so are the words of the cause.
+    let outcome = place.run(&[
+        "http://nonexistent.invalid",
+        "--retries",
+        "0",
+        "--timeout",
+        "20s",
+    ]);
+    outcome.assert_code(3);
+    let told = outcome.first_line().replace("posts", "users");
+    let expected = "error: cannot fetch users from http://nonexistent.invalid/users: ";
+    assert!(
+        told.starts_with(expected) && told.ends_with("(1 attempt)"),
+        "{told}"
+    );
+    assert_eq!(place.data(), before);
+}

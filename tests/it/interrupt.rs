@@ -1,0 +1,199 @@
+//! Ctrl-C and SIGTERM at any time: told in a line, soon, and as if the run had never begun.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
+
+use super::support::processes::{NOBODY, signal, until, workers_below};
+use super::support::program::{Running, Workplace};
+use super::support::records::{compact, posts, users};
+use super::support::server::{Gate, Reply, Route, Server};
+
+/// Far longer than it takes, and far shorter than any timeout of the run that would end it too.
+const SOON: Duration = Duration::from_secs(5);
+
+const SIGNALS: [(&str, i32, &str); 2] = [
+    (
+        "INT",
+        130,
+        "error: interrupted; nothing in the data directory was changed\n",
+    ),
+    (
+        "TERM",
+        143,
+        "error: terminated; nothing in the data directory was changed\n",
+    ),
+];
+
+/// Interrupts a run in a place with an old snapshot, and expects nothing to be left of it.
+#[track_caller]
+fn interrupt(run: Running, place: &Workplace, (name, code, says): (&str, i32, &str)) {
+    run.signal(name);
+    let outcome = run.wait_within(SOON);
+    outcome.assert_code(code);
+    assert_eq!(outcome.stderr, says);
+    assert_eq!(outcome.stdout, "");
+    assert_eq!(workers_below(place.path()), NOBODY);
+    assert_eq!(place.data(), Workplace::with_old_snapshot().data());
+    let told = says.trim_start_matches("error: ").trim_end();
+    let log = place.log();
+    assert_eq!(log.matches(" ERROR ").count(), 1, "{log}");
+    assert!(
+        log.contains(&format!(" ERROR {told} exit_code={code}")),
+        "{log}"
+    );
+}
+
+fn serve(users: Reply, posts: Reply) -> Server {
+    Server::start([
+        Route::get("/users").reply(users),
+        Route::get("/posts").reply(posts),
+    ])
+}
+
+/// A server of the async flow's three resources, all answered alike.
+fn serve_alike(reply: &Reply) -> Server {
+    let paths = ["/users", "/posts", "/comments"];
+    Server::start(paths.map(|path| Route::get(path).reply(reply.clone())))
+}
+
+#[test]
+fn a_run_that_waits_for_answers_is_stopped() {
+    for signal in SIGNALS {
+        let place = Workplace::with_old_snapshot();
+        let server = serve(Reply::hang(), Reply::hang());
+        let run = place.start(&[server.url()]);
+        server.wait_for_requests(2);
+        interrupt(run, &place, signal);
+        server.finish();
+    }
+}
+
+#[test]
+fn a_run_in_the_middle_of_a_body_is_stopped() {
+    let half = || {
+        let page = compact(&users());
+        let cut = page.len() / 2;
+        Reply::json(page).cut_short(cut).then_hang()
+    };
+    let place = Workplace::with_old_snapshot();
+    let server = serve(half(), half());
+    let run = place.start(&[server.url()]);
+    server.wait_for_requests(2);
+    interrupt(run, &place, SIGNALS[0]);
+    server.finish();
+}
+
+#[test]
+fn a_run_that_waits_to_ask_again_is_stopped() {
+    let later = || Reply::status(503).header("Retry-After", "60");
+    for signal in SIGNALS {
+        let place = Workplace::with_old_snapshot();
+        let server = serve(later(), later());
+        let run = place.start(&[server.url()]);
+        let waits = || (place.log().matches("asking again").count() == 2).then_some(());
+        until("two waits in the log", waits);
+        interrupt(run, &place, signal);
+        server.finish();
+    }
+}
+
+#[test]
+fn a_run_with_workers_is_stopped_with_them() {
+    for signal in SIGNALS {
+        let place = Workplace::with_old_snapshot();
+        let server = serve(Reply::json(compact(&users())), Reply::hang());
+        let run = place.start(&[server.url()]);
+        server.wait_for_requests(2);
+        let workers = || workers_below(place.path()).first().copied();
+        until("a worker", workers);
+        interrupt(run, &place, signal);
+        server.finish();
+    }
+}
+
+#[test]
+fn a_run_whose_worker_is_stuck_is_stopped() {
+    let place = Workplace::with_old_snapshot();
+    let held = Gate::new();
+    let server = serve(
+        Reply::json(compact(&users())),
+        Reply::json(compact(&posts())).after(&held),
+    );
+    let run = place.start(&[server.url(), "--workers", "1"]);
+    let workers = || workers_below(place.path()).first().copied();
+    let worker = until("a worker", workers);
+    signal(worker, "STOP");
+    held.open();
+    let fetched = || place.log().contains("fetched resource=posts").then_some(());
+    until("all fetched", fetched);
+    interrupt(run, &place, SIGNALS[0]);
+    server.finish();
+}
+
+#[test]
+fn the_async_flow_is_stopped_wherever_it_waits() {
+    let half = Reply::json(compact(&users())).cut_short(40).then_hang();
+    let later = Reply::status(503).header("Retry-After", "60");
+    let gone = Reply::json("[]").after(&Gate::new());
+    for signal in SIGNALS {
+        for reply in [&Reply::hang(), &half, &later, &gone] {
+            let place = Workplace::with_old_snapshot();
+            let server = serve_alike(reply);
+            let run = place.start(&[server.url(), "--async"]);
+            server.wait_for_requests(3);
+            interrupt(run, &place, signal);
+            server.finish();
+        }
+    }
+}
+
+#[test]
+fn a_run_that_waits_for_a_connection_is_stopped() {
+    // A queue that is full: who connects now is neither let in nor refused.
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    listener.bind(&any.into()).expect("bind a free port");
+    listener.listen(0).expect("listen");
+    let address = listener.local_addr().expect("its address");
+    let _waiting: Vec<_> = (0..4)
+        .map(|_| {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+            socket.set_nonblocking(true).expect("do not block");
+            // It is under way; nobody minds when it ends.
+            let _ = socket.connect(&address);
+            socket
+        })
+        .collect();
+    let url = format!("http://{}", address.as_socket().expect("an IP address"));
+    for (signal, flow) in SIGNALS.into_iter().zip([&[][..], &["--async"]]) {
+        let place = Workplace::with_old_snapshot();
+        let run = place.start(&[&[url.as_str()], flow].concat());
+        let asked = || (place.log().matches("requesting").count() >= 2).then_some(());
+        until("the requests in the log", asked);
+        interrupt(run, &place, signal);
+    }
+}
+
+#[test]
+fn a_data_directory_that_was_made_for_the_run_goes_with_it() {
+    let place = Workplace::new();
+    let server = serve(Reply::hang(), Reply::hang());
+    let run = place.start(&[server.url(), "--data-dir", "deep/data"]);
+    server.wait_for_requests(2);
+    run.signal("INT");
+    run.wait_within(SOON).assert_code(130);
+    assert!(!place.path().join("deep").exists());
+    server.finish();
+}
+
+#[test]
+fn quiet_and_json_change_nothing_about_an_interrupt() {
+    let place = Workplace::with_old_snapshot();
+    let server = serve(Reply::hang(), Reply::hang());
+    let run = place.start(&[server.url(), "--quiet", "--json"]);
+    server.wait_for_requests(2);
+    interrupt(run, &place, SIGNALS[0]);
+    server.finish();
+}

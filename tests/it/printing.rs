@@ -1,0 +1,88 @@
+//! What a run prints: data on stdout, everything for people on stderr.
+
+use super::support::program::Workplace;
+use super::support::records::{compact, posts, stored, user, users};
+use super::support::server::{Reply, Route, Server};
+
+fn serve(users: Reply, posts: Reply) -> Server {
+    Server::start([
+        Route::get("/users").reply(users),
+        Route::get("/posts").reply(posts),
+    ])
+}
+
+fn serve_records() -> Server {
+    serve(
+        Reply::json(compact(&users())),
+        Reply::json(compact(&posts())),
+    )
+}
+
+#[test]
+fn json_prints_the_summary_on_stdout_and_nothing_else() {
+    let place = Workplace::new();
+    let server = serve_records();
+    let outcome = place.run_well(&[server.url(), "--json"]);
+    assert_eq!(outcome.stdout, place.file("summary.json"));
+    assert!(outcome.stderr.starts_with("3 users, 3 posts from http://"));
+}
+
+#[test]
+fn quiet_prints_nothing_and_leaves_json_alone() {
+    for (args, printed) in [(&["--quiet"][..], false), (&["-q", "--json"], true)] {
+        let place = Workplace::new();
+        let server = serve_records();
+        let outcome = place.run_well(&[&[server.url()], args].concat());
+        assert_eq!(outcome.stderr, "", "{args:?}");
+        assert_eq!(!outcome.stdout.is_empty(), printed, "{args:?}");
+    }
+}
+
+#[test]
+fn a_person_reads_what_was_found_and_where_it_is() {
+    let outcome = Workplace::new().run_well(&["sample"]);
+    let (head, rest) = outcome.stderr.split_once('\n').expect("lines");
+    assert!(
+        head.starts_with("10 users, 100 posts from sample in ") && head.ends_with(" s"),
+        "{head}"
+    );
+    insta::assert_snapshot!(rest, @r"
+    2 users with an e-mail address in biz
+
+    Most posts
+        10  Maudie Huel (1)
+        10  Karli Jacobson (2)
+        10  Kelton O'Conner (3)
+        10  Joy Prosacco (4)
+        10  Ophelia Kautzer (5)
+
+    Files in data
+      users.json              5.66 kB  10 records
+      posts.json             30.54 kB  100 records
+      filtered_users.json     1.14 kB  2 records
+      user_names.json           197 B  10 records
+      summary.json              973 B
+      manifest.json                    sizes and checksums of the above
+
+    Log: logs/app.log
+    ");
+}
+
+#[test]
+fn control_characters_in_names_do_not_reach_the_terminal() {
+    let place = Workplace::new();
+    let name = r"\u001b]0;owned\u0007\u202eA\r\nB";
+    let users = [user(r#""\u001b[31m""#, name, "a@x.biz")];
+    let server = serve(Reply::json(compact(&users)), Reply::json("[]"));
+    let outcome = place.run_well(&[server.url(), "--json"]);
+    let line = outcome.stderr.lines().find(|line| line.contains("owned"));
+    assert_eq!(
+        line,
+        Some(r"     0  \u{1b}]0;owned\u{7}\u{202e}A\u{d}\u{a}B (\u{1b}[31m)")
+    );
+    let raw = |c: char| c.is_control() && c != '\n';
+    assert!(!outcome.stderr.contains(raw) && !outcome.stdout.contains(raw));
+    assert!(!place.log().contains(raw));
+    // The data is what it was.
+    assert_eq!(place.file("users.json"), stored(&users));
+}

@@ -1,0 +1,239 @@
+//! The built program, run in a folder of its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+/// How long a run may take before the test fails in place of hanging.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What a snapshot of the main flow consists of.
+pub(crate) const SNAPSHOT: [&str; 6] = [
+    "filtered_users.json",
+    "manifest.json",
+    "posts.json",
+    "summary.json",
+    "user_names.json",
+    "users.json",
+];
+
+/// A temporary folder that the program is run in, with the default places of its data and its log.
+#[derive(Debug)]
+pub(crate) struct Workplace {
+    _folder: TempDir,
+    path: PathBuf,
+}
+
+impl Workplace {
+    /// An empty one.
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        // As the system names it: processes are looked up by their folder.
+        let path = folder.path().canonicalize().expect("the folder's own path");
+        Self {
+            _folder: folder,
+            path,
+        }
+    }
+
+    /// One whose data directory holds an old snapshot, and a file that is none of the program's.
+    pub(crate) fn with_old_snapshot() -> Self {
+        let place = Self::new();
+        fill_with_old_snapshot(&place.data_dir());
+        place
+    }
+
+    /// The folder itself.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the program puts its snapshot unless told otherwise.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.path.join("data")
+    }
+
+    /// Everything in the data directory.
+    pub(crate) fn data(&self) -> BTreeMap<String, Vec<u8>> {
+        contents(&self.data_dir())
+    }
+
+    /// One file of the data directory.
+    pub(crate) fn file(&self, name: &str) -> String {
+        let path = self.data_dir().join(name);
+        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// One file of the data directory, read as JSON.
+    pub(crate) fn json(&self, name: &str) -> serde_json::Value {
+        serde_json::from_str(&self.file(name)).expect("JSON")
+    }
+
+    /// The log; empty where there is none yet.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.path.join("logs/app.log")).unwrap_or_default()
+    }
+
+    /// The program with these arguments and nothing from the test's own surroundings.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_activity-tracker"));
+        for (name, _) in std::env::vars_os() {
+            let upper = name.to_string_lossy().to_uppercase();
+            if upper.ends_with("_PROXY") || upper.starts_with("ACTIVITY_TRACKER_") {
+                command.env_remove(name);
+            }
+        }
+        command
+            .args(args)
+            .current_dir(&self.path)
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts `activity-tracker run` with these arguments.
+    pub(crate) fn start(&self, args: &[&str]) -> Running {
+        Running::start(&mut self.command(&[&["run"], args].concat()))
+    }
+
+    /// Runs `activity-tracker run` with these arguments to its end.
+    #[track_caller]
+    pub(crate) fn run(&self, args: &[&str]) -> Outcome {
+        self.start(args).wait()
+    }
+
+    /// The same, for a run that must succeed.
+    #[track_caller]
+    pub(crate) fn run_well(&self, args: &[&str]) -> Outcome {
+        let outcome = self.run(args);
+        outcome.assert_code(0);
+        outcome
+    }
+}
+
+/// Puts something in a data directory that a failed run must leave alone.
+pub(crate) fn fill_with_old_snapshot(data_dir: &Path) {
+    fs::create_dir_all(data_dir).expect("make the data directory");
+    for name in SNAPSHOT.iter().chain(&["notes.txt"]) {
+        fs::write(data_dir.join(name), format!("old {name}")).expect("write an old file");
+    }
+}
+
+/// What is in a folder: files with their bytes, folders with a slash behind their names.
+pub(crate) fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(folder).expect("list a folder");
+    let named = entries.map(|entry| {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy();
+        if path.is_dir() {
+            (format!("{name}/"), Vec::new())
+        } else {
+            (name.into_owned(), fs::read(&path).expect("read a file"))
+        }
+    });
+    named.collect()
+}
+
+/// A run under way; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Running {
+    child: Child,
+    stdout: Receiver<Vec<u8>>,
+    stderr: Receiver<Vec<u8>>,
+}
+
+impl Running {
+    /// Starts a program. What is piped of its output is kept.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command.spawn().expect("start the program");
+        Self {
+            stdout: read_aside(child.stdout.take()),
+            stderr: read_aside(child.stderr.take()),
+            child,
+        }
+    }
+
+    /// Sends a signal: `INT`, `TERM`, `KILL`.
+    pub(crate) fn signal(&self, name: &str) {
+        super::processes::signal(self.child.id(), name);
+    }
+
+    /// Waits for the end.
+    #[track_caller]
+    pub(crate) fn wait(self) -> Outcome {
+        self.wait_within(PATIENCE)
+    }
+
+    /// Waits for the end: of the run, and of every process that it started, for those write to the same stderr.
+    ///
+    /// # Panics
+    /// When it does not come in time.
+    #[track_caller]
+    pub(crate) fn wait_within(mut self, limit: Duration) -> Outcome {
+        let ended = |pipe: &Receiver<Vec<u8>>| {
+            let bytes = pipe.recv_timeout(limit);
+            let bytes = bytes.unwrap_or_else(|_| panic!("no end within {limit:?}"));
+            String::from_utf8(bytes).expect("output in UTF-8")
+        };
+        let (stdout, stderr) = (ended(&self.stdout), ended(&self.stderr));
+        let status = self.child.wait().expect("wait for the program");
+        Outcome {
+            status,
+            stdout,
+            stderr,
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only for a program that has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads a pipe to its end; what is not piped is empty.
+fn read_aside(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            pipe.read_to_end(&mut bytes).expect("read a pipe");
+        }
+        // Nobody listens any more when the test has failed.
+        let _ = sender.send(bytes);
+    });
+    receiver
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Outcome {
+    /// # Panics
+    /// When the exit code is another one; shows what was printed.
+    #[track_caller]
+    pub(crate) fn assert_code(&self, code: i32) {
+        assert_eq!(self.status.code(), Some(code), "{self:#?}");
+    }
+
+    /// The first line on stderr.
+    pub(crate) fn first_line(&self) -> &str {
+        self.stderr.lines().next().unwrap_or_default()
+    }
+}
