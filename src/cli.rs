@@ -48,6 +48,10 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that a person may type"
+)]
 pub(crate) struct RunArgs {
     /// `jsonplaceholder`, `sample` (embedded, needs no network), or the base
     /// URL of an API of the same shape
@@ -96,6 +100,10 @@ pub(crate) struct RunArgs {
     /// Longest wait that a server may ask for with Retry-After
     #[arg(long, value_name = "TIME", default_value = "5min", value_parser = duration)]
     max_wait: Duration,
+
+    /// Fetch everything, without asking the server what changed since the last run
+    #[arg(long)]
+    fresh: bool,
 
     /// Print the summary as JSON on standard output
     #[arg(long)]
@@ -205,6 +213,7 @@ impl RunArgs {
             workers: self.workers.unwrap_or_else(cores),
             worker_program: flow::own_program()
                 .map_err(StorageError::io("find", "this program".as_ref()))?,
+            fresh: self.fresh,
             policy: self.policy(),
             transport: Transport {
                 timeout: self.timeout,

@@ -26,6 +26,8 @@ pub(crate) fn start(args: &LogArgs) -> Result<(), StorageError> {
     let log = fmt::Subscriber::builder()
         .with_max_level(filter(args.level))
         .with_ansi(false)
+        // A full disk must not fill the terminal too.
+        .log_internal_errors(false)
         .with_target(false)
         .with_writer(Mutex::new(file));
     match args.format {

@@ -48,17 +48,22 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
     let Report {
         summary,
         snapshot,
+        unchanged,
         elapsed,
     } = report;
     let source = Printable(&summary.source);
     let mut counts = vec![count(summary.users, "user"), count(summary.posts, "post")];
     counts.extend(summary.comments.map(|comments| count(comments, "comment")));
     let seconds = elapsed.as_secs_f64();
-    writeln!(
-        out,
-        "{HEAD}{}{HEAD:#} from {source} in {seconds:.2} s",
-        counts.join(", ")
-    )?;
+    let what = counts.join(", ");
+    if *unchanged {
+        writeln!(
+            out,
+            "{HEAD}Nothing changed{HEAD:#} at {source}: {what} as before, in {seconds:.2} s"
+        )?;
+    } else {
+        writeln!(out, "{HEAD}{what}{HEAD:#} from {source} in {seconds:.2} s")?;
+    }
     let filtered = count(summary.filtered_users, "user");
     writeln!(
         out,

@@ -25,4 +25,6 @@ pub struct Settings {
     pub policy: Policy,
     /// How to talk to servers.
     pub transport: Transport,
+    /// Whether to fetch everything, rather than ask what changed since the last run.
+    pub fresh: bool,
 }

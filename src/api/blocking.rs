@@ -1,10 +1,10 @@
 //! The blocking driver: threads and `ureq`.
 //!
 //! It holds sockets and sleep, and decides nothing: what to send, whether to
-//! read on and how long to wait all come from [`Fetch`].
+//! read on and how long to wait all come from [`Fetch`](super::Fetch).
 
 use std::io::Read;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use tracing::info;
@@ -19,39 +19,35 @@ use crate::error::{Error, StopReason};
 
 use super::intake::{Intake, Trouble, note_failure, note_verdict};
 use super::sink::{Observer, Sinks};
-use super::{Ask, Failure, Fetch, Head, Now, Step, Transport, TransportError, Verdict, tls};
+use super::{Ask, Failure, Head, Now, SharedFetch, Step, Transport, TransportError, Verdict, tls};
 
 /// How much of a body is read at a time.
 const PIECE: usize = 256 * 1024;
 
-/// Fetches all that `fetch` wants into `sinks`, with a thread for each request under way.
+/// Fetches all that `shared` wants into `sinks`, with a thread for each request under way.
 ///
 /// # Errors
 /// The first error of any request; the others are broken off then. Also when
 /// `stop` is requested.
 pub fn fetch<S: Sinks>(
-    fetch: Fetch,
+    shared: &Arc<SharedFetch>,
     transport: &Transport,
     sinks: &S,
     stop: &Stop,
     observer: &dyn Observer,
 ) -> Result<(), Error> {
-    let width = fetch.width();
-    let shared = Arc::new(Shared {
-        fetch: Mutex::new(fetch),
-        changed: Condvar::new(),
-    });
+    let width = shared.lock().width();
     let agent = agent(transport);
     // A blocked read looks at no flag: closing its socket wakes it.
     let _registered = stop.on_request({
-        let (agent, shared) = (agent.clone(), Arc::clone(&shared));
+        let (agent, shared) = (agent.clone(), Arc::clone(shared));
         move || {
             agent.shutdown();
-            shared.wake_all();
+            shared.wake();
         }
     });
     let driver = Driver {
-        shared: &shared,
+        shared,
         agent: &agent,
         sinks,
         stop,
@@ -60,27 +56,8 @@ pub fn fetch<S: Sinks>(
     first_error(fan_out(width, |_| driver.run()))
 }
 
-/// The state machine, and who waits for it to change.
-struct Shared {
-    fetch: Mutex<Fetch>,
-    changed: Condvar,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Fetch> {
-        // The machine is in order between calls, whoever panicked.
-        self.fetch.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Taking the lock first makes sure that nobody is between looking and waiting.
-    fn wake_all(&self) {
-        drop(self.lock());
-        self.changed.notify_all();
-    }
-}
-
 struct Driver<'a, S> {
-    shared: &'a Shared,
+    shared: &'a SharedFetch,
     agent: &'a Agent,
     sinks: &'a S,
     stop: &'a Stop,
@@ -97,7 +74,7 @@ impl<S: Sinks> Driver<'_, S> {
                 self.stop.check()?;
                 self.stop.request(StopReason::Failure);
             }
-            self.shared.changed.notify_all();
+            self.shared.wake();
             outcome?;
         }
         Ok(())
@@ -108,19 +85,10 @@ impl<S: Sinks> Driver<'_, S> {
         let mut fetch = self.shared.lock();
         loop {
             self.stop.check()?;
-            let now = Instant::now();
-            fetch = match fetch.step(now) {
+            fetch = match fetch.step(Instant::now()) {
                 Step::Send(ask) => return Ok(Some(ask)),
                 Step::Done => return Ok(None),
-                Step::Wait(None) => self
-                    .shared
-                    .changed
-                    .wait(fetch)
-                    .unwrap_or_else(PoisonError::into_inner),
-                Step::Wait(Some(at)) => {
-                    let waited = self.shared.changed.wait_timeout(fetch, at - now);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
+                Step::Wait(until) => self.shared.wait(fetch, until),
             };
         }
     }
@@ -143,6 +111,9 @@ impl<S: Sinks> Driver<'_, S> {
         let started = Instant::now();
         let (head, mut body) = send(self.agent, ask)?;
         let verdict = self.shared.lock().head(ask.ticket, &head, Now::read())?;
+        if verdict == Verdict::Keep {
+            self.sinks.keep(&ask.page);
+        }
         if verdict != Verdict::Read {
             note_verdict(ask, verdict, head.status.as_str(), self.observer);
             return Ok(());

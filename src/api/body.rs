@@ -8,6 +8,9 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 
 use super::{Failure, TransportError};
 
+/// What every gzip stream begins with (RFC 1952).
+const GZIP_MAGIC: u8 = 0x1f;
+
 /// Checks and decodes a body as it arrives, whichever client it arrives by.
 ///
 /// The clients' own decompression is off, so that both flows read every answer alike.
@@ -16,6 +19,7 @@ pub struct Body {
     declared: Option<u64>,
     /// Whether the end of the body can be told from a connection that broke.
     delimited: bool,
+    first: Option<u8>,
     received: u64,
     gzip: Option<MultiGzDecoder<Vec<u8>>>,
 }
@@ -45,6 +49,7 @@ impl Body {
         Ok(Self {
             declared,
             delimited,
+            first: None,
             received: 0,
             gzip,
         })
@@ -60,6 +65,7 @@ impl Body {
     #[must_use]
     pub fn decode<'a>(&'a mut self, bytes: &'a [u8]) -> Decoded<'a> {
         self.received += bytes.len() as u64;
+        self.first = self.first.or(bytes.first().copied());
         Decoded {
             rest: bytes,
             gzip: self.gzip.as_mut(),
@@ -79,8 +85,13 @@ impl Body {
         let Some(gzip) = &mut self.gzip else {
             return Ok(Vec::new());
         };
-        gzip.try_finish()
-            .map_err(|_| TransportError::new(Failure::Body, "the gzip stream ends early"))?;
+        gzip.try_finish().map_err(|_| match self.first {
+            // What begins otherwise was never gzip, however often it is sent.
+            Some(first) if first != GZIP_MAGIC => {
+                TransportError::new(Failure::Encoding, "the body is not gzip")
+            }
+            _ => TransportError::new(Failure::Body, "the gzip stream ends early"),
+        })?;
         Ok(std::mem::take(gzip.get_mut()))
     }
 }
@@ -186,6 +197,7 @@ mod tests {
             read(&encoding, &[b"not gzip at all"]),
             Err(Failure::Encoding)
         );
+        assert_eq!(read(&encoding, &[b"[]"]), Err(Failure::Encoding));
         let garbage = [&packed[..], b"garbage that is no second stream"].concat();
         assert_eq!(read(&encoding, &[&garbage]), Err(Failure::Encoding));
         let mut flipped = packed.clone();

@@ -22,10 +22,10 @@ use crate::error::ApiError;
 use crate::source::Source;
 
 use super::rate::{self, Limiter};
-use super::request::{Requests, redirect_target};
+use super::request::{Requests, add_conditions, redirect_target};
 use super::retry::{self, Now, Policy};
 use super::sink::{Page, Position, Received};
-use super::{Head, Request, TransportError};
+use super::{Head, Request, TransportError, Validators};
 
 use lane::Lane;
 
@@ -72,6 +72,8 @@ pub enum Verdict {
     Again(Duration),
     /// Let it go: it says that there are no more pages.
     PastEnd,
+    /// Let it go: it says that the page is as it was in the last snapshot.
+    Keep,
 }
 
 /// One page on its way.
@@ -112,9 +114,13 @@ impl Fetch {
     /// Resources that the source does not offer are left out.
     #[must_use]
     pub fn new(policy: Policy, source: &Source, resources: &[Resource], seed: u64) -> Self {
-        let lanes = resources
+        let offered = resources
             .iter()
-            .filter_map(|resource| Lane::new(source, *resource));
+            .filter(|resource| source.endpoints.contains_key(resource));
+        let offered: Vec<_> = offered.copied().collect();
+        let lanes = offered
+            .iter()
+            .filter_map(|resource| Lane::new(source, *resource, &offered));
         Self {
             policy,
             requests: Requests::new(source),
@@ -217,11 +223,15 @@ impl Fetch {
         }
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
+        let mut request = self.requests.to(&exchange.url);
+        if let Some(stored) = self.lanes[exchange.place.lane].asks_with(&exchange.url) {
+            add_conditions(&mut request.headers, stored);
+        }
         let ask = Ask {
             ticket,
             page: exchange.page.clone(),
             attempt: exchange.attempt,
-            request: self.requests.to(&exchange.url),
+            request,
         };
         self.under_way.insert(ticket, exchange);
         Step::Send(Box::new(ask))
@@ -246,6 +256,10 @@ impl Fetch {
             200 => {
                 exchange.headers.clone_from(&head.headers);
                 Ok(Verdict::Read)
+            }
+            304 if self.lanes[place.lane].keep() => {
+                self.under_way.remove(&ticket);
+                Ok(Verdict::Keep)
             }
             301 | 302 | 303 | 307 | 308 => self.redirect(ticket, head, now),
             code if self.lanes[place.lane].is_past_end(
@@ -303,7 +317,9 @@ impl Fetch {
         taken.map_err(|cause| ApiError::Paging {
             subject: Box::new(exchange.page.subject),
             cause,
-        })
+        })?;
+        self.settle_parents();
+        Ok(())
     }
 
     /// No whole answer came.
@@ -330,17 +346,33 @@ impl Fetch {
         })
     }
 
-    /// Records of a resource were mapped: those that other resources are asked for by.
-    pub fn parents(&mut self, parent: Resource, slice: &Position, ids: &[Id]) {
+    /// Asks with these whether the single answers of the last snapshot changed.
+    pub fn ask_for_changes(&mut self, mut stored: BTreeMap<Resource, Validators>) {
         for lane in &mut self.lanes {
-            lane.add_parents(parent, slice, ids);
+            lane.ask_for_changes(stored.remove(&lane.resource()));
         }
     }
 
-    /// All records of a resource were mapped: no more parents will come of it.
-    pub fn parents_end(&mut self, parent: Resource) {
+    /// What the next run can ask with whether anything changed, by resource.
+    #[must_use]
+    pub fn validators(&self) -> BTreeMap<Resource, Validators> {
+        let known = |lane: &Lane| Some((lane.resource(), lane.validators()?.clone()));
+        self.lanes.iter().filter_map(known).collect()
+    }
+
+    /// Records of a resource were mapped: those that other resources are asked for by.
+    pub fn parents(&mut self, parent: Resource, slice: &Position, records: u64, ids: &[Id]) {
         for lane in &mut self.lanes {
-            lane.end_parents(parent);
+            lane.add_parents(parent, slice, records, ids);
+        }
+        self.settle_parents();
+    }
+
+    /// Tells the lanes that no more parents will come, once all of them were mapped.
+    fn settle_parents(&mut self) {
+        let complete: Vec<_> = self.lanes.iter().filter_map(Lane::complete).collect();
+        for lane in &mut self.lanes {
+            lane.settle_parents(&complete);
         }
     }
 

@@ -13,6 +13,7 @@ mod paging;
 mod rate;
 mod request;
 mod retry;
+mod shared;
 mod sink;
 pub mod tasks;
 mod tls;
@@ -22,6 +23,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::activity::Resource;
@@ -30,6 +32,7 @@ pub use body::Body;
 pub use fetch::{Ask, Fetch, Step, Ticket, Verdict};
 pub use paging::PagingError;
 pub use retry::{Now, Policy};
+pub use shared::SharedFetch;
 pub use sink::{Event, Observer, Page, Position, Received, Sink, Sinks};
 
 /// What is sent to every server as `User-Agent`.
@@ -70,6 +73,19 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} from {}", self.resource, self.url)
     }
+}
+
+/// What a server gave to ask with later whether an answer changed (RFC 9110, section 8.8).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Validators {
+    /// Where the answer came from.
+    pub url: Url,
+    /// Its `ETag`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// Its `Last-Modified`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
 }
 
 /// One GET request. What is to be sent stands here whole; drivers add nothing to it.

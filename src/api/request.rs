@@ -1,6 +1,8 @@
 //! What is sent: headers, credentials, and where a redirect may lead.
 
-use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, LOCATION, USER_AGENT};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION, USER_AGENT,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::{Origin, Url};
 
@@ -8,7 +10,7 @@ use crate::source::{Auth, Source};
 use crate::text::excerpt;
 
 use super::paging::remove_parameter;
-use super::{Head, Request};
+use super::{Head, Request, Validators};
 
 /// Makes the requests of one source.
 #[derive(Clone, Debug)]
@@ -95,13 +97,31 @@ fn credentials(auth: &Auth) -> Option<Credentials> {
     }
 }
 
+/// Makes a request one that is answered in full only if something changed.
+pub(super) fn add_conditions(headers: &mut HeaderMap, stored: &Validators) {
+    let conditions = [
+        (IF_NONE_MATCH, &stored.etag),
+        (IF_MODIFIED_SINCE, &stored.last_modified),
+    ];
+    for (name, value) in conditions {
+        // What came in a header goes into one; a manifest that was tampered with may not.
+        if let Some(value) = value
+            .as_ref()
+            .and_then(|value| HeaderValue::from_str(value).ok())
+        {
+            headers.insert(name, value);
+        }
+    }
+}
+
 /// Where a redirect leads, if it may be followed.
 pub(super) fn redirect_target(from: &Url, head: &Head) -> Result<Url, String> {
     let status = head.status;
+    // Servers send other than ASCII too, and mean it to be encoded.
     let location = head
         .headers
         .get(LOCATION)
-        .and_then(|value| value.to_str().ok());
+        .and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
     let location =
         location.ok_or_else(|| format!("the server answered {status} without a place to go to"))?;
     let mut url = from.join(location).map_err(|error| {

@@ -75,6 +75,11 @@ pub trait Sinks: Sync {
     /// # Errors
     /// When there is no place to put it.
     fn open(&self, page: Page) -> Result<Self::Sink, Error>;
+
+    /// The server says that a page is as it was in the last snapshot.
+    ///
+    /// Only pages that were asked for with [`Validators`](super::Validators) can be.
+    fn keep(&self, page: &Page);
 }
 
 /// Takes one answer, piece by piece. Dropped before its end, it forgets what it took.

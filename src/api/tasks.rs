@@ -2,12 +2,12 @@
 //!
 //! Like its blocking sister it decides nothing. It holds transport, sleeping and
 //! concurrency; what to send, whether to read on and how long to wait all come
-//! from [`Fetch`].
+//! from [`Fetch`](super::Fetch).
 
 use std::error::Error as StdError;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -22,12 +22,12 @@ use crate::error::Error;
 
 use super::intake::{Intake, Trouble, note_failure, note_verdict};
 use super::sink::{Observer, Received, Sinks};
-use super::{Ask, Failure, Fetch, Head, Now, Step, Transport, TransportError, Verdict, tls};
+use super::{Ask, Failure, Head, Now, SharedFetch, Step, Transport, TransportError, Verdict, tls};
 
 /// Pieces of a body that wait to be stored. A slow disk slows the network down.
 const WAITING: usize = 16;
 
-/// Fetches all that `fetch` wants into `sinks`, with a task for each request under way.
+/// Fetches all that `shared` wants into `sinks`, with a task for each request under way.
 ///
 /// Must be called in a tokio runtime with I/O and time. Dropping the future
 /// drops the requests that are under way.
@@ -36,7 +36,7 @@ const WAITING: usize = 16;
 /// The first error of any request; the others are broken off then. Also when
 /// `stop` is requested.
 pub async fn fetch<S, O>(
-    fetch: Fetch,
+    shared: &Arc<SharedFetch>,
     transport: &Transport,
     sinks: Arc<S>,
     stop: &Stop,
@@ -47,7 +47,7 @@ where
     S::Sink: Send,
     O: Observer + Clone + Send + 'static,
 {
-    let width = fetch.width();
+    let width = shared.lock().width();
     let stopped = Arc::new(Notify::new());
     let _registered = stop.on_request({
         let stopped = Arc::clone(&stopped);
@@ -55,8 +55,7 @@ where
         move || stopped.notify_one()
     });
     let driver = Arc::new(Driver {
-        fetch: Mutex::new(fetch),
-        changed: Notify::new(),
+        shared: Arc::clone(shared),
         client: client(transport),
         sinks,
         observer,
@@ -78,8 +77,7 @@ where
 }
 
 struct Driver<S, O> {
-    fetch: Mutex<Fetch>,
-    changed: Notify,
+    shared: Arc<SharedFetch>,
     client: Result<Client, reqwest::Error>,
     sinks: Arc<S>,
     observer: O,
@@ -91,15 +89,10 @@ where
     S::Sink: Send,
     O: Observer + Clone + Send + 'static,
 {
-    fn lock(&self) -> MutexGuard<'_, Fetch> {
-        // The machine is in order between calls, whoever panicked.
-        self.fetch.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     async fn run(self: Arc<Self>) -> Result<(), Error> {
         while let Some(ask) = self.next().await {
             let outcome = self.exchange(&ask).await;
-            self.changed.notify_waiters();
+            self.shared.wake();
             outcome?;
         }
         Ok(())
@@ -109,9 +102,9 @@ where
     async fn next(&self) -> Option<Arc<Ask>> {
         loop {
             // Listening before looking: a change between the two is not missed.
-            let mut changed = pin!(self.changed.notified());
+            let mut changed = pin!(self.shared.change());
             changed.as_mut().enable();
-            let step = self.lock().step(Instant::now());
+            let step = self.shared.lock().step(Instant::now());
             match step {
                 Step::Send(ask) => return Some(ask.into()),
                 Step::Done => return None,
@@ -128,7 +121,7 @@ where
             Err(Trouble::Fatal(error)) => Err(error),
             Err(Trouble::Transport(cause)) => {
                 let why = note_failure(ask, &cause);
-                let verdict = self.lock().failed(ask.ticket, cause, Now::read())?;
+                let verdict = self.shared.lock().failed(ask.ticket, cause, Now::read())?;
                 note_verdict(ask, verdict, &why, &self.observer);
                 Ok(())
             }
@@ -146,7 +139,10 @@ where
             status: answer.status(),
             headers: std::mem::take(answer.headers_mut()),
         };
-        let verdict = self.lock().head(ask.ticket, &head, Now::read())?;
+        let verdict = self.shared.lock().head(ask.ticket, &head, Now::read())?;
+        if verdict == Verdict::Keep {
+            self.sinks.keep(&ask.page);
+        }
         if verdict != Verdict::Read {
             note_verdict(ask, verdict, head.status.as_str(), &self.observer);
             return Ok(());
@@ -169,7 +165,7 @@ where
         let received = taken?;
         passed?;
         if let Some(received) = received {
-            self.lock().received(ask.ticket, &received)?;
+            self.shared.lock().received(ask.ticket, &received)?;
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ use crate::storage::{Flow, Output, Slice, Spool};
 
 use super::reduction::Reduction;
 use super::work::Workbench;
-use super::{Report, Run, Shape};
+use super::{Fetched, Report, Run, Shape};
 
 /// What the async flow fetches and stores.
 static ASYNC: Shape = Shape {
@@ -54,8 +54,9 @@ pub fn run_async(
         .build()
         .map_err(Error::Runtime)?;
     let outcome = runtime.block_on(run(settings, stop, observer));
-    // A name look-up that hangs must not keep a stopped run from ending.
-    runtime.shutdown_timeout(Duration::from_millis(100));
+    // Work that was begun ends, for it may be writing; a name look-up that hangs
+    // must not keep a stopped run from ending.
+    runtime.shutdown_timeout(Duration::from_millis(500));
     outcome
 }
 
@@ -74,28 +75,31 @@ pub async fn run(
     })
     .await?;
     let outcome = fetch_and_process(&run, observer).await;
-    let reduction = run.stop_or(outcome)?;
+    let (fetched, reduction) = run.stop_or(outcome)?;
     let observer = Arc::clone(observer);
-    off_runtime(move || run.store(reduction, &observer)).await
+    off_runtime(move || run.store(fetched, reduction, &observer)).await
 }
 
 /// Steps 1 to 4, all under way at once. When one side fails, the other is dropped.
-async fn fetch_and_process(run: &Run, observer: &SharedObserver) -> Result<Reduction, Error> {
+async fn fetch_and_process(
+    run: &Run,
+    observer: &SharedObserver,
+) -> Result<(Fetched, Reduction), Error> {
     let (slices_in, slices) = mpsc::channel(WAITING);
-    let spool = Spool::new(run.stage.folder(), move |slice| {
+    let spool = Spool::new(run.stage.staging(), move |slice| {
         slices_in
             .blocking_send(slice)
             .map_err(|_| Error::Stopped(StopReason::Failure))
     });
-    let fetching = api::tasks::fetch(
-        run.plan(),
-        &run.settings.transport,
-        Arc::new(spool),
-        &run.stop,
-        Arc::clone(observer),
-    );
-    let ((), reduction) = tokio::try_join!(fetching, process(run, slices, observer))?;
-    Ok(reduction)
+    let spool = Arc::new(spool);
+    let fetching = async {
+        let transport = &run.settings.transport;
+        let (sinks, observer) = (Arc::clone(&spool), Arc::clone(observer));
+        api::tasks::fetch(&run.fetch, transport, sinks, &run.stop, observer).await?;
+        let settle = run.settling();
+        off_runtime(move || settle(&spool)).await
+    };
+    tokio::try_join!(fetching, process(run, slices, observer))
 }
 
 /// Steps 3 and 4: a few slices at a time on the blocking pool, each reduced when it is done.
@@ -113,9 +117,11 @@ async fn process(
     loop {
         tokio::select! {
             Some(slice) = slices.recv(), if working.len() < run.settings.workers.get() => {
-                let bench = Arc::clone(&bench);
+                let (bench, staging) = (Arc::clone(&bench), run.stage.staging());
                 working.spawn_blocking(move || {
                     let outcome = bench.process(&slice);
+                    // The folder is needed up to here, whether or not anybody waits still.
+                    drop(staging);
                     (slice, outcome)
                 });
             }

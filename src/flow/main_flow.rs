@@ -14,7 +14,7 @@ use crate::storage::{Flow, Output, Spool};
 
 use super::reduction::Reduction;
 use super::work::{Done, Refusal};
-use super::{Report, Run, Shape};
+use super::{Fetched, Report, Run, Shape};
 
 /// What the main flow fetches and stores.
 static MAIN: Shape = Shape {
@@ -37,25 +37,26 @@ const WAITING: usize = 64;
 /// Whatever ends the run before its commit; the data directory is as it was then.
 pub fn run(settings: &Settings, stop: &Stop, observer: &dyn Observer) -> Result<Report, Error> {
     let run = Run::begin(&MAIN, settings, stop)?;
-    let reduction = fetch_and_process(&run, observer)?;
-    run.store(reduction, observer)
+    let (fetched, reduction) = fetch_and_process(&run, observer)?;
+    run.store(fetched, reduction, observer)
 }
 
 /// Steps 1 to 4, all under way at once: pages that are there are processed
 /// while others are on their way.
-fn fetch_and_process(run: &Run, observer: &dyn Observer) -> Result<Reduction, Error> {
+fn fetch_and_process(run: &Run, observer: &dyn Observer) -> Result<(Fetched, Reduction), Error> {
     let (slices_in, slices) = bounded(WAITING);
     let (done_in, done) = bounded(WAITING);
     let settings = &run.settings;
     thread::scope(|scope| {
         let fetching = scope.spawn(|| {
-            let spool = Spool::new(run.stage.folder(), move |slice| {
+            let spool = Spool::new(run.stage.staging(), move |slice| {
                 // Nobody takes slices any more when the run has failed elsewhere.
                 slices_in
                     .send(slice)
                     .map_err(|_| Error::Stopped(StopReason::Failure))
             });
-            api::blocking::fetch(run.plan(), &settings.transport, &spool, &run.stop, observer)
+            api::blocking::fetch(&run.fetch, &settings.transport, &spool, &run.stop, observer)?;
+            run.settling()(&spool)
         });
         scope.spawn(|| {
             let (slices, done_in) = (slices, done_in);
@@ -82,8 +83,12 @@ fn fetch_and_process(run: &Run, observer: &dyn Observer) -> Result<Reduction, Er
         let fetched = fetching
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        run.stop_or(first_error([fetched, reduced]))?;
-        Ok(reduction)
+        let (fetched, echo) = match fetched {
+            Ok(fetched) => (fetched, Ok(())),
+            Err(error) => (Fetched::Pages, Err(error)),
+        };
+        run.stop_or(first_error([echo, reduced]))?;
+        Ok((fetched, reduction))
     })
 }
 

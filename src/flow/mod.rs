@@ -5,6 +5,7 @@
 
 mod async_flow;
 mod main_flow;
+mod previous;
 mod reduction;
 mod run;
 mod work;
@@ -15,7 +16,7 @@ use std::time::Duration;
 use crate::activity::Summary;
 use crate::storage::Snapshot;
 
-use run::{Run, Shape};
+use run::{Fetched, Run, Shape};
 
 pub use async_flow::{SharedObserver, run as run_in_runtime, run_async};
 pub use main_flow::run;
@@ -28,6 +29,8 @@ pub struct Report {
     pub summary: Summary,
     /// What was stored, and where.
     pub snapshot: Snapshot,
+    /// Whether the server said that nothing changed since the snapshot was made.
+    pub unchanged: bool,
     /// How long it took.
     pub elapsed: Duration,
 }

@@ -1,18 +1,20 @@
 //! One run of either flow: how it begins, and how it is stored.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
 use tracing::info;
 
 use crate::activity::{Resource, Summary};
-use crate::api::{Event, Fetch, Observer};
+use crate::api::{Event, Fetch, Observer, SharedFetch};
 use crate::concurrency::Stop;
 use crate::error::Error;
 use crate::settings::Settings;
-use crate::storage::{Flow, Manifest, Output, Stage, write_array, write_json};
+use crate::storage::{Flow, Manifest, Output, Spool, Stage, write_array, write_json};
 
 use super::Report;
+use super::previous::Previous;
 use super::reduction::Reduction;
 
 /// What tells the flows apart once their records are processed.
@@ -23,14 +25,24 @@ pub(super) struct Shape {
     pub(super) outputs: &'static [Output],
 }
 
+/// What came of fetching.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fetched {
+    /// Pages, to be processed.
+    Pages,
+    /// Nothing that the last snapshot does not have.
+    Unchanged,
+}
+
 /// A run under way.
 pub(super) struct Run {
     pub(super) settings: Settings,
     pub(super) stop: Stop,
     pub(super) stage: Stage,
+    pub(super) fetch: Arc<SharedFetch>,
+    previous: Option<Previous>,
     shape: &'static Shape,
     id: String,
-    seed: u64,
     started_at: Timestamp,
     begun: Instant,
 }
@@ -51,22 +63,60 @@ impl Run {
         );
         info!(run = id, flow = ?shape.flow, source = settings.source.name.as_str(), "run begins");
         let stage = Stage::open(&settings.data_dir, &id, stop)?;
+        let mut fetch = Fetch::new(
+            settings.policy.clone(),
+            &settings.source,
+            shape.resources,
+            seed,
+        );
+        let previous = Previous::find(settings, shape.flow);
+        if let Some(previous) = &previous {
+            fetch.ask_for_changes(previous.validators());
+        }
         Ok(Self {
             settings: settings.clone(),
             stop: stop.clone(),
             stage,
+            fetch: SharedFetch::new(fetch),
+            previous,
             shape,
             id,
-            seed,
             started_at,
             begun,
         })
     }
 
-    /// The fetch state machine for what this flow wants.
-    pub(super) fn plan(&self) -> Fetch {
-        let Settings { source, policy, .. } = &self.settings;
-        Fetch::new(policy.clone(), source, self.shape.resources, self.seed)
+    /// What remains to do when all is fetched: records that the server did not
+    /// send again are taken from the last snapshot, unless that stands as it is.
+    pub(super) fn settling(&self) -> impl FnOnce(&Spool) -> Result<Fetched, Error> + Send + use<> {
+        let previous = self.previous.clone();
+        let email_domain = self.settings.email_domain.clone();
+        let offered = &self.settings.source.endpoints;
+        let fetched = self
+            .shape
+            .resources
+            .iter()
+            .filter(|resource| offered.contains_key(resource))
+            .count();
+        move |spool| match previous {
+            Some(previous) if previous.stands(spool, fetched, &email_domain) => {
+                Ok(Fetched::Unchanged)
+            }
+            Some(previous) => previous.restore(spool).map(|()| Fetched::Pages),
+            None => Ok(Fetched::Pages),
+        }
+    }
+
+    /// The end of a run in which nothing changed: the last snapshot stands.
+    fn unchanged(&self, previous: &Previous) -> Report {
+        let (snapshot, summary) = previous.report();
+        info!(run = self.id, since = previous.run(), "nothing changed");
+        Report {
+            summary,
+            snapshot,
+            unchanged: true,
+            elapsed: self.begun.elapsed(),
+        }
     }
 
     /// A run that was stopped by a person ends for that reason, whatever broke because of it.
@@ -80,9 +130,13 @@ impl Run {
     /// Step 5: writes the files and puts them in place, all together.
     pub(super) fn store(
         self,
+        fetched: Fetched,
         reduction: Reduction,
         observer: &dyn Observer,
     ) -> Result<Report, Error> {
+        if let (Fetched::Unchanged, Some(previous)) = (fetched, &self.previous) {
+            return Ok(self.unchanged(previous));
+        }
         observer.on(Event::Committing);
         let stored = self.write(reduction);
         let (summary, files) = self.stop_or(stored)?;
@@ -92,6 +146,9 @@ impl Run {
             source: self.settings.source.name.clone(),
             started_at: self.started_at,
             finished_at: Timestamp::now(),
+            email_domain: Some(self.settings.email_domain.clone()),
+            definition: self.settings.source.fingerprint(),
+            validators: self.fetch.validators(),
             files: files.clone(),
         };
         let name = self.shape.flow.file_name("manifest");
@@ -112,6 +169,7 @@ impl Run {
         Ok(Report {
             summary,
             snapshot,
+            unchanged: false,
             elapsed,
         })
     }

@@ -121,6 +121,22 @@ impl Source {
         }
     }
 
+    /// Tells this definition from others, secrets apart. Another version of the
+    /// program may read the same records in another way, so it counts as another one.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let Self {
+            base_url,
+            headers,
+            endpoints,
+            time_zone,
+            ..
+        } = self;
+        let version = env!("CARGO_PKG_VERSION");
+        let text = format!("{version} {base_url} {headers:?} {time_zone:?} {endpoints:?}");
+        blake3::hash(text.as_bytes()).to_hex().to_string()
+    }
+
     /// Where a path behind the base URL leads.
     #[must_use]
     pub fn url(&self, path: &str) -> Url {

@@ -6,6 +6,8 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::concurrency::{Registration, Stop};
 use crate::error::{Error, StorageError};
@@ -15,15 +17,29 @@ use super::outputs::StoredFile;
 /// Staging folders begin with this; a later run removes what a killed one left.
 const STAGING: &str = ".staging-";
 
-/// A run's hold on the data directory, and its staging folder.
+/// A run's hold on the data directory.
 ///
 /// Dropped without a commit, it leaves the directory as it was.
 pub struct Stage {
+    staging: Arc<Staging>,
+    _clean_on_stop: Registration,
+}
+
+/// The folder that a run works in, removed when the run ends and again when the
+/// last one who writes there is done.
+///
+/// The async flow drops what it no longer waits for, but work on the blocking
+/// pool goes on to its end, and may be creating a file just then.
+#[derive(Debug)]
+pub struct Staging {
     data_dir: PathBuf,
     folder: PathBuf,
+    /// Folders that were missing before the run, outermost first.
     created: Vec<PathBuf>,
-    committed: bool,
-    _clean_on_stop: Registration,
+    committed: AtomicBool,
+    /// Held while removing: whoever ends the program waits until that is done.
+    cleaning: Mutex<()>,
+    /// Locked for as long as anybody writes.
     _lock: File,
 }
 
@@ -49,25 +65,39 @@ impl Stage {
         remove_leftovers(data_dir)?;
         let folder = data_dir.join(format!("{STAGING}{run}"));
         fs::create_dir(&folder).map_err(StorageError::io("create", &folder))?;
-        let clean_on_stop = stop.on_request({
-            let folder = folder.clone();
-            // The run may be writing there still; what it adds now, its own end removes.
-            move || drop(fs::remove_dir_all(folder))
-        });
-        Ok(Self {
+        let staging = Arc::new(Staging {
             data_dir: data_dir.to_owned(),
             folder,
             created,
-            committed: false,
-            _clean_on_stop: clean_on_stop,
+            committed: AtomicBool::new(false),
+            cleaning: Mutex::default(),
             _lock: lock,
+        });
+        let clean_on_stop = stop.on_request({
+            // The run may be writing there still; what it adds now, its own end removes.
+            let staging = Arc::downgrade(&staging);
+            move || {
+                if let Some(staging) = staging.upgrade() {
+                    staging.clean();
+                }
+            }
+        });
+        Ok(Self {
+            staging,
+            _clean_on_stop: clean_on_stop,
         })
     }
 
     /// Where the run may write.
     #[must_use]
     pub fn folder(&self) -> &Path {
-        &self.folder
+        &self.staging.folder
+    }
+
+    /// For whoever writes there on their own.
+    #[must_use]
+    pub fn staging(&self) -> Arc<Staging> {
+        Arc::clone(&self.staging)
     }
 
     /// Moves `files`, which were written and synced in the staging folder, into place, and `manifest` behind them.
@@ -75,7 +105,7 @@ impl Stage {
     /// # Errors
     /// When the run was stopped, or a file cannot be moved.
     pub fn commit(
-        mut self,
+        self,
         files: Vec<StoredFile>,
         manifest: &StoredFile,
         stop: &Stop,
@@ -86,21 +116,38 @@ impl Stage {
             .chain([manifest])
             .map(|file| file.name.as_str())
             .collect();
-        let kept = self.keep_old(&names)?;
-        if let Err(error) = self.put_in_place(&names) {
-            self.put_back(&kept);
+        let kept = self.staging.keep_old(&names)?;
+        if let Err(error) = self.staging.put_in_place(&names) {
+            self.staging.put_back(&kept);
             return Err(error.into());
         }
-        self.committed = true;
+        self.staging.committed.store(true, Ordering::SeqCst);
         Ok(Snapshot {
-            data_dir: self.data_dir.clone(),
+            data_dir: self.staging.data_dir.clone(),
             files,
             manifest: manifest.name.clone(),
         })
     }
 }
 
-impl Stage {
+impl Staging {
+    /// Where it is.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Removes what the run made. Whatever cannot be removed here, the next run removes.
+    fn clean(&self) {
+        let _cleaning = self.cleaning.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = fs::remove_dir_all(&self.folder);
+        if !self.committed.load(Ordering::SeqCst) {
+            for folder in self.created.iter().rev() {
+                let _ = fs::remove_dir(folder);
+            }
+        }
+    }
+
     /// Gives each file that will be replaced a second name in the staging folder.
     fn keep_old<'n>(
         &self,
@@ -162,13 +209,14 @@ fn sync_folder(folder: &Path) -> Result<(), StorageError> {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        // Whatever cannot be removed here, the next run removes.
-        let _ = fs::remove_dir_all(&self.folder);
-        if !self.committed {
-            for folder in self.created.iter().rev() {
-                let _ = fs::remove_dir(folder);
-            }
-        }
+        // Not left to the last one who writes: the program may end before.
+        self.staging.clean();
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        self.clean();
     }
 }
 
@@ -266,6 +314,19 @@ mod tests {
         stop.request(StopReason::Interrupt);
         assert!(names(place.path()).is_empty());
         assert!(stage.commit(Vec::new(), &manifest, &stop).is_err());
+    }
+
+    #[test]
+    fn what_is_written_after_the_end_is_removed_when_the_writer_is_done() {
+        let place = tempfile::tempdir().unwrap();
+        let stage = Stage::open(place.path(), "1", &Stop::new()).unwrap();
+        let writer = stage.staging();
+        drop(stage);
+        // It was about to write when the run ended.
+        fs::create_dir_all(writer.folder()).unwrap();
+        fs::write(writer.folder().join("late"), "").unwrap();
+        drop(writer);
+        assert!(names(place.path()).is_empty());
     }
 
     #[test]

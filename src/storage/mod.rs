@@ -6,7 +6,7 @@ mod outputs;
 mod segment;
 mod spool;
 
-pub use commit::{Snapshot, Stage};
+pub use commit::{Snapshot, Stage, Staging};
 pub use outputs::{Flow, Manifest, Output, StoredFile, write_array, write_json};
 pub use segment::{Place, Segment, SegmentWriter};
 pub use spool::{Slice, Spool, SpoolSink};

@@ -1,5 +1,6 @@
 //! The files of a snapshot: their names, their form, and what the manifest says of them.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
@@ -7,6 +8,8 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::activity::{EmailDomain, Resource};
+use crate::api::Validators;
 use crate::error::StorageError;
 
 use super::segment::{SEPARATOR, Segment};
@@ -75,6 +78,15 @@ pub struct Manifest {
     pub started_at: Timestamp,
     /// When its files were about to be put in place.
     pub finished_at: Timestamp,
+    /// The domain that users were filtered by.
+    #[serde(default)]
+    pub email_domain: Option<EmailDomain>,
+    /// Tells the source's definition from others.
+    #[serde(default)]
+    pub definition: String,
+    /// What to ask the server with whether anything changed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub validators: BTreeMap<Resource, Validators>,
     /// All files of the snapshot but the manifest itself.
     pub files: Vec<StoredFile>,
 }

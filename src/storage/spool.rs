@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,7 @@ use crate::api::{Digest, Page, Position, Received, Sink, Sinks, digest};
 use crate::cutter::Cutter;
 use crate::error::{DataProcessingError, Error, StorageError};
 
+use super::commit::Staging;
 use super::segment::Place;
 
 /// How many bytes of records make a slice: enough to be worth a task, little enough to hold.
@@ -52,37 +53,75 @@ impl fmt::Display for Slice {
 
 /// Takes pages in, and sends their slices on once the page is whole.
 pub struct Spool {
-    folder: PathBuf,
+    staging: Arc<Staging>,
     forward: Forward,
+    /// Pages that are as they were in the last snapshot.
+    kept: Mutex<Vec<Page>>,
 }
 
 /// Where slices go. It may block, and fails when nobody takes them any more.
 type Forward = Arc<dyn Fn(Slice) -> Result<(), Error> + Send + Sync>;
 
 impl Spool {
-    /// Keeps pages in `folder`, which is there, and hands slices to `forward`,
+    /// Keeps pages in the staging folder and hands slices to `forward`,
     /// which may block, and fails when nobody takes them any more.
     pub fn new(
-        folder: &Path,
+        staging: Arc<Staging>,
         forward: impl Fn(Slice) -> Result<(), Error> + Send + Sync + 'static,
     ) -> Self {
         Self {
-            folder: folder.to_owned(),
+            staging,
             forward: Arc::new(forward),
+            kept: Mutex::default(),
         }
+    }
+
+    /// The pages that the server says are as they were in the last snapshot.
+    #[must_use]
+    pub fn kept(&self) -> Vec<Page> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.clone()
+    }
+
+    /// Takes the records of a page from an output file of the last snapshot.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or the page cannot be kept.
+    pub fn take_stored(&self, page: Page, file: &mut impl Read, path: &Path) -> Result<(), Error> {
+        // Whatever was wrapped around the records was not stored.
+        let page = Page {
+            records_at: Arc::default(),
+            ..page
+        };
+        let mut sink = self.open(page)?;
+        let mut piece = vec![0; 256 * 1024];
+        loop {
+            match file.read(&mut piece) {
+                Ok(0) => break,
+                Ok(length) => sink.write(&piece[..length])?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(StorageError::io("read", path)(error).into()),
+            }
+        }
+        sink.finish().map(drop)
     }
 }
 
 impl Sinks for Spool {
     type Sink = SpoolSink;
 
+    fn keep(&self, page: &Page) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push(page.clone());
+    }
+
     fn open(&self, page: Page) -> Result<SpoolSink, Error> {
         let name = format!("{}-{}.page", page.subject.resource, page.position);
-        let path = self.folder.join(&name);
+        let path = self.staging.folder().join(&name);
         // A page that is received once more starts over.
         let file = File::create(&path).map_err(StorageError::io("create", &path))?;
         Ok(SpoolSink {
-            folder: self.folder.clone(),
+            staging: Arc::clone(&self.staging),
             cutter: Cutter::of_array_at(&page.records_at),
             page,
             name,
@@ -99,7 +138,7 @@ impl Sinks for Spool {
 
 /// One page on its way to disk.
 pub struct SpoolSink {
-    folder: PathBuf,
+    staging: Arc<Staging>,
     page: Page,
     name: String,
     path: PathBuf,
@@ -190,7 +229,7 @@ impl SpoolSink {
     fn digest(&self) -> Result<Digest, StorageError> {
         let mut records = Vec::new();
         for slice in &self.whole {
-            records.extend(slice.place.read(&self.folder)?);
+            records.extend(slice.place.read(self.staging.folder())?);
         }
         Ok(digest(&records))
     }
@@ -200,12 +239,21 @@ impl SpoolSink {
 mod tests {
     use super::*;
     use crate::api::Subject;
+    use crate::concurrency::Stop;
+    use crate::storage::Stage;
     use url::Url;
 
-    fn receive(pieces: &[&[u8]]) -> (Result<Received, Error>, Vec<Slice>, tempfile::TempDir) {
+    fn receive(
+        pieces: &[&[u8]],
+    ) -> (
+        Result<Received, Error>,
+        Vec<Slice>,
+        (Stage, tempfile::TempDir),
+    ) {
         let folder = tempfile::tempdir().unwrap();
         let (sender, slices) = std::sync::mpsc::channel();
-        let spool = Spool::new(folder.path(), move |slice| {
+        let stage = Stage::open(folder.path(), "1", &Stop::new()).unwrap();
+        let spool = Spool::new(stage.staging(), move |slice| {
             sender.send(slice).unwrap();
             Ok(())
         });
@@ -223,14 +271,14 @@ mod tests {
         let mut sink = spool.open(page).unwrap();
         let written = pieces.iter().try_for_each(|piece| sink.write(piece));
         let received = written.and_then(|()| sink.finish());
-        (received, slices.try_iter().collect(), folder)
+        (received, slices.try_iter().collect(), (stage, folder))
     }
 
     #[test]
     fn a_long_page_is_cut_at_records_and_nothing_is_lost() {
         let record = format!("{{\"text\":\"{}\"}}", "x".repeat(300_000));
         let page = format!("[\n  {}\n]", [record.as_str(); 10].join(",\n  "));
-        let (received, slices, folder) =
+        let (received, slices, (stage, _folder)) =
             receive(&page.as_bytes().chunks(65_536).collect::<Vec<_>>());
         let received = received.unwrap();
         assert_eq!((received.bytes, received.records), (page.len() as u64, 10));
@@ -247,7 +295,7 @@ mod tests {
             ]
         );
         for slice in &slices {
-            let bytes = slice.place.read(folder.path()).unwrap();
+            let bytes = slice.place.read(stage.folder()).unwrap();
             let expected =
                 vec![record.as_str(); usize::try_from(slice.records).unwrap()].join(",\n  ");
             assert!(bytes == expected.as_bytes());
@@ -256,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_page_that_is_not_whole_leaves_no_slices() {
-        let (received, slices, _folder) = receive(&[b"[{\"id\":1},{"]);
+        let (received, slices, _stage) = receive(&[b"[{\"id\":1},{"]);
         let message = received.unwrap_err().to_string();
         assert_eq!(
             message,
@@ -267,7 +315,7 @@ mod tests {
 
     #[test]
     fn an_empty_array_is_a_page_without_slices() {
-        let (received, slices, _folder) = receive(&[b"[", b"]"]);
+        let (received, slices, _stage) = receive(&[b"[", b"]"]);
         assert_eq!(received.unwrap().records, 0);
         assert!(slices.is_empty());
     }

@@ -15,6 +15,8 @@ mod log;
 #[cfg(test)]
 mod printing;
 #[cfg(test)]
+mod regressions;
+#[cfg(test)]
 mod run;
 #[cfg(test)]
 mod storage;

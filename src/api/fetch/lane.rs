@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use http::HeaderMap;
+use http::header::{ETAG, LAST_MODIFIED};
+use url::Url;
 
 use crate::activity::{Id, JsonPath, Resource};
-use crate::api::Subject;
 use crate::api::paging::{Facts, Paging, PagingError, Reach};
 use crate::api::sink::{Page, Position, Received};
+use crate::api::{Subject, Validators};
 use crate::source::{Auth, Endpoint, Source};
 
 /// How many parents have pages under way at once.
@@ -33,13 +35,20 @@ pub(super) struct Lane {
     pagings: BTreeMap<u64, (Position, Paging)>,
     next_paging: u64,
     parents: VecDeque<(Position, Id)>,
+    /// How many records of the parent's resource were mapped.
+    parents_seen: u64,
     /// Whether more parents may come.
     expects_parents: bool,
+    /// How many records came, of all pages.
+    records: u64,
+    /// Of the last snapshot, to ask with; or of the answer that came, to keep.
+    validators: Option<Validators>,
+    asks_for_changes: bool,
 }
 
 impl Lane {
-    /// For a resource of a source, if the source offers it.
-    pub(super) fn new(source: &Source, resource: Resource) -> Option<Self> {
+    /// For a resource of a source, if the source offers it, as one of several that are fetched.
+    pub(super) fn new(source: &Source, resource: Resource, fetched: &[Resource]) -> Option<Self> {
         let endpoint = source.endpoints.get(&resource)?.clone();
         let mut origins = vec![source.base_url.origin()];
         origins.extend(source.allowed_origins.iter().cloned());
@@ -50,7 +59,9 @@ impl Lane {
         let mut lane = Self {
             resource,
             records_at: Arc::new(endpoint.records.clone()),
-            expects_parents: endpoint.parent.is_some(),
+            expects_parents: endpoint
+                .parent
+                .is_some_and(|parent| fetched.contains(&parent)),
             endpoint,
             source: source.clone(),
             reach: Arc::new(Reach {
@@ -60,8 +71,12 @@ impl Lane {
             pagings: BTreeMap::new(),
             next_paging: 0,
             parents: VecDeque::new(),
+            parents_seen: 0,
+            records: 0,
+            validators: None,
+            asks_for_changes: false,
         };
-        if !lane.expects_parents {
+        if lane.endpoint.parent.is_none() {
             let path = lane.endpoint.path.clone();
             lane.open(Position::default(), &path);
         }
@@ -77,7 +92,8 @@ impl Lane {
 
     /// Whether it is all in one answer.
     pub(super) fn is_single(&self) -> bool {
-        !self.expects_parents && self.pagings.values().all(|(_, paging)| !paging.is_paged())
+        self.endpoint.parent.is_none()
+            && self.pagings.values().all(|(_, paging)| !paging.is_paged())
     }
 
     pub(super) fn has_next(&self) -> bool {
@@ -148,6 +164,8 @@ impl Lane {
             digest: received.digest,
             body: &received.body,
         })?;
+        self.records += received.records;
+        self.remember(&page.subject.url, headers);
         self.close_if_done(key);
         Ok(())
     }
@@ -163,17 +181,77 @@ impl Lane {
         }
     }
 
-    pub(super) fn add_parents(&mut self, parent: Resource, slice: &Position, ids: &[Id]) {
+    pub(super) fn add_parents(
+        &mut self,
+        parent: Resource,
+        slice: &Position,
+        records: u64,
+        ids: &[Id],
+    ) {
         if self.endpoint.parent == Some(parent) {
             let positions = (0..).map(|index| slice.then(index));
             self.parents.extend(positions.zip(ids.iter().cloned()));
+            self.parents_seen += records;
         }
     }
 
-    pub(super) fn end_parents(&mut self, parent: Resource) {
-        if self.endpoint.parent == Some(parent) {
+    /// The resource and how many records it has, once all of its pages came.
+    pub(super) fn complete(&self) -> Option<(Resource, u64)> {
+        self.is_done().then_some((self.resource, self.records))
+    }
+
+    /// No more parents come when all records of a complete resource were seen.
+    pub(super) fn settle_parents(&mut self, complete: &[(Resource, u64)]) {
+        let all = |(resource, records): &(Resource, u64)| {
+            self.endpoint.parent == Some(*resource) && self.parents_seen == *records
+        };
+        if complete.iter().any(all) {
             self.expects_parents = false;
         }
+    }
+
+    pub(super) fn resource(&self) -> Resource {
+        self.resource
+    }
+
+    pub(super) fn validators(&self) -> Option<&Validators> {
+        self.validators.as_ref()
+    }
+
+    /// Will ask whether the single answer changed since the last snapshot.
+    pub(super) fn ask_for_changes(&mut self, stored: Option<Validators>) {
+        if self.is_single() {
+            self.asks_for_changes = stored.is_some();
+            self.validators = stored;
+        }
+    }
+
+    /// What to ask with at this place, if it is the one that the stored answer came from.
+    pub(super) fn asks_with(&self, url: &Url) -> Option<&Validators> {
+        self.validators
+            .as_ref()
+            .filter(|stored| self.asks_for_changes && stored.url == *url)
+    }
+
+    /// The answer did not change. Gives whether that was asked.
+    pub(super) fn keep(&mut self) -> bool {
+        if self.asks_for_changes {
+            self.pagings.clear();
+        }
+        self.asks_for_changes
+    }
+
+    /// Remembers what the next run can ask with.
+    fn remember(&mut self, url: &Url, headers: &HeaderMap) {
+        let text = |name| Some(headers.get(name)?.to_str().ok()?.to_owned());
+        let (etag, last_modified) = (text(ETAG), text(LAST_MODIFIED));
+        self.asks_for_changes = false;
+        self.validators =
+            (self.is_single() && (etag.is_some() || last_modified.is_some())).then(|| Validators {
+                url: url.clone(),
+                etag,
+                last_modified,
+            });
     }
 }
 

@@ -94,6 +94,7 @@ fn every_status_is_read_tried_again_or_given_up() {
         match found {
             Ok(Verdict::Read) => assert!(read.contains(&status), "{status}"),
             Ok(Verdict::Again(_)) => assert!(tried_again.contains(&status), "{status}"),
+            Ok(Verdict::Keep) => panic!("{status}: nothing was asked for"),
             Ok(Verdict::PastEnd) => panic!("{status} is past no end"),
             Err(ApiError::Status { attempts, .. }) => {
                 assert!(

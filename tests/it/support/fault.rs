@@ -47,7 +47,7 @@ impl Fault {
         );
         assert_eq!(outcome.status.code(), Some(code), "{name}");
         assert_eq!(outcome.stdout, "", "{name}");
-        assert_eq!(place.data(), before, "{name}");
+        place.assert_unchanged(&before);
         let log = place.log();
         let mut errors = log.lines().filter(|line| line.contains(" ERROR "));
         let logged = errors.next().is_some_and(|line| line.contains(&says));

@@ -65,6 +65,13 @@ impl Workplace {
         contents(&self.data_dir())
     }
 
+    /// # Panics
+    /// When a failed run left anything else in the data directory than what was there before.
+    #[track_caller]
+    pub(crate) fn assert_unchanged(&self, before: &BTreeMap<String, Vec<u8>>) {
+        assert_eq!(self.data(), *before);
+    }
+
     /// One file of the data directory.
     pub(crate) fn file(&self, name: &str) -> String {
         let path = self.data_dir().join(name);

@@ -1,0 +1,40 @@
+//! Fetches users, posts and comments as tasks and prints what came.
+//!
+//! `cargo run --example async_fetch` needs no network: the sample API answers.
+
+use std::sync::{Arc, mpsc};
+use std::{error::Error, time::Duration};
+
+use activity_tracker::activity::Resource::{Comments, Posts, Users};
+use activity_tracker::api::{Fetch, Policy, SharedFetch, Transport, tasks};
+use activity_tracker::concurrency::Stop;
+use activity_tracker::sample::{Sample, Server};
+use activity_tracker::source::Source;
+use activity_tracker::storage::{Spool, Stage};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let server = Server::start(&Sample::default(), 0)?;
+    fetch_all(&Source::of_shape("sample", &server.base_url())?)
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn fetch_all(source: &Source) -> Result<(), Box<dyn Error>> {
+    let fetch = Fetch::new(Policy::default(), source, &[Users, Posts, Comments], 1);
+    let transport = Transport {
+        timeout: Duration::from_secs(30),
+        proxy: false,
+    };
+    let (folder, stop) = (tempfile::tempdir()?, Stop::new());
+    let stage = Stage::open(folder.path(), "example", &stop)?;
+    let (whole, slices) = mpsc::channel();
+    // Shared, for tasks may not borrow from whoever starts them.
+    let spool = Arc::new(Spool::new(stage.staging(), move |slice| {
+        let _ = whole.send(slice); // the receiver outlives the fetch
+        Ok(())
+    }));
+    tasks::fetch(&SharedFetch::new(fetch), &transport, spool, &stop, ()).await?;
+    for slice in slices.try_iter() {
+        println!("{slice}");
+    }
+    Ok(())
+}

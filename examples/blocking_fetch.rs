@@ -1,0 +1,40 @@
+//! Fetches users and posts on threads and prints each user's name.
+//!
+//! `cargo run --example blocking_fetch` needs no network: the sample API answers.
+
+use std::{error::Error, sync::mpsc, time::Duration};
+
+use activity_tracker::activity::Resource::{Posts, Users};
+use activity_tracker::activity::{User, map};
+use activity_tracker::api::{Fetch, Policy, SharedFetch, Transport, blocking};
+use activity_tracker::concurrency::Stop;
+use activity_tracker::sample::{Sample, Server};
+use activity_tracker::source::Source;
+use activity_tracker::storage::{Spool, Stage};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let server = Server::start(&Sample::default(), 0)?;
+    let source = Source::of_shape("sample", &server.base_url())?;
+    let fetch = Fetch::new(Policy::default(), &source, &[Users, Posts], 1);
+    let transport = Transport {
+        timeout: Duration::from_secs(30),
+        proxy: false,
+    };
+
+    // Answers are kept in a folder; one that is whole is announced in slices.
+    let (folder, stop) = (tempfile::tempdir()?, Stop::new());
+    let stage = Stage::open(folder.path(), "example", &stop)?;
+    let (whole, slices) = mpsc::channel();
+    let spool = Spool::new(stage.staging(), move |slice| {
+        let _ = whole.send(slice); // the receiver outlives the fetch
+        Ok(())
+    });
+    blocking::fetch(&SharedFetch::new(fetch), &transport, &spool, &stop, &())?;
+
+    for users in slices.try_iter().filter(|slice| slice.resource == Users) {
+        for user in map::<User>(&users.place.read(stage.folder())?) {
+            println!("{}", user?.name);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! A fetch under way: the state machine, and those who wait for it to change.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
+use crate::activity::{Id, Resource};
+
+use super::{Fetch, Position, Validators};
+
+/// A [`Fetch`] that a driver's threads or tasks share, with each other and with
+/// whoever has news for it.
+pub struct SharedFetch {
+    fetch: Mutex<Fetch>,
+    /// For threads.
+    changed: Condvar,
+    /// For tasks.
+    notify: Notify,
+}
+
+impl SharedFetch {
+    /// Makes a fetch ready to be driven.
+    #[must_use]
+    pub fn new(fetch: Fetch) -> Arc<Self> {
+        Arc::new(Self {
+            fetch: Mutex::new(fetch),
+            changed: Condvar::new(),
+            notify: Notify::new(),
+        })
+    }
+
+    /// Tells that some records of a resource were mapped: others may be asked for by their ids.
+    ///
+    /// `slice` is where they stand, `records` how many they are, and `ids` those of them that mapped.
+    pub fn parents(&self, parent: Resource, slice: &Position, records: u64, ids: &[Id]) {
+        self.lock().parents(parent, slice, records, ids);
+        self.wake();
+    }
+
+    /// What the next run can ask with whether anything changed, by resource.
+    #[must_use]
+    pub fn validators(&self) -> BTreeMap<Resource, Validators> {
+        self.lock().validators()
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Fetch> {
+        // The machine is in order between calls, whoever panicked.
+        self.fetch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has everybody look again who waits for a change.
+    pub(super) fn wake(&self) {
+        // Whoever is between looking and waiting holds the lock: after it is
+        // free, nobody is.
+        drop(self.lock());
+        self.changed.notify_all();
+        self.notify.notify_waiters();
+    }
+
+    /// Blocks until something changes, or until a time.
+    pub(super) fn wait<'l>(
+        &self,
+        fetch: MutexGuard<'l, Fetch>,
+        until: Option<Instant>,
+    ) -> MutexGuard<'l, Fetch> {
+        match until {
+            None => self
+                .changed
+                .wait(fetch)
+                .unwrap_or_else(PoisonError::into_inner),
+            Some(until) => {
+                let time = until.saturating_duration_since(Instant::now());
+                let waited = self.changed.wait_timeout(fetch, time);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        }
+    }
+
+    /// Becomes ready when something changes.
+    pub(super) fn change(&self) -> Notified<'_> {
+        self.notify.notified()
+    }
+}

@@ -1,0 +1,116 @@
+//! The last snapshot of a flow: what a server that says "not modified" refers to.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tracing::{debug, info};
+
+use crate::activity::{EmailDomain, Resource, Summary};
+use crate::api::Validators;
+use crate::error::{Error, StorageError};
+use crate::settings::Settings;
+use crate::storage::{Flow, Manifest, Snapshot, Spool, StoredFile};
+
+/// A snapshot that is whole and of the same source, so that its records may be kept.
+#[derive(Clone)]
+pub(super) struct Previous(Arc<Inner>);
+
+struct Inner {
+    data_dir: PathBuf,
+    manifest: Manifest,
+    summary: Summary,
+}
+
+impl Previous {
+    /// Looks for the last snapshot of `flow`. One that is damaged, or of another
+    /// definition, is as good as none: everything is fetched then.
+    pub(super) fn find(settings: &Settings, flow: Flow) -> Option<Self> {
+        if settings.fresh {
+            return None;
+        }
+        let data_dir = settings.data_dir.clone();
+        let manifest: Manifest = read_json(&data_dir.join(flow.file_name("manifest")))?;
+        if manifest.definition != settings.source.fingerprint() {
+            debug!("the last snapshot is of another source");
+            return None;
+        }
+        let damaged = manifest
+            .files
+            .iter()
+            .find(|file| !is_whole(&data_dir, file));
+        if let Some(file) = damaged {
+            info!(
+                file = file.name,
+                "the last snapshot is damaged; nothing of it is kept"
+            );
+            return None;
+        }
+        let summary = read_json(&data_dir.join(flow.file_name("summary")))?;
+        Some(Self(Arc::new(Inner {
+            data_dir,
+            manifest,
+            summary,
+        })))
+    }
+
+    /// What to ask with whether anything changed.
+    pub(super) fn validators(&self) -> BTreeMap<Resource, Validators> {
+        self.0.manifest.validators.clone()
+    }
+
+    /// Whether the snapshot is what a run would give that keeps all of its `fetched` resources.
+    pub(super) fn stands(&self, spool: &Spool, fetched: usize, email_domain: &EmailDomain) -> bool {
+        spool.kept().len() == fetched && self.0.manifest.email_domain.as_ref() == Some(email_domain)
+    }
+
+    /// Puts the records of kept pages into the spool, as if they had been fetched.
+    pub(super) fn restore(&self, spool: &Spool) -> Result<(), Error> {
+        for page in spool.kept() {
+            let name = self.0.manifest.flow.file_name(page.subject.resource.name());
+            let path = self.0.data_dir.join(name);
+            let mut file = File::open(&path).map_err(StorageError::io("open", &path))?;
+            spool.take_stored(page, &mut file, &path)?;
+        }
+        Ok(())
+    }
+
+    /// The snapshot and its summary.
+    pub(super) fn report(&self) -> (Snapshot, Summary) {
+        let Inner {
+            data_dir,
+            manifest,
+            summary,
+        } = &*self.0;
+        let snapshot = Snapshot {
+            data_dir: data_dir.clone(),
+            files: manifest.files.clone(),
+            manifest: manifest.flow.file_name("manifest"),
+        };
+        (snapshot, summary.clone())
+    }
+
+    /// The run that it came from.
+    pub(super) fn run(&self) -> &str {
+        &self.0.manifest.run
+    }
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
+    let bytes = fs::read(path).ok()?;
+    serde_json::from_slice(&bytes)
+        .inspect_err(|error| debug!(path = %path.display(), %error, "cannot be read"))
+        .ok()
+}
+
+/// Whether a file is as its manifest says.
+fn is_whole(data_dir: &Path, file: &StoredFile) -> bool {
+    let check = || {
+        let mut hasher = blake3::Hasher::new();
+        let mut stored = File::open(data_dir.join(&file.name)).ok()?;
+        let bytes = std::io::copy(&mut stored, &mut hasher).ok()?;
+        Some(bytes == file.bytes && hasher.finalize().to_hex().as_str() == file.blake3)
+    };
+    check().unwrap_or_default()
+}
