@@ -21,6 +21,7 @@ use crate::activity::{Id, Resource};
 use crate::error::ApiError;
 use crate::source::Source;
 
+use super::paging::Outlook;
 use super::rate::{self, Limiter};
 use super::request::{Requests, add_conditions, redirect_target};
 use super::retry::{self, Now, Policy};
@@ -344,6 +345,20 @@ impl Fetch {
             attempts,
             cause,
         })
+    }
+
+    /// Wants no more than the first page of each resource, to see what is there.
+    pub fn only_first_pages(&mut self) {
+        for lane in &mut self.lanes {
+            lane.only_first_page();
+        }
+    }
+
+    /// What the first pages said about the others, if only those were wanted.
+    #[must_use]
+    pub fn outlook(&self) -> BTreeMap<Resource, Outlook> {
+        let known = |lane: &Lane| Some((lane.resource(), lane.outlook()?));
+        self.lanes.iter().filter_map(known).collect()
     }
 
     /// Asks with these whether the single answers of the last snapshot changed.

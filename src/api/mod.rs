@@ -30,7 +30,7 @@ use crate::activity::Resource;
 
 pub use body::Body;
 pub use fetch::{Ask, Fetch, Step, Ticket, Verdict};
-pub use paging::PagingError;
+pub use paging::{Outlook, PagingError};
 pub use retry::{Now, Policy};
 pub use shared::SharedFetch;
 pub use sink::{Event, Observer, Page, Position, Received, Sink, Sinks};

@@ -7,6 +7,8 @@
 //! A short page is never taken for the last one: servers clamp the page size
 //! they are asked for without saying so.
 
+mod address;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -18,6 +20,10 @@ use crate::activity::JsonPath;
 use crate::source::{Endpoint, Locator, Pagination};
 
 use super::{Digest, link};
+
+use address::{LinkRange, fingerprint, link_range, set_parameter};
+
+pub(super) use address::remove_parameter;
 
 /// Empty pages in a row, each with a link to a further one, until it is taken for the end.
 const EMPTY_PAGES: u32 = 3;
@@ -108,15 +114,19 @@ pub(super) struct Paging {
     empty_in_a_row: u32,
     asked_urls: HashSet<u128>,
     digests: HashSet<Digest>,
+    /// Set when only the first page is wanted: what it says about the others.
+    outlook: Option<Outlook>,
 }
 
-/// Pages whose URLs differ in one number.
-#[derive(Clone, Debug)]
-struct LinkRange {
-    url: Url,
-    parameter: String,
-    /// The parameter's value less the page's number.
-    shift: u64,
+/// What the first page says about all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outlook {
+    /// How many records there are, where the server tells.
+    pub total: Option<u64>,
+    /// How many pages there are, where that is known ahead.
+    pub pages: Option<u64>,
+    /// Whether there are more than were asked for.
+    pub more: bool,
 }
 
 impl Paging {
@@ -141,7 +151,18 @@ impl Paging {
             empty_in_a_row: 0,
             asked_urls: HashSet::new(),
             digests: HashSet::new(),
+            outlook: None,
         }
+    }
+
+    /// Wants no more than the first page, to see what is there.
+    pub(super) fn only_first(&mut self) {
+        self.outlook = Some(Outlook::default());
+    }
+
+    /// What the first page said about the others, if only that was wanted.
+    pub(super) fn outlook(&self) -> Option<Outlook> {
+        self.outlook
     }
 
     /// Whether there may be more than one page.
@@ -197,12 +218,7 @@ impl Paging {
             }
             Pagination::Link => {
                 if let Some(range) = self.range.as_ref().filter(|_| number > 0) {
-                    url = range.url.clone();
-                    set_parameter(
-                        &mut url,
-                        &range.parameter,
-                        &(range.shift + number).to_string(),
-                    );
+                    url = range.url(number);
                 }
             }
             Pagination::None | Pagination::Cursor { .. } | Pagination::Next { .. } => {}
@@ -247,6 +263,18 @@ impl Paging {
             self.total = Some(total);
         }
         self.look_ahead(facts)?;
+        if self.outlook.is_some() {
+            let more = self.upto > self.asked;
+            let by_number = self.range.as_ref().map(|_| self.upto);
+            let pages = self.known_pages(&facts).or(by_number);
+            self.outlook = Some(Outlook {
+                total: self.total,
+                pages: if more { pages } else { Some(self.asked) },
+                more,
+            });
+            self.upto = self.asked;
+            return Ok(());
+        }
         if self.is_done() {
             self.reconcile()
         } else {
@@ -365,36 +393,6 @@ impl Paging {
     }
 }
 
-/// Sees whether the second page and the last one differ in a page number only.
-///
-/// Offsets look alike but count otherwise, so the parameter must be named after pages.
-fn link_range(next: &Url, last: &Url) -> Option<(LinkRange, u64)> {
-    let base = |url: &Url| {
-        let mut url = url.clone();
-        url.set_query(None);
-        url
-    };
-    let pairs = |url: &Url| url.query_pairs().into_owned().collect::<Vec<_>>();
-    let (from, to) = (pairs(next), pairs(last));
-    if base(next) != base(last) || from.len() != to.len() {
-        return None;
-    }
-    let mut differing = from.iter().zip(&to).filter(|(a, b)| a != b);
-    let ((name, second), (same_name, last)) = differing.next()?;
-    let (second, last): (u64, u64) = (second.parse().ok()?, last.parse().ok()?);
-    let by_page = name.to_ascii_lowercase().contains("page") && name == same_name;
-    if differing.next().is_some() || !by_page || !(1..=2).contains(&second) || last < second {
-        return None;
-    }
-    let shift = second - 1;
-    let range = LinkRange {
-        url: next.clone(),
-        parameter: name.clone(),
-        shift,
-    };
-    Some((range, last - shift + 1))
-}
-
 fn number_at(at: &Locator, facts: &Facts<'_>) -> Option<u64> {
     match at {
         Locator::Header(name) => facts.headers.get(name)?.to_str().ok()?.trim().parse().ok(),
@@ -412,32 +410,6 @@ fn text_at(at: &JsonPath, body: &Value) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
-}
-
-/// Puts a parameter into a query, in the place of one of that name.
-fn set_parameter(url: &mut Url, name: &str, value: &str) {
-    remove_parameter(url, name);
-    url.query_pairs_mut().append_pair(name, value);
-}
-
-/// Takes a parameter out of a query, where it has it.
-pub(super) fn remove_parameter(url: &mut Url, name: &str) {
-    if url.query_pairs().any(|(known, _)| known == name) {
-        let others: Vec<_> = url
-            .query_pairs()
-            .into_owned()
-            .filter(|(known, _)| known != name)
-            .collect();
-        url.query_pairs_mut().clear().extend_pairs(&others);
-        if others.is_empty() {
-            url.set_query(None);
-        }
-    }
-}
-
-/// Enough of a URL to tell it from others.
-fn fingerprint(url: &Url) -> u128 {
-    super::digest(url.as_str().as_bytes())
 }
 
 #[cfg(test)]

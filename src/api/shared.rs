@@ -9,7 +9,7 @@ use tokio::sync::futures::Notified;
 
 use crate::activity::{Id, Resource};
 
-use super::{Fetch, Position, Validators};
+use super::{Fetch, Outlook, Position, Validators};
 
 /// A [`Fetch`] that a driver's threads or tasks share, with each other and with
 /// whoever has news for it.
@@ -44,6 +44,12 @@ impl SharedFetch {
     #[must_use]
     pub fn validators(&self) -> BTreeMap<Resource, Validators> {
         self.lock().validators()
+    }
+
+    /// What the first pages said about the others, if only those were wanted.
+    #[must_use]
+    pub fn outlook(&self) -> BTreeMap<Resource, Outlook> {
+        self.lock().outlook()
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Fetch> {

@@ -8,7 +8,7 @@ use http::header::{ETAG, LAST_MODIFIED};
 use url::Url;
 
 use crate::activity::{Id, JsonPath, Resource};
-use crate::api::paging::{Facts, Paging, PagingError, Reach};
+use crate::api::paging::{Facts, Outlook, Paging, PagingError, Reach};
 use crate::api::sink::{Page, Position, Received};
 use crate::api::{Subject, Validators};
 use crate::source::{Auth, Endpoint, Source};
@@ -208,6 +208,20 @@ impl Lane {
         if complete.iter().any(all) {
             self.expects_parents = false;
         }
+    }
+
+    /// Children are left out: they need the records of their parents.
+    pub(super) fn only_first_page(&mut self) {
+        self.expects_parents = false;
+        for (_, paging) in self.pagings.values_mut() {
+            paging.only_first();
+        }
+    }
+
+    pub(super) fn outlook(&self) -> Option<Outlook> {
+        self.pagings
+            .values()
+            .find_map(|(_, paging)| paging.outlook())
     }
 
     pub(super) fn resource(&self) -> Resource {

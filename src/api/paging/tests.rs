@@ -458,6 +458,55 @@ fn a_last_page_that_has_moved_on_is_followed() {
     assert_eq!((asked.len(), outcome), (4, Ok(())));
 }
 
+#[test]
+fn the_first_page_alone_tells_what_is_there() {
+    let look = |endpoint: Endpoint, answer: Answer| {
+        let mut paging = paging(endpoint);
+        paging.only_first();
+        let (number, url) = paging.take_next().unwrap();
+        let headers = answer
+            .headers
+            .iter()
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_str(value).unwrap(),
+                )
+            })
+            .collect();
+        let facts = Facts {
+            number,
+            url: &url,
+            headers: &headers,
+            records: answer.records,
+            digest: None,
+            body: &answer.body,
+        };
+        paging.received(facts).unwrap();
+        assert!(paging.is_done());
+        let Outlook { total, pages, more } = paging.outlook().unwrap();
+        (total, pages, more)
+    };
+    let by_link = |last| records(10).header("link", &linked(Some("/posts?page=2"), last));
+    assert_eq!(
+        look(endpoint(Pagination::None), records(10)),
+        (None, Some(1), false)
+    );
+    assert_eq!(
+        look(with_total(by_page()), records(10).header("x-total", &95)),
+        (Some(95), Some(10), true)
+    );
+    assert_eq!(look(by_page(), records(10)), (None, None, true));
+    assert_eq!(
+        look(endpoint(Pagination::Link), by_link(Some("/posts?page=7"))),
+        (None, Some(7), true)
+    );
+    assert_eq!(
+        look(endpoint(Pagination::Link), by_link(None)),
+        (None, None, true)
+    );
+}
+
 proptest! {
     /// Whatever order known pages arrive in, the outcome is the same.
     #[test]
