@@ -33,3 +33,8 @@ pub use error::{ApiError, DataProcessingError, Error, StorageError};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The code of the page for learners, compiled by the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/concepts.md")]
+struct Concepts;

@@ -13,6 +13,8 @@ mod json_server;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
+mod parity;
+#[cfg(test)]
 mod printing;
 #[cfg(test)]
 mod regressions;
