@@ -19,7 +19,7 @@ use crate::settings::Settings;
 use crate::storage::{Flow, Output, Slice, Spool};
 
 use super::reduction::Reduction;
-use super::work::Workbench;
+use super::work::{Done, Refusal, Workbench};
 use super::{Fetched, Report, Run, Shape};
 
 /// What the async flow fetches and stores.
@@ -85,7 +85,8 @@ async fn fetch_and_process(
     run: &Run,
     observer: &SharedObserver,
 ) -> Result<(Fetched, Reduction), Error> {
-    let (slices_in, slices) = mpsc::channel(WAITING);
+    let (slices_in, mut slices) = mpsc::channel(WAITING);
+    let mut working = JoinSet::new();
     let spool = Spool::new(run.stage.staging(), move |slice| {
         slices_in
             .blocking_send(slice)
@@ -99,13 +100,23 @@ async fn fetch_and_process(
         let settle = run.settling();
         off_runtime(move || settle(&spool)).await
     };
-    tokio::try_join!(fetching, process(run, slices, observer))
+    let processing = process(run, &mut slices, &mut working, observer);
+    let outcome = tokio::try_join!(fetching, processing);
+    // Blocking work cannot be dropped. It ends soon, for its other side is gone: once every sink
+    // has let go of its sender and the last slice is done, nobody writes any more.
+    while slices.recv().await.is_some() {}
+    while working.join_next().await.is_some() {}
+    outcome
 }
+
+/// A slice, and what came of it.
+type Processed = (Slice, Result<Done, Refusal>);
 
 /// Steps 3 and 4: a few slices at a time on the blocking pool, each reduced when it is done.
 async fn process(
     run: &Run,
-    mut slices: mpsc::Receiver<Slice>,
+    slices: &mut mpsc::Receiver<Slice>,
+    working: &mut JoinSet<Processed>,
     observer: &SharedObserver,
 ) -> Result<Reduction, Error> {
     let bench = Arc::new(Workbench {
@@ -113,7 +124,6 @@ async fn process(
         email_domain: run.settings.email_domain.clone(),
     });
     let mut reduction = Reduction::default();
-    let mut working = JoinSet::new();
     loop {
         tokio::select! {
             Some(slice) = slices.recv(), if working.len() < run.settings.workers.get() => {

@@ -253,7 +253,7 @@ fn refusing_port() -> io::Result<(socket2::Socket, u16)> {
 fn both_flows_tell_a_refused_connection_from_an_unknown_host() {
     let (_taken, port) = refusing_port().expect("a port");
     let dead = redirect(&format!("http://127.0.0.1:{port}/users"));
-    let unknown = redirect("http://nobody.invalid/users");
+    let unknown = redirect(&format!("http://{}.invalid/users", "a".repeat(64)));
     let refused = "cannot fetch users from {url}/users: no connection (5 attempts)";
     let unresolved =
         "cannot fetch users from {url}/users: the host name cannot be resolved (2 attempts)";
