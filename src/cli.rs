@@ -5,15 +5,18 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use activity_tracker::activity::EmailDomain;
+use activity_tracker::activity::{EmailDomain, Resource};
 use activity_tracker::api::{Policy, Transport};
 use activity_tracker::error::{Error, StorageError};
 use activity_tracker::flow;
 use activity_tracker::sample::{Sample, Server};
 use activity_tracker::settings::Settings;
-use activity_tracker::source::{SAMPLE, Source};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::{Host, Url};
+
+use crate::source_argument;
+use crate::sources::SourcesArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -39,6 +42,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Fetch, process and store once
     Run(RunArgs),
+    /// List the built-in sources, show one, or print the schema of source files
+    Sources(SourcesArgs),
     /// Serve the embedded sample API for trying things out
     SampleApi(SampleApiArgs),
     /// Process slices given on standard input (what `run` starts its workers with)
@@ -53,10 +58,19 @@ pub(crate) enum Command {
     reason = "each is a flag that a person may type"
 )]
 pub(crate) struct RunArgs {
-    /// `jsonplaceholder`, `sample` (embedded, needs no network), or the base
-    /// URL of an API of the same shape
+    /// A built-in source (`activity-tracker sources` lists them), the path of a
+    /// source file (`./forum.toml`), or the base URL of an API of JSONPlaceholder's
+    /// shape
     #[arg(default_value = "jsonplaceholder")]
     source: String,
+
+    /// Fill in a placeholder of the source: `repo=owner/name`; as often as there are some
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = source_argument::var)]
+    vars: Vec<(String, String)>,
+
+    /// Only these resources of the source: `users,posts` [default: all that it offers]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = resource_names())]
+    resources: Option<Vec<Resource>>,
 
     /// Take the async flow: comments too, into files of its own (`*_async.json`)
     #[arg(long = "async")]
@@ -194,18 +208,11 @@ pub(crate) struct WorkerArgs {
 impl RunArgs {
     /// The settings, and the sample API where that is the source; it serves until dropped.
     pub(crate) fn settings(&self) -> Result<(Settings, Option<Server>), Error> {
-        let usage =
-            |error: activity_tracker::source::InvalidSource| Error::Usage(error.to_string());
-        let (source, server) = if self.source == SAMPLE {
-            let server = Server::start(&Sample::default(), 0)
-                .map_err(|cause| Error::Sample { port: 0, cause })?;
-            (
-                Source::of_shape(SAMPLE, &server.base_url()).map_err(usage)?,
-                Some(server),
-            )
-        } else {
-            (Source::named(&self.source).map_err(usage)?, None)
-        };
+        let vars = self.vars.iter().cloned().collect();
+        let (mut source, server) = source_argument::load(&self.source, vars)?;
+        if let Some(wanted) = &self.resources {
+            source = source.only(wanted)?;
+        }
         let cores = || available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let settings = Settings {
             data_dir: self.data_dir.clone(),
@@ -264,6 +271,15 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
     }
+}
+
+/// Takes the names of resources, and names them to whoever gives another.
+fn resource_names() -> impl TypedValueParser<Value = Resource> {
+    let all = [Resource::Users, Resource::Posts, Resource::Comments];
+    PossibleValuesParser::new(all.map(Resource::name)).try_map(move |name| {
+        let named = all.into_iter().find(|resource| resource.name() == name);
+        named.ok_or("unknown resource")
+    })
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

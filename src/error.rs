@@ -14,6 +14,7 @@ use http::StatusCode;
 use crate::activity::{Reject, Resource};
 use crate::api::{PagingError, Subject, TransportError};
 use crate::cutter::CutError;
+use crate::source::InvalidSource;
 use crate::text::{Printable, count};
 
 /// Anything that ends a run before it is done.
@@ -43,6 +44,9 @@ pub enum Error {
     /// The async runtime could not be started.
     #[error("cannot start the async runtime: {0}")]
     Runtime(#[source] io::Error),
+    /// There is no source to run against.
+    #[error(transparent)]
+    Source(#[from] InvalidSource),
     /// What was asked for makes no sense.
     #[error("{0}")]
     Usage(String),
@@ -82,7 +86,7 @@ impl Error {
             | Self::Print(_)
             | Self::Runtime(_)
             | Self::Stopped(StopReason::Failure) => 1,
-            Self::Usage(_) => 2,
+            Self::Source(_) | Self::Usage(_) => 2,
             Self::Api(_) => 3,
             Self::Data(_) => 4,
             Self::Storage(_) => 5,
@@ -99,7 +103,11 @@ impl Error {
             Self::Data(error) => Some(error.hint().to_owned()),
             Self::Storage(error) => error.hint(),
             Self::Sample { .. } => Some("choose another port with --port".to_owned()),
-            Self::Print(_) | Self::Runtime(_) | Self::Usage(_) | Self::Stopped(_) => None,
+            Self::Print(_)
+            | Self::Runtime(_)
+            | Self::Source(_)
+            | Self::Usage(_)
+            | Self::Stopped(_) => None,
         }
     }
 }

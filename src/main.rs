@@ -1,10 +1,13 @@
 //! The command line: parse, start the log, run, exit code.
 
 mod cli;
+mod diagnostics;
 mod logger;
 mod progress;
 mod report;
 mod signals;
+mod source_argument;
+mod sources;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,6 +24,7 @@ use progress::Progress;
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => run(&args),
+        Command::Sources(args) => sources::print(&args),
         Command::SampleApi(args) => sample_api(&args),
         Command::Worker(args) => return worker(args),
     };

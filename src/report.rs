@@ -6,12 +6,14 @@ use std::io::{self, Write};
 use activity_tracker::activity::UserPosts;
 use activity_tracker::error::{Error, chain};
 use activity_tracker::flow::Report;
+use activity_tracker::source::InvalidSource;
 use activity_tracker::text::{Printable, count, excerpt};
+use annotate_snippets::Renderer;
 use anstyle::{AnsiColor, Style};
 use indicatif::DecimalBytes;
 
 use crate::cli::RunArgs;
-use crate::signals;
+use crate::{diagnostics, signals};
 
 /// How many users the summary names.
 const MOST_ACTIVE: usize = 5;
@@ -122,6 +124,12 @@ pub(crate) fn print_error(error: &Error) {
         return;
     }
     let mut out = anstream::stderr().lock();
+    if let Error::Source(InvalidSource::Mistake(mistake)) = error {
+        // anstream takes the colours out again where they are not wanted.
+        let shown = diagnostics::render(mistake, &Renderer::styled());
+        let _ = writeln!(out, "{shown}");
+        return;
+    }
     // stderr may be closed; the exit code tells all the same.
     let _ = writeln!(
         out,

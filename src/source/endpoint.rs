@@ -1,5 +1,7 @@
 //! How one resource of an API is asked for, page by page.
 
+use std::collections::BTreeMap;
+
 use http::HeaderName;
 
 use crate::activity::{FieldMap, JsonPath, Resource};
@@ -72,4 +74,13 @@ pub enum Locator {
     Header(HeaderName),
     /// In the body.
     Body(JsonPath),
+}
+
+/// Users that an API does not list: those whom its posts and comments have inside as their authors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authors {
+    /// Where in a record of each resource its author is.
+    pub within: BTreeMap<Resource, JsonPath>,
+    /// Which fields of an author mean what.
+    pub fields: FieldMap,
 }

@@ -1,7 +1,22 @@
 //! Sources: what an API is called, where it lives and what it offers.
 
+mod base_url;
+mod built_in;
+mod check;
+mod cover;
+mod credentials;
 mod endpoint;
+mod fields;
+mod form;
+mod mistake;
+mod pagination;
+#[cfg(test)]
+mod schema;
 mod secret;
+mod source_file;
+mod surroundings;
+mod template;
+mod values;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,10 +24,14 @@ use std::fmt;
 use http::HeaderMap;
 use url::{Origin, Url};
 
-use crate::activity::{Field, FieldMap, FieldPath, JsonPath, Resource};
+use crate::activity::Resource;
 
-pub use endpoint::{Endpoint, Locator, Pagination};
+pub use built_in::{BUILT_IN, BuiltIn};
+pub use endpoint::{Authors, Endpoint, Locator, Pagination};
+pub use mistake::Mistake;
 pub use secret::{Auth, Rate, Secret};
+pub use source_file::{SCHEMA, SourceFile, Var, Vars};
+pub use surroundings::{Nowhere, Surroundings};
 
 /// The description of one API, validated and with its secrets in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,16 +52,24 @@ pub struct Source {
     pub time_zone: jiff::tz::TimeZone,
     /// What it offers.
     pub endpoints: BTreeMap<Resource, Endpoint>,
+    /// Where its users come from, if it does not offer them as a resource.
+    pub authors: Option<Authors>,
 }
 
-/// Why a text does not name a source.
+/// Why there is no source to run against.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSource {
-    /// Neither a built-in name nor a URL.
+    /// Neither a built-in name, a URL nor a file.
     #[error(
-        "unknown source `{0}`: expected `jsonplaceholder`, `sample` or a base URL that begins with http:// or https://"
+        "unknown source `{name}`: expected the name of a built-in one (`activity-tracker sources`), the path of a source file, or a base URL that begins with http:// or https://{}",
+        meant(nearest.as_deref())
     )]
-    Unknown(String),
+    Unknown {
+        /// What was given.
+        name: String,
+        /// The built-in source that may have been meant.
+        nearest: Option<String>,
+    },
     /// A URL that is not one.
     #[error("`{text}` is not a base URL: {reason}")]
     Url {
@@ -51,6 +78,56 @@ pub enum InvalidSource {
         /// What is wrong with it.
         reason: String,
     },
+    /// A mistake in a source file.
+    #[error("{0}")]
+    Mistake(Box<Mistake>),
+    /// A placeholder that was not filled in.
+    #[error("source `{source_name}` needs `{name}` ({description}): add --var {name}=…")]
+    MissingVar {
+        /// Which source.
+        source_name: String,
+        /// Which placeholder.
+        name: String,
+        /// What it is.
+        description: String,
+    },
+    /// A value for a placeholder that there is not.
+    #[error("source `{source_name}` has no placeholder `{name}`: it has {known}{}", meant(nearest.as_deref()))]
+    UnknownVar {
+        /// Which source.
+        source_name: String,
+        /// What was given.
+        name: String,
+        /// The placeholders that there are.
+        known: String,
+        /// The placeholder that may have been meant.
+        nearest: Option<String>,
+    },
+    /// A resource that was asked for and is not offered.
+    #[error("source `{source_name}` has no {resource}: it offers {offered}")]
+    NotOffered {
+        /// Which source.
+        source_name: String,
+        /// What was asked for.
+        resource: Resource,
+        /// What there is.
+        offered: String,
+    },
+    /// A resource that cannot be had without another.
+    #[error("source `{source_name}` gives {resource} by way of its {parent}: ask for {parent} too")]
+    WithoutParent {
+        /// Which source.
+        source_name: String,
+        /// What was asked for.
+        resource: Resource,
+        /// What it takes.
+        parent: Resource,
+    },
+}
+
+fn meant(name: Option<&str>) -> String {
+    name.map(|name| format!("; did you mean `{name}`?"))
+        .unwrap_or_default()
 }
 
 /// The name of the embedded sample API.
@@ -60,9 +137,10 @@ impl Source {
     /// JSONPlaceholder, the default.
     ///
     /// # Errors
-    /// Never in practice: the built-in URL is well-formed.
+    /// Never in practice: a test reads the built-in file.
     pub fn jsonplaceholder() -> Result<Self, InvalidSource> {
-        Self::of_shape("jsonplaceholder", "https://jsonplaceholder.typicode.com")
+        let file = BuiltIn::named("jsonplaceholder")?.file()?;
+        file.resolve(&Vars::new(), &Nowhere)
     }
 
     /// An API of JSONPlaceholder's shape under a name of its own.
@@ -70,54 +148,89 @@ impl Source {
     /// # Errors
     /// When `base` is not an http(s) URL, or carries credentials, a query or a fragment.
     pub fn of_shape(name: &str, base: &str) -> Result<Self, InvalidSource> {
-        let invalid = |shown: &str, reason: &str| InvalidSource::Url {
-            text: shown.to_owned(),
-            reason: reason.to_owned(),
-        };
-        let url = Url::parse(base).map_err(|error| invalid(base, &error.to_string()))?;
-        if !url.username().is_empty() || url.password().is_some() {
-            // Not shown back: what was typed has a secret in it.
-            return Err(invalid(
-                "http://…@…",
-                "credentials in a URL end up in logs and are not taken",
-            ));
-        }
-        match url.scheme() {
-            "http" | "https" => {}
-            other => {
-                return Err(invalid(
-                    base,
-                    &format!("expected http or https, found {other}"),
-                ));
-            }
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(invalid(
-                base,
-                "a base URL has neither a query nor a fragment",
-            ));
-        }
+        let base_url = base_url::read(base).map_err(|bad| InvalidSource::Url {
+            text: bad.shown,
+            reason: bad.reason,
+        })?;
         Ok(Self {
             name: name.to_owned(),
-            base_url: url,
-            headers: HeaderMap::new(),
-            auth: Auth::None,
-            rate: None,
-            allowed_origins: Vec::new(),
-            time_zone: jiff::tz::TimeZone::UTC,
-            endpoints: placeholder_endpoints(),
+            base_url,
+            ..Self::jsonplaceholder()?
         })
     }
 
-    /// The source that a person named: a built-in one or a base URL.
+    /// The source of a name that says it all: `jsonplaceholder`, or the base URL of an API of its shape.
     ///
     /// # Errors
-    /// When it is neither. `sample` is for the caller to start and describe.
+    /// When it is neither. Other built-in sources, and files, take more than a name:
+    /// see [`BuiltIn::named`] and [`SourceFile::parse`].
     pub fn named(text: &str) -> Result<Self, InvalidSource> {
-        match text {
-            "jsonplaceholder" => Self::jsonplaceholder(),
-            url if url.contains("://") => Self::of_shape(url.trim_end_matches('/'), url),
-            other => Err(InvalidSource::Unknown(other.to_owned())),
+        if text.contains("://") {
+            return Self::of_shape(text.trim_end_matches('/'), text);
+        }
+        BuiltIn::named(text)?
+            .file()?
+            .resolve(&Vars::new(), &Nowhere)
+    }
+
+    /// The source with these resources and no others.
+    ///
+    /// # Errors
+    /// When one of them is not offered, or cannot be had without one that is left out.
+    pub fn only(mut self, wanted: &[Resource]) -> Result<Self, InvalidSource> {
+        let source_name = || self.name.clone();
+        let authors = self.authors.as_ref().map(|_| Resource::Users);
+        let offers = |resource: Resource| {
+            self.endpoints.contains_key(&resource) || authors == Some(resource)
+        };
+        if let Some(resource) = wanted.iter().copied().find(|wanted| !offers(*wanted)) {
+            let offered: Vec<_> = [Resource::Users, Resource::Posts, Resource::Comments]
+                .into_iter()
+                .filter(|resource| offers(*resource))
+                .map(Resource::name)
+                .collect();
+            return Err(InvalidSource::NotOffered {
+                source_name: source_name(),
+                resource,
+                offered: offered.join(", "),
+            });
+        }
+        let parents = self.endpoints.iter().filter_map(|(resource, endpoint)| {
+            let parent = endpoint.parent?;
+            (wanted.contains(resource) && !wanted.contains(&parent)).then_some((*resource, parent))
+        });
+        if let Some((resource, parent)) = parents.into_iter().next() {
+            return Err(InvalidSource::WithoutParent {
+                source_name: source_name(),
+                resource,
+                parent,
+            });
+        }
+        self.without_authors_of_others(wanted)?;
+        self.endpoints
+            .retain(|resource, _| wanted.contains(resource));
+        Ok(self)
+    }
+
+    /// Takes the authors from the wanted resources alone, and not at all where users are not wanted.
+    fn without_authors_of_others(&mut self, wanted: &[Resource]) -> Result<(), InvalidSource> {
+        if !wanted.contains(&Resource::Users) {
+            self.authors = None;
+        }
+        let Some(authors) = &mut self.authors else {
+            return Ok(());
+        };
+        let any = authors.within.keys().next().copied();
+        authors
+            .within
+            .retain(|resource, _| wanted.contains(resource));
+        match any {
+            Some(parent) if authors.within.is_empty() => Err(InvalidSource::WithoutParent {
+                source_name: self.name.clone(),
+                resource: Resource::Users,
+                parent,
+            }),
+            _ => Ok(()),
         }
     }
 
@@ -130,10 +243,12 @@ impl Source {
             headers,
             endpoints,
             time_zone,
+            authors,
             ..
         } = self;
         let version = env!("CARGO_PKG_VERSION");
-        let text = format!("{version} {base_url} {headers:?} {time_zone:?} {endpoints:?}");
+        let text =
+            format!("{version} {base_url} {headers:?} {time_zone:?} {endpoints:?} {authors:?}");
         blake3::hash(text.as_bytes()).to_hex().to_string()
     }
 
@@ -148,74 +263,6 @@ impl Source {
     }
 }
 
-/// The resources of JSONPlaceholder's shape.
-fn placeholder_endpoints() -> BTreeMap<Resource, Endpoint> {
-    use Field::{
-        Address, Body, Company, Email, Id, Name, Phone, PostId, Title, UserId, Username, Website,
-    };
-    let endpoint = |resource: Resource, required: &[Field], optional: &[Field]| {
-        let path = |field: &Field| field_name(*field).parse::<JsonPath>().unwrap_or_default();
-        let required = required.iter().map(|field| {
-            (
-                *field,
-                FieldPath {
-                    path: path(field),
-                    optional: false,
-                },
-            )
-        });
-        let optional = optional.iter().map(|field| {
-            (
-                *field,
-                FieldPath {
-                    path: path(field),
-                    optional: true,
-                },
-            )
-        });
-        let endpoint = Endpoint {
-            path: format!("/{resource}"),
-            query: Vec::new(),
-            records: JsonPath::default(),
-            pagination: Pagination::None,
-            total: None,
-            pages: None,
-            past_end: Vec::new(),
-            parent: None,
-            fields: required.chain(optional).collect::<FieldMap>(),
-        };
-        (resource, endpoint)
-    };
-    BTreeMap::from([
-        endpoint(
-            Resource::Users,
-            &[Id, Name, Username, Email],
-            &[Address, Phone, Website, Company],
-        ),
-        endpoint(Resource::Posts, &[Id, UserId, Title, Body], &[]),
-        endpoint(Resource::Comments, &[Id, PostId, Name, Email, Body], &[]),
-    ])
-}
-
-fn field_name(field: Field) -> &'static str {
-    match field {
-        Field::Id => "id",
-        Field::UserId => "userId",
-        Field::PostId => "postId",
-        Field::Name => "name",
-        Field::Username => "username",
-        Field::Email => "email",
-        Field::Title => "title",
-        Field::Body => "body",
-        Field::CreatedAt => "createdAt",
-        Field::UpdatedAt => "updatedAt",
-        Field::Address => "address",
-        Field::Phone => "phone",
-        Field::Website => "website",
-        Field::Company => "company",
-    }
-}
-
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
@@ -223,39 +270,4 @@ impl fmt::Display for Source {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_resource_is_found_behind_the_base_url() {
-        let cases = [
-            (
-                "jsonplaceholder",
-                "https://jsonplaceholder.typicode.com/users",
-            ),
-            ("http://127.0.0.1:4002", "http://127.0.0.1:4002/users"),
-            ("http://127.0.0.1:4002/", "http://127.0.0.1:4002/users"),
-            ("http://host/api/v1/", "http://host/api/v1/users"),
-        ];
-        for (text, expected) in cases {
-            let source = Source::named(text).unwrap();
-            assert_eq!(source.url("/users").as_str(), expected);
-        }
-    }
-
-    #[test]
-    fn what_is_no_source_is_refused_without_showing_secrets() {
-        let cases = [
-            ("jsonplaceholdr", "unknown source `jsonplaceholdr`"),
-            ("http://", "empty host"),
-            ("ftp://host", "found ftp"),
-            ("http://host/?key=1", "neither a query nor a fragment"),
-            ("http://me:secret@host", "credentials"),
-        ];
-        for (text, expected) in cases {
-            let message = Source::named(text).unwrap_err().to_string();
-            assert!(message.contains(expected), "{message}");
-            assert!(!message.contains("secret"), "{message}");
-        }
-    }
-}
+mod tests;

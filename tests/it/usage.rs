@@ -19,11 +19,11 @@ fn wrong_usage_is_told_with_exit_code_2_and_changes_nothing() {
         ),
         (
             &["http://host/?page=1"],
-            "error: `http://host/?page=1` is not a base URL: a base URL has neither a query nor a fragment",
+            "error: `http://host/?…` is not a base URL: a base URL has neither a query nor a fragment",
         ),
         (
             &["jsonplaceholdr"],
-            "error: unknown source `jsonplaceholdr`: expected `jsonplaceholder`, `sample` or a base URL that begins with http:// or https://",
+            "error: unknown source `jsonplaceholdr`: expected the name of a built-in one (`activity-tracker sources`), the path of a source file, or a base URL that begins with http:// or https://; did you mean `jsonplaceholder`?",
         ),
         (
             &["http://x/\u{1b}[31m\r?"],

@@ -1,0 +1,114 @@
+//! What people see when a source file has a mistake.
+//!
+//! The files stand in `*.txt` beside this one, each below a line that says what is wrong with it;
+//! `…` stands for a head that is in order, `␛` for the control character.
+
+use std::env::VarError;
+use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
+
+use activity_tracker::source::{InvalidSource, SourceFile, Surroundings, Vars};
+use annotate_snippets::Renderer;
+use jiff::tz::TimeZone;
+
+/// No mistake may show this.
+const SECRET: &str = "hunter2";
+
+const HEAD: &str = "name = \"forum\"\nbase_url = \"https://forum.example.org\"\n";
+
+/// A machine on which some credentials are unusable.
+struct Machine;
+
+impl Surroundings for Machine {
+    fn variable(&self, name: &str) -> Result<String, VarError> {
+        match name {
+            "EMPTY" => Ok(String::new()),
+            "LINES" => Ok(format!("{SECRET}\n{SECRET}")),
+            "COLON" => Ok(format!("a:{SECRET}")),
+            "BYTES" => Err(VarError::NotUnicode(SECRET.into())),
+            "SET" => Ok(SECRET.to_owned()),
+            _ => Err(VarError::NotPresent),
+        }
+    }
+
+    fn file(&self, path: &Path) -> io::Result<String> {
+        match path.to_str() {
+            Some("closed.txt") => Err(io::ErrorKind::PermissionDenied.into()),
+            Some("empty.txt") => Ok("\n".to_owned()),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn time_zone(&self, name: &str) -> Option<TimeZone> {
+        (name == "UTC").then_some(TimeZone::UTC)
+    }
+}
+
+fn trouble(text: &str) -> Option<InvalidSource> {
+    let known = [("repo", "a/b"), ("site", "example.org")];
+    SourceFile::parse("forum.toml", text)
+        .and_then(|file| {
+            let declared = |name: &str| file.vars().any(|var| var.name == name);
+            let given = known.into_iter().filter(|(name, _)| declared(name));
+            let given: Vars = given.map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+            file.resolve(&given, &Machine)
+        })
+        .err()
+}
+
+fn shown(text: &str) -> String {
+    match trouble(text) {
+        Some(InvalidSource::Mistake(mistake)) => {
+            let told = format!("{mistake} {mistake:?}");
+            assert!(!told.contains(SECRET), "{told}");
+            super::render(&mistake, &Renderer::plain())
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+/// Shows the mistake of each file, below what is wrong with it.
+fn gallery(cases: &str) -> String {
+    let mut all = String::new();
+    for case in cases.strip_prefix("## ").unwrap().split("\n## ") {
+        let (what, text) = case.split_once('\n').unwrap();
+        let text = text.trim_end_matches('\n');
+        let shown = shown(&text.replace("…\n", HEAD).replace('␛', "\u{1b}"));
+        assert!(!shown.contains(SECRET), "{shown}");
+        assert!(!shown.contains('\u{1b}'), "{shown}");
+        let _ = write!(all, "## {what}\n{shown}\n\n");
+    }
+    all
+}
+
+#[test]
+fn mistakes_of_writing_are_shown_in_their_line() {
+    insta::assert_snapshot!("writing", gallery(include_str!("writing.txt")));
+}
+
+#[test]
+fn mistakes_of_meaning_are_shown_in_their_line() {
+    insta::assert_snapshot!("meaning", gallery(include_str!("meaning.txt")));
+}
+
+#[test]
+fn credentials_are_refused_where_they_do_not_belong_and_never_shown() {
+    insta::assert_snapshot!("credentials", gallery(include_str!("credentials.txt")));
+}
+
+#[test]
+fn the_log_gets_a_mistake_in_one_line() {
+    let text = format!("{HEAD}[posts]\npath = \"p\"\nrecord = \"data\"");
+    insta::assert_snapshot!(trouble(&text).unwrap(), @"forum.toml:5:1: unknown key `record`: expected `path`, `query`, `records`, `pagination`, `total`, `pages`, `past_end` or `fields`; did you mean `records`?");
+}
+
+#[test]
+fn a_mistake_in_any_prefix_of_a_file_can_be_shown() {
+    for (length, _) in include_str!("../../sources/github.toml").char_indices() {
+        let text = &include_str!("../../sources/github.toml")[..length];
+        if let Some(InvalidSource::Mistake(mistake)) = trouble(text) {
+            assert!(super::render(&mistake, &Renderer::styled()).contains("forum.toml:"));
+        }
+    }
+}

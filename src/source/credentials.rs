@@ -1,0 +1,253 @@
+//! Credentials: where a source file says that they are, and what must not hold any.
+
+use std::env::VarError;
+use std::io;
+use std::ops::Range;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::form::{AuthForm, BasicForm, Credential, HeaderForm, QueryForm};
+use super::mistake::{Flaw, listed};
+use super::values::{Either, Marked, Pairs};
+use super::{Auth, Secret, Surroundings};
+
+const WHY: &str =
+    "source files are shared and committed, and a credential in one is given away with it";
+
+/// The authorisation that a file describes, with its credentials fetched.
+pub(super) fn auth(form: &Marked<AuthForm>, surroundings: &dyn Surroundings) -> Result<Auth, Flaw> {
+    let place = &form.place;
+    let form = &form.value;
+    let fetch = Fetch {
+        optional: form.optional,
+        surroundings,
+    };
+    let auth = match form {
+        AuthForm {
+            bearer: Some(token),
+            basic: None,
+            header: None,
+            query: None,
+            ..
+        } => fetch.for_header(token, "")?.map(Auth::Bearer),
+        AuthForm {
+            bearer: None,
+            basic: Some(basic),
+            header: None,
+            query: None,
+            ..
+        } => fetch.basic(basic)?,
+        AuthForm {
+            bearer: None,
+            basic: None,
+            header: Some(header),
+            query: None,
+            ..
+        } => fetch.header(header)?,
+        AuthForm {
+            bearer: None,
+            basic: None,
+            header: None,
+            query: Some(query),
+            ..
+        } => fetch.query(query)?,
+        _ => {
+            let ways = listed(&["bearer", "basic", "header", "query"]);
+            let title = "no single way to authorise requests";
+            return Err(Flaw::new(place, title, format!("expected one of {ways}")));
+        }
+    };
+    Ok(auth.unwrap_or(Auth::None))
+}
+
+/// Fetches credentials; none where they are absent and may be.
+struct Fetch<'a> {
+    optional: bool,
+    surroundings: &'a dyn Surroundings,
+}
+
+impl Fetch<'_> {
+    fn basic(&self, form: &BasicForm) -> Result<Option<Auth>, Flaw> {
+        let (user, password) = (self.secret(&form.user)?, self.secret(&form.password)?);
+        let (Some(user), Some(password)) = (user, password) else {
+            return Ok(None);
+        };
+        if user.expose().contains(':') {
+            let title = "this user name has a colon in it";
+            let expected = "expected a name without `:`, which Basic cannot carry";
+            return Err(Flaw::new(&form.user.place, title, expected));
+        }
+        let user = user.expose().to_owned();
+        Ok(Some(Auth::Basic { user, password }))
+    }
+
+    fn header(&self, form: &HeaderForm) -> Result<Option<Auth>, Flaw> {
+        let name = form.name.0.clone();
+        let prefix = match &form.prefix {
+            Some(prefix) => self::prefix(prefix)?,
+            None => "",
+        };
+        let value = self.for_header(&form.value, prefix)?;
+        Ok(value.map(|value| Auth::Header { name, value }))
+    }
+
+    fn query(&self, form: &QueryForm) -> Result<Option<Auth>, Flaw> {
+        if form.parameter.value.is_empty() {
+            let title = "a parameter without a name";
+            let expected = "expected a name such as `api_key`";
+            return Err(Flaw::new(&form.parameter.place, title, expected));
+        }
+        let parameter = form.parameter.value.clone();
+        let value = self.secret(&form.value)?;
+        Ok(value.map(|value| Auth::Query { parameter, value }))
+    }
+
+    fn for_header(
+        &self,
+        form: &Marked<Either<Credential>>,
+        prefix: &str,
+    ) -> Result<Option<Secret>, Flaw> {
+        let Some(secret) = self.secret(form)? else {
+            return Ok(None);
+        };
+        let whole = format!("{prefix}{}", secret.expose());
+        match HeaderValue::from_str(&whole) {
+            Ok(_) => Ok(Some(Secret::new(whole))),
+            Err(_) => Err(Flaw::new(
+                &form.place,
+                "this credential cannot be sent in a header",
+                "expected one line without control characters",
+            )),
+        }
+    }
+
+    fn secret(&self, form: &Marked<Either<Credential>>) -> Result<Option<Secret>, Flaw> {
+        let absent = |what: &str| Flaw::new(&form.place, what, "the credential is expected there");
+        let found = match &form.value.0 {
+            Credential::Literal => return Err(literal(&form.place)),
+            Credential::Variable(name) => {
+                let what = format!("the environment variable `{name}`");
+                let help = format!("set {name}, or write `optional = true` under [auth]");
+                match self.surroundings.variable(name) {
+                    Ok(value) if value.is_empty() => {
+                        Err(absent(&format!("{what} is empty")).help(help))
+                    }
+                    Ok(value) => Ok(value),
+                    Err(VarError::NotPresent) => {
+                        Err(absent(&format!("{what} is not set")).help(help))
+                    }
+                    // It is there, so it is meant: to go on without it would hide a mistake.
+                    Err(VarError::NotUnicode(_)) => {
+                        return Err(absent(&format!("{what} is not Unicode")));
+                    }
+                }
+            }
+            Credential::File(path) => {
+                let what = format!("the file `{}`", path.display());
+                match self.surroundings.file(path) {
+                    // Editors and `echo` end a file with a line break, which is not part of it.
+                    Ok(text) if text.trim_end_matches(['\r', '\n']).is_empty() => {
+                        Err(absent(&format!("{what} is empty")))
+                    }
+                    Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                        Err(absent(&format!("{what} is not there"))
+                            .help("a path begins at the folder of the source file; with `optional = true` under [auth], the file may be absent"))
+                    }
+                    Err(error) => return Err(absent(&format!("{what} cannot be read: {error}"))),
+                }
+            }
+        };
+        match found {
+            Ok(value) => Ok(Some(Secret::new(value))),
+            Err(_) if self.optional => Ok(None),
+            Err(flaw) => Err(flaw),
+        }
+    }
+}
+
+fn literal(place: &Range<usize>) -> Flaw {
+    let expected =
+        "expected `\"${NAME}\"`, the environment variable that holds it, or `{ file = \"PATH\" }`";
+    Flaw::new(place, "a credential in a source file", expected)
+        .help(WHY)
+        .secret()
+}
+
+/// Words like `Token `: with digits it may be the credential itself.
+fn prefix(prefix: &Marked<String>) -> Result<&str, Flaw> {
+    let plain = |c: char| c.is_ascii_alphabetic() || matches!(c, ' ' | '-' | '=');
+    if prefix.value.len() <= 30 && prefix.value.chars().all(plain) {
+        return Ok(&prefix.value);
+    }
+    let expected = "expected a word or two, as in `\"Token \"`";
+    Err(Flaw::new(&prefix.place, "not a prefix", expected)
+        .help("the credential itself stands in `value`, by reference")
+        .secret())
+}
+
+/// Headers that go to every place that the source leads to, and so are not for credentials.
+pub(super) fn headers(form: &Pairs<Marked<String>>) -> Result<HeaderMap, Flaw> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &form.0 {
+        let place = &name.place;
+        let name = HeaderName::try_from(&name.value).map_err(|_| {
+            Flaw::new(
+                place,
+                "not the name of a header",
+                "expected letters, digits and `-`",
+            )
+        })?;
+        if sounds_secret(name.as_str()) {
+            let auth = match name.as_str() {
+                "authorization" => "bearer = \"${NAME}\"".to_owned(),
+                other => format!("header = {{ name = \"{other}\", value = \"${{NAME}}\" }}"),
+            };
+            return Err(misplaced(&value.place, &auth));
+        }
+        let header = HeaderValue::from_str(&value.value).map_err(|_| {
+            let expected = "expected one line without control characters";
+            Flaw::new(&value.place, "not the value of a header", expected)
+        })?;
+        headers.insert(name, header);
+    }
+    Ok(headers)
+}
+
+/// Refuses a query parameter that sounds like a credential: a query is shown in messages.
+pub(super) fn plain_parameter(name: &str, place: &Range<usize>) -> Result<(), Flaw> {
+    let sounds_secret = match name.to_lowercase().replace(['-', '_'], "").as_str() {
+        // Others end in these, and are cursors or keys to sort by.
+        "key" | "token" | "auth" => true,
+        name => ["apikey", "accesstoken", "authtoken", "secret", "passw"]
+            .iter()
+            .any(|word| name.contains(word)),
+    };
+    if sounds_secret {
+        let auth = format!("query = {{ parameter = \"{name}\", value = \"${{NAME}}\" }}");
+        return Err(misplaced(place, &auth));
+    }
+    Ok(())
+}
+
+fn sounds_secret(header: &str) -> bool {
+    let header = header.replace(['-', '_'], "");
+    [
+        "authorization",
+        "cookie",
+        "token",
+        "apikey",
+        "secret",
+        "passw",
+        "xauth",
+    ]
+    .iter()
+    .any(|word| header.contains(word))
+}
+
+fn misplaced(place: &Range<usize>, auth: &str) -> Flaw {
+    let expected = format!("expected under [auth]: `{auth}`");
+    Flaw::new(place, "a credential outside of [auth]", expected)
+        .help(WHY)
+        .secret()
+}

@@ -1,0 +1,127 @@
+//! Which fields of records a source file may tell of.
+
+#[cfg(test)]
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::values::{Brief, Either, Parsed};
+use crate::activity::{Field, InvalidPath, JsonPath};
+
+/// Where a field is: `"user.id"`, or a table that says more.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(JsonSchema), schemars(rename = "Field"))]
+pub(super) struct FieldForm {
+    /// Where in the record: `user.id` or `/user/id`.
+    pub(super) path: Parsed<JsonPath>,
+    /// Whether a record may lack it.
+    #[serde(default)]
+    pub(super) optional: bool,
+}
+
+impl Brief for FieldForm {
+    const EXPECTED: &'static str = "a path, or a table with `path` and perhaps `optional`";
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        let path = text
+            .parse()
+            .map_err(|error: InvalidPath| error.to_string())?;
+        Ok(Self {
+            path: Parsed(path),
+            optional: false,
+        })
+    }
+}
+
+/// The fields that a file gives for the records of one resource.
+pub(super) trait Fields: Default {
+    /// Each field that is given, and where it is.
+    fn given(&self) -> Vec<(Field, &FieldForm)>;
+}
+
+/// One struct a resource, so that a field that makes no sense for it is an
+/// unknown key to serde and to editors.
+macro_rules! fields {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $key:ident: $field:ident,)* }) => {
+        $(#[$about])*
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(deny_unknown_fields, expecting = "a table such as `{ id = \"id\", body = \"text\" }`")]
+        #[cfg_attr(test, derive(JsonSchema))]
+        pub(super) struct $name { $($(#[$doc])* $key: Option<Either<FieldForm>>,)* }
+
+        impl Fields for $name {
+            fn given(&self) -> Vec<(Field, &FieldForm)> {
+                let all = [$((Field::$field, self.$key.as_ref()),)*];
+                all.into_iter()
+                    .filter_map(|(field, form)| Some((field, &form?.0)))
+                    .collect()
+            }
+        }
+    };
+}
+
+fields! {
+    /// Which fields of a user mean what.
+    UserFields {
+        /// The user's id; `id` when left out.
+        id: Id,
+        /// The full name.
+        name: Name,
+        /// The name to log in with.
+        username: Username,
+        /// The e-mail address.
+        email: Email,
+        /// When the account was made.
+        created_at: CreatedAt,
+        /// When it was last changed.
+        updated_at: UpdatedAt,
+        /// A postal address, in JSONPlaceholder's shape.
+        address: Address,
+        /// A telephone number.
+        phone: Phone,
+        /// A host name or URL.
+        website: Website,
+        /// An employer, in JSONPlaceholder's shape.
+        company: Company,
+    }
+}
+
+fields! {
+    /// Which fields of a post mean what.
+    PostFields {
+        /// The post's id; `id` when left out.
+        id: Id,
+        /// The id of the user who wrote it.
+        user_id: UserId,
+        /// The headline.
+        title: Title,
+        /// The text.
+        body: Body,
+        /// When it was written.
+        created_at: CreatedAt,
+        /// When it was last changed.
+        updated_at: UpdatedAt,
+    }
+}
+
+fields! {
+    /// Which fields of a comment mean what.
+    CommentFields {
+        /// The comment's id; `id` when left out.
+        id: Id,
+        /// The id of the post that it answers.
+        post_id: PostId,
+        /// The id of the user who wrote it.
+        user_id: UserId,
+        /// Its headline, or the name of whoever wrote it.
+        name: Name,
+        /// The e-mail address of whoever wrote it.
+        email: Email,
+        /// The text.
+        body: Body,
+        /// When it was written.
+        created_at: CreatedAt,
+        /// When it was last changed.
+        updated_at: UpdatedAt,
+    }
+}

@@ -1,0 +1,315 @@
+//! What may stand in a source file, as serde reads it. The doc comments are
+//! what editors show to whoever writes one.
+
+use std::num::{NonZeroU32, NonZeroU64};
+use std::path::PathBuf;
+
+use http::HeaderName;
+#[cfg(test)]
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::fields::{CommentFields, PostFields, UserFields};
+use super::values::{Brief, Either, Marked, Pairs, Parsed, Scalar};
+use crate::activity::JsonPath;
+
+/// The description of one API for activity-tracker.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(JsonSchema), schemars(rename = "Source file"))]
+pub(super) struct Form {
+    /// What the source is called in summaries, manifests and messages.
+    pub(super) name: Marked<String>,
+    /// What it is, in a line.
+    pub(super) description: Option<String>,
+    /// Where the API lives: the part that all its URLs begin with. May hold placeholders: `{site}`.
+    pub(super) base_url: Marked<String>,
+    /// The placeholders of `base_url`, paths and queries: `repo = "what it is"`,
+    /// filled in with `--var repo=…`.
+    #[serde(default)]
+    pub(super) vars: Pairs<Either<VarForm>>,
+    /// Headers to send with every request, besides those that every source gets. Not for credentials.
+    #[serde(default)]
+    pub(super) headers: Pairs<Marked<String>>,
+    /// How requests are authorised; left out, they are not.
+    pub(super) auth: Option<Marked<AuthForm>>,
+    /// How often the API may be asked; left out, as often as it answers.
+    pub(super) rate: Option<RateForm>,
+    /// Where links to further pages may lead, besides the host of `base_url`: `["https://cdn.example.org"]`.
+    #[serde(default)]
+    pub(super) allowed_origins: Vec<Marked<String>>,
+    /// The zone of times that come without one: `Europe/Berlin` or `+02:00`. UTC when left out.
+    pub(super) time_zone: Option<Marked<String>>,
+    /// Where the people are.
+    pub(super) users: Option<ResourceForm<UserFields>>,
+    /// Where the posts are.
+    pub(super) posts: Option<ResourceForm<PostFields>>,
+    /// Where the comments are.
+    pub(super) comments: Option<ResourceForm<CommentFields>>,
+    /// In the place of `users`, for an API without a list of them: the users are
+    /// those whom the posts and comments have inside as their authors.
+    pub(super) authors: Option<Marked<AuthorsForm>>,
+}
+
+/// A placeholder, filled in with `--var NAME=VALUE`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(JsonSchema), schemars(rename = "Var"))]
+pub(super) struct VarForm {
+    /// What it is, for whoever has to fill it in.
+    pub(super) description: String,
+    /// What stands there when nothing is given.
+    pub(super) default: Option<String>,
+}
+
+impl Brief for VarForm {
+    const EXPECTED: &'static str =
+        "a description, or a table with `description` and perhaps `default`";
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        Ok(Self {
+            description: text.to_owned(),
+            default: None,
+        })
+    }
+}
+
+/// How requests are authorised: one of `bearer`, `basic`, `header` and `query`.
+/// Credentials are not written down here; a file says where they are.
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table with one of `bearer`, `basic`, `header` and `query`"
+)]
+#[cfg_attr(test, derive(JsonSchema), schemars(rename = "Auth"))]
+pub(super) struct AuthForm {
+    /// Sends `Authorization: Bearer …`.
+    pub(super) bearer: Option<Marked<Either<Credential>>>,
+    /// Sends `Authorization: Basic …`.
+    pub(super) basic: Option<BasicForm>,
+    /// Sends a header of the API's own.
+    pub(super) header: Option<HeaderForm>,
+    /// Puts the credential into the query of each URL.
+    pub(super) query: Option<QueryForm>,
+    /// Whether to ask without authorisation where the credential is absent.
+    #[serde(default)]
+    pub(super) optional: bool,
+}
+
+/// Where a credential is: `"${NAME}"` for an environment variable, or `{ file = "PATH" }`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, from = "FileForm")]
+#[cfg_attr(test, derive(JsonSchema), schemars(with = "FileForm"))]
+pub(super) enum Credential {
+    Variable(String),
+    File(PathBuf),
+    /// A string that is no reference. What it says is not kept: it may be the credential.
+    Literal,
+}
+
+/// A credential in a file, without the line break at its end.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(JsonSchema), schemars(rename = "Credential in a file"))]
+struct FileForm {
+    /// Its path, from the folder of the source file.
+    file: PathBuf,
+}
+
+impl From<FileForm> for Credential {
+    fn from(form: FileForm) -> Self {
+        Self::File(form.file)
+    }
+}
+
+impl Brief for Credential {
+    const EXPECTED: &'static str = "`\"${NAME}\"` or `{ file = \"PATH\" }`";
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        let name = text.strip_prefix("${").and_then(|t| t.strip_suffix('}'));
+        let is_name = |name: &&str| {
+            !name.starts_with(|c: char| c.is_ascii_digit())
+                && !name.is_empty()
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        };
+        Ok(name
+            .filter(is_name)
+            .map_or(Self::Literal, |name| Self::Variable(name.to_owned())))
+    }
+}
+
+/// A user name and a password.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table with `user` and `password`")]
+#[cfg_attr(test, derive(JsonSchema), schemars(rename = "Basic auth"))]
+pub(super) struct BasicForm {
+    /// Where the user name is: `"${NAME}"` or `{ file = "PATH" }`.
+    pub(super) user: Marked<Either<Credential>>,
+    /// Where the password is: `"${NAME}"` or `{ file = "PATH" }`.
+    pub(super) password: Marked<Either<Credential>>,
+}
+
+/// A header that holds a credential.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table with `name` and `value`")]
+#[cfg_attr(test, derive(JsonSchema), schemars(rename = "Header auth"))]
+pub(super) struct HeaderForm {
+    /// The header's name: `X-Api-Key`.
+    pub(super) name: Parsed<HeaderName>,
+    /// What stands before the credential: `prefix = "Token "`.
+    pub(super) prefix: Option<Marked<String>>,
+    /// Where the credential is: `"${NAME}"` or `{ file = "PATH" }`.
+    pub(super) value: Marked<Either<Credential>>,
+}
+
+/// A query parameter that holds a credential.
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table with `parameter` and `value`"
+)]
+#[cfg_attr(test, derive(JsonSchema), schemars(rename = "Query auth"))]
+pub(super) struct QueryForm {
+    /// The parameter's name: `api_key`.
+    pub(super) parameter: Marked<String>,
+    /// Where the credential is: `"${NAME}"` or `{ file = "PATH" }`.
+    pub(super) value: Marked<Either<Credential>>,
+}
+
+/// How often the API may be asked: `{ requests = 20, per = "second" }`.
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as `{ requests = 20, per = \"second\" }`"
+)]
+#[cfg_attr(test, derive(JsonSchema), schemars(rename = "Rate"))]
+pub(super) struct RateForm {
+    /// This many requests …
+    pub(super) requests: NonZeroU32,
+    /// … in this much time, evenly spread.
+    #[serde(default)]
+    pub(super) per: Per,
+    /// How many may come at once after a pause; 1 when left out.
+    pub(super) burst: Option<NonZeroU32>,
+}
+
+/// A length of time.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(JsonSchema))]
+pub(super) enum Per {
+    #[default]
+    Second,
+    Minute,
+    Hour,
+}
+
+/// Where a resource is, and in which form it comes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table with `path`")]
+#[cfg_attr(test, derive(JsonSchema), schemars(rename = "Resource with {F}"))]
+pub(super) struct ResourceForm<F: Default> {
+    /// The path behind the base URL. May hold placeholders (`{repo}`), and `{user_id}`, `{post_id}`
+    /// or `{comment_id}` to ask once for each record of that resource.
+    pub(super) path: Marked<String>,
+    /// Asked for with every page: `{ order = "asc", per_page = 100 }`. Values may hold placeholders.
+    #[serde(default)]
+    pub(super) query: Pairs<Marked<Scalar>>,
+    /// Where in an answer the array of records is: `data` or `/result/items`. Left out, the answer is the array.
+    pub(super) records: Option<Parsed<JsonPath>>,
+    /// How to come to the next page; left out, all is in one answer.
+    pub(super) pagination: Option<Marked<Either<PaginationForm>>>,
+    /// Where an answer tells the number of all records.
+    pub(super) total: Option<LocatorForm>,
+    /// Where an answer tells the number of all pages.
+    pub(super) pages: Option<LocatorForm>,
+    /// Statuses that say that a page lies behind the last one: `[404]`.
+    #[serde(default)]
+    pub(super) past_end: Vec<Marked<u16>>,
+    /// Which fields of a record mean what: `user_id = "author.id"`. What the API lacks is left out.
+    #[serde(default)]
+    pub(super) fields: F,
+}
+
+/// `"none"`, `"link"`, or a table with one of `page`, `offset`, `cursor` and `next`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(JsonSchema), schemars(rename = "Pagination"))]
+pub(super) struct PaginationForm {
+    /// By page number: the query parameter of the number.
+    pub(super) page: Option<String>,
+    /// With `page`, the number of the first page; 1 when left out.
+    pub(super) first: Option<Marked<u64>>,
+    /// By the number of records to pass over: the query parameter of that number.
+    pub(super) offset: Option<String>,
+    /// The query parameter of the page size, and the size to ask for: `{ per_page = 100 }`.
+    pub(super) size: Option<Marked<Pairs<NonZeroU64>>>,
+    /// By a cursor that an answer holds for the next: the query parameter of the cursor.
+    pub(super) cursor: Option<String>,
+    /// With `cursor`, where in an answer the next cursor is.
+    pub(super) at: Option<Marked<Parsed<JsonPath>>>,
+    /// By a URL that an answer holds for the next: where in an answer it is.
+    pub(super) next: Option<Parsed<JsonPath>>,
+    /// By the `Link` header, which is what the string `"link"` says.
+    #[serde(skip)]
+    pub(super) link: bool,
+}
+
+impl PaginationForm {
+    /// Whether nothing at all was said, which is what the string `"none"` stands for.
+    pub(super) fn is_none(&self) -> bool {
+        self.size.is_none() && self.at.is_none() && self.first.is_none()
+    }
+}
+
+impl Brief for PaginationForm {
+    const EXPECTED: &'static str =
+        "`none`, `link`, or a table with one of `page`, `offset`, `cursor` and `next`";
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self::default()),
+            "link" => Ok(Self {
+                link: true,
+                ..Self::default()
+            }),
+            other => Err(format!(
+                "unknown variant `{other}`, expected {}",
+                Self::EXPECTED
+            )),
+        }
+    }
+
+    #[cfg(test)]
+    fn choices() -> Option<&'static [&'static str]> {
+        Some(&["none", "link"])
+    }
+}
+
+/// Where an answer tells something besides its records.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(JsonSchema), schemars(rename = "Place in an answer"))]
+pub(super) enum LocatorForm {
+    /// In a header: `{ header = "X-Total-Count" }`.
+    Header(Parsed<HeaderName>),
+    /// In the body: `{ body = "meta.total" }`.
+    Body(Parsed<JsonPath>),
+}
+
+/// Users that are taken from the records that they wrote.
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table with `posts`, `comments` or both"
+)]
+#[cfg_attr(test, derive(JsonSchema), schemars(rename = "Authors"))]
+pub(super) struct AuthorsForm {
+    /// Where in a post its author is: `user`.
+    pub(super) posts: Option<Parsed<JsonPath>>,
+    /// Where in a comment its author is: `user`.
+    pub(super) comments: Option<Parsed<JsonPath>>,
+    /// Which fields of an author mean what.
+    #[serde(default)]
+    pub(super) fields: UserFields,
+}

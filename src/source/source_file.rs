@@ -1,0 +1,127 @@
+//! Source files: TOML that describes one API, read with serde and checked.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::check::{Check, declarable};
+use super::form::Form;
+use super::mistake::{Flaw, listed, nearest};
+use super::{InvalidSource, Source, Surroundings};
+
+/// What stands for the placeholders of a source file, by name.
+pub type Vars = BTreeMap<String, String>;
+
+/// A placeholder that a source file declares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Var<'a> {
+    /// What it is called: `repo` for `{repo}`.
+    pub name: &'a str,
+    /// What it is, for whoever has to fill it in.
+    pub description: &'a str,
+    /// What stands there when nothing is given.
+    pub default: Option<&'a str>,
+}
+
+/// A source file that is well-formed. What it needs from outside is not there yet.
+pub struct SourceFile {
+    file: String,
+    text: String,
+    form: Form,
+}
+
+impl fmt::Debug for SourceFile {
+    /// Not the text: it may hold what does not belong there.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SourceFile").field(&self.file).finish()
+    }
+}
+
+impl SourceFile {
+    /// Reads the text of a file; `file` is what messages call it.
+    ///
+    /// # Errors
+    /// When it is not TOML, has a key that there is not, lacks one, or holds a value of the wrong kind.
+    pub fn parse(file: &str, text: &str) -> Result<Self, InvalidSource> {
+        let mistake = |flaw: Flaw| InvalidSource::Mistake(Box::new(flaw.in_file(file, text)));
+        let form: Form = toml::from_str(text).map_err(|error| mistake(Flaw::from_toml(&error)))?;
+        for (name, _) in &form.vars.0 {
+            declarable(name).map_err(mistake)?;
+        }
+        Ok(Self {
+            file: file.to_owned(),
+            text: text.to_owned(),
+            form,
+        })
+    }
+
+    /// What the source is, in a line, where the file says it.
+    #[must_use]
+    pub fn description(&self) -> Option<&str> {
+        self.form.description.as_deref()
+    }
+
+    /// The placeholders that it declares, by name.
+    pub fn vars(&self) -> impl Iterator<Item = Var<'_>> {
+        self.form.vars.0.iter().map(|(name, form)| Var {
+            name: &name.value,
+            description: &form.0.description,
+            default: form.0.default.as_deref(),
+        })
+    }
+
+    /// The source, with its placeholders filled in and its credentials fetched.
+    ///
+    /// # Errors
+    /// When a placeholder is missing or unknown, a credential is absent or written into the file,
+    /// or what the file says does not fit together.
+    pub fn resolve(
+        &self,
+        given: &Vars,
+        surroundings: &dyn Surroundings,
+    ) -> Result<Source, InvalidSource> {
+        let check = Check {
+            form: &self.form,
+            text: &self.text,
+            vars: &self.fill(given)?,
+            surroundings,
+        };
+        check
+            .source()
+            .map_err(|flaw| InvalidSource::Mistake(Box::new(flaw.in_file(&self.file, &self.text))))
+    }
+
+    /// What was given, over the defaults.
+    fn fill(&self, given: &Vars) -> Result<Vars, InvalidSource> {
+        let source = || self.form.name.value.clone();
+        if let Some(name) = given
+            .keys()
+            .find(|name| self.vars().all(|var| var.name != **name))
+        {
+            return Err(InvalidSource::UnknownVar {
+                source_name: source(),
+                name: name.clone(),
+                known: listed(&self.vars().map(|var| var.name).collect::<Vec<_>>()),
+                nearest: nearest(name, self.vars().map(|var| var.name)).map(str::to_owned),
+            });
+        }
+        let mut vars = Vars::new();
+        for Var {
+            name,
+            description,
+            default,
+        } in self.vars()
+        {
+            let value = given.get(name).map(String::as_str).or(default);
+            let value = value.ok_or_else(|| InvalidSource::MissingVar {
+                source_name: source(),
+                name: name.to_owned(),
+                description: description.to_owned(),
+            })?;
+            vars.insert(name.to_owned(), value.to_owned());
+        }
+        Ok(vars)
+    }
+}
+
+/// The JSON Schema of source files, from which editors complete and check them.
+pub const SCHEMA: &str = include_str!("../../sources/schema.json");

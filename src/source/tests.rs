@@ -1,0 +1,338 @@
+//! What source files come to.
+
+mod schema;
+
+use std::env::VarError;
+use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::tz::{Offset, TimeZone};
+
+use super::*;
+use crate::activity::Field;
+
+/// Not to be seen anywhere.
+const SECRET: &str = "hunter2";
+
+/// A machine with every credential on it.
+struct Machine;
+
+impl Surroundings for Machine {
+    fn variable(&self, name: &str) -> Result<String, VarError> {
+        match name {
+            "ABSENT" => Err(VarError::NotPresent),
+            "EMPTY" => Ok(String::new()),
+            _ => Ok(SECRET.to_owned()),
+        }
+    }
+
+    fn file(&self, path: &Path) -> io::Result<String> {
+        match path.to_str() {
+            Some("absent.txt") => Err(io::ErrorKind::NotFound.into()),
+            _ => Ok(format!("{SECRET}\r\n")),
+        }
+    }
+
+    fn time_zone(&self, name: &str) -> Option<TimeZone> {
+        match name {
+            "UTC" => Some(TimeZone::UTC),
+            "+02:00" => Some(TimeZone::fixed(Offset::constant(2))),
+            _ => None,
+        }
+    }
+}
+
+fn vars(pairs: &[(&str, &str)]) -> Vars {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    pairs.iter().map(owned).collect()
+}
+
+fn read(text: &str, given: &[(&str, &str)]) -> Result<Source, InvalidSource> {
+    SourceFile::parse("forum.toml", text)?.resolve(&vars(given), &Machine)
+}
+
+/// A file with posts, and these lines before them.
+fn with(lines: &str) -> Source {
+    let text = format!("name = \"f\"\nbase_url = \"https://h\"\n{lines}\n[posts]\npath = \"p\"");
+    read(&text, &[]).unwrap()
+}
+
+/// Something for each variable that a file needs.
+fn anything(file: &SourceFile) -> Vars {
+    let needed = file.vars().filter(|var| var.default.is_none());
+    let value = |name: &str| {
+        if name == "repo" {
+            "a/b"
+        } else {
+            "http://127.0.0.1:1/"
+        }
+    };
+    needed
+        .map(|var| (var.name.to_owned(), value(var.name).to_owned()))
+        .collect()
+}
+
+/// What a source asks for, a line each.
+fn outline(source: &Source) -> String {
+    let mut lines = format!(
+        "{} at {}, {:?}\n",
+        source.name, source.base_url, source.auth
+    );
+    for (resource, endpoint) in &source.endpoints {
+        let Endpoint {
+            path,
+            query,
+            records,
+            pagination,
+            total,
+            pages,
+            past_end,
+            ..
+        } = endpoint;
+        let _ = writeln!(lines, "{resource}: {path} {query:?} in {records}");
+        let _ = writeln!(lines, "  {pagination:?} {total:?} {pages:?} {past_end:?}");
+        let _ = writeln!(lines, "  {}", field_list(&endpoint.fields));
+    }
+    if let Some(Authors { within, fields }) = &source.authors {
+        let _ = writeln!(lines, "authors: {within:?}\n  {}", field_list(fields));
+    }
+    lines
+}
+
+fn field_list(fields: &crate::activity::FieldMap) -> String {
+    let field = |(field, path): (Field, &crate::activity::FieldPath)| {
+        format!(
+            "{field:?}={}{}",
+            path.path,
+            if path.optional { "?" } else { "" }
+        )
+    };
+    fields.iter().map(field).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn every_built_in_source_is_in_order_and_says_what_it_is() {
+    let mut outlines = String::new();
+    for built_in in BUILT_IN {
+        let file = built_in.file().unwrap();
+        assert!(file.description().is_some(), "{}", built_in.name);
+        let source = file.resolve(&anything(&file), &Nowhere).unwrap();
+        assert_eq!(source.name, built_in.name);
+        outlines += &outline(&source);
+        outlines.push('\n');
+    }
+    insta::assert_snapshot!("built_in", outlines);
+}
+
+#[test]
+fn a_copy_of_a_built_in_source_is_that_source() {
+    for built_in in BUILT_IN {
+        let file = built_in.file().unwrap();
+        let copy = SourceFile::parse("copy.toml", built_in.text).unwrap();
+        let given = anything(&file);
+        let copy = copy.resolve(&given, &Machine).unwrap();
+        assert_eq!(Ok(copy), file.resolve(&given, &Machine));
+    }
+}
+
+#[test]
+fn an_api_of_jsonplaceholders_shape_and_the_sample_have_its_resources() {
+    let placeholder = Source::jsonplaceholder().unwrap();
+    let url = "http://127.0.0.1:4000";
+    let shaped = Source::named(url).unwrap();
+    let sample = Source::named(SAMPLE).unwrap();
+    assert_eq!(shaped.endpoints, placeholder.endpoints);
+    assert_eq!(sample.endpoints, placeholder.endpoints);
+    assert_eq!(
+        (shaped.name.as_str(), sample.base_url),
+        (url, shaped.base_url)
+    );
+}
+
+#[test]
+fn every_key_is_understood() {
+    let text = include_str!("tests/everything.toml");
+    let source = read(text, &[("site", "https://example.org/")]).unwrap();
+    let rate = source.rate.unwrap();
+    assert_eq!(
+        (rate.requests.get(), rate.per, rate.burst.get()),
+        (20, Duration::from_mins(1), 5)
+    );
+    assert_eq!(source.headers["accept"], "application/json");
+    assert_eq!(source.allowed_origins.len(), 1);
+    assert_eq!(source.time_zone, TimeZone::fixed(Offset::constant(2)));
+    let Auth::Header { value, .. } = &source.auth else {
+        panic!("{:?}", source.auth);
+    };
+    assert_eq!(value.expose(), "Token hunter2");
+    assert_eq!(
+        source.endpoints[&Resource::Comments].parent,
+        Some(Resource::Posts)
+    );
+    insta::assert_snapshot!("everything", outline(&source));
+}
+
+#[test]
+fn the_example_of_the_readme_is_in_order() {
+    insta::assert_snapshot!(
+        "readme",
+        outline(&read(include_str!("tests/dummyjson.toml"), &[]).unwrap())
+    );
+}
+
+#[test]
+fn credentials_come_from_where_the_file_says() {
+    let secret = || Secret::new(SECRET.to_owned());
+    let cases = [
+        ("", Auth::None),
+        ("auth.bearer = \"${TOKEN}\"", Auth::Bearer(secret())),
+        (
+            "auth.bearer = { file = \"token.txt\" }",
+            Auth::Bearer(secret()),
+        ),
+        (
+            "auth = { bearer = \"${ABSENT}\", optional = true }",
+            Auth::None,
+        ),
+        (
+            "auth = { bearer = \"${EMPTY}\", optional = true }",
+            Auth::None,
+        ),
+        (
+            "auth = { bearer = { file = \"absent.txt\" }, optional = true }",
+            Auth::None,
+        ),
+        (
+            "auth = { basic = { user = \"${USER}\", password = \"${ABSENT}\" }, optional = true }",
+            Auth::None,
+        ),
+        (
+            "auth.basic = { user = \"${USER}\", password = \"${PASSWORD}\" }",
+            Auth::Basic {
+                user: SECRET.to_owned(),
+                password: secret(),
+            },
+        ),
+        (
+            "auth.query = { parameter = \"key\", value = \"${KEY}\" }",
+            Auth::Query {
+                parameter: "key".to_owned(),
+                value: secret(),
+            },
+        ),
+    ];
+    for (lines, expected) in cases {
+        let source = with(lines);
+        assert!(source.auth == expected, "{lines}: {:?}", source.auth);
+        let shown = format!("{source:?} {source}");
+        assert!(!shown.contains(SECRET), "{shown}");
+    }
+}
+
+#[test]
+fn a_file_does_not_show_its_text() {
+    let text = "name = \"f\"\nbase_url = \"https://h\"\n[headers]\nCookie = \"hunter2\"";
+    let file = SourceFile::parse("forum.toml", text).unwrap();
+    assert_eq!(format!("{file:?}"), "SourceFile(\"forum.toml\")");
+    let error = file.resolve(&Vars::new(), &Machine).unwrap_err();
+    assert!(!format!("{error:?} {error}").contains(SECRET), "{error:?}");
+}
+
+#[test]
+fn variables_that_are_missing_or_unknown_are_named() {
+    let github = BuiltIn::named("github").unwrap().file().unwrap();
+    let message = |given: &[(&str, &str)]| {
+        let error = github.resolve(&vars(given), &Nowhere).unwrap_err();
+        error.to_string()
+    };
+    insta::assert_snapshot!(message(&[]), @"source `github` needs `repo` (the repository, as OWNER/NAME): add --var repo=…");
+    insta::assert_snapshot!(message(&[("rep", "a/b")]), @"source `github` has no placeholder `rep`: it has `repo`; did you mean `repo`?");
+    insta::assert_snapshot!(message(&[("owner", "a")]), @"source `github` has no placeholder `owner`: it has `repo`");
+}
+
+#[test]
+fn a_name_that_is_no_source_brings_up_the_nearest() {
+    insta::assert_snapshot!(Source::named("gihtub").unwrap_err(), @"unknown source `gihtub`: expected the name of a built-in one (`activity-tracker sources`), the path of a source file, or a base URL that begins with http:// or https://; did you mean `github`?");
+    insta::assert_snapshot!(Source::named("elsewhere").unwrap_err(), @"unknown source `elsewhere`: expected the name of a built-in one (`activity-tracker sources`), the path of a source file, or a base URL that begins with http:// or https://");
+}
+
+#[test]
+fn only_the_wanted_resources_are_left() {
+    use Resource::{Comments, Posts, Users};
+    let wordpress = |wanted: &[Resource]| {
+        let file = BuiltIn::named("wordpress").unwrap().file().unwrap();
+        let source = file.resolve(&anything(&file), &Nowhere).unwrap();
+        let source = source.only(wanted).unwrap();
+        source.endpoints.into_keys().collect::<Vec<_>>()
+    };
+    assert_eq!(wordpress(&[Posts, Users]), [Users, Posts]);
+    assert_eq!(wordpress(&[Comments]), [Comments]);
+
+    let github = |wanted: &[Resource]| {
+        let file = BuiltIn::named("github").unwrap().file().unwrap();
+        let source = file
+            .resolve(&anything(&file), &Nowhere)
+            .unwrap()
+            .only(wanted);
+        source.map(|source| {
+            let authors = source
+                .authors
+                .map(|authors| authors.within.into_keys().collect());
+            (source.endpoints.into_keys().collect::<Vec<_>>(), authors)
+        })
+    };
+    assert_eq!(github(&[Posts]), Ok((vec![Posts], None)));
+    assert_eq!(
+        github(&[Users, Posts]),
+        Ok((vec![Posts], Some(vec![Posts])))
+    );
+    insta::assert_snapshot!(github(&[Users]).unwrap_err(), @"source `github` gives users by way of its posts: ask for posts too");
+
+    let everything = || {
+        let text = include_str!("tests/everything.toml");
+        read(text, &[("site", "https://example.org")]).unwrap()
+    };
+    insta::assert_snapshot!(everything().only(&[Comments]).unwrap_err(), @"source `everything` gives comments by way of its posts: ask for posts too");
+    insta::assert_snapshot!(with("").only(&[Users]).unwrap_err(), @"source `f` has no users: it offers posts");
+}
+
+#[test]
+fn a_resource_is_found_behind_the_base_url() {
+    let cases = [
+        (
+            "jsonplaceholder",
+            "https://jsonplaceholder.typicode.com/users",
+        ),
+        ("http://127.0.0.1:4002", "http://127.0.0.1:4002/users"),
+        ("http://127.0.0.1:4002/", "http://127.0.0.1:4002/users"),
+        ("http://host/api/v1/", "http://host/api/v1/users"),
+    ];
+    for (text, expected) in cases {
+        let source = Source::named(text).unwrap();
+        assert_eq!(source.url("/users").as_str(), expected);
+    }
+}
+
+#[test]
+fn what_is_no_source_is_refused_without_showing_secrets() {
+    let cases = [
+        ("jsonplaceholdr", "unknown source `jsonplaceholdr`"),
+        ("http://", "empty host"),
+        ("ftp://host", "found ftp"),
+        ("http://host/?key=1", "neither a query nor a fragment"),
+        ("http://me:hunter2@host", "credentials"),
+        ("http://me:hunter2@host:port", "invalid port"),
+        ("http://host/?key=hunter2", "`http://host/?…`"),
+    ];
+    for (text, expected) in cases {
+        let error = Source::named(text).unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains(expected), "{message}");
+        assert!(
+            !format!("{error:?} {message}").contains(SECRET),
+            "{message}"
+        );
+    }
+}

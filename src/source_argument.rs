@@ -1,0 +1,147 @@
+//! The SOURCE that a person names: a built-in one, a file, or a URL.
+
+use std::env::{self, VarError};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use activity_tracker::error::Error;
+use activity_tracker::sample::{Sample, Server};
+use activity_tracker::source::{BuiltIn, SAMPLE, Source, SourceFile, Surroundings, Vars};
+use jiff::fmt::temporal::DateTimeParser;
+use jiff::tz::TimeZone;
+
+/// The source, and the sample API where that is it; it serves until dropped.
+///
+/// # Errors
+/// When there is no such source, its file has a mistake, or something that it needs is missing.
+pub(crate) fn load(name: &str, mut vars: Vars) -> Result<(Source, Option<Server>), Error> {
+    let (file, folder) = match Kind::of(name) {
+        Kind::Url if !vars.is_empty() => {
+            let reason = "--var fills placeholders of a source file; a URL has none";
+            return Err(Error::Usage(reason.to_owned()));
+        }
+        Kind::Url => return Ok((Source::named(name)?, None)),
+        Kind::File(path) => {
+            let text = fs::read_to_string(&path).map_err(|error| {
+                Error::Usage(format!("cannot read the source file {name}: {error}"))
+            })?;
+            let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+            (SourceFile::parse(name, &text)?, folder)
+        }
+        Kind::Name => (BuiltIn::named(name)?.file()?, PathBuf::new()),
+    };
+    let mut server = None;
+    if name == SAMPLE && !vars.contains_key("base") {
+        let started = Server::start(&Sample::default(), 0)
+            .map_err(|cause| Error::Sample { port: 0, cause })?;
+        vars.insert("base".to_owned(), started.base_url());
+        server = Some(started);
+    }
+    Ok((file.resolve(&vars, &Machine { folder })?, server))
+}
+
+/// In which way a source is named.
+#[derive(Debug, PartialEq, Eq)]
+enum Kind {
+    Url,
+    File(PathBuf),
+    Name,
+}
+
+impl Kind {
+    fn of(name: &str) -> Self {
+        let path = Path::new(name);
+        let like_a_path =
+            name.contains(['/', '\\']) || path.extension().is_some_and(|end| end == "toml");
+        if name.contains("://") {
+            Self::Url
+        } else if like_a_path || (BuiltIn::named(name).is_err() && path.is_file()) {
+            Self::File(path.to_owned())
+        } else {
+            Self::Name
+        }
+    }
+}
+
+/// The machine that the program runs on.
+struct Machine {
+    /// Where the source file is.
+    folder: PathBuf,
+}
+
+impl Surroundings for Machine {
+    fn variable(&self, name: &str) -> Result<String, VarError> {
+        env::var(name)
+    }
+
+    fn file(&self, path: &Path) -> io::Result<String> {
+        fs::read_to_string(self.folder.join(path))
+    }
+
+    fn time_zone(&self, name: &str) -> Option<TimeZone> {
+        DateTimeParser::new().parse_time_zone(name).ok()
+    }
+}
+
+/// Reads `NAME=VALUE` for `--var`.
+pub(crate) fn var(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE, such as repo=owner/name".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_a_url_a_file_or_a_name() {
+        let file = |path: &str| Kind::File(path.into());
+        let cases = [
+            ("https://host/forum.toml", Kind::Url),
+            ("forum.toml", file("forum.toml")),
+            ("./forum", file("./forum")),
+            ("forum/x", file("forum/x")),
+            // An existing file: tests run in the folder of the package.
+            ("LICENSE", file("LICENSE")),
+            ("github", Kind::Name),
+            ("forum", Kind::Name),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(Kind::of(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn zones_are_found_by_name_and_by_offset() {
+        let machine = Machine {
+            folder: PathBuf::new(),
+        };
+        for name in ["UTC", "Europe/Berlin", "+02:00", "-05:30"] {
+            assert!(machine.time_zone(name).is_some(), "{name}");
+        }
+        assert!(machine.time_zone("Europe/Atlantis").is_none());
+    }
+
+    #[test]
+    fn the_sample_runs_with_no_more_than_its_name() {
+        let (source, server) = load(SAMPLE, Vars::new()).unwrap();
+        let base = format!("{}/", server.unwrap().base_url());
+        assert_eq!(
+            (source.name.as_str(), source.base_url.as_str()),
+            (SAMPLE, base.as_str())
+        );
+    }
+
+    #[test]
+    fn a_variable_is_a_name_and_a_value_that_may_hold_anything() {
+        let pair = |name: &str, value: &str| Ok((name.to_owned(), value.to_owned()));
+        assert_eq!(var("repo=a/b"), pair("repo", "a/b"));
+        assert_eq!(var("q=a=b"), pair("q", "a=b"));
+        assert_eq!(var("q="), pair("q", ""));
+        assert!(var("repo").is_err());
+        assert!(var("=x").is_err());
+    }
+}

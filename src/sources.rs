@@ -1,0 +1,92 @@
+//! The command `sources`: what is built in, to look at and to copy.
+
+use std::io::{self, Write};
+
+use activity_tracker::error::{Error, StorageError};
+use activity_tracker::source::{BUILT_IN, BuiltIn, InvalidSource, SCHEMA};
+use anstyle::Style;
+use clap::{Args, Subcommand};
+
+const HEAD: Style = Style::new().bold();
+
+#[derive(Debug, Args)]
+pub(crate) struct SourcesArgs {
+    #[command(subcommand)]
+    command: Option<SourcesCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+enum SourcesCommand {
+    /// Print the file of a built-in source, to read or to begin your own with
+    Show {
+        /// Which one
+        name: String,
+    },
+    /// Print the JSON Schema of source files, for editors
+    Schema,
+}
+
+/// Prints what was asked for to stdout.
+///
+/// # Errors
+/// When there is no such source, or stdout cannot be written to.
+pub(crate) fn print(args: &SourcesArgs) -> Result<(), Error> {
+    let text = match &args.command {
+        None => table()?,
+        Some(SourcesCommand::Show { name }) => BuiltIn::named(name)?.text.to_owned(),
+        Some(SourcesCommand::Schema) => SCHEMA.to_owned(),
+    };
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // Whoever reads has read enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => {
+            printed.map_err(StorageError::io("print to", "standard output".as_ref()))?;
+            Ok(())
+        }
+    }
+}
+
+fn table() -> Result<String, InvalidSource> {
+    let mut rows = Vec::new();
+    for source in BUILT_IN {
+        let file = source.file()?;
+        let needs: Vec<_> = file
+            .vars()
+            .filter(|var| var.default.is_none())
+            .map(|var| format!("--var {}=…", var.name))
+            .collect();
+        let what = file.description().unwrap_or_default().to_owned();
+        rows.push([source.name.to_owned(), what, needs.join(" ")]);
+    }
+    let widths = [0, 1].map(|column| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.max().unwrap_or_default()
+    });
+    let [name, what] = widths;
+    let mut text = format!("{HEAD}{:name$}  {:what$}  NEEDS{HEAD:#}\n", "NAME", "WHAT");
+    for [source, about, needs] in rows {
+        let line = format!("{source:name$}  {about:what$}  {needs}");
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_sources_are_listed_with_what_they_need() {
+        let table = anstream::adapter::strip_str(&table().unwrap()).to_string();
+        insta::assert_snapshot!(table, @"
+        NAME             WHAT                                                                       NEEDS
+        jsonplaceholder  JSONPlaceholder, free fake data for trying things out
+        sample           The sample API that is built in; needs no network
+        wordpress        A WordPress site: its public posts, comments and authors                   --var site=…
+        github           A GitHub repository: its issues, the comments on them, and who wrote them  --var repo=…
+        json-server-v1   json-server 1.x with data of JSONPlaceholder's shape                       --var url=…
+        ");
+    }
+}
