@@ -5,7 +5,7 @@
 use std::{error::Error, sync::mpsc, time::Duration};
 
 use activity_tracker::activity::Resource::{Posts, Users};
-use activity_tracker::activity::{User, map};
+use activity_tracker::activity::{Mapping, map, names};
 use activity_tracker::api::{Fetch, Policy, SharedFetch, Transport, blocking};
 use activity_tracker::concurrency::Stop;
 use activity_tracker::sample::{Sample, Server};
@@ -31,9 +31,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     });
     blocking::fetch(&SharedFetch::new(fetch), &transport, &spool, &stop, &())?;
 
+    let mapping = Mapping::placeholder(Users);
     for users in slices.try_iter().filter(|slice| slice.resource == Users) {
-        for user in map::<User>(&users.place.read(stage.folder())?) {
-            println!("{}", user?.name);
+        for name in names(map(&users.place.read(stage.folder())?, &mapping)) {
+            println!("{}", name?);
         }
     }
     Ok(())

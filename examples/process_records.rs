@@ -4,7 +4,7 @@
 
 use std::error::Error;
 
-use activity_tracker::activity::{EmailDomain, User, by_email_domain, map, names};
+use activity_tracker::activity::{EmailDomain, Mapping, Resource, by_email_domain, map, names};
 
 /// The records of three pages, with commas between them and without the array's brackets.
 const PAGES: [&str; 3] = [
@@ -16,9 +16,10 @@ const PAGES: [&str; 3] = [
 
 fn main() -> Result<(), Box<dyn Error>> {
     let biz: EmailDomain = "biz".parse()?;
+    let mapping = Mapping::placeholder(Resource::Users);
 
     let pages = PAGES.iter().inspect(|_| println!("a page is opened"));
-    let users = pages.flat_map(|page| map::<User>(page.as_bytes()));
+    let users = pages.flat_map(|page| map(page.as_bytes(), &mapping));
     let found = names(by_email_domain(users, &biz));
 
     // Nothing has happened yet. Two names are wanted, so the third page stays shut.

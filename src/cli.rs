@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use activity_tracker::activity::{EmailDomain, Resource};
+use activity_tracker::activity::{EmailDomain, Mappings, Resource};
 use activity_tracker::api::{Policy, Transport};
 use activity_tracker::error::{Error, StorageError};
 use activity_tracker::flow;
@@ -48,7 +48,7 @@ pub(crate) enum Command {
     SampleApi(SampleApiArgs),
     /// Process slices given on standard input (what `run` starts its workers with)
     #[command(hide = true)]
-    Worker(WorkerArgs),
+    Worker(Box<WorkerArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -203,6 +203,14 @@ pub(crate) struct SampleApiArgs {
 pub(crate) struct WorkerArgs {
     #[arg(long)]
     pub(crate) email_domain: EmailDomain,
+
+    /// As JSON
+    #[arg(long, value_parser = mappings)]
+    pub(crate) mappings: Mappings,
+}
+
+fn mappings(text: &str) -> Result<Mappings, serde_json::Error> {
+    serde_json::from_str(text)
 }
 
 impl RunArgs {

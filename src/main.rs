@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run(&args),
         Command::Sources(args) => sources::print(&args),
         Command::SampleApi(args) => sample_api(&args),
-        Command::Worker(args) => return worker(args),
+        Command::Worker(args) => return worker(*args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -73,6 +73,7 @@ fn worker(args: WorkerArgs) -> ExitCode {
     let bench = Workbench {
         folder: ".".into(),
         email_domain: args.email_domain,
+        mappings: args.mappings,
     };
     match flow::serve_worker(&bench) {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,14 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::models::Text;
+use super::value::{FromRaw, Mismatch, Text};
 
 /// An e-mail address as an API gave it; not checked beyond being a string.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Email<'a>(#[serde(borrow)] Text<'a>);
+pub struct Email<'a>(Text<'a>);
 
 impl Email<'_> {
     /// The address, to the letter.
@@ -23,6 +24,12 @@ impl Email<'_> {
     #[must_use]
     pub fn domain(&self) -> Option<&str> {
         self.as_str().rsplit_once('@').map(|(_, domain)| domain)
+    }
+}
+
+impl<'a> FromRaw<'a> for Email<'a> {
+    fn from_raw(raw: &'a str, zone: &TimeZone) -> Result<Self, Mismatch> {
+        Text::from_raw(raw, zone).map(Self)
     }
 }
 
@@ -138,7 +145,7 @@ mod tests {
         ];
         for (address, expected) in cases {
             let json = serde_json::to_string(address).unwrap();
-            let email: Email<'_> = serde_json::from_str(&json).unwrap();
+            let email = Email::from_raw(&json, &TimeZone::UTC).unwrap();
             assert_eq!(email.domain(), expected, "{address}");
         }
     }

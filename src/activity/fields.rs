@@ -3,10 +3,16 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
+use super::models::Resource;
+
 /// A place in a JSON value: the keys that lead to it, none for the whole.
 ///
-/// Read from a JSON Pointer (`/user/login`, RFC 6901) or with dots (`user.login`).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+/// Read from a JSON Pointer (`/user/login`, RFC 6901) or with dots (`user.login`);
+/// serialised as a pointer, which tells keys with dots in them apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct JsonPath(Vec<String>);
 
 /// Why a text is no [`JsonPath`].
@@ -21,6 +27,11 @@ impl JsonPath {
     #[must_use]
     pub fn keys(&self) -> &[String] {
         &self.0
+    }
+
+    /// This path and one key more.
+    pub(super) fn join(&self, key: &str) -> Self {
+        Self(self.0.iter().cloned().chain([key.to_owned()]).collect())
     }
 
     /// What stands there in `value`.
@@ -62,6 +73,24 @@ impl FromStr for JsonPath {
     }
 }
 
+impl TryFrom<String> for JsonPath {
+    type Error = InvalidPath;
+
+    fn try_from(text: String) -> Result<Self, InvalidPath> {
+        text.parse()
+    }
+}
+
+impl From<JsonPath> for String {
+    /// As a JSON Pointer.
+    fn from(path: JsonPath) -> Self {
+        let escaped = path.0.iter().map(|key| key.replace('~', "~0"));
+        escaped.fold(Self::new(), |pointer, key| {
+            pointer + "/" + &key.replace('/', "~1")
+        })
+    }
+}
+
 impl fmt::Display for JsonPath {
     /// With dots, as field paths are shown in messages.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,7 +100,8 @@ impl fmt::Display for JsonPath {
 }
 
 /// The fields that a record may have for us, whatever an API calls them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Field {
     /// The record's own id.
     Id,
@@ -103,8 +133,34 @@ pub enum Field {
     Company,
 }
 
+impl Field {
+    /// How many fields there are.
+    pub const COUNT: usize = Self::Company as usize + 1;
+
+    /// The name as it stands in messages: `user_id`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Id => "id",
+            Self::UserId => "user_id",
+            Self::PostId => "post_id",
+            Self::Name => "name",
+            Self::Username => "username",
+            Self::Email => "email",
+            Self::Title => "title",
+            Self::Body => "body",
+            Self::CreatedAt => "created_at",
+            Self::UpdatedAt => "updated_at",
+            Self::Address => "address",
+            Self::Phone => "phone",
+            Self::Website => "website",
+            Self::Company => "company",
+        }
+    }
+}
+
 /// Where one field is, and whether a record may lack it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldPath {
     /// Where in the record.
     pub path: JsonPath,
@@ -112,11 +168,64 @@ pub struct FieldPath {
     pub optional: bool,
 }
 
-/// The fields of one resource's records.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The fields of one resource's records. Of a field that is given twice, the first counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct FieldMap(Vec<(Field, FieldPath)>);
 
 impl FieldMap {
+    /// The fields of JSONPlaceholder's records, and of the sample API's.
+    #[must_use]
+    pub fn placeholder(resource: Resource) -> Self {
+        use Field::{
+            Address, Body, Company, Email, Id, Name, Phone, PostId, Title, UserId, Username,
+            Website,
+        };
+        let (required, optional): (&[_], &[_]) = match resource {
+            Resource::Users => (
+                &[
+                    (Id, "id"),
+                    (Name, "name"),
+                    (Username, "username"),
+                    (Email, "email"),
+                ],
+                &[
+                    (Address, "address"),
+                    (Phone, "phone"),
+                    (Website, "website"),
+                    (Company, "company"),
+                ],
+            ),
+            Resource::Posts => (
+                &[
+                    (Id, "id"),
+                    (UserId, "userId"),
+                    (Title, "title"),
+                    (Body, "body"),
+                ],
+                &[],
+            ),
+            Resource::Comments => (
+                &[
+                    (Id, "id"),
+                    (PostId, "postId"),
+                    (Name, "name"),
+                    (Email, "email"),
+                    (Body, "body"),
+                ],
+                &[],
+            ),
+        };
+        let place = |optional: bool| {
+            move |(field, key): &(Field, &str)| {
+                let path = JsonPath(vec![(*key).to_owned()]);
+                (*field, FieldPath { path, optional })
+            }
+        };
+        let required = required.iter().map(place(false));
+        required.chain(optional.iter().map(place(true))).collect()
+    }
+
     /// Where a field is, if the API has it.
     #[must_use]
     pub fn get(&self, field: Field) -> Option<&FieldPath> {
@@ -141,6 +250,31 @@ impl FromIterator<(Field, FieldPath)> for FieldMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_field_map_survives_the_way_between_processes_with_keys_of_any_kind() {
+        let paths = ["a.b", "/a.b", "/a~1b/~01", "/", ""];
+        let fields = [
+            Field::Id,
+            Field::UserId,
+            Field::Title,
+            Field::Body,
+            Field::CreatedAt,
+        ];
+        let map: FieldMap = fields
+            .into_iter()
+            .zip(paths.map(|path| FieldPath {
+                path: path.parse().unwrap(),
+                optional: true,
+            }))
+            .collect();
+        let wire = serde_json::to_string(&map).unwrap();
+        assert_eq!(serde_json::from_str::<FieldMap>(&wire).unwrap(), map);
+        for field in fields {
+            let name = serde_json::to_value(field).unwrap();
+            assert_eq!(name, field.name());
+        }
+    }
 
     #[test]
     fn a_path_is_read_with_dots_or_as_a_pointer() {

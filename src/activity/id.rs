@@ -2,10 +2,15 @@
 
 use std::fmt;
 
+use jiff::tz::TimeZone;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Deserialize as DeriveDeserialize, Serialize};
 
+use super::value::{FromRaw, Mismatch, Text};
 use crate::text::Printable;
+
+/// What messages call an id.
+const EXPECTED: &str = "a whole number of at most 64 bits or a string";
 
 /// The id of a record, which remembers whether the API sent a number or a string.
 ///
@@ -35,7 +40,7 @@ impl<'de> Deserialize<'de> for Id {
             type Value = Id;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a whole number of at most 64 bits or a string")
+                f.write_str(EXPECTED)
             }
 
             fn visit_i64<E: de::Error>(self, number: i64) -> Result<Id, E> {
@@ -53,6 +58,19 @@ impl<'de> Deserialize<'de> for Id {
             }
         }
         deserializer.deserialize_any(IdVisitor)
+    }
+}
+
+impl<'a> FromRaw<'a> for Id {
+    fn from_raw(raw: &'a str, zone: &TimeZone) -> Result<Self, Mismatch> {
+        let id = if raw.starts_with('"') {
+            Text::from_raw(raw, zone)
+                .ok()
+                .map(|text| Self::Text(text.as_str().into()))
+        } else {
+            raw.parse().ok().map(Self::Number)
+        };
+        id.ok_or_else(|| Mismatch::new(EXPECTED, raw))
     }
 }
 
@@ -91,6 +109,8 @@ mod tests {
             ("true", None),
         ];
         for (json, expected) in cases {
+            let read = Id::from_raw(json, &TimeZone::UTC);
+            assert_eq!(read.ok(), expected, "{json}");
             assert_eq!(serde_json::from_str::<Id>(json).ok(), expected, "{json}");
         }
     }

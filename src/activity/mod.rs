@@ -4,17 +4,25 @@
 mod email;
 mod fields;
 mod id;
+mod ids;
 mod mapper;
+mod mapping;
 mod models;
 mod processor;
 mod summary;
 mod tally;
+mod time;
+mod value;
 
 pub use email::{Email, EmailDomain, InvalidDomain};
 pub use fields::{Field, FieldMap, FieldPath, InvalidPath, JsonPath};
 pub use id::{CommentId, Id, PostId, UserId};
-pub use mapper::{Mapped, Reject, map};
-pub use models::{Address, Comment, Company, Geo, Post, Record, Resource, Text, User};
+pub use ids::IdSet;
+pub use mapper::{FromFields, Mapped, Reject, map};
+pub use mapping::{Fields, Mapping, Mappings};
+pub use models::{Address, Comment, Company, Geo, Post, Record, Resource, User};
 pub use processor::{by_email_domain, names, total};
 pub use summary::{Summary, UserPosts};
 pub use tally::Tally;
+pub use time::Time;
+pub use value::{FromRaw, Mismatch, Text};

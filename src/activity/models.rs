@@ -1,16 +1,21 @@
 //! What the API's records mean: users, posts and comments.
 //!
 //! Records borrow their text from the page they were read from, so that
-//! reading one copies nothing unless a string has escapes in it.
+//! reading one copies nothing unless a string has escapes in it. A field that
+//! an API lacks is absent, not empty; only an id is always there.
 
-use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{self, Deserializer, Visitor};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::email::Email;
+use super::fields::Field;
 use super::id::{CommentId, Id, PostId, UserId};
+use super::mapper::{FromFields, Reject};
+use super::mapping::Fields;
+use super::time::Time;
+use super::value::{FromRaw, Mismatch, Text, object};
 use crate::text::{Printable, excerpt};
 
 /// One named collection of a source.
@@ -51,63 +56,17 @@ pub trait Record: fmt::Display {
     fn resource(&self) -> Resource;
 }
 
-/// A string of a record, borrowed from the page where it has no escapes.
-///
-/// serde borrows into a plain `Cow` field but not into an `Option` of one; this
-/// type borrows wherever it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Text<'a>(Cow<'a, str>);
-
-impl Text<'_> {
-    /// The text, as it reads with escapes resolved.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Printable(&self.0).fmt(f)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextVisitor;
-        impl<'de> Visitor<'de> for TextVisitor {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(TextVisitor)
-    }
-}
-
 /// A person, with the contact details that the API may give.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User<'a> {
     /// The id.
     pub id: UserId,
     /// The full name.
-    #[serde(borrow)]
-    pub name: Text<'a>,
+    pub name: Option<Text<'a>>,
     /// The name to log in with.
-    pub username: Text<'a>,
+    pub username: Option<Text<'a>>,
     /// The address that the domain filter looks at.
-    pub email: Email<'a>,
+    pub email: Option<Email<'a>>,
     /// Where the user lives.
     pub address: Option<Address<'a>>,
     /// A telephone number, in whatever form.
@@ -116,6 +75,35 @@ pub struct User<'a> {
     pub website: Option<Text<'a>>,
     /// Whom the user works for.
     pub company: Option<Company<'a>>,
+    /// When the account was made.
+    pub created_at: Option<Time<'a>>,
+    /// When it was last changed.
+    pub updated_at: Option<Time<'a>>,
+}
+
+impl<'a> User<'a> {
+    /// What to call the user: the full name, or else the name to log in with.
+    #[must_use]
+    pub fn called(&self) -> Option<&Text<'a>> {
+        self.name.as_ref().or(self.username.as_ref())
+    }
+}
+
+impl<'a> FromFields<'a> for User<'a> {
+    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Reject> {
+        Ok(Self {
+            id: UserId(fields.required(Field::Id)?),
+            name: fields.get(Field::Name)?,
+            username: fields.get(Field::Username)?,
+            email: fields.get(Field::Email)?,
+            address: fields.get(Field::Address)?,
+            phone: fields.get(Field::Phone)?,
+            website: fields.get(Field::Website)?,
+            company: fields.get(Field::Company)?,
+            created_at: fields.get(Field::CreatedAt)?,
+            updated_at: fields.get(Field::UpdatedAt)?,
+        })
+    }
 }
 
 /// A postal address.
@@ -157,36 +145,82 @@ pub struct Company<'a> {
     pub bs: Option<Text<'a>>,
 }
 
+impl<'a> FromRaw<'a> for Address<'a> {
+    fn from_raw(raw: &'a str, _: &TimeZone) -> Result<Self, Mismatch> {
+        object(raw)
+    }
+}
+
+impl<'a> FromRaw<'a> for Company<'a> {
+    fn from_raw(raw: &'a str, _: &TimeZone) -> Result<Self, Mismatch> {
+        object(raw)
+    }
+}
+
 /// What a user published.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Post<'a> {
     /// The id.
     pub id: PostId,
     /// Who wrote it.
-    pub user_id: UserId,
+    pub user_id: Option<UserId>,
     /// The headline.
-    #[serde(borrow)]
-    pub title: Text<'a>,
+    pub title: Option<Text<'a>>,
     /// The text.
-    pub body: Text<'a>,
+    pub body: Option<Text<'a>>,
+    /// When it was published.
+    pub created_at: Option<Time<'a>>,
+    /// When it was last changed.
+    pub updated_at: Option<Time<'a>>,
+}
+
+impl<'a> FromFields<'a> for Post<'a> {
+    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Reject> {
+        Ok(Self {
+            id: PostId(fields.required(Field::Id)?),
+            user_id: fields.get(Field::UserId)?.map(UserId),
+            title: fields.get(Field::Title)?,
+            body: fields.get(Field::Body)?,
+            created_at: fields.get(Field::CreatedAt)?,
+            updated_at: fields.get(Field::UpdatedAt)?,
+        })
+    }
 }
 
 /// An answer to a post.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comment<'a> {
     /// The id.
     pub id: CommentId,
     /// What it answers.
-    pub post_id: PostId,
+    pub post_id: Option<PostId>,
+    /// Who wrote it, where the API knows its users by id.
+    pub user_id: Option<UserId>,
     /// Its headline, in JSONPlaceholder's words.
-    #[serde(borrow)]
-    pub name: Text<'a>,
-    /// Who wrote it.
-    pub email: Email<'a>,
+    pub name: Option<Text<'a>>,
+    /// Who wrote it, by e-mail address.
+    pub email: Option<Email<'a>>,
     /// The text.
-    pub body: Text<'a>,
+    pub body: Option<Text<'a>>,
+    /// When it was written.
+    pub created_at: Option<Time<'a>>,
+    /// When it was last changed.
+    pub updated_at: Option<Time<'a>>,
+}
+
+impl<'a> FromFields<'a> for Comment<'a> {
+    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Reject> {
+        Ok(Self {
+            id: CommentId(fields.required(Field::Id)?),
+            post_id: fields.get(Field::PostId)?.map(PostId),
+            user_id: fields.get(Field::UserId)?.map(UserId),
+            name: fields.get(Field::Name)?,
+            email: fields.get(Field::Email)?,
+            body: fields.get(Field::Body)?,
+            created_at: fields.get(Field::CreatedAt)?,
+            updated_at: fields.get(Field::UpdatedAt)?,
+        })
+    }
 }
 
 impl Record for User<'_> {
@@ -218,71 +252,51 @@ impl Record for Comment<'_> {
 
 impl fmt::Display for User<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let email = Printable(self.email.as_str());
-        write!(f, "{} (@{}) <{email}>", self.name, self.username)
+        match &self.name {
+            Some(name) => name.fmt(f)?,
+            None => write!(f, "user {}", self.id.0)?,
+        }
+        if let Some(username) = &self.username {
+            write!(f, " (@{username})")?;
+        }
+        if let Some(email) = &self.email {
+            write!(f, " <{}>", Printable(email.as_str()))?;
+        }
+        Ok(())
     }
 }
 
 impl fmt::Display for Post<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let title = excerpt(self.title.as_str(), 60);
-        write!(f, "post {} by user {}: {title}", self.id.0, self.user_id.0)
+        write!(f, "post {}", self.id.0)?;
+        if let Some(user_id) = &self.user_id {
+            write!(f, " by user {}", user_id.0)?;
+        }
+        write_headline(f, self.title.as_ref())
     }
 }
 
 impl fmt::Display for Comment<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let email = Printable(self.email.as_str());
-        let name = excerpt(self.name.as_str(), 60);
-        write!(
-            f,
-            "comment {} on post {} by {email}: {name}",
-            self.id.0, self.post_id.0
-        )
+        write!(f, "comment {}", self.id.0)?;
+        if let Some(post_id) = &self.post_id {
+            write!(f, " on post {}", post_id.0)?;
+        }
+        if let Some(email) = &self.email {
+            write!(f, " by {}", Printable(email.as_str()))?;
+        } else if let Some(user_id) = &self.user_id {
+            write!(f, " by user {}", user_id.0)?;
+        }
+        write_headline(f, self.name.as_ref())
+    }
+}
+
+fn write_headline(f: &mut fmt::Formatter<'_>, headline: Option<&Text<'_>>) -> fmt::Result {
+    match headline {
+        Some(headline) => write!(f, ": {}", excerpt(headline.as_str(), 60)),
+        None => Ok(()),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const USER: &str = r#"{"id":1,"name":"Leanne Graham","username":"Bret",
-        "email":"Sincere@april.biz","address":{"street":"Kulas Light","suite":"Apt. 556",
-        "city":"Gwenborough","zipcode":"92998-3874","geo":{"lat":"-37.3159","lng":"81.1496"}},
-        "phone":"1-770-736-8031 x56442","website":"hildegard.org","company":{
-        "name":"Romaguera-Crona","catchPhrase":"Multi-layered","bs":"harness"},"extra":[1]}"#;
-
-    #[test]
-    fn a_user_is_read_with_all_its_parts_and_borrows_its_text() {
-        let user: User<'_> = serde_json::from_str(USER).unwrap();
-        assert_eq!(
-            user.to_string(),
-            "Leanne Graham (@Bret) <Sincere@april.biz>"
-        );
-        let geo = user.address.and_then(|address| address.geo).unwrap();
-        assert_eq!(geo.lat.unwrap().as_str(), "-37.3159");
-        let company = user.company.unwrap();
-        assert!(matches!(
-            company.catch_phrase.unwrap().0,
-            Cow::Borrowed("Multi-layered")
-        ));
-    }
-
-    #[test]
-    fn what_is_not_required_may_be_absent_or_null() {
-        let json = r#"{"id":"u-1","name":"A","username":"a","email":"a@b","phone":null}"#;
-        let user: User<'_> = serde_json::from_str(json).unwrap();
-        assert_eq!(user.id, UserId(Id::Text("u-1".into())));
-        assert_eq!((user.address, user.phone), (None, None));
-    }
-
-    #[test]
-    fn records_show_themselves_without_control_characters() {
-        let json = r#"{"id":1,"postId":2,"name":"a\u001b[2Jb","email":"x@y\r\n","body":""}"#;
-        let comment: Comment<'_> = serde_json::from_str(json).unwrap();
-        let shown = comment.to_string();
-        assert!(!shown.contains(char::is_control), "{shown}");
-        let records: [&dyn Record; 1] = [&comment];
-        assert_eq!(records[0].resource(), Resource::Comments);
-    }
-}
+mod tests;

@@ -12,16 +12,18 @@ use super::models::User;
 /// A record or the reason why it is none.
 type Item<'a, T> = Result<Mapped<'a, T>, Reject>;
 
-/// Filter: the users whose e-mail address lies in `domain`, one at a time as they come.
+/// Filter: the users whose e-mail address lies in `domain`, one at a time as they
+/// come. Those without an address lie nowhere.
 ///
 /// ```
-/// use activity_tracker::activity::{User, by_email_domain, map, names};
+/// use activity_tracker::activity::{Mapping, Resource, User, by_email_domain, map, names};
 ///
+/// let mapping = Mapping::placeholder(Resource::Users);
 /// let pages = [
 ///     &br#"{"id":1,"name":"A","username":"a","email":"a@april.biz"}"#[..],
 ///     br#"{"id":2,"name":"B","username":"b","email":"b@nobiz"}"#,
 /// ];
-/// let users = pages.into_iter().flat_map(map::<User>);
+/// let users = pages.into_iter().flat_map(|page| map::<User>(page, &mapping));
 /// let found: Result<Vec<_>, _> = names(by_email_domain(users, &"biz".parse().unwrap())).collect();
 /// assert_eq!(found.unwrap(), ["A"]);
 /// ```
@@ -29,14 +31,20 @@ pub fn by_email_domain<'a>(
     users: impl Iterator<Item = Item<'a, User<'a>>>,
     domain: &EmailDomain,
 ) -> impl Iterator<Item = Item<'a, User<'a>>> {
-    users.filter(|user| user.as_ref().map_or(true, |user| domain.takes(&user.email)))
+    users.filter(|user| match user {
+        Ok(user) => user.email.as_ref().is_some_and(|email| domain.takes(email)),
+        Err(_) => true,
+    })
 }
 
-/// Map: the names of users.
+/// Map: what users are called; those who are called nothing are left out.
 pub fn names<'a>(
     users: impl Iterator<Item = Item<'a, User<'a>>>,
 ) -> impl Iterator<Item = Result<String, Reject>> {
-    users.map(|user| user.map(|user| user.name.as_str().to_owned()))
+    users.filter_map(|user| match user {
+        Ok(user) => user.called().map(|name| Ok(name.as_str().to_owned())),
+        Err(reject) => Some(Err(reject)),
+    })
 }
 
 /// Reduce: how many records there are.
@@ -50,7 +58,7 @@ pub fn total<'a, T: 'a>(mut records: impl Iterator<Item = Item<'a, T>>) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activity::{Post, map};
+    use crate::activity::{Field, FieldMap, FieldPath, Id, Mapping, Post, Resource, map};
     use std::cell::Cell;
 
     fn user(id: u64, email: &str) -> String {
@@ -60,11 +68,12 @@ mod tests {
     #[test]
     fn the_filter_asks_for_a_page_only_when_it_needs_one() {
         let pages = [user(1, "a@x.biz"), user(2, "b@x.com"), user(3, "c@y.biz")];
+        let mapping = Mapping::placeholder(Resource::Users);
         let asked = Cell::new(0);
         let users = pages
             .iter()
             .inspect(|_| asked.set(asked.get() + 1))
-            .flat_map(|page| map(page.as_bytes()));
+            .flat_map(|page| map(page.as_bytes(), &mapping));
         let domain = "biz".parse().unwrap();
         let mut found = by_email_domain(users, &domain);
         assert_eq!(
@@ -72,29 +81,57 @@ mod tests {
             0,
             "nothing is read before the first is asked for"
         );
-        assert_eq!(found.next().unwrap().unwrap().name.as_str(), "N1");
+        assert_eq!(found.next().unwrap().unwrap().id.0, Id::Number(1));
         assert_eq!(
             asked.get(),
             1,
             "the second page is not touched for the first match"
         );
-        assert_eq!(found.next().unwrap().unwrap().name.as_str(), "N3");
+        assert_eq!(found.next().unwrap().unwrap().id.0, Id::Number(3));
         assert!(found.next().is_none());
     }
 
     #[test]
     fn a_reject_passes_the_filter_and_ends_the_total() {
         let page = format!("{},{{}}", user(1, "a@x.com"));
+        let mapping = Mapping::placeholder(Resource::Users);
         let domain = "biz".parse().unwrap();
-        let found: Vec<_> = by_email_domain(map(page.as_bytes()), &domain).collect();
+        let users = map(page.as_bytes(), &mapping);
+        let found: Vec<_> = by_email_domain(users, &domain).collect();
         assert!(matches!(found[..], [Err(Reject { index: 1, .. })]));
-        assert!(total(map::<User<'_>>(page.as_bytes())).is_err());
+        assert!(total(map::<User<'_>>(page.as_bytes(), &mapping)).is_err());
     }
 
     #[test]
     fn posts_are_counted() {
         let page =
             br#"{"id":1,"userId":1,"title":"","body":""},{"id":2,"userId":1,"title":"","body":""}"#;
-        assert_eq!(total(map::<Post<'_>>(page)), Ok(2));
+        let mapping = Mapping::placeholder(Resource::Posts);
+        assert_eq!(total(map::<Post<'_>>(page, &mapping)), Ok(2));
+    }
+
+    #[test]
+    fn users_without_an_address_are_in_no_domain_and_those_without_a_name_leave_none() {
+        let fields = [
+            (Field::Id, "id", false),
+            (Field::Email, "contact.mail", true),
+            (Field::Username, "login", true),
+        ];
+        let fields = fields.map(|(field, path, optional)| {
+            let path = path.parse().unwrap();
+            (field, FieldPath { path, optional })
+        });
+        let fields = fields.into_iter().collect::<FieldMap>();
+        let mapping = Mapping::new(fields, jiff::tz::TimeZone::UTC);
+        let page = br#"{"id":1,"login":"a","contact":{"mail":"a@x.biz"}},
+            {"id":2,"login":"b","contact":null},{"id":3,"contact":{"mail":"c@x.biz"}}"#;
+        let users = || map(page, &mapping);
+        let domain = "biz".parse().unwrap();
+        let found: Result<Vec<_>, _> = by_email_domain(users(), &domain)
+            .map(|user| user.map(|user| user.id.0.to_string()))
+            .collect();
+        assert_eq!(found.unwrap(), ["1", "3"]);
+        let called: Result<Vec<_>, _> = names(users()).collect();
+        assert_eq!(called.unwrap(), ["a", "b"]);
     }
 }

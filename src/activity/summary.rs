@@ -1,9 +1,12 @@
 //! The summary of a run, for people and for `summary.json`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::email::EmailDomain;
 use super::id::UserId;
+use super::models::Resource;
 use super::tally::Tally;
 
 /// What a run found.
@@ -24,6 +27,10 @@ pub struct Summary {
     pub filtered_users: u64,
     /// How many records did not map.
     pub rejected: u64,
+    /// How many records have an id that another one of their resource had
+    /// before; only resources in which there are such.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub duplicate_ids: BTreeMap<Resource, u64>,
     /// Most posts first, then by id.
     pub posts_per_user: Vec<UserPosts>,
 }
@@ -48,7 +55,13 @@ impl Summary {
         tally: Tally,
         with_comments: bool,
     ) -> Self {
+        let duplicates = |resource| (resource, tally.duplicates(resource));
+        let duplicate_ids = [Resource::Users, Resource::Posts, Resource::Comments]
+            .map(duplicates)
+            .into_iter()
+            .filter(|(_, count)| *count > 0);
         Self {
+            duplicate_ids: duplicate_ids.collect(),
             source: source.to_owned(),
             email_domain: email_domain.clone(),
             users: tally.users,
@@ -58,5 +71,29 @@ impl Summary {
             rejected: 0,
             posts_per_user: tally.ranking(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activity::{Mapping, Post, map};
+
+    fn summary(posts: &str) -> serde_json::Value {
+        let mapping = Mapping::placeholder(Resource::Posts);
+        let mut tally = Tally::default();
+        for post in map::<Post<'_>>(posts.as_bytes(), &mapping) {
+            tally.add_post(&post.unwrap());
+        }
+        let domain = "biz".parse().unwrap();
+        serde_json::to_value(Summary::new("s", &domain, tally, false)).unwrap()
+    }
+
+    #[test]
+    fn ids_that_come_twice_are_told_only_where_there_are_some() {
+        let post = r#"{"id":1,"userId":1,"title":"","body":""}"#;
+        let twice = summary(&format!("{post},{post}"));
+        assert_eq!(twice["duplicate_ids"], serde_json::json!({"posts": 1}));
+        assert_eq!(summary(post).get("duplicate_ids"), None);
     }
 }

@@ -6,7 +6,8 @@ use std::collections::hash_map::Entry;
 use serde::{Deserialize, Serialize};
 
 use super::id::UserId;
-use super::models::{Comment, Post, User};
+use super::ids::IdSet;
+use super::models::{Comment, Post, Record, Resource, User};
 use super::summary::UserPosts;
 
 /// The counts of some records. An empty tally counts nothing.
@@ -20,8 +21,15 @@ pub struct Tally {
     pub comments: u64,
     /// How many users the e-mail filter took.
     pub filtered_users: u64,
+    #[serde(default, skip_serializing_if = "IdSet::is_empty")]
+    user_ids: IdSet,
+    #[serde(default, skip_serializing_if = "IdSet::is_empty")]
+    post_ids: IdSet,
+    #[serde(default, skip_serializing_if = "IdSet::is_empty")]
+    comment_ids: IdSet,
+    /// What each user is called, if anything.
     #[serde(with = "pairs")]
-    names: HashMap<UserId, String>,
+    names: HashMap<UserId, Option<String>>,
     #[serde(with = "pairs")]
     posts_per_user: HashMap<UserId, u64>,
 }
@@ -30,27 +38,41 @@ impl Tally {
     /// Counts a user and remembers the name.
     pub fn add_user(&mut self, user: &User<'_>) {
         self.users += 1;
-        remember(
-            &mut self.names,
-            user.id.clone(),
-            user.name.as_str().to_owned(),
-        );
+        self.user_ids.insert(user.id());
+        let name = user.called().map(|name| name.as_str().to_owned());
+        remember(&mut self.names, user.id.clone(), name);
     }
 
-    /// Counts a post for its author.
+    /// Counts a post, for its author where the API tells.
     pub fn add_post(&mut self, post: &Post<'_>) {
         self.posts += 1;
+        self.post_ids.insert(post.id());
+        let Some(author) = &post.user_id else {
+            return;
+        };
         // Looked up by reference first: nearly every post is by an author seen before.
-        if let Some(count) = self.posts_per_user.get_mut(&post.user_id) {
+        if let Some(count) = self.posts_per_user.get_mut(author) {
             *count += 1;
         } else {
-            self.posts_per_user.insert(post.user_id.clone(), 1);
+            self.posts_per_user.insert(author.clone(), 1);
         }
     }
 
     /// Counts a comment.
-    pub fn add_comment(&mut self, _: &Comment<'_>) {
+    pub fn add_comment(&mut self, comment: &Comment<'_>) {
         self.comments += 1;
+        self.comment_ids.insert(comment.id());
+    }
+
+    /// How many records of a resource have an id that another one had before.
+    #[must_use]
+    pub fn duplicates(&self, resource: Resource) -> u64 {
+        let (records, ids) = match resource {
+            Resource::Users => (self.users, &self.user_ids),
+            Resource::Posts => (self.posts, &self.post_ids),
+            Resource::Comments => (self.comments, &self.comment_ids),
+        };
+        records.saturating_sub(ids.len())
     }
 
     /// This tally and another as one. The order of merging makes no difference.
@@ -60,6 +82,9 @@ impl Tally {
         self.posts += other.posts;
         self.comments += other.comments;
         self.filtered_users += other.filtered_users;
+        self.user_ids = self.user_ids.merge(other.user_ids);
+        self.post_ids = self.post_ids.merge(other.post_ids);
+        self.comment_ids = self.comment_ids.merge(other.comment_ids);
         for (id, name) in other.names {
             remember(&mut self.names, id, name);
         }
@@ -70,7 +95,7 @@ impl Tally {
     }
 
     /// Posts per user: most posts first, then by id. Users without posts are
-    /// there with 0, unknown authors without a name.
+    /// there with 0; unknown authors and users who have none are without a name.
     #[must_use]
     pub fn ranking(self) -> Vec<UserPosts> {
         let Self {
@@ -81,14 +106,14 @@ impl Tally {
         let mut ranking: Vec<_> = posts_per_user
             .into_iter()
             .map(|(user_id, posts)| UserPosts {
-                name: names.remove(&user_id),
+                name: names.remove(&user_id).flatten(),
                 user_id,
                 posts,
             })
             .collect();
         let silent = names.into_iter().map(|(user_id, name)| UserPosts {
             user_id,
-            name: Some(name),
+            name,
             posts: 0,
         });
         ranking.extend(silent);
@@ -101,16 +126,22 @@ impl Tally {
     }
 }
 
-/// Two users of one id keep the name that sorts first, so that merging has no order.
-fn remember(names: &mut HashMap<UserId, String>, id: UserId, name: String) {
+/// Two users of one id keep the name that sorts first, so that merging has no
+/// order; any name is better than none.
+fn remember(names: &mut HashMap<UserId, Option<String>>, id: UserId, name: Option<String>) {
     match names.entry(id) {
         Entry::Vacant(place) => {
             place.insert(name);
         }
-        Entry::Occupied(mut known) if name < *known.get() => {
-            known.insert(name);
+        Entry::Occupied(mut known) => {
+            let better = match (&name, known.get()) {
+                (Some(name), Some(known)) => name < known,
+                (name, _) => name.is_some(),
+            };
+            if better {
+                known.insert(name);
+            }
         }
-        Entry::Occupied(_) => {}
     }
 }
 
@@ -141,61 +172,4 @@ mod pairs {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::activity::Id;
-    use proptest::prelude::*;
-
-    fn tally(users: &[(i64, &str)], posts: &[i64]) -> Tally {
-        let mut tally = Tally::default();
-        for (id, name) in users {
-            let json = format!(r#"{{"id":{id},"name":"{name}","username":"","email":""}}"#);
-            tally.add_user(&serde_json::from_str(&json).unwrap());
-        }
-        for user in posts {
-            let json = format!(r#"{{"id":1,"userId":{user},"title":"","body":""}}"#);
-            tally.add_post(&serde_json::from_str(&json).unwrap());
-        }
-        tally
-    }
-
-    #[test]
-    fn most_posts_come_first_then_ids_with_silent_users_and_unknown_authors() {
-        let ranking = tally(&[(1, "A"), (2, "B"), (10, "C")], &[9, 10, 2, 9]).ranking();
-        let rows: Vec<_> = ranking
-            .iter()
-            .map(|row| (&row.user_id.0, row.name.as_deref(), row.posts))
-            .collect();
-        let expected = [
-            (&Id::Number(9), None, 2),
-            (&Id::Number(2), Some("B"), 1),
-            (&Id::Number(10), Some("C"), 1),
-            (&Id::Number(1), Some("A"), 0),
-        ];
-        assert_eq!(rows, expected);
-    }
-
-    #[test]
-    fn a_tally_survives_the_way_between_processes_with_ids_of_both_kinds() {
-        let mut tally = tally(&[(1, "A")], &[1]);
-        let json = r#"{"id":"1","name":"B","username":"","email":""}"#;
-        tally.add_user(&serde_json::from_str(json).unwrap());
-        let wire = serde_json::to_string(&tally).unwrap();
-        assert_eq!(serde_json::from_str::<Tally>(&wire).unwrap(), tally);
-    }
-
-    proptest! {
-        #[test]
-        fn tallies_merge_in_any_order_to_the_same(
-            parts in prop::collection::vec((prop::collection::vec((0i64..5, "[ab]"), 0..4), prop::collection::vec(0i64..8, 0..6)), 0..5)
-        ) {
-            let tallies: Vec<_> = parts.iter().map(|(users, posts)| {
-                let users: Vec<_> = users.iter().map(|(id, name)| (*id, name.as_str())).collect();
-                tally(&users, posts)
-            }).collect();
-            let forward = tallies.iter().cloned().fold(Tally::default(), Tally::merge);
-            let backward = tallies.into_iter().rev().fold(Tally::default(), |all, part| part.merge(all));
-            prop_assert_eq!(forward, backward);
-        }
-    }
-}
+mod tests;

@@ -119,10 +119,7 @@ async fn process(
     working: &mut JoinSet<Processed>,
     observer: &SharedObserver,
 ) -> Result<Reduction, Error> {
-    let bench = Arc::new(Workbench {
-        folder: run.stage.folder().to_owned(),
-        email_domain: run.settings.email_domain.clone(),
-    });
+    let bench = Arc::new(Workbench::new(run.stage.folder(), &run.settings));
     let mut reduction = Reduction::default();
     loop {
         tokio::select! {

@@ -13,7 +13,7 @@ use crate::settings::Settings;
 use crate::storage::{Flow, Output, Spool};
 
 use super::reduction::Reduction;
-use super::work::{Done, Refusal};
+use super::work::{Done, Refusal, Workbench};
 use super::{Fetched, Report, Run, Shape};
 
 /// What the main flow fetches and stores.
@@ -47,6 +47,10 @@ fn fetch_and_process(run: &Run, observer: &dyn Observer) -> Result<(Fetched, Red
     let (slices_in, slices) = bounded(WAITING);
     let (done_in, done) = bounded(WAITING);
     let settings = &run.settings;
+    let bench = Workbench::new(run.stage.folder(), settings);
+    // Only a time zone can have no name to pass it on by.
+    let mappings = serde_json::to_string(&bench.mappings)
+        .map_err(|error| Error::Usage(format!("cannot tell workers the field maps: {error}")))?;
     thread::scope(|scope| {
         let fetching = scope.spawn(|| {
             let spool = Spool::new(run.stage.staging(), move |slice| {
@@ -61,7 +65,7 @@ fn fetch_and_process(run: &Run, observer: &dyn Observer) -> Result<(Fetched, Red
         scope.spawn(|| {
             let (slices, done_in) = (slices, done_in);
             let pool = Pool {
-                command: &|| worker(run),
+                command: &|| worker(run, &mappings),
                 size: settings.workers.get(),
                 stop: &run.stop,
             };
@@ -93,12 +97,14 @@ fn fetch_and_process(run: &Run, observer: &dyn Observer) -> Result<(Fetched, Red
 }
 
 /// The command line of a worker process: this program, in the staging folder.
-fn worker(run: &Run) -> Command {
+fn worker(run: &Run, mappings: &str) -> Command {
     let mut command = Command::new(&run.settings.worker_program);
     command.args([
         "worker",
         "--email-domain",
         run.settings.email_domain.as_str(),
+        "--mappings",
+        mappings,
     ]);
     command.current_dir(run.stage.folder());
     command

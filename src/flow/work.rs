@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::activity::{
-    Comment, EmailDomain, Post, Reject, Resource, Tally, User, by_email_domain, map,
+    Comment, EmailDomain, Mapping, Mappings, Post, Reject, Resource, Tally, User, by_email_domain,
+    map,
 };
 use crate::concurrency;
 use crate::error::{DataProcessingError, Error, StorageError};
+use crate::settings::Settings;
 use crate::storage::{Output, Segment, SegmentWriter, Slice};
 
 /// What processing needs to know besides the slice.
@@ -21,6 +23,8 @@ pub struct Workbench {
     pub folder: PathBuf,
     /// Which users the filter takes.
     pub email_domain: EmailDomain,
+    /// How records are read.
+    pub mappings: Mappings,
 }
 
 /// What came of a slice: a small tally, and where its output is.
@@ -109,14 +113,32 @@ impl Segments {
 }
 
 impl Workbench {
+    /// For a run of these settings whose slices are in `folder`.
+    #[must_use]
+    pub fn new(folder: &Path, settings: &Settings) -> Self {
+        let source = &settings.source;
+        let fields = |resource| {
+            let endpoint = source.endpoints.get(&resource);
+            endpoint
+                .map(|endpoint| endpoint.fields.clone())
+                .unwrap_or_default()
+        };
+        Self {
+            folder: folder.to_owned(),
+            email_domain: settings.email_domain.clone(),
+            mappings: Mappings::new(&source.time_zone, fields),
+        }
+    }
+
     /// Does the work on one slice.
     pub(super) fn process(&self, slice: &Slice) -> Result<Done, Refusal> {
         let bytes = slice.place.read(&self.folder)?;
         let mut segments = Segments::default();
+        let mapping = self.mappings.of(slice.resource);
         let tally = match slice.resource {
-            Resource::Users => users(&bytes, &self.email_domain, &mut segments)?,
-            Resource::Posts => posts(&bytes, &mut segments)?,
-            Resource::Comments => comments(&bytes, &mut segments)?,
+            Resource::Users => users(&bytes, mapping, &self.email_domain, &mut segments)?,
+            Resource::Posts => posts(&bytes, mapping, &mut segments)?,
+            Resource::Comments => comments(&bytes, mapping, &mut segments)?,
         };
         // A file for each writer and output, so that nobody else appends to it.
         let writer = format!("{}-{:?}", std::process::id(), std::thread::current().id());
@@ -139,18 +161,23 @@ pub fn serve_worker(bench: &Workbench) -> io::Result<()> {
     concurrency::serve(|slice: Slice| bench.process(&slice))
 }
 
-fn users(slice: &[u8], domain: &EmailDomain, segments: &mut Segments) -> Result<Tally, Reject> {
+fn users(
+    slice: &[u8],
+    mapping: &Mapping,
+    domain: &EmailDomain,
+    segments: &mut Segments,
+) -> Result<Tally, Reject> {
     let mut tally = Tally::default();
     let mut filtered = SegmentWriter::default();
     // All users pass the tap; only those of the domain come out of the filter.
-    let tapped = map::<User<'_>>(slice).inspect(|user| {
+    let tapped = map::<User<'_>>(slice, mapping).inspect(|user| {
         if let Ok(user) = user {
             tally.add_user(user);
             segments.push(Output::Users, user.raw());
-            segments.push(
-                Output::UserNames,
-                &serde_json::Value::from(user.name.as_str()).to_string(),
-            );
+            if let Some(name) = user.called() {
+                let name = serde_json::Value::from(name.as_str()).to_string();
+                segments.push(Output::UserNames, &name);
+            }
         }
     });
     for user in by_email_domain(tapped, domain) {
@@ -163,8 +190,8 @@ fn users(slice: &[u8], domain: &EmailDomain, segments: &mut Segments) -> Result<
     Ok(tally)
 }
 
-fn posts(slice: &[u8], segments: &mut Segments) -> Result<Tally, Reject> {
-    map::<Post<'_>>(slice).try_fold(Tally::default(), |mut tally, post| {
+fn posts(slice: &[u8], mapping: &Mapping, segments: &mut Segments) -> Result<Tally, Reject> {
+    map::<Post<'_>>(slice, mapping).try_fold(Tally::default(), |mut tally, post| {
         let post = post?;
         tally.add_post(&post);
         segments.push(Output::Posts, post.raw());
@@ -172,8 +199,8 @@ fn posts(slice: &[u8], segments: &mut Segments) -> Result<Tally, Reject> {
     })
 }
 
-fn comments(slice: &[u8], segments: &mut Segments) -> Result<Tally, Reject> {
-    map::<Comment<'_>>(slice).try_fold(Tally::default(), |mut tally, comment| {
+fn comments(slice: &[u8], mapping: &Mapping, segments: &mut Segments) -> Result<Tally, Reject> {
+    map::<Comment<'_>>(slice, mapping).try_fold(Tally::default(), |mut tally, comment| {
         let comment = comment?;
         tally.add_comment(&comment);
         segments.push(Output::Comments, comment.raw());
@@ -207,6 +234,7 @@ mod tests {
             Workbench {
                 folder: folder.path().to_owned(),
                 email_domain,
+                mappings: Mappings::placeholder(),
             },
             slice,
             folder,
@@ -227,6 +255,22 @@ mod tests {
         assert_eq!(text(Output::FilteredUsers), first);
         assert_eq!(text(Output::UserNames), "\"AA\",\n  \"B\"");
         assert_eq!((done.tally.users, done.tally.filtered_users), (2, 1));
+    }
+
+    #[test]
+    fn users_without_a_name_leave_none() {
+        let users = r#"{"id":1,"username":"a"},{"id":2}"#;
+        let (mut bench, slice, _folder) = bench(Resource::Users, users);
+        bench.mappings = serde_json::from_str(
+            r#"{"users":{"zone":"UTC","fields":[["id",{"path":"/id","optional":false}],
+            ["username",{"path":"/username","optional":true}]]},
+            "posts":{"zone":"UTC","fields":[]},"comments":{"zone":"UTC","fields":[]}}"#,
+        )
+        .unwrap();
+        let done = bench.process(&slice).unwrap();
+        let names = &done.segments[&Output::UserNames];
+        assert_eq!(names.place.read(&bench.folder).unwrap(), b"\"a\"");
+        assert_eq!((names.records, done.tally.users), (1, 2));
     }
 
     #[test]

@@ -103,7 +103,7 @@ const TEXTS: [Fault; 3] = [
         path: "/posts",
         answers: |route| {
             route.reply(Reply::json(compact(&[post(
-                r#"["\u001b[31m\r\u202e"]"#,
+                "[\"\\u001b[31m\\r\u{202e}\"]",
                 "1",
             )])))
         },
@@ -114,7 +114,7 @@ const TEXTS: [Fault; 3] = [
         name: "a field that is no string",
         path: "/users",
         answers: |route| {
-            let name = r#"{"\u001b[2J":"\r\n\u009b"}"#;
+            let name = "{\"\\u001b[2J\":\"\\r\\n\u{9b}\"}";
             route.reply(Reply::json(format!(
                 r#"[{{"id":1,"name":{name},"username":"a","email":"a@x.biz"}}]"#
             )))

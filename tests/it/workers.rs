@@ -1,5 +1,7 @@
 //! Worker processes: none outlives its run, and a run outlives any of its workers.
 
+use activity_tracker::activity::Mappings;
+
 use super::support::processes::{NOBODY, signal, until, workers_below};
 use super::support::program::{Running, SNAPSHOT, Workplace};
 use super::support::records::{compact, posts, stored, users};
@@ -96,7 +98,9 @@ fn a_run_that_fails_has_no_workers_left() {
 #[test]
 fn a_worker_that_is_told_nonsense_ends() {
     let place = Workplace::new();
-    let mut command = place.command(&["worker", "--email-domain", "biz"]);
+    let mappings = serde_json::to_string(&Mappings::placeholder()).expect("JSON");
+    let arguments = ["worker", "--email-domain", "biz", "--mappings", &mappings];
+    let mut command = place.command(&arguments);
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
     std::io::Write::write_all(&mut writer, b"nonsense\n").expect("write");
     drop(writer);

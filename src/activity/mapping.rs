@@ -1,0 +1,207 @@
+//! How the records of one resource are read: its field map, made ready once, and
+//! the fields that were found in a record with it.
+
+mod tree;
+
+use jiff::fmt::serde::tz::required as tz;
+use jiff::tz::TimeZone;
+use serde::de::IntoDeserializer;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::fields::{Field, FieldMap};
+use super::mapper::{FromFields, Reject};
+use super::models::Resource;
+use super::value::{FromRaw, Mismatch};
+use tree::{Node, Values};
+
+/// The field map of one resource, ready to read records with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Plan", into = "Plan")]
+pub struct Mapping {
+    fields: FieldMap,
+    zone: TimeZone,
+    required: [bool; Field::COUNT],
+    root: Node,
+}
+
+/// What a mapping is made from, and what passes between processes.
+#[derive(Serialize, Deserialize)]
+struct Plan {
+    fields: FieldMap,
+    #[serde(serialize_with = "tz::serialize", deserialize_with = "zone")]
+    zone: TimeZone,
+}
+
+/// Reads a zone as [`tz`] writes it; UTC where there is no data on zones, too.
+fn zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TimeZone, D::Error> {
+    match &*String::deserialize(deserializer)? {
+        "UTC" => Ok(TimeZone::UTC),
+        other => tz::deserialize(other.into_deserializer()),
+    }
+}
+
+impl Mapping {
+    /// Makes a field map ready. Times that come without a zone are in `zone`.
+    #[must_use]
+    pub fn new(fields: FieldMap, zone: TimeZone) -> Self {
+        let mut required = [false; Field::COUNT];
+        for (field, _) in fields.iter() {
+            required[field as usize] = fields.get(field).is_some_and(|place| !place.optional);
+        }
+        Self {
+            root: Node::root(&fields),
+            fields,
+            zone,
+            required,
+        }
+    }
+
+    /// For JSONPlaceholder's records, and the sample API's.
+    #[must_use]
+    pub fn placeholder(resource: Resource) -> Self {
+        Self::new(FieldMap::placeholder(resource), TimeZone::UTC)
+    }
+}
+
+impl From<Plan> for Mapping {
+    fn from(Plan { fields, zone }: Plan) -> Self {
+        Self::new(fields, zone)
+    }
+}
+
+impl From<Mapping> for Plan {
+    fn from(Mapping { fields, zone, .. }: Mapping) -> Self {
+        Self { fields, zone }
+    }
+}
+
+/// The mappings of all resources of a source.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Mappings {
+    users: Mapping,
+    posts: Mapping,
+    comments: Mapping,
+}
+
+impl Mappings {
+    /// Makes the field map of each resource ready. A resource that the source
+    /// lacks has an empty one, with which no record maps.
+    pub fn new(zone: &TimeZone, fields: impl Fn(Resource) -> FieldMap) -> Self {
+        let mapping = |resource| Mapping::new(fields(resource), zone.clone());
+        Self {
+            users: mapping(Resource::Users),
+            posts: mapping(Resource::Posts),
+            comments: mapping(Resource::Comments),
+        }
+    }
+
+    /// For JSONPlaceholder's records, and the sample API's.
+    #[must_use]
+    pub fn placeholder() -> Self {
+        Self::new(&TimeZone::UTC, FieldMap::placeholder)
+    }
+
+    /// The mapping of one resource.
+    #[must_use]
+    pub fn of(&self, resource: Resource) -> &Mapping {
+        match resource {
+            Resource::Users => &self.users,
+            Resource::Posts => &self.posts,
+            Resource::Comments => &self.comments,
+        }
+    }
+}
+
+/// The fields of one record, each found or not, none read yet.
+#[derive(Debug)]
+pub struct Fields<'a, 'm> {
+    mapping: &'m Mapping,
+    index: u64,
+    values: Values<'a>,
+}
+
+impl<'a, 'm> Fields<'a, 'm> {
+    /// Reads the record `raw`, which is number `index` of its slice, as a `T`.
+    pub(super) fn read<T: FromFields<'a>>(
+        mapping: &'m Mapping,
+        index: u64,
+        raw: &'a str,
+    ) -> Result<T, Reject> {
+        let mut fields = Self {
+            mapping,
+            index,
+            values: [None; Field::COUNT],
+        };
+        mapping
+            .root
+            .find(raw, &mut fields.values)
+            .map_err(|(path, why)| Reject::new(index, path, why))?;
+        T::from_fields(&fields)
+    }
+
+    /// Reads a field; none where the API lacks it, or where it is optional and
+    /// missing or `null`.
+    ///
+    /// # Errors
+    /// When it is not optional and missing, or another value than a `T`.
+    #[inline]
+    pub fn get<T: FromRaw<'a>>(&self, field: Field) -> Result<Option<T>, Reject> {
+        let required = self.mapping.required[field as usize];
+        match self.values[field as usize] {
+            None if required => Err(self.missing(field)),
+            None => Ok(None),
+            Some("null") if !required => Ok(None),
+            Some(raw) => T::from_raw(raw, &self.mapping.zone)
+                .map(Some)
+                .map_err(|why| self.reject(field, why)),
+        }
+    }
+
+    /// Reads a field that every record has, whatever the field map says.
+    ///
+    /// # Errors
+    /// When it is missing or another value than a `T`.
+    #[inline]
+    pub fn required<T: FromRaw<'a>>(&self, field: Field) -> Result<T, Reject> {
+        self.get(field)?.ok_or_else(|| self.missing(field))
+    }
+
+    #[cold]
+    fn missing(&self, field: Field) -> Reject {
+        let why = Mismatch {
+            below: String::new(),
+            expected: "a value".to_owned(),
+            found: "nothing".to_owned(),
+        };
+        self.reject(field, why)
+    }
+
+    #[cold]
+    fn reject(&self, field: Field, why: Mismatch) -> Reject {
+        let path = match self.mapping.fields.get(field) {
+            Some(place) => place.path.to_string(),
+            None => field.name().to_owned(),
+        };
+        Reject::new(self.index, path, why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mappings_survive_the_way_between_processes_with_their_zone() {
+        let east = TimeZone::fixed(jiff::tz::offset(2));
+        let new_york = TimeZone::posix("EST5EDT,M3.2.0,M11.1.0").unwrap();
+        for zone in [TimeZone::UTC, east, new_york] {
+            let mappings = Mappings::new(&zone, FieldMap::placeholder);
+            let wire = serde_json::to_string(&mappings).unwrap();
+            let read: Mappings = serde_json::from_str(&wire).unwrap();
+            for resource in [Resource::Users, Resource::Posts, Resource::Comments] {
+                let (read, sent) = (read.of(resource), mappings.of(resource));
+                assert_eq!((&read.zone, &read.fields), (&zone, &sent.fields));
+            }
+        }
+    }
+}

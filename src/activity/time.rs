@@ -1,0 +1,248 @@
+//! Times, in the forms in which APIs send them.
+
+use std::fmt;
+
+use jiff::fmt::rfc2822;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, civil};
+
+use super::value::{FromRaw, Mismatch, Text};
+
+/// What messages call a time.
+const EXPECTED: &str = "a time (RFC 3339, RFC 2822, a date, or seconds or milliseconds since 1970)";
+
+const NANOS_PER_SECOND: u32 = 9;
+
+/// Numbers below 10¹¹ count seconds, which lasts until the year 5138; from there
+/// on milliseconds, whose first is in March 1973. In nanoseconds of the former.
+const MILLISECONDS_FROM: i128 = 100_000_000_000 * 1_000_000_000;
+
+/// A moment, and the text that the API sent for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Time<'a> {
+    text: Text<'a>,
+    instant: Timestamp,
+}
+
+impl Time<'_> {
+    /// The time as it was sent, without quotes.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.text.as_str()
+    }
+
+    /// The moment that it means.
+    #[must_use]
+    pub fn instant(&self) -> Timestamp {
+        self.instant
+    }
+}
+
+impl fmt::Display for Time<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.instant.fmt(f)
+    }
+}
+
+impl<'a> FromRaw<'a> for Time<'a> {
+    fn from_raw(raw: &'a str, zone: &TimeZone) -> Result<Self, Mismatch> {
+        let (text, instant) = if raw.starts_with('"') {
+            let text = Text::from_raw(raw, zone).ok();
+            let instant = text.as_ref().and_then(|text| written(text.as_str(), zone));
+            (text, instant)
+        } else {
+            (Some(Text::bare(raw)), counted(raw))
+        };
+        text.zip(instant)
+            .map(|(text, instant)| Self { text, instant })
+            .ok_or_else(|| Mismatch::new(EXPECTED, raw))
+    }
+}
+
+/// A date with or without a time and a zone, or a date as e-mails have it.
+fn written(text: &str, zone: &TimeZone) -> Option<Timestamp> {
+    let Some(behind_date) = behind_date(text) else {
+        return rfc2822::DateTimeParser::new().parse_timestamp(text).ok();
+    };
+    // jiff would read a time past an offset or a zone's name that it cannot use,
+    // so what goes to which of its readers is decided here.
+    let mut time = behind_date.bytes().skip(1);
+    if time.all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'.')) {
+        let civil: civil::DateTime = text.parse().ok()?;
+        // In the gap of spring the time behind it; in the fold of autumn the first (RFC 5545).
+        zone.to_timestamp(civil).ok()
+    } else if behind_date.contains('[') {
+        None
+    } else {
+        text.parse().ok()
+    }
+}
+
+/// What stands behind `2024-05-01`, where a text begins like that.
+fn behind_date(text: &str) -> Option<&str> {
+    let (date, rest) = text.split_at_checked(10)?;
+    let shaped = date.bytes().enumerate().all(|(at, byte)| match at {
+        4 | 7 => byte == b'-',
+        _ => byte.is_ascii_digit(),
+    });
+    shaped.then_some(rest)
+}
+
+/// Seconds or milliseconds since 1970, exactly; what is below a nanosecond is cut off.
+fn counted(number: &str) -> Option<Timestamp> {
+    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let exponent: i32 = exponent.parse().ok()?;
+    let (sign, mantissa) = match mantissa.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, mantissa),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let mut digits = whole.bytes().chain(fraction.bytes());
+    let digits = digits.try_fold(0i128, |number, digit| {
+        let digit = char::from(digit).to_digit(10)?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })?;
+    let decimals = i32::try_from(fraction.len()).ok()?;
+    let shift = exponent
+        .checked_sub(decimals)?
+        .checked_add_unsigned(NANOS_PER_SECOND)?;
+    let power = 10i128.checked_pow(shift.unsigned_abs());
+    let as_seconds = match (digits, power) {
+        (0, _) => 0,
+        (digits, Some(power)) if shift >= 0 => digits.checked_mul(power)?,
+        (digits, Some(power)) => digits / power,
+        (_, None) if shift >= 0 => return None,
+        (_, None) => 0,
+    };
+    let nanos = if as_seconds < MILLISECONDS_FROM {
+        as_seconds
+    } else {
+        as_seconds / 1000
+    };
+    Timestamp::from_nanosecond(sign * nanos).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instant(raw: &str, zone: &TimeZone) -> Option<String> {
+        let time = Time::from_raw(raw, zone).ok()?;
+        Some(time.instant().to_string())
+    }
+
+    #[test]
+    fn a_time_is_read_in_each_form_that_apis_send() {
+        let noon = Some("2024-05-01T12:00:00Z");
+        let cases = [
+            (r#""2024-05-01T12:00:00Z""#, noon),
+            (r#""2024-05-01t12:00:00z""#, noon),
+            (r#""2024-05-01T14:00:00+02:00""#, noon),
+            (r#""2024-05-01T14:00:00+0200""#, noon),
+            (r#""2024-05-01 07:00:00-05""#, noon),
+            (r#""2024-05-01T12:00:00.000Z""#, noon),
+            (r#""2024-05-01T12:00:00\u005a""#, noon),
+            (r#""2024-05-01T12:00:00""#, Some("2024-05-01T10:00:00Z")),
+            (r#""2024-05-01 12:00:00""#, Some("2024-05-01T10:00:00Z")),
+            (r#""2024-05-01 12:00:00.5""#, Some("2024-05-01T10:00:00.5Z")),
+            (r#""2024-05-01T12:00""#, Some("2024-05-01T10:00:00Z")),
+            (r#""2024-05-01""#, Some("2024-04-30T22:00:00Z")),
+            (r#""2016-12-31T23:59:60Z""#, Some("2016-12-31T23:59:59Z")),
+            (r#""Wed, 01 May 2024 12:00:00 +0000""#, noon),
+            (r#""Wed, 1 May 2024 12:00:00 GMT""#, noon),
+            (r#""1 May 2024 14:00 +0200""#, noon),
+        ];
+        let zone = TimeZone::fixed(jiff::tz::offset(2));
+        for (raw, expected) in cases {
+            assert_eq!(instant(raw, &zone).as_deref(), expected, "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_number_counts_seconds_or_milliseconds_by_its_size() {
+        let noon = Some("2024-05-01T12:00:00Z");
+        let cases = [
+            ("1714564800", noon),
+            ("1714564800.0", noon),
+            ("1.7145648e9", noon),
+            ("17145648E+2", noon),
+            ("1714564800000", noon),
+            ("1714564800000.0", noon),
+            (
+                "1714564800.123456789",
+                Some("2024-05-01T12:00:00.123456789Z"),
+            ),
+            (
+                "1714564800.1234567899",
+                Some("2024-05-01T12:00:00.123456789Z"),
+            ),
+            ("1714564800123.5", Some("2024-05-01T12:00:00.1235Z")),
+            ("0", Some("1970-01-01T00:00:00Z")),
+            ("-0", Some("1970-01-01T00:00:00Z")),
+            ("0e999", Some("1970-01-01T00:00:00Z")),
+            ("1e-999", Some("1970-01-01T00:00:00Z")),
+            ("-1.5", Some("1969-12-31T23:59:58.5Z")),
+            ("99999999999", Some("5138-11-16T09:46:39Z")),
+            ("100000000000", Some("1973-03-03T09:46:40Z")),
+            ("-100000000000", Some("1966-10-31T14:13:20Z")),
+        ];
+        for (raw, expected) in cases {
+            assert_eq!(instant(raw, &TimeZone::UTC).as_deref(), expected, "{raw}");
+        }
+    }
+
+    #[test]
+    fn in_the_gap_a_time_moves_on_and_in_the_fold_it_is_the_first() {
+        let new_york = TimeZone::posix("EST5EDT,M3.2.0,M11.1.0").unwrap();
+        let cases = [
+            (r#""2024-03-10T02:30:00""#, "2024-03-10T07:30:00Z"),
+            (r#""2024-11-03T01:30:00""#, "2024-11-03T05:30:00Z"),
+            (r#""2024-07-01""#, "2024-07-01T04:00:00Z"),
+        ];
+        for (raw, expected) in cases {
+            assert_eq!(instant(raw, &new_york).as_deref(), Some(expected), "{raw}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused_with_what_was_expected() {
+        let cases = [
+            r#""""#,
+            r#""yesterday""#,
+            r#""20240501""#,
+            r#""20240501T120000Z""#,
+            r#""1714564800""#,
+            r#""2024-05""#,
+            r#""2024-13-01""#,
+            r#""2024-02-30T00:00:00Z""#,
+            r#""2024-05-01T25:00:00""#,
+            r#""2024-05-01T12:00:00+99:99""#,
+            r#""2024-05-01T12:00:00Z and more""#,
+            r#""2024-05-01T12:00:00[Europe/Paris]""#,
+            r#""2024-05-01T12:00:00Z[Europe/Paris]""#,
+            r#""2024-05-0é""#,
+            r#""Thu, 01 May 2024 12:00:00 +0000""#,
+            r#""\ud800""#,
+            "1e400",
+            "1e99999999999999999999",
+            "123456789012345678901234567890123456789012345678901234567890",
+            "1e17",
+            "null",
+            "true",
+            "{}",
+            "[1]",
+        ];
+        for raw in cases {
+            let found = Time::from_raw(raw, &TimeZone::UTC).map(|time| time.to_string());
+            assert_eq!(found, Err(Mismatch::new(EXPECTED, raw)), "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_time_keeps_the_text_that_was_sent() {
+        for (raw, text) in [(r#""2024-05-01""#, "2024-05-01"), ("17e8", "17e8")] {
+            let time = Time::from_raw(raw, &TimeZone::UTC).unwrap();
+            assert_eq!(time.as_str(), text);
+        }
+    }
+}
