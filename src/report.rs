@@ -20,6 +20,7 @@ const MOST_ACTIVE: usize = 5;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default();
+const WARN: Style = AnsiColor::Yellow.on_default();
 const HEAD: Style = Style::new().bold();
 
 /// Prints what a run gave: for scripts on stdout, for people on stderr.
@@ -72,6 +73,13 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
         "{filtered} with an e-mail address in {}",
         summary.email_domain
     )?;
+    for (resource, records) in &summary.duplicate_ids {
+        let records = count(*records, "record");
+        writeln!(
+            out,
+            "{WARN}{resource}{WARN:#}: {records} with an id that another one had before"
+        )?;
+    }
     if !summary.posts_per_user.is_empty() {
         writeln!(out, "\n{HEAD}Most posts{HEAD:#}")?;
     }

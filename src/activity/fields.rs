@@ -131,11 +131,13 @@ pub enum Field {
     Website,
     /// An employer, in JSONPlaceholder's shape.
     Company,
+    /// The record of the user who wrote it, inside of what was written.
+    Author,
 }
 
 impl Field {
     /// How many fields there are.
-    pub const COUNT: usize = Self::Company as usize + 1;
+    pub const COUNT: usize = Self::Author as usize + 1;
 
     /// The name as it stands in messages: `user_id`.
     #[must_use]
@@ -155,6 +157,7 @@ impl Field {
             Self::Phone => "phone",
             Self::Website => "website",
             Self::Company => "company",
+            Self::Author => "author",
         }
     }
 }
@@ -174,6 +177,13 @@ pub struct FieldPath {
 pub struct FieldMap(Vec<(Field, FieldPath)>);
 
 impl FieldMap {
+    /// With one field more.
+    #[must_use]
+    pub fn with(mut self, field: Field, path: FieldPath) -> Self {
+        self.0.push((field, path));
+        self
+    }
+
     /// The fields of JSONPlaceholder's records, and of the sample API's.
     #[must_use]
     pub fn placeholder(resource: Resource) -> Self {

@@ -24,6 +24,22 @@ pub enum Id {
     Text(Box<str>),
 }
 
+impl Id {
+    /// The same id in the other form: `7` for `"7"` and the other way round.
+    ///
+    /// Some APIs quote the ids of records and not the references to them.
+    #[must_use]
+    pub fn twin(&self) -> Option<Self> {
+        match self {
+            Self::Number(number) => Some(Self::Text(number.to_string().into())),
+            Self::Text(text) => {
+                let number: i64 = text.parse().ok()?;
+                (number.to_string() == **text).then_some(Self::Number(number))
+            }
+        }
+    }
+}
+
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

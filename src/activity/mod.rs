@@ -25,4 +25,4 @@ pub use processor::{by_email_domain, names, total};
 pub use summary::{Summary, UserPosts};
 pub use tally::Tally;
 pub use time::Time;
-pub use value::{FromRaw, Mismatch, Text};
+pub use value::{FromRaw, Mismatch, Object, Text};

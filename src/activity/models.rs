@@ -15,7 +15,7 @@ use super::id::{CommentId, Id, PostId, UserId};
 use super::mapper::{FromFields, Reject};
 use super::mapping::Fields;
 use super::time::Time;
-use super::value::{FromRaw, Mismatch, Text, object};
+use super::value::{FromRaw, Mismatch, Object, Text, object};
 use crate::text::{Printable, excerpt};
 
 /// One named collection of a source.
@@ -172,6 +172,8 @@ pub struct Post<'a> {
     pub created_at: Option<Time<'a>>,
     /// When it was last changed.
     pub updated_at: Option<Time<'a>>,
+    /// The user who wrote it, where the API has users only inside of what they wrote.
+    pub author: Option<Object<'a>>,
 }
 
 impl<'a> FromFields<'a> for Post<'a> {
@@ -183,6 +185,7 @@ impl<'a> FromFields<'a> for Post<'a> {
             body: fields.get(Field::Body)?,
             created_at: fields.get(Field::CreatedAt)?,
             updated_at: fields.get(Field::UpdatedAt)?,
+            author: fields.get(Field::Author)?,
         })
     }
 }
@@ -206,6 +209,8 @@ pub struct Comment<'a> {
     pub created_at: Option<Time<'a>>,
     /// When it was last changed.
     pub updated_at: Option<Time<'a>>,
+    /// The user who wrote it, where the API has users only inside of what they wrote.
+    pub author: Option<Object<'a>>,
 }
 
 impl<'a> FromFields<'a> for Comment<'a> {
@@ -219,6 +224,7 @@ impl<'a> FromFields<'a> for Comment<'a> {
             body: fields.get(Field::Body)?,
             created_at: fields.get(Field::CreatedAt)?,
             updated_at: fields.get(Field::UpdatedAt)?,
+            author: fields.get(Field::Author)?,
         })
     }
 }

@@ -103,7 +103,11 @@ impl Tally {
             posts_per_user,
             ..
         } = self;
-        let mut ranking: Vec<_> = posts_per_user
+        let mut counts: HashMap<UserId, u64> = HashMap::with_capacity(posts_per_user.len());
+        for (author, posts) in posts_per_user {
+            *counts.entry(known_as(&names, author)).or_default() += posts;
+        }
+        let mut ranking: Vec<_> = counts
             .into_iter()
             .map(|(user_id, posts)| UserPosts {
                 name: names.remove(&user_id).flatten(),
@@ -124,6 +128,16 @@ impl Tally {
         });
         ranking
     }
+}
+
+/// The id of the user whom posts name: where nobody has the very id, `7` and `"7"` are the same.
+fn known_as(names: &HashMap<UserId, Option<String>>, author: UserId) -> UserId {
+    if names.contains_key(&author) {
+        return author;
+    }
+    let twin = author.0.twin().map(UserId);
+    twin.filter(|twin| names.contains_key(twin))
+        .unwrap_or(author)
 }
 
 /// Two users of one id keep the name that sorts first, so that merging has no

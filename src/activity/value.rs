@@ -82,6 +82,28 @@ impl fmt::Display for Text<'_> {
     }
 }
 
+/// An object inside of a record, to the letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Object<'a>(&'a str);
+
+impl<'a> Object<'a> {
+    /// The object as the API sent it.
+    #[must_use]
+    pub fn raw(self) -> &'a str {
+        self.0
+    }
+}
+
+impl<'a> FromRaw<'a> for Object<'a> {
+    fn from_raw(raw: &'a str, _: &TimeZone) -> Result<Self, Mismatch> {
+        if raw.starts_with('{') {
+            Ok(Self(raw))
+        } else {
+            Err(Mismatch::new("an object", raw))
+        }
+    }
+}
+
 impl<'a> FromRaw<'a> for Text<'a> {
     fn from_raw(raw: &'a str, _: &TimeZone) -> Result<Self, Mismatch> {
         let quoted = raw

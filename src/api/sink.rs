@@ -55,6 +55,8 @@ pub struct Page {
     pub records_at: Arc<JsonPath>,
     /// Whether the resource has further pages that this one must be told from.
     pub one_of_many: bool,
+    /// Whether another resource is asked for by the ids of these records.
+    pub has_children: bool,
 }
 
 impl Page {

@@ -18,6 +18,7 @@ use crate::error::{Error, StopReason};
 use crate::settings::Settings;
 use crate::storage::{Flow, Output, Slice, Spool};
 
+use super::authors;
 use super::reduction::Reduction;
 use super::work::{Done, Refusal, Workbench};
 use super::{Fetched, Report, Run, Shape};
@@ -80,11 +81,50 @@ pub async fn run(
     off_runtime(move || run.store(fetched, reduction, &observer)).await
 }
 
-/// Steps 1 to 4, all under way at once. When one side fails, the other is dropped.
+/// Steps 1 to 4, all under way at once: pages that are there are processed
+/// while others are on their way.
 async fn fetch_and_process(
     run: &Run,
     observer: &SharedObserver,
 ) -> Result<(Fetched, Reduction), Error> {
+    let bench = Arc::new(Workbench::new(run.stage.folder(), &run.settings));
+    let mut reduction = Reduction::default();
+    let fetched = process(run, &bench, &mut reduction, observer, async |spool| {
+        let transport = &run.settings.transport;
+        let (sinks, observer) = (Arc::clone(&spool), Arc::clone(observer));
+        api::tasks::fetch(&run.fetch, transport, sinks, &run.stop, observer).await?;
+        let settle = run.settling();
+        off_runtime(move || settle(&spool)).await
+    })
+    .await?;
+    let source = &run.settings.source;
+    if source.authors.is_some() {
+        let found = reduction.take(Output::Authors);
+        process(run, &bench, &mut reduction, observer, async |spool| {
+            let (source, bench) = (source.clone(), Arc::clone(&bench));
+            let gather = move || {
+                let mapping = bench.mappings.of(Resource::Users);
+                authors::gather(&found, &source, mapping, &spool)
+            };
+            off_runtime(gather).await
+        })
+        .await?;
+    }
+    Ok((fetched, reduction))
+}
+
+/// A slice, and what came of it.
+type Processed = (Slice, Result<Done, Refusal>);
+
+/// Processes on the blocking pool what `produce` puts into a spool, while it
+/// does. When one side fails, the other is dropped.
+async fn process<T>(
+    run: &Run,
+    bench: &Arc<Workbench>,
+    reduction: &mut Reduction,
+    observer: &SharedObserver,
+    produce: impl AsyncFnOnce(Arc<Spool>) -> Result<T, Error>,
+) -> Result<T, Error> {
     let (slices_in, mut slices) = mpsc::channel(WAITING);
     let mut working = JoinSet::new();
     let spool = Spool::new(run.stage.staging(), move |slice| {
@@ -92,39 +132,30 @@ async fn fetch_and_process(
             .blocking_send(slice)
             .map_err(|_| Error::Stopped(StopReason::Failure))
     });
-    let spool = Arc::new(spool);
-    let fetching = async {
-        let transport = &run.settings.transport;
-        let (sinks, observer) = (Arc::clone(&spool), Arc::clone(observer));
-        api::tasks::fetch(&run.fetch, transport, sinks, &run.stop, observer).await?;
-        let settle = run.settling();
-        off_runtime(move || settle(&spool)).await
-    };
-    let processing = process(run, &mut slices, &mut working, observer);
-    let outcome = tokio::try_join!(fetching, processing);
+    let producing = produce(Arc::new(spool));
+    let reducing = work_off(run, bench, &mut slices, &mut working, |slice, outcome| {
+        run.reduce(reduction, slice, outcome, observer)
+    });
+    let outcome = tokio::try_join!(producing, reducing);
     // Blocking work cannot be dropped. It ends soon, for its other side is gone: once every sink
     // has let go of its sender and the last slice is done, nobody writes any more.
     while slices.recv().await.is_some() {}
     while working.join_next().await.is_some() {}
-    outcome
+    outcome.map(|(produced, ())| produced)
 }
 
-/// A slice, and what came of it.
-type Processed = (Slice, Result<Done, Refusal>);
-
 /// Steps 3 and 4: a few slices at a time on the blocking pool, each reduced when it is done.
-async fn process(
+async fn work_off(
     run: &Run,
+    bench: &Arc<Workbench>,
     slices: &mut mpsc::Receiver<Slice>,
     working: &mut JoinSet<Processed>,
-    observer: &SharedObserver,
-) -> Result<Reduction, Error> {
-    let bench = Arc::new(Workbench::new(run.stage.folder(), &run.settings));
-    let mut reduction = Reduction::default();
+    mut reduce: impl FnMut(&Slice, Result<Done, Refusal>) -> Result<(), Error>,
+) -> Result<(), Error> {
     loop {
         tokio::select! {
             Some(slice) = slices.recv(), if working.len() < run.settings.workers.get() => {
-                let (bench, staging) = (Arc::clone(&bench), run.stage.staging());
+                let (bench, staging) = (Arc::clone(bench), run.stage.staging());
                 working.spawn_blocking(move || {
                     let outcome = bench.process(&slice);
                     // The folder is needed up to here, whether or not anybody waits still.
@@ -134,10 +165,9 @@ async fn process(
             }
             Some(done) = working.join_next() => {
                 let (slice, outcome) = done.unwrap_or_else(rethrow);
-                let done = outcome.map_err(|refusal| refusal.into_error(&slice, &bench.folder))?;
-                reduction.add(&slice, done, observer)?;
+                reduce(&slice, outcome)?;
             }
-            else => return Ok(reduction),
+            else => return Ok(()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The main flow: fetch on threads, process in worker processes, store.
 
+use std::panic::resume_unwind;
 use std::process::Command;
 use std::thread;
 
@@ -12,6 +13,7 @@ use crate::error::{DataProcessingError, Error, StopReason};
 use crate::settings::Settings;
 use crate::storage::{Flow, Output, Spool};
 
+use super::authors;
 use super::reduction::Reduction;
 use super::work::{Done, Refusal, Workbench};
 use super::{Fetched, Report, Run, Shape};
@@ -44,55 +46,81 @@ pub fn run(settings: &Settings, stop: &Stop, observer: &dyn Observer) -> Result<
 /// Steps 1 to 4, all under way at once: pages that are there are processed
 /// while others are on their way.
 fn fetch_and_process(run: &Run, observer: &dyn Observer) -> Result<(Fetched, Reduction), Error> {
+    let bench = Workbench::new(run.stage.folder(), &run.settings);
+    let mut reduction = Reduction::default();
+    let fetched = process(run, &bench, &mut reduction, observer, |spool| {
+        api::blocking::fetch(
+            &run.fetch,
+            &run.settings.transport,
+            spool,
+            &run.stop,
+            observer,
+        )?;
+        run.settling()(spool)
+    })?;
+    let source = &run.settings.source;
+    if source.authors.is_some() {
+        let found = reduction.take(Output::Authors);
+        let mapping = bench.mappings.of(Resource::Users);
+        process(run, &bench, &mut reduction, observer, |spool| {
+            authors::gather(&found, source, mapping, spool)
+        })?;
+    }
+    Ok((fetched, reduction))
+}
+
+/// Processes in worker processes what `produce` puts into a spool, while it does.
+fn process<T: Send>(
+    run: &Run,
+    bench: &Workbench,
+    reduction: &mut Reduction,
+    observer: &dyn Observer,
+    produce: impl FnOnce(&Spool) -> Result<T, Error> + Send,
+) -> Result<T, Error> {
     let (slices_in, slices) = bounded(WAITING);
     let (done_in, done) = bounded(WAITING);
-    let settings = &run.settings;
-    let bench = Workbench::new(run.stage.folder(), settings);
     // Only a time zone can have no name to pass it on by.
     let mappings = serde_json::to_string(&bench.mappings)
         .map_err(|error| Error::Usage(format!("cannot tell workers the field maps: {error}")))?;
     thread::scope(|scope| {
-        let fetching = scope.spawn(|| {
+        let producing = scope.spawn(|| {
             let spool = Spool::new(run.stage.staging(), move |slice| {
                 // Nobody takes slices any more when the run has failed elsewhere.
                 slices_in
                     .send(slice)
                     .map_err(|_| Error::Stopped(StopReason::Failure))
             });
-            api::blocking::fetch(&run.fetch, &settings.transport, &spool, &run.stop, observer)?;
-            run.settling()(&spool)
+            produce(&spool)
         });
         scope.spawn(|| {
             let (slices, done_in) = (slices, done_in);
             let pool = Pool {
                 command: &|| worker(run, &mappings),
-                size: settings.workers.get(),
+                size: run.settings.workers.get(),
                 stop: &run.stop,
             };
             pool.run::<_, Result<Done, Refusal>>(&slices, &done_in);
         });
-        let mut reduction = Reduction::default();
-        // When reducing fails, dropping the receiver stops the pool, and the stop the fetch.
+        // When reducing fails, dropping the receiver stops the pool, and the stop the producer.
         let reduced = done.into_iter().try_for_each(|(slice, outcome)| {
             let outcome = outcome.map_err(|failed| DataProcessingError::Worker {
                 task: slice.to_string(),
                 reason: failed.to_string(),
             })?;
-            let done = outcome.map_err(|refusal| refusal.into_error(&slice, run.stage.folder()))?;
-            reduction.add(&slice, done, observer)
+            run.reduce(reduction, &slice, outcome, observer)
         });
         if reduced.is_err() && run.stop.check().is_ok() {
             run.stop.request(StopReason::Failure);
         }
-        let fetched = fetching
+        let produced = producing
             .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let (fetched, echo) = match fetched {
-            Ok(fetched) => (fetched, Ok(())),
-            Err(error) => (Fetched::Pages, Err(error)),
+            .unwrap_or_else(|panic| resume_unwind(panic));
+        let (produced, echo) = match produced {
+            Ok(produced) => (Some(produced), Ok(())),
+            Err(error) => (None, Err(error)),
         };
         run.stop_or(first_error([echo, reduced]))?;
-        Ok((fetched, reduction))
+        produced.ok_or(Error::Stopped(StopReason::Failure))
     })
 }
 

@@ -4,6 +4,7 @@
 //! commit.
 
 mod async_flow;
+mod authors;
 mod main_flow;
 mod previous;
 mod reduction;

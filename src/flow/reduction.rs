@@ -15,7 +15,7 @@ use super::work::Done;
 #[derive(Default)]
 pub(super) struct Reduction {
     tally: Tally,
-    segments: BTreeMap<Output, BTreeMap<Position, Segment>>,
+    segments: BTreeMap<Output, BTreeMap<(Resource, Position), Segment>>,
 }
 
 impl Reduction {
@@ -51,9 +51,15 @@ impl Reduction {
             self.segments
                 .entry(output)
                 .or_default()
-                .insert(slice.position.clone(), segment);
+                .insert((slice.resource, slice.position.clone()), segment);
         }
         Ok(())
+    }
+
+    /// The segments of one output, in order; they are gone from here then.
+    pub(super) fn take(&mut self, output: Output) -> Vec<Segment> {
+        let parts = self.segments.remove(&output).unwrap_or_default();
+        parts.into_values().collect()
     }
 
     /// The tally of all, and the segments of each output in order.

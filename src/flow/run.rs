@@ -4,18 +4,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::activity::{Resource, Summary};
 use crate::api::{Event, Fetch, Observer, SharedFetch};
 use crate::concurrency::Stop;
 use crate::error::Error;
 use crate::settings::Settings;
-use crate::storage::{Flow, Manifest, Output, Spool, Stage, write_array, write_json};
+use crate::storage::{Flow, Manifest, Output, Slice, Spool, Stage, write_array, write_json};
 
 use super::Report;
 use super::previous::Previous;
 use super::reduction::Reduction;
+use super::work::{Done, Refusal};
 
 /// What tells the flows apart once their records are processed.
 pub(super) struct Shape {
@@ -119,6 +120,23 @@ impl Run {
         }
     }
 
+    /// Step 4 for one slice: adds what came of it, and tells the fetch whose
+    /// children can be asked for now.
+    pub(super) fn reduce(
+        &self,
+        reduction: &mut Reduction,
+        slice: &Slice,
+        outcome: Result<Done, Refusal>,
+        observer: &dyn Observer,
+    ) -> Result<(), Error> {
+        let done = outcome.map_err(|refusal| refusal.into_error(slice, self.stage.folder()))?;
+        if slice.has_children {
+            self.fetch
+                .parents(slice.resource, &slice.position, slice.records, &done.ids);
+        }
+        reduction.add(slice, done, observer)
+    }
+
     /// A run that was stopped by a person ends for that reason, whatever broke because of it.
     pub(super) fn stop_or<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
         match self.stop.check() {
@@ -185,15 +203,22 @@ impl Run {
         } = self.shape;
         let folder = self.stage.folder();
         let (tally, segments) = reduction.finish();
-        let with_comments = resources.contains(&Resource::Comments);
         let Settings {
             source,
             email_domain,
             ..
         } = &self.settings;
+        let with_comments =
+            resources.contains(&Resource::Comments) && source.offers(Resource::Comments);
         let summary = Summary::new(source.name.as_str(), email_domain, tally, with_comments);
+        for (resource, count) in &summary.duplicate_ids {
+            warn!(%resource, count, "records have an id that another one had before");
+        }
         let mut files = Vec::new();
-        for output in *outputs {
+        for output in outputs
+            .iter()
+            .filter(|output| source.offers(output.resource()))
+        {
             let parts = segments.get(output).map_or(&[][..], Vec::as_slice);
             files.push(write_array(folder, flow.file_name(output.stem()), parts)?);
         }

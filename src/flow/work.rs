@@ -1,15 +1,15 @@
 //! Step 3 of both flows for one slice: map its records, filter and name users,
 //! count, and leave segments of the output files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::activity::{
-    Comment, EmailDomain, Mapping, Mappings, Post, Reject, Resource, Tally, User, by_email_domain,
-    map,
+    Comment, EmailDomain, Field, FieldPath, Id, Mapped, Mapping, Mappings, Object, Post, Record,
+    Reject, Resource, Tally, User, by_email_domain, map,
 };
 use crate::concurrency;
 use crate::error::{DataProcessingError, Error, StorageError};
@@ -32,6 +32,9 @@ pub struct Workbench {
 pub(super) struct Done {
     pub(super) tally: Tally,
     pub(super) segments: BTreeMap<Output, Segment>,
+    /// The ids of the records, in order, where others are asked for by them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) ids: Vec<Id>,
 }
 
 /// Why nothing came of a slice, in a form that passes between processes.
@@ -102,13 +105,37 @@ impl From<StorageError> for Refusal {
     }
 }
 
-/// The segments that one slice leaves, by output.
+/// What one slice leaves besides its tally.
 #[derive(Default)]
-struct Segments(BTreeMap<Output, SegmentWriter>);
+struct Leavings<'a> {
+    segments: BTreeMap<Output, SegmentWriter>,
+    wants_ids: bool,
+    ids: Vec<Id>,
+    /// Authors in this slice: most write more than once.
+    authors: HashSet<&'a str>,
+}
 
-impl Segments {
+impl<'a> Leavings<'a> {
     fn push(&mut self, output: Output, record: &str) {
-        self.0.entry(output).or_default().push(record);
+        self.segments.entry(output).or_default().push(record);
+    }
+
+    /// A record goes into its output, its author into theirs.
+    fn take<T: Record>(
+        &mut self,
+        output: Output,
+        record: &Mapped<'a, T>,
+        author: Option<Object<'a>>,
+    ) {
+        self.push(output, record.raw());
+        if self.wants_ids {
+            self.ids.push(record.id().clone());
+        }
+        if let Some(author) = author
+            && self.authors.insert(author.raw())
+        {
+            self.push(Output::Authors, author.raw());
+        }
     }
 }
 
@@ -117,11 +144,27 @@ impl Workbench {
     #[must_use]
     pub fn new(folder: &Path, settings: &Settings) -> Self {
         let source = &settings.source;
+        let authors = source.authors.as_ref();
         let fields = |resource| {
-            let endpoint = source.endpoints.get(&resource);
-            endpoint
-                .map(|endpoint| endpoint.fields.clone())
-                .unwrap_or_default()
+            let endpoint = source
+                .endpoints
+                .get(&resource)
+                .map(|endpoint| &endpoint.fields);
+            let listed = endpoint.cloned().unwrap_or_default();
+            match authors {
+                Some(authors) if resource == Resource::Users => authors.fields.clone(),
+                Some(authors) => match authors.within.get(&resource).cloned() {
+                    Some(path) => listed.with(
+                        Field::Author,
+                        FieldPath {
+                            path,
+                            optional: true,
+                        },
+                    ),
+                    None => listed,
+                },
+                None => listed,
+            }
         };
         Self {
             folder: folder.to_owned(),
@@ -133,22 +176,26 @@ impl Workbench {
     /// Does the work on one slice.
     pub(super) fn process(&self, slice: &Slice) -> Result<Done, Refusal> {
         let bytes = slice.place.read(&self.folder)?;
-        let mut segments = Segments::default();
+        let mut left = Leavings {
+            wants_ids: slice.has_children,
+            ..Leavings::default()
+        };
         let mapping = self.mappings.of(slice.resource);
         let tally = match slice.resource {
-            Resource::Users => users(&bytes, mapping, &self.email_domain, &mut segments)?,
-            Resource::Posts => posts(&bytes, mapping, &mut segments)?,
-            Resource::Comments => comments(&bytes, mapping, &mut segments)?,
+            Resource::Users => users(&bytes, mapping, &self.email_domain, &mut left)?,
+            Resource::Posts => posts(&bytes, mapping, &mut left)?,
+            Resource::Comments => comments(&bytes, mapping, &mut left)?,
         };
         // A file for each writer and output, so that nobody else appends to it.
         let writer = format!("{}-{:?}", std::process::id(), std::thread::current().id());
-        let segments = segments.0.into_iter().map(|(output, records)| {
+        let segments = left.segments.into_iter().map(|(output, records)| {
             let name = format!("{}-{writer}.segments", output.stem());
             Ok((output, records.write(&self.folder, name)?))
         });
         Ok(Done {
             tally,
             segments: segments.collect::<Result<_, StorageError>>()?,
+            ids: left.ids,
         })
     }
 }
@@ -161,11 +208,11 @@ pub fn serve_worker(bench: &Workbench) -> io::Result<()> {
     concurrency::serve(|slice: Slice| bench.process(&slice))
 }
 
-fn users(
-    slice: &[u8],
+fn users<'a>(
+    slice: &'a [u8],
     mapping: &Mapping,
     domain: &EmailDomain,
-    segments: &mut Segments,
+    left: &mut Leavings<'a>,
 ) -> Result<Tally, Reject> {
     let mut tally = Tally::default();
     let mut filtered = SegmentWriter::default();
@@ -173,10 +220,10 @@ fn users(
     let tapped = map::<User<'_>>(slice, mapping).inspect(|user| {
         if let Ok(user) = user {
             tally.add_user(user);
-            segments.push(Output::Users, user.raw());
+            left.take(Output::Users, user, None);
             if let Some(name) = user.called() {
                 let name = serde_json::Value::from(name.as_str()).to_string();
-                segments.push(Output::UserNames, &name);
+                left.push(Output::UserNames, &name);
             }
         }
     });
@@ -185,25 +232,29 @@ fn users(
     }
     tally.filtered_users = filtered.records();
     if !filtered.is_empty() {
-        segments.0.insert(Output::FilteredUsers, filtered);
+        left.segments.insert(Output::FilteredUsers, filtered);
     }
     Ok(tally)
 }
 
-fn posts(slice: &[u8], mapping: &Mapping, segments: &mut Segments) -> Result<Tally, Reject> {
+fn posts<'a>(slice: &'a [u8], mapping: &Mapping, left: &mut Leavings<'a>) -> Result<Tally, Reject> {
     map::<Post<'_>>(slice, mapping).try_fold(Tally::default(), |mut tally, post| {
         let post = post?;
         tally.add_post(&post);
-        segments.push(Output::Posts, post.raw());
+        left.take(Output::Posts, &post, post.author);
         Ok(tally)
     })
 }
 
-fn comments(slice: &[u8], mapping: &Mapping, segments: &mut Segments) -> Result<Tally, Reject> {
+fn comments<'a>(
+    slice: &'a [u8],
+    mapping: &Mapping,
+    left: &mut Leavings<'a>,
+) -> Result<Tally, Reject> {
     map::<Comment<'_>>(slice, mapping).try_fold(Tally::default(), |mut tally, comment| {
         let comment = comment?;
         tally.add_comment(&comment);
-        segments.push(Output::Comments, comment.raw());
+        left.take(Output::Comments, &comment, comment.author);
         Ok(tally)
     })
 }
@@ -227,6 +278,7 @@ mod tests {
             position: Position::default(),
             first: 40,
             records: 2,
+            has_children: false,
             place,
         };
         let email_domain = "biz".parse().unwrap();

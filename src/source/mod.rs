@@ -173,20 +173,23 @@ impl Source {
             .resolve(&Vars::new(), &Nowhere)
     }
 
+    /// Whether a resource can be had: listed, or found inside of others.
+    #[must_use]
+    pub fn offers(&self, resource: Resource) -> bool {
+        self.endpoints.contains_key(&resource)
+            || (resource == Resource::Users && self.authors.is_some())
+    }
+
     /// The source with these resources and no others.
     ///
     /// # Errors
     /// When one of them is not offered, or cannot be had without one that is left out.
     pub fn only(mut self, wanted: &[Resource]) -> Result<Self, InvalidSource> {
         let source_name = || self.name.clone();
-        let authors = self.authors.as_ref().map(|_| Resource::Users);
-        let offers = |resource: Resource| {
-            self.endpoints.contains_key(&resource) || authors == Some(resource)
-        };
-        if let Some(resource) = wanted.iter().copied().find(|wanted| !offers(*wanted)) {
+        if let Some(resource) = wanted.iter().copied().find(|wanted| !self.offers(*wanted)) {
             let offered: Vec<_> = [Resource::Users, Resource::Posts, Resource::Comments]
                 .into_iter()
-                .filter(|resource| offers(*resource))
+                .filter(|resource| self.offers(*resource))
                 .map(Resource::name)
                 .collect();
             return Err(InvalidSource::NotOffered {

@@ -49,6 +49,9 @@ pub enum Output {
     FilteredUsers,
     /// The names of all users.
     UserNames,
+    /// Users as they were found inside of what they wrote, again and again: not
+    /// stored, but what users are made of where an API does not list them.
+    Authors,
 }
 
 impl Output {
@@ -61,6 +64,17 @@ impl Output {
             Self::Comments => "comments",
             Self::FilteredUsers => "filtered_users",
             Self::UserNames => "user_names",
+            Self::Authors => "authors",
+        }
+    }
+
+    /// The resource that it comes from.
+    #[must_use]
+    pub fn resource(self) -> Resource {
+        match self {
+            Self::Users | Self::FilteredUsers | Self::UserNames | Self::Authors => Resource::Users,
+            Self::Posts => Resource::Posts,
+            Self::Comments => Resource::Comments,
         }
     }
 }

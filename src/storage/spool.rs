@@ -30,6 +30,8 @@ pub struct Slice {
     pub first: u64,
     /// How many records it holds.
     pub records: u64,
+    /// Whether another resource is asked for by their ids.
+    pub has_children: bool,
     /// Where its bytes are: from the first byte of the first record to the last of the last.
     pub place: Place,
 }
@@ -74,6 +76,12 @@ impl Spool {
             forward: Arc::new(forward),
             kept: Mutex::default(),
         }
+    }
+
+    /// Where pages are kept.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.staging.folder()
     }
 
     /// The pages that the server says are as they were in the last snapshot.
@@ -159,6 +167,7 @@ impl SpoolSink {
             position: self.page.position.then(number),
             first,
             records: 0,
+            has_children: self.page.has_children,
             place: Place {
                 file: self.name.clone(),
                 offset: start,
@@ -267,6 +276,7 @@ mod tests {
             position: Position::default().then(3),
             records_at: Arc::default(),
             one_of_many: false,
+            has_children: false,
         };
         let mut sink = spool.open(page).unwrap();
         let written = pieces.iter().try_for_each(|piece| sink.write(piece));

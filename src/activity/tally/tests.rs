@@ -118,3 +118,25 @@ proptest! {
         prop_assert_eq!(forward, backward);
     }
 }
+
+#[test]
+fn a_quoted_id_and_an_unquoted_reference_to_it_are_the_same_user() {
+    let mut tally = tally(&[(5, "Five")], &[5, 7, 7]);
+    let mapping = Mapping::placeholder(Resource::Users);
+    let users = br#"{"id":"7","name":"Seven","username":"","email":""},{"id":"5","name":"Other","username":"","email":""}"#;
+    for user in map::<User<'_>>(users, &mapping) {
+        tally.add_user(&user.unwrap());
+    }
+    let rows: Vec<_> = tally
+        .ranking()
+        .into_iter()
+        .map(|row| (row.user_id.0, row.name.unwrap(), row.posts))
+        .collect();
+    let text = |id: &str| Id::Text(id.into());
+    let expected = [
+        (text("7"), "Seven".to_owned(), 2),
+        (Id::Number(5), "Five".to_owned(), 1),
+        (text("5"), "Other".to_owned(), 0),
+    ];
+    assert_eq!(rows, expected);
+}

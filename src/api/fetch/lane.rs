@@ -39,6 +39,8 @@ pub(super) struct Lane {
     parents_seen: u64,
     /// Whether more parents may come.
     expects_parents: bool,
+    /// Whether another resource is asked for by its ids.
+    has_children: bool,
     /// How many records came, of all pages.
     records: u64,
     /// Of the last snapshot, to ask with; or of the answer that came, to keep.
@@ -70,6 +72,10 @@ impl Lane {
             }),
             pagings: BTreeMap::new(),
             next_paging: 0,
+            has_children: source
+                .endpoints
+                .values()
+                .any(|other| other.parent == Some(resource)),
             parents: VecDeque::new(),
             parents_seen: 0,
             records: 0,
@@ -129,6 +135,7 @@ impl Lane {
             position: prefix.then(number),
             records_at: Arc::clone(&self.records_at),
             one_of_many: paging.is_paged(),
+            has_children: self.has_children,
         };
         Some((*key, page))
     }
@@ -234,7 +241,8 @@ impl Lane {
 
     /// Will ask whether the single answer changed since the last snapshot.
     pub(super) fn ask_for_changes(&mut self, stored: Option<Validators>) {
-        if self.is_single() {
+        // Without its records there are no ids to ask for children by.
+        if self.is_single() && !self.has_children {
             self.asks_for_changes = stored.is_some();
             self.validators = stored;
         }

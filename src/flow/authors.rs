@@ -1,0 +1,48 @@
+//! Users of an API that does not list them: each author once, out of what they wrote.
+
+use std::sync::Arc;
+
+use crate::activity::{IdSet, Mapping, Record, Resource, User, map};
+use crate::api::{Page, Position, Sink, Sinks, Subject};
+use crate::error::{DataProcessingError, Error};
+use crate::source::Source;
+use crate::storage::{Segment, Spool};
+
+/// Puts the authors that `found` holds, each once and in the order in which they
+/// first appear, into the spool as a page of users.
+pub(super) fn gather(
+    found: &[Segment],
+    source: &Source,
+    mapping: &Mapping,
+    spool: &Spool,
+) -> Result<(), Error> {
+    let subject = Subject {
+        resource: Resource::Users,
+        url: source.base_url.clone(),
+    };
+    let mut sink = spool.open(Page {
+        subject,
+        position: Position::default().then(0),
+        records_at: Arc::default(),
+        one_of_many: false,
+        has_children: false,
+    })?;
+    let mut seen = IdSet::default();
+    sink.write(b"[")?;
+    for segment in found {
+        let bytes = segment.place.read(spool.folder())?;
+        for user in map::<User<'_>>(&bytes, mapping) {
+            let user = user.map_err(|reject| DataProcessingError::Rejected {
+                resource: Resource::Users,
+                reject: Box::new(reject),
+            })?;
+            let first = seen.is_empty();
+            if seen.insert(user.id()) {
+                sink.write(if first { b"" } else { b"," })?;
+                sink.write(user.raw().as_bytes())?;
+            }
+        }
+    }
+    sink.write(b"]")?;
+    sink.finish().map(drop)
+}
