@@ -55,7 +55,16 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
         elapsed,
     } = report;
     let source = Printable(&summary.source);
-    let mut counts = vec![count(summary.users, "user"), count(summary.posts, "post")];
+    // What the source does not offer has no file.
+    let has = |stem: &str| {
+        snapshot
+            .files
+            .iter()
+            .any(|file| file.name.starts_with(stem))
+    };
+    let mut counts = Vec::new();
+    counts.extend(has("users").then(|| count(summary.users, "user")));
+    counts.extend(has("posts").then(|| count(summary.posts, "post")));
     counts.extend(summary.comments.map(|comments| count(comments, "comment")));
     let seconds = elapsed.as_secs_f64();
     let what = counts.join(", ");
@@ -67,12 +76,11 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
     } else {
         writeln!(out, "{HEAD}{what}{HEAD:#} from {source} in {seconds:.2} s")?;
     }
-    let filtered = count(summary.filtered_users, "user");
-    writeln!(
-        out,
-        "{filtered} with an e-mail address in {}",
-        summary.email_domain
-    )?;
+    if has("users") {
+        let filtered = count(summary.filtered_users, "user");
+        let domain = &summary.email_domain;
+        writeln!(out, "{filtered} with an e-mail address in {domain}")?;
+    }
     for (resource, records) in &summary.duplicate_ids {
         let records = count(*records, "record");
         writeln!(

@@ -262,7 +262,9 @@ fn comments<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::activity::FieldMap;
     use crate::api::Position;
+    use crate::source::Source;
     use crate::storage::Place;
 
     fn bench(resource: Resource, bytes: &str) -> (Workbench, Slice, tempfile::TempDir) {
@@ -307,6 +309,15 @@ mod tests {
         assert_eq!(text(Output::FilteredUsers), first);
         assert_eq!(text(Output::UserNames), "\"AA\",\n  \"B\"");
         assert_eq!((done.tally.users, done.tally.filtered_users), (2, 1));
+    }
+
+    #[test]
+    fn the_fields_that_examples_read_are_those_of_the_built_in_source() {
+        let source = Source::jsonplaceholder().unwrap();
+        for (resource, endpoint) in &source.endpoints {
+            assert_eq!(endpoint.fields, FieldMap::placeholder(*resource));
+        }
+        assert_eq!(source.endpoints.len(), 3);
     }
 
     #[test]

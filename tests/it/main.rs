@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod data_faults;
 #[cfg(test)]
+mod derived;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod flows;

@@ -1,0 +1,144 @@
+//! Resources that an API offers only by way of others: children of each record, and authors inside of records.
+
+use std::fs;
+
+use super::support::program::Workplace;
+use super::support::records::{compact, stored};
+use super::support::server::{Gate, Reply, Route, Server};
+
+const FLOWS: [&[&str]; 2] = [&[], &["--async"]];
+
+fn source(place: &Workplace, url: &str, rest: &str) -> &'static str {
+    let text = format!("name = \"forum\"\nbase_url = \"{url}\"\n{rest}");
+    fs::write(place.path().join("forum.toml"), text).expect("write the source file");
+    "./forum.toml"
+}
+
+const CHILDREN: &str = r#"
+[posts]
+path = "/posts"
+[posts.fields]
+user_id = { path = "by", optional = true }
+
+[comments]
+path = "/posts/{post_id}/comments"
+pagination = { page = "page" }
+past_end = [404]
+[comments.fields]
+post_id = "post"
+"#;
+
+#[test]
+fn children_are_asked_for_by_their_parents_and_stored_in_their_order() {
+    let place = Workplace::new();
+    let ids = ["2", "\"a/b\"", "1"];
+    let records: Vec<_> = ids.iter().map(|id| format!("{{\"id\":{id}}}")).collect();
+    let comment = |id: u32| format!("{{\"id\":{id},\"post\":\"x\"}}");
+    let page = |ids: &[u32]| {
+        Reply::json(compact(
+            &ids.iter().map(|id| comment(*id)).collect::<Vec<_>>(),
+        ))
+    };
+    // The first parent's comments come last.
+    let last = Gate::opening_at(3);
+    let server = Server::start([
+        Route::get("/posts").reply(Reply::json(compact(&records))),
+        Route::get("/posts/2/comments?page=1").reply(page(&[9, 8]).after(&last)),
+        Route::get("/posts/2/comments?page=2").reply(page(&[7])),
+        Route::get("/posts/2/comments?page=3").reply(page(&[])),
+        Route::get("/posts/a%2Fb/comments?page=1").reply(page(&[6]).after(&last)),
+        Route::get("/posts/a%2Fb/comments?page=2").reply(Reply::status(404)),
+        Route::get("/posts/1/comments?page=1").reply(page(&[]).after(&last)),
+    ]);
+    let file = source(&place, server.url(), CHILDREN);
+    place.run_well(&[file, "--async"]);
+    server.finish();
+    let expected: Vec<_> = [9, 8, 7, 6].map(comment).to_vec();
+    assert_eq!(place.file("comments_async.json"), stored(&expected));
+    assert_eq!(place.file("posts_async.json"), stored(&records));
+    assert!(
+        !place.data_dir().join("users_async.json").exists(),
+        "the source has no users"
+    );
+}
+
+#[test]
+fn without_parents_there_are_no_children_to_ask_for() {
+    let place = Workplace::new();
+    let server = Server::start([Route::get("/posts").reply(Reply::json("[]"))]);
+    let file = source(&place, server.url(), CHILDREN);
+    place.run_well(&[file, "--async"]);
+    server.finish();
+    assert_eq!(place.file("comments_async.json"), "[]");
+}
+
+#[test]
+fn a_child_that_cannot_be_fetched_ends_the_run() {
+    let place = Workplace::with_old_snapshot();
+    let before = place.data();
+    let server = Server::start([
+        Route::get("/posts").reply(Reply::json("[{\"id\":1}]")),
+        Route::get("/posts/1/comments?page=1").reply(Reply::status(403)),
+    ]);
+    let file = source(&place, server.url(), CHILDREN);
+    let outcome = place.run(&[file, "--async"]);
+    outcome.assert_code(3);
+    assert!(
+        outcome.first_line().contains("/posts/1/comments?page=1"),
+        "{}",
+        outcome.stderr
+    );
+    place.assert_unchanged(&before);
+}
+
+#[test]
+fn authors_become_users_once_each_and_to_the_letter() {
+    let ada = r#"{ "id": 7, "login": "ada", "odd": 1.50 }"#;
+    let ben = r#"{"id":"b","login":"ben"}"#;
+    let post = |id: u32, author: &str| format!("{{\"id\":{id},\"by\":{author}}}");
+    let posts = [post(1, ada), post(2, "null"), post(3, ada), post(4, ben)];
+    let rest = r#"
+[posts]
+path = "/posts"
+[posts.fields]
+user_id = { path = "by.id", optional = true }
+[authors]
+posts = "by"
+[authors.fields]
+username = "login"
+"#;
+    for flow in FLOWS {
+        let place = Workplace::new();
+        let server = Server::start([Route::get("/posts").reply(Reply::json(compact(&posts)))]);
+        let file = source(&place, server.url(), rest);
+        place.run_well(&[&[file], flow].concat());
+        server.finish();
+        let suffix = if flow.is_empty() { "" } else { "_async" };
+        let users = place.file(&format!("users{suffix}.json"));
+        assert_eq!(users, stored(&[ada.to_owned(), ben.to_owned()]), "{flow:?}");
+        let summary = place.json(&format!("summary{suffix}.json"));
+        assert_eq!(summary["users"], 2);
+        assert_eq!(summary["posts_per_user"][0]["name"], "ada");
+        assert_eq!(summary.get("duplicate_ids"), None);
+    }
+}
+
+#[test]
+fn an_author_that_is_no_user_is_named_as_such() {
+    let place = Workplace::new();
+    let server = Server::start([
+        Route::get("/posts").reply(Reply::json("[{\"id\":1,\"by\":{\"login\":3}}]"))
+    ]);
+    let rest = "[posts]\npath = \"/posts\"\n[authors]\nposts = \"by\"\n[authors.fields]\nusername = \"login\"\n";
+    let file = source(&place, server.url(), rest);
+    let outcome = place.run(&[file]);
+    outcome.assert_code(4);
+    assert!(
+        outcome
+            .first_line()
+            .starts_with("error: cannot map users: record 0, field `id`"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(!place.data_dir().exists());
+}
