@@ -256,10 +256,10 @@ impl DataProcessingError {
     fn hint(&self) -> &'static str {
         match self {
             Self::NotRecords { .. } => {
-                "check the base URL: the answer is expected to be a JSON array of records"
+                "check the base URL, and where the source says the records are"
             }
             Self::Rejected { .. } => {
-                "nothing was stored; the API's data has to be mended, or the source is not of JSONPlaceholder's shape"
+                "nothing was stored; check the fields of the source, or make the one that records lack optional"
             }
             Self::Worker { .. } | Self::Miscounted { .. } => {
                 "this should not happen: please report it, with the log"
