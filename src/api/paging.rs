@@ -8,6 +8,7 @@
 //! they are asked for without saying so.
 
 mod address;
+mod error;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ use crate::source::{Endpoint, Locator, Pagination};
 use super::{Digest, link};
 
 use address::{LinkRange, fingerprint, link_range, set_parameter};
+
+pub use error::PagingError;
 
 pub(super) use address::remove_parameter;
 
@@ -50,46 +53,6 @@ pub(super) struct Reach {
     /// Servers copy the credentials of a query into their links: taken out
     /// there, for links stand in logs.
     pub(super) secret_parameter: Option<String>,
-}
-
-/// Why the pages that came cannot be the whole resource.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PagingError {
-    /// The totals do not agree with what came.
-    #[error("{found} records came of the {total} that the server speaks of{}", changed(*.first_total, *.total))]
-    Incomplete {
-        /// How many records came.
-        found: u64,
-        /// How many there are, by the last answer that said so.
-        total: u64,
-        /// How many there were, by the first.
-        first_total: u64,
-    },
-    /// A page came twice under different names.
-    #[error("page {} holds the same records as one before it", .0 + 1)]
-    RepeatedPage(u64),
-    /// A link or cursor leads back.
-    #[error("page {} names a page as its next that was asked for already", .0 + 1)]
-    Loop(u64),
-    /// A link leads to a place that the source does not allow.
-    #[error("page {} links to {origin} for the next one, which the source does not allow", .number + 1)]
-    OtherOrigin {
-        /// The page with the link.
-        number: u64,
-        /// Where it leads.
-        origin: String,
-    },
-    /// A link that is no URL.
-    #[error("page {} links to something that is no URL for the next one", .0 + 1)]
-    BadLink(u64),
-}
-
-fn changed(first: u64, last: u64) -> String {
-    if first == last {
-        String::new()
-    } else {
-        format!(" (it spoke of {first} at first)")
-    }
 }
 
 /// The pages of one resource: which may be asked for, and what came of them.

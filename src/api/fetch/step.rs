@@ -1,0 +1,52 @@
+//! What the machine and its drivers tell each other.
+
+use std::time::{Duration, Instant};
+
+use crate::api::{Page, Request};
+
+/// Which of the requests under way a report is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub(super) u64);
+
+/// What a driver is to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Send this and report what comes.
+    Send(Box<Ask>),
+    /// Nothing to send before this time, or before the next report where there is no time.
+    Wait(Option<Instant>),
+    /// All is fetched.
+    Done,
+}
+
+/// A request to be sent, and what it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// To report with.
+    pub ticket: Ticket,
+    /// What the answer will be.
+    pub page: Page,
+    /// How often this page was asked for, this time included.
+    pub attempt: u32,
+    /// What to send.
+    pub request: Request,
+}
+
+impl AsRef<Self> for Ask {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+/// What a driver is to do with an answer, or after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Receive the body and report its end.
+    Read,
+    /// Let it go: another request will be sent, in this much time.
+    Again(Duration),
+    /// Let it go: it says that there are no more pages.
+    PastEnd,
+    /// Let it go: it says that the page is as it was in the last snapshot.
+    Keep,
+}

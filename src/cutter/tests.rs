@@ -1,0 +1,235 @@
+//! What is cut, what is refused, and what must hold for any bytes in any pieces.
+
+use super::*;
+use proptest::prelude::*;
+
+fn cut(pieces: &[&[u8]]) -> Result<Vec<Range<u64>>, CutError> {
+    let mut cutter = Cutter::of_array();
+    let mut places = Vec::new();
+    for piece in pieces {
+        let mut rest = *piece;
+        while let (consumed, Some(place)) = cutter.advance(rest)? {
+            places.push(place);
+            rest = &rest[consumed..];
+        }
+    }
+    cutter.finish()?;
+    Ok(places)
+}
+
+fn unwrap_text(path: &str, text: &str) -> Result<(Vec<String>, Value), CutError> {
+    let mut cutter = Cutter::of_array_at(&path.parse().unwrap());
+    let mut records = Vec::new();
+    // Byte by byte: every state is met at the end of a piece.
+    for (index, _) in text.bytes().enumerate() {
+        let mut rest = &text.as_bytes()[index..=index];
+        while let (consumed, Some(place)) = cutter.advance(rest)? {
+            let range = usize::try_from(place.start).unwrap()..usize::try_from(place.end).unwrap();
+            records.push(text[range].to_owned());
+            rest = &rest[consumed..];
+        }
+    }
+    let around = cutter.finish()?;
+    // In one piece it must come out the same.
+    let mut whole = Cutter::of_array_at(&path.parse().unwrap());
+    let mut rest = text.as_bytes();
+    while let (consumed, Some(_)) = whole.advance(rest)? {
+        rest = &rest[consumed..];
+    }
+    assert_eq!(whole.finish().as_ref(), Ok(&around));
+    Ok((records, around))
+}
+
+#[test]
+fn records_are_found_inside_what_is_wrapped_around_them() {
+    let cases = [
+        (
+            "data",
+            r#"{"data":[1,{"data":[2]}],"next":"a b"}"#,
+            "1|{\"data\":[2]}",
+            r#"{"data":[],"next":"a b"}"#,
+        ),
+        (
+            "a.b",
+            r#"{"x":{"a":[9]},"a":{"x":[8],"b":[{}]},"y":1}"#,
+            "{}",
+            r#"{"x":{"a":[9]},"a":{"x":[8],"b":[]},"y":1}"#,
+        ),
+        (
+            "data",
+            r#" { "s" : "data: [" , "data" : [ ] } "#,
+            "",
+            r#"{"s":"data: [","data":[]}"#,
+        ),
+        ("/d\"", r#"{"d\"":[1]}"#, "1", r#"{"d\"":[]}"#),
+        ("dä", r#"{"d\u00e4":[1]}"#, "1", r#"{"dä":[]}"#),
+    ];
+    for (path, text, records, around) in cases {
+        let (found, wrapping) = unwrap_text(path, text).unwrap();
+        assert_eq!(found.join("|"), records, "{text}");
+        assert_eq!(
+            wrapping,
+            serde_json::from_str::<Value>(around).unwrap(),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn an_answer_without_the_array_says_where_it_was_expected() {
+    let none = "expected an array of records at `data`, found none";
+    let cases = [
+        ("{}", none),
+        (r#"{"data":{}}"#, none),
+        (r#"{"data":null}"#, none),
+        (r#"{"data":"[1]"}"#, none),
+        (r#"{"x":{"data":[1]}}"#, none),
+        ("[1]", none),
+        ("<html>", none),
+        (
+            r#"{"data":[1]"#,
+            "what stands around the records is not to be read: EOF while parsing an object at line 1 column 10",
+        ),
+        (
+            r#"{"data":[1]} x"#,
+            "what stands around the records is not to be read: trailing characters at line 1 column 13",
+        ),
+        (
+            r#"{"da"#,
+            "the JSON array is not closed: it ends after 4 bytes",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(
+            unwrap_text("data", text).unwrap_err().to_string(),
+            expected,
+            "{text}"
+        );
+    }
+}
+
+fn cut_text(text: &str) -> Result<Vec<&str>, CutError> {
+    let index = |place: u64| usize::try_from(place).unwrap();
+    let places = cut(&[text.as_bytes()])?;
+    Ok(places
+        .into_iter()
+        .map(|r| &text[index(r.start)..index(r.end)])
+        .collect())
+}
+
+#[test]
+fn records_are_found_whatever_they_are() {
+    let cases: [(&str, &[&str]); 7] = [
+        ("[]", &[]),
+        (" [ \n ] \n", &[]),
+        (r#"[{"a":1},{"b":[{}]}]"#, &[r#"{"a":1}"#, r#"{"b":[{}]}"#]),
+        (
+            "[\n  {\n    \"a\": 1\n  },\n  {}\n]",
+            &["{\n    \"a\": 1\n  }", "{}"],
+        ),
+        (
+            r#"[{"}\"]":"\\"},"x,]",1]"#,
+            &[r#"{"}\"]":"\\"}"#, "\"x,]\"", "1"],
+        ),
+        ("[1 , true,null]", &["1", "true", "null"]),
+        ("[[1,2],[]]", &["[1,2]", "[]"]),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(cut_text(text).as_deref(), Ok(expected), "{text}");
+    }
+}
+
+#[test]
+fn what_is_no_array_is_refused_with_the_place() {
+    let cases = [
+        ("", "the JSON array is not closed: it ends after 0 bytes"),
+        ("[{", "the JSON array is not closed: it ends after 2 bytes"),
+        ("[{}", "the JSON array is not closed: it ends after 3 bytes"),
+        ("{}", "expected a JSON array, found an object (`{`)"),
+        (
+            "<html>",
+            "expected a JSON array, found `<`, which looks like HTML",
+        ),
+        (
+            "\u{feff}[]",
+            "expected a JSON array, found bytes that look like a byte order mark",
+        ),
+        ("[,]", "expected a record at byte 1, found `,`"),
+        ("[{},]", "expected a record at byte 4, found `]`"),
+        (
+            "[{}{}]",
+            "expected `,` or the end of the array at byte 3, found `{`",
+        ),
+        ("[]x", "expected the end of the answer at byte 2, found `x`"),
+        (
+            "[] []",
+            "expected the end of the answer at byte 3, found `[`",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(cut_text(text).unwrap_err().to_string(), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_slice_gives_back_its_records_and_says_where_it_breaks() {
+    let of = |slice| records(slice).collect::<Vec<_>>();
+    assert_eq!(of(b"{},\n  {\"a\":1}"), [Ok(&b"{}"[..]), Ok(b"{\"a\":1}")]);
+    assert_eq!(of(b"1,2"), [Ok(&b"1"[..]), Ok(b"2")]);
+    assert_eq!(of(b"{},{"), [Ok(&b"{}"[..]), Err(CutError::Unfinished(4))]);
+    assert!(of(b"{}]")[1].is_err());
+    assert!(of(b"")[0].is_err());
+}
+
+fn json() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        "[\"\\\\\\[\\]{}, a-cé\n]{0,8}".prop_map(Into::into),
+    ];
+    leaf.prop_recursive(3, 24, 5, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+            prop::collection::btree_map("[\"\\\\{}\\[\\],a]{0,4}", inner, 0..4)
+                .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_array_in_any_pieces_is_cut_as_a_full_parser_reads_it(
+        values in prop::collection::vec(json(), 0..6),
+        pretty in any::<bool>(),
+        at in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+    ) {
+        let text = if pretty {
+            serde_json::to_string_pretty(&values).unwrap()
+        } else {
+            serde_json::to_string(&values).unwrap()
+        };
+        let mut ends: Vec<_> = at.iter().map(|i| i.index(text.len() + 1)).collect();
+        ends.push(text.len());
+        ends.sort_unstable();
+        let mut start = 0;
+        let mut pieces = Vec::new();
+        for end in ends {
+            pieces.push(&text.as_bytes()[start..end]);
+            start = end;
+        }
+        let places = cut(&pieces).unwrap();
+        let read: Vec<serde_json::Value> = places
+            .iter()
+            .map(|r| usize::try_from(r.start).unwrap()..usize::try_from(r.end).unwrap())
+            .map(|r| serde_json::from_str(&text[r]).unwrap())
+            .collect();
+        prop_assert_eq!(read, values);
+    }
+
+    #[test]
+    fn no_bytes_make_the_cutter_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        let _ = cut(&[&bytes]);
+        records(&bytes).for_each(drop);
+    }
+}
