@@ -18,6 +18,7 @@ pub(crate) struct Progress {
 struct Line {
     bar: ProgressBar,
     bytes: u64,
+    records: u64,
 }
 
 impl Progress {
@@ -43,7 +44,11 @@ impl Progress {
             }
             bar.set_prefix(resource.name());
             bar.enable_steady_tick(Duration::from_millis(100));
-            Line { bar, bytes: 0 }
+            Line {
+                bar,
+                bytes: 0,
+                records: 0,
+            }
         });
         let message = change(line);
         line.bar.set_message(message);
@@ -66,11 +71,9 @@ impl Observer for Progress {
                 });
             }
             Event::Fetched { resource, records } => self.show(resource, |line| {
-                format!(
-                    "{} fetched, {}",
-                    DecimalBytes(line.bytes),
-                    count(records, "record")
-                )
+                line.records += records;
+                let bytes = DecimalBytes(line.bytes);
+                format!("{bytes} fetched, {}", count(line.records, "record"))
             }),
             Event::Processed { .. } | Event::Committing => {}
         }

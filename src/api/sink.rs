@@ -129,11 +129,11 @@ pub enum Event {
         /// In how long.
         delay: Duration,
     },
-    /// All of a resource is there.
+    /// A page is there, whole.
     Fetched {
         /// Which one.
         resource: Resource,
-        /// How many records, in all.
+        /// How many records it holds.
         records: u64,
     },
     /// Records of a resource were processed.
