@@ -5,20 +5,21 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use activity_tracker::activity::{EmailDomain, Mappings, Resource};
+use activity_tracker::activity::{EmailDomain, Mappings};
 use activity_tracker::api::{Policy, Transport};
 use activity_tracker::error::{Error, StorageError};
 use activity_tracker::flow;
 use activity_tracker::sample::{Sample, Server};
 use activity_tracker::settings::Settings;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use activity_tracker::source::Source;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::{Host, Url};
 
-use crate::source_argument;
+use crate::check::CheckArgs;
+use crate::source_argument::SourceArgs;
 use crate::sources::SourcesArgs;
 
-const EXIT_CODES: &str = "\
+pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    done, complete
   1    an error that is none of the below
@@ -42,6 +43,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Fetch, process and store once
     Run(RunArgs),
+    /// Look at the first page of each resource of a source, and write nothing
+    Check(CheckArgs),
     /// List the built-in sources, show one, or print the schema of source files
     Sources(SourcesArgs),
     /// Serve the embedded sample API for trying things out
@@ -58,19 +61,8 @@ pub(crate) enum Command {
     reason = "each is a flag that a person may type"
 )]
 pub(crate) struct RunArgs {
-    /// A built-in source (`activity-tracker sources` lists them), the path of a
-    /// source file (`./forum.toml`), or the base URL of an API of JSONPlaceholder's
-    /// shape
-    #[arg(default_value = "jsonplaceholder")]
-    source: String,
-
-    /// Fill in a placeholder of the source: `repo=owner/name`; as often as there are some
-    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = source_argument::var)]
-    vars: Vec<(String, String)>,
-
-    /// Only these resources of the source: `users,posts` [default: all that it offers]
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = resource_names())]
-    resources: Option<Vec<Resource>>,
+    #[command(flatten)]
+    source: SourceArgs,
 
     /// Take the async flow: comments too, into files of its own (`*_async.json`)
     #[arg(long = "async")]
@@ -97,14 +89,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N")]
     workers: Option<NonZeroUsize>,
 
-    /// Longest silence of a server: until it is connected, until it answers,
-    /// and between two pieces of its answer
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_duration)]
-    timeout: Duration,
-
-    /// How many times a request that failed in passing is sent again
-    #[arg(long, value_name = "N", default_value_t = Policy::default().retries)]
-    retries: u32,
+    #[command(flatten)]
+    patience: PatienceArgs,
 
     /// Longest wait before the first retry; twice as long for each further one
     /// up to 30s, and at random within that
@@ -129,6 +115,18 @@ pub(crate) struct RunArgs {
 
     #[command(flatten)]
     pub(crate) log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PatienceArgs {
+    /// Longest silence of a server: until it is connected, until it answers,
+    /// and between two pieces of its answer
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_duration)]
+    timeout: Duration,
+
+    /// How many times a request that failed in passing is sent again
+    #[arg(long, value_name = "N", default_value_t = Policy::default().retries)]
+    pub(crate) retries: u32,
 }
 
 #[derive(Debug, Args)]
@@ -216,11 +214,7 @@ fn mappings(text: &str) -> Result<Mappings, serde_json::Error> {
 impl RunArgs {
     /// The settings, and the sample API where that is the source; it serves until dropped.
     pub(crate) fn settings(&self) -> Result<(Settings, Option<Server>), Error> {
-        let vars = self.vars.iter().cloned().collect();
-        let (mut source, server) = source_argument::load(&self.source, vars)?;
-        if let Some(wanted) = &self.resources {
-            source = source.only(wanted)?;
-        }
+        let (source, server) = self.source.load()?;
         let cores = || available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let settings = Settings {
             data_dir: self.data_dir.clone(),
@@ -230,10 +224,7 @@ impl RunArgs {
                 .map_err(StorageError::io("find", "this program".as_ref()))?,
             fresh: self.fresh,
             policy: self.policy(),
-            transport: Transport {
-                timeout: self.timeout,
-                proxy: !is_loopback(&source.base_url),
-            },
+            transport: self.patience.transport(&source),
             source,
         };
         Ok((settings, server))
@@ -242,12 +233,22 @@ impl RunArgs {
     fn policy(&self) -> Policy {
         let usual = Policy::default();
         Policy {
-            retries: self.retries,
+            retries: self.patience.retries,
             first_backoff: self.backoff,
             longest_backoff: usual.longest_backoff.max(self.backoff),
             max_wait: self.max_wait,
             concurrency: self.concurrency,
             ..usual
+        }
+    }
+}
+
+impl PatienceArgs {
+    /// How to talk to the servers of this source.
+    pub(crate) fn transport(&self, source: &Source) -> Transport {
+        Transport {
+            timeout: self.timeout,
+            proxy: !is_loopback(&source.base_url),
         }
     }
 }
@@ -279,15 +280,6 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Domain(name)) => name == "localhost",
         None => false,
     }
-}
-
-/// Takes the names of resources, and names them to whoever gives another.
-fn resource_names() -> impl TypedValueParser<Value = Resource> {
-    let all = [Resource::Users, Resource::Posts, Resource::Comments];
-    PossibleValuesParser::new(all.map(Resource::name)).try_map(move |name| {
-        let named = all.into_iter().find(|resource| resource.name() == name);
-        named.ok_or("unknown resource")
-    })
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

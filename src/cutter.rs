@@ -189,6 +189,13 @@ impl Cutter {
         Ok((i, None))
     }
 
+    /// Where the record begins within which the bytes given so far end, if they
+    /// end within one; counted as [`advance`](Self::advance) counts.
+    #[must_use]
+    pub fn open_record(&self) -> Option<u64> {
+        matches!(self.state, State::Nested(_) | State::Bare).then_some(self.record_start)
+    }
+
     /// Goes through what stands around the records; gives how many bytes that took.
     fn skip_wrapping(&mut self, bytes: &[u8]) -> Result<usize, CutError> {
         let Some(wrapping) = &mut self.wrapping else {

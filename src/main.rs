@@ -1,5 +1,6 @@
 //! The command line: parse, start the log, run, exit code.
 
+mod check;
 mod cli;
 mod diagnostics;
 mod logger;
@@ -24,6 +25,7 @@ use progress::Progress;
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Sources(args) => sources::print(&args),
         Command::SampleApi(args) => sample_api(&args),
         Command::Worker(args) => return worker(*args),

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::io::{self, Write};
 
 use activity_tracker::activity::UserPosts;
-use activity_tracker::error::{Error, chain};
+use activity_tracker::error::{Error, StorageError, chain};
 use activity_tracker::flow::Report;
 use activity_tracker::source::InvalidSource;
 use activity_tracker::text::{Printable, count, excerpt};
@@ -44,6 +44,23 @@ fn print_json(report: &Report) -> Result<(), Error> {
         // Whoever reads has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.map_err(Error::Print),
+    }
+}
+
+/// Prints what a command was asked for to stdout. Colours are taken out again
+/// where they are not wanted.
+///
+/// # Errors
+/// When stdout cannot be written to.
+pub(crate) fn print_text(text: &str) -> Result<(), Error> {
+    let mut out = anstream::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // Whoever reads has read enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => {
+            printed.map_err(StorageError::io("print to", "standard output".as_ref()))?;
+            Ok(())
+        }
     }
 }
 

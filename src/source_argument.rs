@@ -5,17 +5,50 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use activity_tracker::activity::Resource;
 use activity_tracker::error::Error;
 use activity_tracker::sample::{Sample, Server};
 use activity_tracker::source::{BuiltIn, SAMPLE, Source, SourceFile, Surroundings, Vars};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::TimeZone;
 
-/// The source, and the sample API where that is it; it serves until dropped.
-///
-/// # Errors
-/// When there is no such source, its file has a mistake, or something that it needs is missing.
-pub(crate) fn load(name: &str, mut vars: Vars) -> Result<(Source, Option<Server>), Error> {
+#[derive(Debug, Args)]
+pub(crate) struct SourceArgs {
+    /// A built-in source (`activity-tracker sources` lists them), the path of a
+    /// source file (`./forum.toml`), or the base URL of an API of JSONPlaceholder's
+    /// shape
+    #[arg(value_name = "SOURCE", default_value = "jsonplaceholder")]
+    name: String,
+
+    /// Fill in a placeholder of the source: `repo=owner/name`; as often as there are some
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = var)]
+    vars: Vec<(String, String)>,
+
+    /// Only these resources of the source: `users,posts` [default: all that it offers]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = resource_names())]
+    resources: Option<Vec<Resource>>,
+}
+
+impl SourceArgs {
+    /// The source, and the sample API where that is it; it serves until dropped.
+    ///
+    /// # Errors
+    /// When there is no such source, its file has a mistake, or something that it needs is
+    /// missing; when it does not offer what was asked for.
+    pub(crate) fn load(&self) -> Result<(Source, Option<Server>), Error> {
+        let vars = self.vars.iter().cloned().collect();
+        let (source, server) = load(&self.name, vars)?;
+        let source = match &self.resources {
+            Some(wanted) => source.only(wanted)?,
+            None => source,
+        };
+        Ok((source, server))
+    }
+}
+
+fn load(name: &str, mut vars: Vars) -> Result<(Source, Option<Server>), Error> {
     let (file, folder) = match Kind::of(name) {
         Kind::Url if !vars.is_empty() => {
             let reason = "--var fills placeholders of a source file; a URL has none";
@@ -85,11 +118,20 @@ impl Surroundings for Machine {
 }
 
 /// Reads `NAME=VALUE` for `--var`.
-pub(crate) fn var(text: &str) -> Result<(String, String), String> {
+fn var(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("expected NAME=VALUE, such as repo=owner/name".to_owned()),
     }
+}
+
+/// Takes the names of resources, and names them to whoever gives another.
+fn resource_names() -> impl TypedValueParser<Value = Resource> {
+    let all = [Resource::Users, Resource::Posts, Resource::Comments];
+    PossibleValuesParser::new(all.map(Resource::name)).try_map(move |name| {
+        let named = all.into_iter().find(|resource| resource.name() == name);
+        named.ok_or("unknown resource")
+    })
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! The command `sources`: what is built in, to look at and to copy.
 
-use std::io::{self, Write};
-
-use activity_tracker::error::{Error, StorageError};
+use activity_tracker::error::Error;
 use activity_tracker::source::{BUILT_IN, BuiltIn, InvalidSource, SCHEMA};
 use anstyle::Style;
 use clap::{Args, Subcommand};
+
+use crate::report;
 
 const HEAD: Style = Style::new().bold();
 
@@ -36,15 +36,7 @@ pub(crate) fn print(args: &SourcesArgs) -> Result<(), Error> {
         Some(SourcesCommand::Show { name }) => BuiltIn::named(name)?.text.to_owned(),
         Some(SourcesCommand::Schema) => SCHEMA.to_owned(),
     };
-    let mut out = anstream::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // Whoever reads has read enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        printed => {
-            printed.map_err(StorageError::io("print to", "standard output".as_ref()))?;
-            Ok(())
-        }
-    }
+    report::print_text(&text)
 }
 
 fn table() -> Result<String, InvalidSource> {

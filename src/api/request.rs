@@ -83,7 +83,7 @@ fn credentials(auth: &Auth) -> Option<Credentials> {
         Some(Credentials::Header(name, value))
     };
     match auth {
-        Auth::None => None,
+        Auth::None | Auth::Absent(_) => None,
         Auth::Bearer(token) => header(AUTHORIZATION, &format!("Bearer {}", token.expose())),
         Auth::Basic { user, password } => {
             use base64::prelude::{BASE64_STANDARD, Engine};

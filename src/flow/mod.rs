@@ -5,6 +5,7 @@
 
 mod async_flow;
 mod authors;
+mod check;
 mod main_flow;
 mod previous;
 mod reduction;
@@ -20,6 +21,7 @@ use crate::storage::Snapshot;
 use run::{Fetched, Run, Shape};
 
 pub use async_flow::{SharedObserver, run as run_in_runtime, run_async};
+pub use check::{Check, Finding, FirstPage, Look, check};
 pub use main_flow::run;
 pub use work::{Workbench, serve_worker};
 

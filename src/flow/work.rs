@@ -14,6 +14,7 @@ use crate::activity::{
 use crate::concurrency;
 use crate::error::{DataProcessingError, Error, StorageError};
 use crate::settings::Settings;
+use crate::source::Source;
 use crate::storage::{Output, Segment, SegmentWriter, Slice};
 
 /// What processing needs to know besides the slice.
@@ -143,33 +144,10 @@ impl Workbench {
     /// For a run of these settings whose slices are in `folder`.
     #[must_use]
     pub fn new(folder: &Path, settings: &Settings) -> Self {
-        let source = &settings.source;
-        let authors = source.authors.as_ref();
-        let fields = |resource| {
-            let endpoint = source
-                .endpoints
-                .get(&resource)
-                .map(|endpoint| &endpoint.fields);
-            let listed = endpoint.cloned().unwrap_or_default();
-            match authors {
-                Some(authors) if resource == Resource::Users => authors.fields.clone(),
-                Some(authors) => match authors.within.get(&resource).cloned() {
-                    Some(path) => listed.with(
-                        Field::Author,
-                        FieldPath {
-                            path,
-                            optional: true,
-                        },
-                    ),
-                    None => listed,
-                },
-                None => listed,
-            }
-        };
         Self {
             folder: folder.to_owned(),
             email_domain: settings.email_domain.clone(),
-            mappings: Mappings::new(&source.time_zone, fields),
+            mappings: mappings(&settings.source),
         }
     }
 
@@ -198,6 +176,33 @@ impl Workbench {
             ids: left.ids,
         })
     }
+}
+
+/// How the records of a source are read, with their authors where those are its users.
+pub(super) fn mappings(source: &Source) -> Mappings {
+    let authors = source.authors.as_ref();
+    let fields = |resource| {
+        let endpoint = source
+            .endpoints
+            .get(&resource)
+            .map(|endpoint| &endpoint.fields);
+        let listed = endpoint.cloned().unwrap_or_default();
+        match authors {
+            Some(authors) if resource == Resource::Users => authors.fields.clone(),
+            Some(authors) => match authors.within.get(&resource).cloned() {
+                Some(path) => listed.with(
+                    Field::Author,
+                    FieldPath {
+                        path,
+                        optional: true,
+                    },
+                ),
+                None => listed,
+            },
+            None => listed,
+        }
+    };
+    Mappings::new(&source.time_zone, fields)
 }
 
 /// A worker process's whole life: slices in, segments and tallies out, until there are no more.
@@ -264,7 +269,6 @@ mod tests {
     use super::*;
     use crate::activity::FieldMap;
     use crate::api::Position;
-    use crate::source::Source;
     use crate::storage::Place;
 
     fn bench(resource: Resource, bytes: &str) -> (Workbench, Slice, tempfile::TempDir) {

@@ -18,113 +18,128 @@ const WHY: &str =
 pub(super) fn auth(form: &Marked<AuthForm>, surroundings: &dyn Surroundings) -> Result<Auth, Flaw> {
     let place = &form.place;
     let form = &form.value;
-    let fetch = Fetch {
-        optional: form.optional,
-        surroundings,
-    };
-    let auth = match form {
+    let fetch = Fetch { surroundings };
+    let found = match form {
         AuthForm {
             bearer: Some(token),
             basic: None,
             header: None,
             query: None,
             ..
-        } => fetch.for_header(token, "")?.map(Auth::Bearer),
+        } => fetch.for_header(token, "").map(Auth::Bearer),
         AuthForm {
             bearer: None,
             basic: Some(basic),
             header: None,
             query: None,
             ..
-        } => fetch.basic(basic)?,
+        } => fetch.basic(basic),
         AuthForm {
             bearer: None,
             basic: None,
             header: Some(header),
             query: None,
             ..
-        } => fetch.header(header)?,
+        } => fetch.header(header),
         AuthForm {
             bearer: None,
             basic: None,
             header: None,
             query: Some(query),
             ..
-        } => fetch.query(query)?,
+        } => fetch.query(query),
         _ => {
             let ways = listed(&["bearer", "basic", "header", "query"]);
             let title = "no single way to authorise requests";
             return Err(Flaw::new(place, title, format!("expected one of {ways}")));
         }
     };
-    Ok(auth.unwrap_or(Auth::None))
+    match found {
+        Err(Trouble::Absent(flaw)) if form.optional => Ok(Auth::Absent(flaw.title)),
+        Err(Trouble::Absent(flaw) | Trouble::Wrong(flaw)) => Err(flaw),
+        Ok(auth) => Ok(auth),
+    }
 }
 
-/// Fetches credentials; none where they are absent and may be.
+/// Why there is no credential.
+enum Trouble {
+    /// It is not where it should be, which is none if it is optional.
+    Absent(Flaw),
+    /// It is there and cannot be used, or is looked for in the wrong way.
+    Wrong(Flaw),
+}
+
+impl From<Flaw> for Trouble {
+    fn from(flaw: Flaw) -> Self {
+        Self::Wrong(flaw)
+    }
+}
+
+/// Fetches credentials.
 struct Fetch<'a> {
-    optional: bool,
     surroundings: &'a dyn Surroundings,
 }
 
 impl Fetch<'_> {
-    fn basic(&self, form: &BasicForm) -> Result<Option<Auth>, Flaw> {
-        let (user, password) = (self.secret(&form.user)?, self.secret(&form.password)?);
-        let (Some(user), Some(password)) = (user, password) else {
-            return Ok(None);
+    fn basic(&self, form: &BasicForm) -> Result<Auth, Trouble> {
+        let (user, password) = (self.secret(&form.user), self.secret(&form.password));
+        let (user, password) = match (user, password) {
+            // A mistake is told, whether or not the other one is absent.
+            (Err(Trouble::Absent(_)), Err(wrong @ Trouble::Wrong(_))) => return Err(wrong),
+            (user, password) => (user?, password?),
         };
         if user.expose().contains(':') {
             let title = "this user name has a colon in it";
             let expected = "expected a name without `:`, which Basic cannot carry";
-            return Err(Flaw::new(&form.user.place, title, expected));
+            return Err(Flaw::new(&form.user.place, title, expected).into());
         }
         let user = user.expose().to_owned();
-        Ok(Some(Auth::Basic { user, password }))
+        Ok(Auth::Basic { user, password })
     }
 
-    fn header(&self, form: &HeaderForm) -> Result<Option<Auth>, Flaw> {
+    fn header(&self, form: &HeaderForm) -> Result<Auth, Trouble> {
         let name = form.name.0.clone();
         let prefix = match &form.prefix {
             Some(prefix) => self::prefix(prefix)?,
             None => "",
         };
         let value = self.for_header(&form.value, prefix)?;
-        Ok(value.map(|value| Auth::Header { name, value }))
+        Ok(Auth::Header { name, value })
     }
 
-    fn query(&self, form: &QueryForm) -> Result<Option<Auth>, Flaw> {
+    fn query(&self, form: &QueryForm) -> Result<Auth, Trouble> {
         if form.parameter.value.is_empty() {
             let title = "a parameter without a name";
             let expected = "expected a name such as `api_key`";
-            return Err(Flaw::new(&form.parameter.place, title, expected));
+            return Err(Flaw::new(&form.parameter.place, title, expected).into());
         }
         let parameter = form.parameter.value.clone();
         let value = self.secret(&form.value)?;
-        Ok(value.map(|value| Auth::Query { parameter, value }))
+        Ok(Auth::Query { parameter, value })
     }
 
     fn for_header(
         &self,
         form: &Marked<Either<Credential>>,
         prefix: &str,
-    ) -> Result<Option<Secret>, Flaw> {
-        let Some(secret) = self.secret(form)? else {
-            return Ok(None);
-        };
+    ) -> Result<Secret, Trouble> {
+        let secret = self.secret(form)?;
         let whole = format!("{prefix}{}", secret.expose());
         match HeaderValue::from_str(&whole) {
-            Ok(_) => Ok(Some(Secret::new(whole))),
+            Ok(_) => Ok(Secret::new(whole)),
             Err(_) => Err(Flaw::new(
                 &form.place,
                 "this credential cannot be sent in a header",
                 "expected one line without control characters",
-            )),
+            )
+            .into()),
         }
     }
 
-    fn secret(&self, form: &Marked<Either<Credential>>) -> Result<Option<Secret>, Flaw> {
+    fn secret(&self, form: &Marked<Either<Credential>>) -> Result<Secret, Trouble> {
         let absent = |what: &str| Flaw::new(&form.place, what, "the credential is expected there");
         let found = match &form.value.0 {
-            Credential::Literal => return Err(literal(&form.place)),
+            Credential::Literal => return Err(literal(&form.place).into()),
             Credential::Variable(name) => {
                 let what = format!("the environment variable `{name}`");
                 let help = format!("set {name}, or write `optional = true` under [auth]");
@@ -138,7 +153,7 @@ impl Fetch<'_> {
                     }
                     // It is there, so it is meant: to go on without it would hide a mistake.
                     Err(VarError::NotUnicode(_)) => {
-                        return Err(absent(&format!("{what} is not Unicode")));
+                        return Err(absent(&format!("{what} is not Unicode")).into());
                     }
                 }
             }
@@ -154,15 +169,13 @@ impl Fetch<'_> {
                         Err(absent(&format!("{what} is not there"))
                             .help("a path begins at the folder of the source file; with `optional = true` under [auth], the file may be absent"))
                     }
-                    Err(error) => return Err(absent(&format!("{what} cannot be read: {error}"))),
+                    Err(error) => {
+                        return Err(absent(&format!("{what} cannot be read: {error}")).into());
+                    }
                 }
             }
         };
-        match found {
-            Ok(value) => Ok(Some(Secret::new(value))),
-            Err(_) if self.optional => Ok(None),
-            Err(flaw) => Err(flaw),
-        }
+        found.map(Secret::new).map_err(Trouble::Absent)
     }
 }
 

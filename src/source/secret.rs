@@ -31,6 +31,9 @@ impl fmt::Debug for Secret {
 pub enum Auth {
     /// Not at all.
     None,
+    /// Not at all, since an optional credential is absent. Says which one and how:
+    /// "the environment variable `TOKEN` is not set".
+    Absent(String),
     /// `Authorization: Bearer …`.
     Bearer(Secret),
     /// `Authorization: Basic …`.
@@ -61,6 +64,7 @@ impl fmt::Debug for Auth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => f.write_str("None"),
+            Self::Absent(why) => write!(f, "Absent({why})"),
             Self::Bearer(_) => f.write_str("Bearer([redacted])"),
             Self::Basic { .. } => f.write_str("Basic([redacted])"),
             Self::Header { name, .. } => write!(f, "Header({name}: [redacted])"),

@@ -194,19 +194,19 @@ fn credentials_come_from_where_the_file_says() {
         ),
         (
             "auth = { bearer = \"${ABSENT}\", optional = true }",
-            Auth::None,
+            Auth::Absent("the environment variable `ABSENT` is not set".to_owned()),
         ),
         (
             "auth = { bearer = \"${EMPTY}\", optional = true }",
-            Auth::None,
+            Auth::Absent("the environment variable `EMPTY` is empty".to_owned()),
         ),
         (
             "auth = { bearer = { file = \"absent.txt\" }, optional = true }",
-            Auth::None,
+            Auth::Absent("the file `absent.txt` is not there".to_owned()),
         ),
         (
             "auth = { basic = { user = \"${USER}\", password = \"${ABSENT}\" }, optional = true }",
-            Auth::None,
+            Auth::Absent("the environment variable `ABSENT` is not set".to_owned()),
         ),
         (
             "auth.basic = { user = \"${USER}\", password = \"${PASSWORD}\" }",

@@ -1,6 +1,8 @@
 //! Integration tests: one binary, so that the test server is compiled once and none of it is unused.
 
 #[cfg(test)]
+mod check;
+#[cfg(test)]
 mod data_faults;
 #[cfg(test)]
 mod derived;
@@ -15,9 +17,13 @@ mod json_server;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
+mod paging;
+#[cfg(test)]
 mod parity;
 #[cfg(test)]
 mod printing;
+#[cfg(test)]
+mod real_servers;
 #[cfg(test)]
 mod regressions;
 #[cfg(test)]
@@ -26,6 +32,8 @@ mod run;
 mod storage;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod unchanged;
 #[cfg(test)]
 mod usage;
 #[cfg(test)]
