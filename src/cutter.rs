@@ -96,6 +96,8 @@ pub struct Cutter {
     /// A slice of an array begins and ends between records, without brackets.
     slice: bool,
     wrapping: Option<Wrapping>,
+    /// Where the array begins, behind what is wrapped around it, and where it ends.
+    array: (Option<u64>, Option<u64>),
 }
 
 impl Cutter {
@@ -110,6 +112,7 @@ impl Cutter {
             offset: 0,
             slice: false,
             wrapping: None,
+            array: (None, None),
         }
     }
 
@@ -196,6 +199,23 @@ impl Cutter {
         matches!(self.state, State::Nested(_) | State::Bare).then_some(self.record_start)
     }
 
+    /// Which of the `length` bytes that were looked at last belong to the array,
+    /// and not to what is wrapped around it.
+    #[must_use]
+    pub fn array_part(&self, length: usize) -> Range<usize> {
+        if self.wrapping.is_none() {
+            return 0..length;
+        }
+        let begins = self.offset.saturating_sub(length as u64);
+        let within = |at: u64| {
+            usize::try_from(at.saturating_sub(begins)).map_or(length, |at| at.min(length))
+        };
+        match self.array {
+            (None, _) => length..length,
+            (Some(start), end) => within(start)..end.map_or(length, within),
+        }
+    }
+
     /// Goes through what stands around the records; gives how many bytes that took.
     fn skip_wrapping(&mut self, bytes: &[u8]) -> Result<usize, CutError> {
         let Some(wrapping) = &mut self.wrapping else {
@@ -207,6 +227,7 @@ impl Cutter {
                 Ok(None) => bytes.len(),
                 Ok(Some(length)) => {
                     self.state = State::BeforeFirst;
+                    self.array.0 = Some(self.offset + length as u64);
                     length
                 }
                 Err(seek::Missing) => return Err(CutError::NoArray(wrapping.path.clone())),
@@ -237,8 +258,8 @@ impl Cutter {
         self.state = match (self.state, byte) {
             (State::BeforeArray, b'[') => State::BeforeFirst,
             (State::BeforeArray, found) => return Err(CutError::NotAnArray(found)),
-            (State::BeforeFirst, b']') => self.array_ends(),
-            (State::BehindRecord, b']') if !self.slice => self.array_ends(),
+            (State::BeforeFirst, b']') => self.array_ends(at),
+            (State::BehindRecord, b']') if !self.slice => self.array_ends(at),
             (State::BehindRecord, b',') => State::BeforeRecord,
             (State::BehindRecord, _) => return unexpected("`,` or the end of the array"),
             (State::BehindArray, _) => return unexpected("the end of the answer"),
@@ -256,7 +277,8 @@ impl Cutter {
         Ok(())
     }
 
-    fn array_ends(&mut self) -> State {
+    fn array_ends(&mut self, at: u64) -> State {
+        self.array.1 = Some(at);
         if let Some(wrapping) = &mut self.wrapping {
             wrapping.bytes.push(b']');
         }

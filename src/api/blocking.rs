@@ -85,7 +85,7 @@ impl<S: Sinks> Driver<'_, S> {
         let mut fetch = self.shared.lock();
         loop {
             self.stop.check()?;
-            fetch = match fetch.step(Instant::now()) {
+            fetch = match fetch.step(Instant::now())? {
                 Step::Send(ask) => return Ok(Some(ask)),
                 Step::Done => return Ok(None),
                 Step::Wait(until) => self.shared.wait(fetch, until),

@@ -14,20 +14,20 @@ mod step;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use http::HeaderMap;
-use tracing::debug;
+use http::{HeaderMap, StatusCode};
+use tracing::{debug, info};
 use url::Url;
 
 use crate::activity::{Id, Resource};
 use crate::error::ApiError;
 use crate::source::Source;
 
-use super::paging::Outlook;
+use super::paging::{Outlook, PagingError};
 use super::rate::{self, Limiter};
 use super::request::{Requests, add_conditions, redirect_target};
 use super::retry::{self, Now, Policy};
 use super::sink::{Page, Position, Received};
-use super::{Head, TransportError, Validators};
+use super::{Head, Subject, TransportError, Validators};
 
 use lane::Lane;
 
@@ -49,14 +49,41 @@ struct Exchange {
     headers: HeaderMap,
 }
 
+/// A server's word that nothing more is to be asked for now.
+#[derive(Clone, Debug)]
+struct Pause {
+    until: Instant,
+    asked: Duration,
+    status: StatusCode,
+    subject: Subject,
+}
+
+impl Pause {
+    fn is_too_long(&self, policy: &Policy) -> bool {
+        self.asked > policy.max_wait
+    }
+
+    fn check(self, policy: &Policy) -> Result<(), ApiError> {
+        if !self.is_too_long(policy) {
+            return Ok(());
+        }
+        Err(ApiError::WaitTooLong {
+            subject: Box::new(self.subject),
+            status: self.status,
+            asked: self.asked,
+            limit: policy.max_wait,
+        })
+    }
+}
+
 /// Decides what is fetched, and how stubbornly.
 #[derive(Clone, Debug)]
 pub struct Fetch {
     policy: Policy,
     requests: Requests,
     limiter: Option<Limiter>,
-    /// Nothing is sent before: the server said that its window is used up.
-    paused_until: Option<Instant>,
+    /// The server said that its window is used up.
+    pause: Option<Pause>,
     lanes: Vec<Lane>,
     under_way: BTreeMap<Ticket, Exchange>,
     /// To be asked again, after a failure or for a redirect.
@@ -82,7 +109,7 @@ impl Fetch {
             policy,
             requests: Requests::new(source),
             limiter: source.rate.map(Limiter::new),
-            paused_until: None,
+            pause: None,
             lanes: lanes.collect(),
             under_way: BTreeMap::new(),
             again: Vec::new(),
@@ -100,28 +127,36 @@ impl Fetch {
     }
 
     /// What to do now.
-    #[must_use]
-    pub fn step(&mut self, now: Instant) -> Step {
+    ///
+    /// # Errors
+    /// When the server wants a longer pause than the policy allows.
+    pub fn step(&mut self, now: Instant) -> Result<Step, ApiError> {
         if self.under_way.len() >= self.policy.concurrency.get() {
-            return Step::Wait(None);
+            return Ok(Step::Wait(None));
         }
         let due = |exchange: &Exchange| exchange.due.is_none_or(|due| due <= now);
         let again = self.again.iter().position(due);
         if again.is_none() && !self.lanes.iter().any(Lane::has_next) {
-            return self.idle();
+            return Ok(self.idle());
+        }
+        if let Some(pause) = self
+            .pause
+            .take_if(|pause| pause.until <= now || pause.is_too_long(&self.policy))
+        {
+            pause.check(&self.policy)?;
         }
         let earliest = self.earliest(now);
         if earliest > now {
-            return Step::Wait(Some(earliest));
+            return Ok(Step::Wait(Some(earliest)));
         }
         let exchange = match again {
             Some(index) => Some(self.again.swap_remove(index)),
             None => self.next_page(),
         };
-        match exchange {
+        Ok(match exchange {
             Some(exchange) => self.send(exchange, now),
             None => self.idle(),
-        }
+        })
     }
 
     /// Nothing can be sent now: is it all done?
@@ -139,8 +174,9 @@ impl Fetch {
             .limiter
             .as_ref()
             .map_or(now, |limiter| limiter.earliest(now));
-        self.paused_until
-            .map_or(limited, |until| limited.max(until))
+        self.pause
+            .as_ref()
+            .map_or(limited, |pause| limited.max(pause.until))
     }
 
     /// A page that nobody asked for yet, of the resource with the fewest under way.
@@ -203,9 +239,14 @@ impl Fetch {
             return Ok(Verdict::Again(Duration::ZERO));
         };
         let pause = rate::asked_pause(&head.headers, now.wall);
-        if let Some(pause) = pause {
-            let until = now.instant + pause.min(self.policy.max_wait);
-            self.paused_until = self.paused_until.max(Some(until));
+        if let Some(asked) = pause {
+            info!(resource = %exchange.page.subject.resource, ?asked, "the server's limit is used up");
+            self.pause = Some(Pause {
+                until: now.instant + asked,
+                asked,
+                status: head.status,
+                subject: exchange.page.subject.clone(),
+            });
         }
         let status = head.status;
         let place = exchange.place;
@@ -271,9 +312,12 @@ impl Fetch {
             &exchange.headers,
             received,
         );
-        taken.map_err(|cause| ApiError::Paging {
-            subject: Box::new(exchange.page.subject),
-            cause,
+        taken.map_err(|cause| {
+            // No single page is to blame for a wrong sum: the first one stands for all.
+            let sum = matches!(cause, PagingError::Incomplete { .. });
+            let first = lane.first_page(exchange.place.paging).filter(|_| sum);
+            let subject = Box::new(first.unwrap_or(exchange.page.subject));
+            ApiError::Paging { subject, cause }
         })?;
         self.settle_parents();
         Ok(())

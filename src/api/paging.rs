@@ -157,7 +157,7 @@ impl Paging {
     }
 
     /// Where a page is that is known by its number.
-    fn numbered(&self, number: u64) -> Url {
+    pub(super) fn numbered(&self, number: u64) -> Url {
         let mut url = self.first.clone();
         match &self.endpoint.pagination {
             Pagination::Page {

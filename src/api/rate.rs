@@ -36,7 +36,12 @@ impl Limiter {
 
     /// Notes that a request is sent.
     pub(super) fn sent(&mut self, now: Instant) {
-        self.due = Some(self.due.unwrap_or(now).max(now) + self.interval);
+        // Timers wake late by a little, every time: what is only that is not lost.
+        let due = self
+            .due
+            .filter(|due| *due + self.interval / 10 >= now)
+            .unwrap_or(now);
+        self.due = Some(due + self.interval);
     }
 }
 
@@ -130,6 +135,19 @@ mod tests {
     }
 
     #[test]
+    fn a_timer_that_wakes_late_does_not_slow_the_pace() {
+        let start = Instant::now();
+        let mut limiter = limiter(20, 1);
+        let mut now = start;
+        for _ in 0..=200 {
+            now = limiter.earliest(now) + Duration::from_millis(1);
+            limiter.sent(now);
+        }
+        let elapsed = (now - start).as_secs_f64();
+        assert!((10.0..10.1).contains(&elapsed), "{elapsed}");
+    }
+
+    #[test]
     fn a_pause_earns_a_burst_and_no_more() {
         let start = Instant::now();
         let mut limiter = limiter(10, 2);
@@ -155,7 +173,7 @@ mod tests {
             for (i, first) in sent.iter().enumerate() {
                 for (count, last) in (0u32..).zip(&sent[i..]) {
                     let share = (*last - *first).as_secs_f64() * f64::from(requests);
-                    prop_assert!(f64::from(count) <= share + f64::from(burst) - 1.0 + 1e-6);
+                    prop_assert!(f64::from(count) <= share + f64::from(burst) - 1.0 + 0.1 + 1e-6);
                 }
             }
         }

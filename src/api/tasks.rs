@@ -90,7 +90,7 @@ where
     O: Observer + Clone + Send + 'static,
 {
     async fn run(self: Arc<Self>) -> Result<(), Error> {
-        while let Some(ask) = self.next().await {
+        while let Some(ask) = self.next().await? {
             let outcome = self.exchange(&ask).await;
             self.shared.wake();
             outcome?;
@@ -99,15 +99,15 @@ where
     }
 
     /// Waits for the next request to send; none when all is fetched.
-    async fn next(&self) -> Option<Arc<Ask>> {
+    async fn next(&self) -> Result<Option<Arc<Ask>>, Error> {
         loop {
             // Listening before looking: a change between the two is not missed.
             let mut changed = pin!(self.shared.change());
             changed.as_mut().enable();
-            let step = self.shared.lock().step(Instant::now());
+            let step = self.shared.lock().step(Instant::now())?;
             match step {
-                Step::Send(ask) => return Some(ask.into()),
-                Step::Done => return None,
+                Step::Send(ask) => return Ok(Some(ask.into())),
+                Step::Done => return Ok(None),
                 Step::Wait(None) => changed.await,
                 // Whether it was the time or a change makes no difference.
                 Step::Wait(Some(at)) => drop(timeout_at(TokioInstant::from_std(at), changed).await),

@@ -203,9 +203,16 @@ impl Sink for SpoolSink {
             self.add_record(place.start, place.end);
             rest = &rest[consumed..];
         }
-        self.file
-            .write_all(bytes)
-            .map_err(StorageError::io("write", &self.path))?;
+        // What is wrapped around the records is not kept: servers repeat the
+        // credentials of a query in their links. Spaces keep the places right.
+        let array = self.cutter.array_part(bytes.len());
+        let blank = |length: usize| vec![b' '; length];
+        let (before, behind) = (blank(array.start), blank(bytes.len() - array.end));
+        for part in [&before[..], &bytes[array], &behind[..]] {
+            self.file
+                .write_all(part)
+                .map_err(StorageError::io("write", &self.path))?;
+        }
         self.written += bytes.len() as u64;
         Ok(())
     }
@@ -309,6 +316,47 @@ mod tests {
             let expected =
                 vec![record.as_str(); usize::try_from(slice.records).unwrap()].join(",\n  ");
             assert!(bytes == expected.as_bytes());
+        }
+    }
+
+    #[test]
+    fn what_is_wrapped_around_the_records_is_not_kept() {
+        let text = br#"{"data": [ {"id":1}, {"id":2} ], "next": "/posts?key=secret"}"#;
+        for size in [1, 7, 100] {
+            let place = tempfile::tempdir().unwrap();
+            let stage = Stage::open(place.path(), "1", &Stop::new()).unwrap();
+            let (sender, slices) = std::sync::mpsc::channel();
+            let spool = Spool::new(stage.staging(), move |slice| {
+                sender.send(slice).unwrap();
+                Ok(())
+            });
+            let url = Url::parse("http://api.test/posts").unwrap();
+            let subject = Subject {
+                resource: Resource::Posts,
+                url,
+            };
+            let mut sink = spool
+                .open(Page {
+                    subject,
+                    position: Position::default(),
+                    records_at: Arc::new("data".parse().unwrap()),
+                    one_of_many: true,
+                    has_children: false,
+                })
+                .unwrap();
+            for piece in text.chunks(size) {
+                sink.write(piece).unwrap();
+            }
+            let received = sink.finish().unwrap();
+            assert_eq!(received.body["next"], "/posts?key=secret");
+            let slice = slices.try_recv().unwrap();
+            let bytes = slice.place.read(stage.folder()).unwrap();
+            assert_eq!(bytes, br#"{"id":1}, {"id":2}"#);
+            let file = std::fs::read_to_string(stage.folder().join(&slice.place.file)).unwrap();
+            assert!(
+                !file.contains("secret") && file.len() == text.len(),
+                "{file}"
+            );
         }
     }
 

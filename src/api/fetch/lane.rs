@@ -146,6 +146,15 @@ impl Lane {
             .is_some_and(|(_, paging)| paging.is_past_end(number, status))
     }
 
+    /// The first page of a paging, for messages about all of them.
+    pub(super) fn first_page(&self, key: u64) -> Option<Subject> {
+        let (_, paging) = self.pagings.get(&key)?;
+        Some(Subject {
+            resource: self.resource,
+            url: paging.numbered(0),
+        })
+    }
+
     pub(super) fn past_end(&mut self, key: u64) {
         if let Some((_, paging)) = self.pagings.get_mut(&key) {
             paging.past_end();

@@ -49,7 +49,7 @@ fn answer(fetch: &mut Fetch, now: &mut Now, head: &Head) -> Result<Verdict, ApiE
 
 fn ask(fetch: &mut Fetch, now: &mut Now) -> Box<Ask> {
     loop {
-        match fetch.step(now.instant) {
+        match fetch.step(now.instant).unwrap() {
             Step::Send(ask) => return ask,
             Step::Wait(Some(at)) => now.instant = at,
             other => panic!("nothing to send: {other:?}"),
@@ -70,7 +70,7 @@ fn all_resources_are_asked_for_at_once_and_then_it_is_done() {
     let mut now = now();
     let asks = [ask(&mut fetch, &mut now), ask(&mut fetch, &mut now)];
     assert_eq!(asks[1].request.url.as_str(), "http://api.test/posts");
-    assert_eq!(fetch.step(now.instant), Step::Wait(None));
+    assert_eq!(fetch.step(now.instant).unwrap(), Step::Wait(None));
     for ask in asks {
         assert_eq!(
             fetch.head(ask.ticket, &head(200, &[]), now).unwrap(),
@@ -78,7 +78,7 @@ fn all_resources_are_asked_for_at_once_and_then_it_is_done() {
         );
         fetch.received(ask.ticket, &whole(1)).unwrap();
     }
-    assert_eq!(fetch.step(now.instant), Step::Done);
+    assert_eq!(fetch.step(now.instant).unwrap(), Step::Done);
 }
 
 #[test]
@@ -172,10 +172,10 @@ fn nothing_is_sent_before_the_wait_is_over() {
     let mut now = now();
     answer(&mut fetch, &mut now, &head(429, &[("retry-after", "40")])).unwrap();
     let due = now.instant + Duration::from_secs(40);
-    assert_eq!(fetch.step(now.instant), Step::Wait(Some(due)));
+    assert_eq!(fetch.step(now.instant).unwrap(), Step::Wait(Some(due)));
     let just_before = now.instant + Duration::from_millis(39_999);
-    assert_eq!(fetch.step(just_before), Step::Wait(Some(due)));
-    assert!(matches!(fetch.step(due), Step::Send(ask) if ask.attempt == 2));
+    assert_eq!(fetch.step(just_before).unwrap(), Step::Wait(Some(due)));
+    assert!(matches!(fetch.step(due).unwrap(), Step::Send(ask) if ask.attempt == 2));
 }
 
 #[test]
@@ -283,7 +283,7 @@ proptest! {
         let mut sent = 0;
         let mut not_before = std::collections::HashMap::new();
         let ended = loop {
-            let ask = match fetch.step(now.instant) {
+            let ask = match fetch.step(now.instant).unwrap() {
                 Step::Send(ask) => ask,
                 Step::Wait(Some(at)) => {
                     prop_assert!(at > now.instant);
@@ -335,4 +335,52 @@ proptest! {
             prop_assert_eq!(taken, [Resource::Users, Resource::Posts]);
         }
     }
+}
+
+fn forum() -> Source {
+    let mut source = source();
+    let posts = source.endpoints.get_mut(&Resource::Posts).unwrap();
+    posts.pagination = crate::source::Pagination::Page {
+        parameter: "page".to_owned(),
+        first: 1,
+        size: None,
+    };
+    source
+}
+
+#[test]
+fn a_used_up_limit_on_a_good_answer_pauses_the_next_page() {
+    for (reset, expected) in [("60", Some(60)), ("301", None)] {
+        let mut fetch = Fetch::new(Policy::default(), &forum(), &[Resource::Posts], 1);
+        let mut now = now();
+        let limit = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", reset)];
+        let first = ask(&mut fetch, &mut now);
+        assert_eq!(
+            fetch.head(first.ticket, &head(200, &limit), now).unwrap(),
+            Verdict::Read
+        );
+        fetch.received(first.ticket, &whole(1)).unwrap();
+        match (fetch.step(now.instant), expected) {
+            (Ok(Step::Wait(Some(at))), Some(seconds)) => {
+                assert_eq!(at - now.instant, Duration::from_secs(seconds));
+                assert!(matches!(fetch.step(at).unwrap(), Step::Send(_)));
+            }
+            (Err(ApiError::WaitTooLong { asked, .. }), None) => assert_eq!(asked.as_secs(), 301),
+            (found, _) => panic!("{reset}: {found:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_used_up_limit_on_the_last_answer_is_no_trouble() {
+    let mut fetch = fetch(&[Resource::Users]);
+    let mut now = now();
+    let limit = [
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset", "9999"),
+    ];
+    let only = ask(&mut fetch, &mut now);
+    fetch.head(only.ticket, &head(200, &limit), now).unwrap();
+    fetch.received(only.ticket, &whole(1)).unwrap();
+    assert_eq!(fetch.step(now.instant).unwrap(), Step::Done);
 }
