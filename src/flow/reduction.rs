@@ -73,3 +73,68 @@ impl Reduction {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::{Place, Slice};
+    use proptest::prelude::*;
+
+    /// A slice of posts and what comes of it: one record in a file named after its position.
+    fn slice(position: &Position) -> (Slice, Done) {
+        let place = Place {
+            file: position.to_string(),
+            offset: 0,
+            length: 1,
+        };
+        let slice = Slice {
+            resource: Resource::Posts,
+            position: position.clone(),
+            first: 0,
+            records: 1,
+            has_children: false,
+            place: place.clone(),
+        };
+        let mut tally = Tally::default();
+        tally.posts = 1;
+        let segments = BTreeMap::from([(Output::Posts, Segment { place, records: 1 })]);
+        let ids = Vec::new();
+        (
+            slice,
+            Done {
+                tally,
+                segments,
+                ids,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn pages_that_arrive_in_any_order_give_the_same_file(
+            pages in prop::collection::btree_set((0u64..12, 0u64..4, 0u64..3), 1..30),
+            order in prop::collection::vec(any::<prop::sample::Index>(), 30),
+        ) {
+            // Pages of a resource and, deeper, those of children below its records.
+            let at = |(page, slice, child): &(u64, u64, u64)| {
+                let slice = Position::default().then(*page).then(*slice);
+                if *child == 0 { slice } else { slice.then(*child).then(0).then(0) }
+            };
+            let mut waiting: Vec<_> = pages.iter().map(at).collect();
+            let mut expected = waiting.clone();
+            expected.sort();
+            let mut reduction = Reduction::default();
+            for index in order {
+                if !waiting.is_empty() {
+                    let (slice, done) = slice(&waiting.swap_remove(index.index(waiting.len())));
+                    reduction.add(&slice, done, &()).unwrap();
+                }
+            }
+            let (tally, segments) = reduction.finish();
+            prop_assert_eq!(tally.posts, pages.len() as u64);
+            let files: Vec<_> = segments[&Output::Posts].iter().map(|part| part.place.file.clone()).collect();
+            let expected: Vec<_> = expected.iter().map(ToString::to_string).collect();
+            prop_assert_eq!(files, expected);
+        }
+    }
+}
