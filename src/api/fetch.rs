@@ -9,12 +9,13 @@
 //! the oauth2 crate's device code flow: one policy, driven in two ways.
 
 mod lane;
+mod pause;
 mod step;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use tracing::{debug, info};
 use url::Url;
 
@@ -27,9 +28,10 @@ use super::rate::{self, Limiter};
 use super::request::{Requests, add_conditions, redirect_target};
 use super::retry::{self, Now, Policy};
 use super::sink::{Page, Position, Received};
-use super::{Head, Subject, TransportError, Validators};
+use super::{Head, TransportError, Validators};
 
 use lane::Lane;
+use pause::Pause;
 
 pub use step::{Ask, Step, Ticket, Verdict};
 
@@ -47,33 +49,6 @@ struct Exchange {
     due: Option<Instant>,
     /// Of the answer that is being read.
     headers: HeaderMap,
-}
-
-/// A server's word that nothing more is to be asked for now.
-#[derive(Clone, Debug)]
-struct Pause {
-    until: Instant,
-    asked: Duration,
-    status: StatusCode,
-    subject: Subject,
-}
-
-impl Pause {
-    fn is_too_long(&self, policy: &Policy) -> bool {
-        self.asked > policy.max_wait
-    }
-
-    fn check(self, policy: &Policy) -> Result<(), ApiError> {
-        if !self.is_too_long(policy) {
-            return Ok(());
-        }
-        Err(ApiError::WaitTooLong {
-            subject: Box::new(self.subject),
-            status: self.status,
-            asked: self.asked,
-            limit: policy.max_wait,
-        })
-    }
 }
 
 /// Decides what is fetched, and how stubbornly.
@@ -139,11 +114,8 @@ impl Fetch {
         if again.is_none() && !self.lanes.iter().any(Lane::has_next) {
             return Ok(self.idle());
         }
-        if let Some(pause) = self
-            .pause
-            .take_if(|pause| pause.until <= now || pause.is_too_long(&self.policy))
-        {
-            pause.check(&self.policy)?;
+        if let Some(pause) = &self.pause {
+            pause.check()?;
         }
         let earliest = self.earliest(now);
         if earliest > now {
@@ -176,7 +148,7 @@ impl Fetch {
             .map_or(now, |limiter| limiter.earliest(now));
         self.pause
             .as_ref()
-            .map_or(limited, |pause| limited.max(pause.until))
+            .map_or(limited, |pause| limited.max(pause.until()))
     }
 
     /// A page that nobody asked for yet, of the resource with the fewest under way.
@@ -241,12 +213,16 @@ impl Fetch {
         let pause = rate::asked_pause(&head.headers, now.wall);
         if let Some(asked) = pause {
             info!(resource = %exchange.page.subject.resource, ?asked, "the server's limit is used up");
-            self.pause = Some(Pause {
-                until: now.instant + asked,
+            let subject = exchange.page.subject.clone();
+            let pause = Pause::new(
+                now.instant,
                 asked,
-                status: head.status,
-                subject: exchange.page.subject.clone(),
-            });
+                self.policy.max_wait,
+                head.status,
+                subject,
+            );
+            // Of answers that came at the same time, the one that asks for more counts.
+            self.pause = Some(pause.longer(self.pause.take()));
         }
         let status = head.status;
         let place = exchange.place;
