@@ -226,6 +226,12 @@ impl Paging {
             self.total = Some(total);
         }
         self.look_ahead(facts)?;
+        // However many pages the server speaks of: a total tells whether an empty
+        // one is the end, and without a total several in a row are.
+        let empty = facts.records == 0 && facts.number > 0 && self.next.is_none();
+        if empty && (self.total.is_some() || self.empty_in_a_row >= EMPTY_PAGES) {
+            self.upto = self.asked;
+        }
         if self.outlook.is_some() {
             let more = self.upto > self.asked;
             let by_number = self.range.as_ref().map(|_| self.upto);

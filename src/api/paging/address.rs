@@ -51,7 +51,7 @@ pub(super) fn link_range(next: &Url, last: &Url) -> Option<(LinkRange, u64)> {
         parameter: name.clone(),
         shift,
     };
-    Some((range, last - shift + 1))
+    Some((range, (last - shift).saturating_add(1)))
 }
 
 /// Puts a parameter into a query, in the place of one of that name.

@@ -507,6 +507,37 @@ fn the_first_page_alone_tells_what_is_there() {
     );
 }
 
+#[test]
+fn a_server_that_speaks_of_more_pages_than_it_has_is_not_asked_for_ever() {
+    let count = |number: usize| records(if number < 2 { 10 } else { 0 });
+    let (asked, outcome) = follow(paging(with_total(by_page())), |number, _| {
+        count(number).header("x-total", &u64::MAX)
+    });
+    let total = u64::MAX;
+    let expected = Err(PagingError::Incomplete {
+        found: 20,
+        total,
+        first_total: total,
+    });
+    assert_eq!((asked.len(), outcome), (3, expected));
+
+    let last = format!("/posts?page={}", u64::MAX);
+    let (asked, outcome) = follow(paging(endpoint(Pagination::Link)), |number, _| {
+        count(number).header("link", &linked(Some("/posts?page=1"), Some(&last)))
+    });
+    assert_eq!((asked.len(), outcome), (5, Ok(())));
+}
+
+#[test]
+fn an_empty_page_among_known_ones_is_not_the_end() {
+    let mut endpoint = by_page();
+    endpoint.pages = Some(Locator::Body("pages".parse().unwrap()));
+    let (asked, outcome) = follow(paging(endpoint), |number, _| {
+        records(u64::from(number != 2)).body(json!({"pages": 6}))
+    });
+    assert_eq!((asked.len(), outcome), (6, Ok(())));
+}
+
 proptest! {
     /// Whatever order known pages arrive in, the outcome is the same.
     #[test]
