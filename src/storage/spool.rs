@@ -259,13 +259,15 @@ mod tests {
     use crate::storage::Stage;
     use url::Url;
 
-    fn receive(
-        pieces: &[&[u8]],
-    ) -> (
+    /// What a page came to, its slices, and the folders they are in.
+    type Spooled = (
         Result<Received, Error>,
         Vec<Slice>,
         (Stage, tempfile::TempDir),
-    ) {
+    );
+
+    /// Receives page 3 of the posts, whose records are at `path`.
+    fn receive_at(path: &str, pieces: &[&[u8]]) -> Spooled {
         let folder = tempfile::tempdir().unwrap();
         let (sender, slices) = std::sync::mpsc::channel();
         let stage = Stage::open(folder.path(), "1", &Stop::new()).unwrap();
@@ -281,14 +283,18 @@ mod tests {
         let page = Page {
             subject,
             position: Position::default().then(3),
-            records_at: Arc::default(),
-            one_of_many: false,
+            records_at: Arc::new(path.parse().unwrap()),
+            one_of_many: !path.is_empty(),
             has_children: false,
         };
         let mut sink = spool.open(page).unwrap();
         let written = pieces.iter().try_for_each(|piece| sink.write(piece));
         let received = written.and_then(|()| sink.finish());
         (received, slices.try_iter().collect(), (stage, folder))
+    }
+
+    fn receive(pieces: &[&[u8]]) -> Spooled {
+        receive_at("", pieces)
     }
 
     #[test]
@@ -323,33 +329,11 @@ mod tests {
     fn what_is_wrapped_around_the_records_is_not_kept() {
         let text = br#"{"data": [ {"id":1}, {"id":2} ], "next": "/posts?key=secret"}"#;
         for size in [1, 7, 100] {
-            let place = tempfile::tempdir().unwrap();
-            let stage = Stage::open(place.path(), "1", &Stop::new()).unwrap();
-            let (sender, slices) = std::sync::mpsc::channel();
-            let spool = Spool::new(stage.staging(), move |slice| {
-                sender.send(slice).unwrap();
-                Ok(())
-            });
-            let url = Url::parse("http://api.test/posts").unwrap();
-            let subject = Subject {
-                resource: Resource::Posts,
-                url,
-            };
-            let mut sink = spool
-                .open(Page {
-                    subject,
-                    position: Position::default(),
-                    records_at: Arc::new("data".parse().unwrap()),
-                    one_of_many: true,
-                    has_children: false,
-                })
-                .unwrap();
-            for piece in text.chunks(size) {
-                sink.write(piece).unwrap();
-            }
-            let received = sink.finish().unwrap();
+            let pieces: Vec<_> = text.chunks(size).collect();
+            let (received, slices, (stage, _folder)) = receive_at("data", &pieces);
+            let received = received.unwrap();
             assert_eq!(received.body["next"], "/posts?key=secret");
-            let slice = slices.try_recv().unwrap();
+            let slice = &slices[0];
             let bytes = slice.place.read(stage.folder()).unwrap();
             assert_eq!(bytes, br#"{"id":1}, {"id":2}"#);
             let file = std::fs::read_to_string(stage.folder().join(&slice.place.file)).unwrap();

@@ -55,6 +55,14 @@ impl Answer {
         self
     }
 
+    fn header_map(&self) -> HeaderMap {
+        let header = |(name, value): &(&'static str, String)| {
+            let value = HeaderValue::from_str(value).unwrap();
+            (HeaderName::from_static(name), value)
+        };
+        self.headers.iter().map(header).collect()
+    }
+
     fn body(mut self, body: Value) -> Self {
         self.body = body;
         self
@@ -76,16 +84,7 @@ fn follow(
             paging.past_end();
             continue;
         }
-        let headers = answer
-            .headers
-            .iter()
-            .map(|(name, value)| {
-                (
-                    HeaderName::from_static(name),
-                    HeaderValue::from_str(value).unwrap(),
-                )
-            })
-            .collect();
+        let headers = answer.header_map();
         let digest = if answer.same_as_before {
             0
         } else {
@@ -464,16 +463,7 @@ fn the_first_page_alone_tells_what_is_there() {
         let mut paging = paging(endpoint);
         paging.only_first();
         let (number, url) = paging.take_next().unwrap();
-        let headers = answer
-            .headers
-            .iter()
-            .map(|(name, value)| {
-                (
-                    HeaderName::from_static(name),
-                    HeaderValue::from_str(value).unwrap(),
-                )
-            })
-            .collect();
+        let headers = answer.header_map();
         let facts = Facts {
             number,
             url: &url,
