@@ -25,7 +25,8 @@ Exit codes:
   1    an error that is none of the below
   2    wrong usage or configuration
   3    the API cannot be fetched from; nothing was changed in the data directory
-  4    the data cannot be processed; nothing was changed in the data directory
+  4    records were rejected, more than --max-rejects: the others are stored; or the data
+       cannot be read: nothing was changed
   5    a file cannot be read or written; the last snapshot stands
   130  interrupted (Ctrl-C); 143 terminated";
 
@@ -100,6 +101,15 @@ pub(crate) struct RunArgs {
     /// Longest wait that a server may ask for with Retry-After
     #[arg(long, value_name = "TIME", default_value = "5min", value_parser = duration)]
     max_wait: Duration,
+
+    /// How many records may fail to map before the exit code is 4; all others are
+    /// stored in any case, and those that fail are kept in `rejected.ndjson`
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) max_rejects: u64,
+
+    /// End at the first record that does not map, and store nothing
+    #[arg(long, conflicts_with = "max_rejects")]
+    strict: bool,
 
     /// Fetch everything, without asking the server what changed since the last run
     #[arg(long)]
@@ -222,6 +232,7 @@ impl RunArgs {
             workers: self.workers.unwrap_or_else(cores),
             worker_program: flow::own_program()
                 .map_err(StorageError::io("find", "this program".as_ref()))?,
+            strict: self.strict,
             fresh: self.fresh,
             policy: self.policy(),
             transport: self.patience.transport(&source),

@@ -100,7 +100,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Api(error) => error.hint(),
-            Self::Data(error) => Some(error.hint().to_owned()),
+            Self::Data(error) => Some(error.hint().into_owned()),
             Self::Storage(error) => error.hint(),
             Self::Sample { .. } => Some("choose another port with --port".to_owned()),
             Self::Print(_)
@@ -232,6 +232,33 @@ pub enum DataProcessingError {
         /// The record and what is wrong with it, counted within the answer.
         reject: Box<Reject>,
     },
+    /// More records did not map than are allowed; the others are stored.
+    #[error(
+        "{} did not map, more than the {limit} allowed; the first of {resource}: {first}",
+        count(*.rejects, "record")
+    )]
+    TooManyRejects {
+        /// How many.
+        rejects: u64,
+        /// How many are allowed.
+        limit: u64,
+        /// The resource of the first one.
+        resource: Resource,
+        /// The first one, counted within its page.
+        first: Box<Reject>,
+        /// Where all of them are kept.
+        file: String,
+    },
+    /// A resource has records, and none of them mapped.
+    #[error("cannot map any of {} of {resource}: {first}", count(*.records, "record"))]
+    NoneMapped {
+        /// Which resource.
+        resource: Resource,
+        /// How many records came.
+        records: u64,
+        /// The first one, counted within its page.
+        first: Box<Reject>,
+    },
     /// A worker process failed at the same task twice.
     #[error("cannot process {task}: the worker {reason}, twice")]
     Worker {
@@ -253,18 +280,26 @@ pub enum DataProcessingError {
 }
 
 impl DataProcessingError {
-    fn hint(&self) -> &'static str {
-        match self {
+    fn hint(&self) -> Cow<'static, str> {
+        let hint = match self {
             Self::NotRecords { .. } => {
                 "check the base URL, and where the source says the records are"
             }
+            Self::TooManyRejects { file, .. } => {
+                let hint = format!(
+                    "all of them are in {file}, and the others are stored; allow some with --max-rejects"
+                );
+                return hint.into();
+            }
+            Self::NoneMapped { .. } => "nothing was stored; check the fields of the source",
             Self::Rejected { .. } => {
                 "nothing was stored; check the fields of the source, or make the one that records lack optional"
             }
             Self::Worker { .. } | Self::Miscounted { .. } => {
                 "this should not happen: please report it, with the log"
             }
-        }
+        };
+        hint.into()
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use activity_tracker::concurrency::Stop;
 use activity_tracker::error::Error;
-use activity_tracker::flow::{self, SharedObserver, Workbench};
+use activity_tracker::flow::{self, Report, SharedObserver, Workbench};
 use activity_tracker::sample::Server;
 use clap::Parser;
 
@@ -52,13 +52,18 @@ fn run(args: &RunArgs) -> Result<(), Error> {
             flow::run(&settings, &stop, &progress)
         }
     });
-    match outcome {
-        Ok(done) => report::print(args, &done),
-        Err(error) => {
-            logger::note(&error);
-            Err(error)
-        }
-    }
+    let outcome = match outcome {
+        Ok(done) => report::print(args, &done).and_then(|()| verdict(args, &done)),
+        Err(error) => Err(error),
+    };
+    outcome.inspect_err(logger::note)
+}
+
+/// Whether so many records did not map that the exit code is to tell.
+fn verdict(args: &RunArgs, done: &Report) -> Result<(), Error> {
+    Ok(done
+        .rejects
+        .verdict(args.max_rejects, &report::rejected(done))?)
 }
 
 fn sample_api(args: &SampleApiArgs) -> Result<(), Error> {

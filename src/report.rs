@@ -7,6 +7,7 @@ use activity_tracker::activity::UserPosts;
 use activity_tracker::error::{Error, StorageError, chain};
 use activity_tracker::flow::Report;
 use activity_tracker::source::InvalidSource;
+use activity_tracker::storage::Output;
 use activity_tracker::text::{Printable, count, excerpt};
 use annotate_snippets::Renderer;
 use anstyle::{AnsiColor, Style};
@@ -68,6 +69,7 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
     let Report {
         summary,
         snapshot,
+        rejects,
         unchanged,
         elapsed,
     } = report;
@@ -104,6 +106,11 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
             out,
             "{WARN}{resource}{WARN:#}: {records} with an id that another one had before"
         )?;
+    }
+    if rejects.total() > 0 {
+        let records = count(rejects.total(), "record");
+        let file = self::rejected(report);
+        writeln!(out, "{WARN}rejected{WARN:#}: {records}, kept in {file}")?;
     }
     if !summary.posts_per_user.is_empty() {
         writeln!(out, "\n{HEAD}Most posts{HEAD:#}")?;
@@ -149,6 +156,15 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
         snapshot.manifest, ""
     )?;
     writeln!(out, "\nLog: {}", args.log.file.display())
+}
+
+/// Where the records are that did not map.
+pub(crate) fn rejected(report: &Report) -> String {
+    let snapshot = &report.snapshot;
+    let mut names = snapshot.files.iter().map(|file| file.name.as_str());
+    let name = names.find(|name| name.starts_with(Output::Rejected.stem()));
+    let path = snapshot.data_dir.join(name.unwrap_or_default());
+    path.display().to_string()
 }
 
 /// Prints the error that ended the program: what, why, and what to do.

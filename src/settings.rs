@@ -25,6 +25,8 @@ pub struct Settings {
     pub policy: Policy,
     /// How to talk to servers.
     pub transport: Transport,
+    /// Whether the first record that does not map ends the run.
+    pub strict: bool,
     /// Whether to fetch everything, rather than ask what changed since the last run.
     pub fresh: bool,
 }

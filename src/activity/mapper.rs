@@ -45,6 +45,45 @@ pub struct Reject {
     pub found: String,
 }
 
+/// A record that did not map, with its own bytes: nothing of it is lost.
+///
+/// ```
+/// use activity_tracker::activity::{Mapping, Post, Resource, map};
+///
+/// let mapping = Mapping::placeholder(Resource::Posts);
+/// let rejected = map::<Post>(br#"{"id": 1.5}"#, &mapping).next().unwrap().unwrap_err();
+/// assert_eq!(rejected.path, "id");
+/// assert_eq!(rejected.raw(), br#"{"id": 1.5}"#);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reject}")]
+pub struct Rejected<'a> {
+    reject: Reject,
+    raw: &'a [u8],
+}
+
+impl<'a> Rejected<'a> {
+    /// The record to the letter, as the API sent it, whatever it is.
+    #[must_use]
+    pub fn raw(&self) -> &'a [u8] {
+        self.raw
+    }
+}
+
+impl From<Rejected<'_>> for Reject {
+    fn from(rejected: Rejected<'_>) -> Self {
+        rejected.reject
+    }
+}
+
+impl Deref for Rejected<'_> {
+    type Target = Reject;
+
+    fn deref(&self) -> &Reject {
+        &self.reject
+    }
+}
+
 impl Reject {
     /// For a value that stands at `path` and is not what it should be.
     pub(super) fn new(index: u64, path: String, why: Mismatch) -> Self {
@@ -104,10 +143,14 @@ pub trait FromFields<'a>: Sized {
 pub fn map<'a, T: FromFields<'a>>(
     slice: &'a [u8],
     mapping: &Mapping,
-) -> impl Iterator<Item = Result<Mapped<'a, T>, Reject>> {
-    (0..).zip(cutter::records(slice)).map(|(index, bytes)| {
-        let raw = text(index, bytes)?;
-        let record = Fields::read(mapping, index, raw)?;
+) -> impl Iterator<Item = Result<Mapped<'a, T>, Rejected<'a>>> {
+    let numbered = (0..).zip(cutter::records(slice));
+    numbered.map(move |(index, bytes)| {
+        // Where even the borders cannot be found, no less than the whole slice is the record.
+        let all = bytes.as_ref().map_or(slice, |bytes| *bytes);
+        let rejected = |reject| Rejected { reject, raw: all };
+        let raw = text(index, bytes).map_err(rejected)?;
+        let record = Fields::read(mapping, index, raw).map_err(rejected)?;
         Ok(Mapped { record, raw })
     })
 }

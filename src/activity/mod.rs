@@ -18,7 +18,7 @@ pub use email::{Email, EmailDomain, InvalidDomain};
 pub use fields::{Field, FieldMap, FieldPath, InvalidPath, JsonPath};
 pub use id::{CommentId, Id, PostId, UserId};
 pub use ids::IdSet;
-pub use mapper::{FromFields, Mapped, Reject, map};
+pub use mapper::{FromFields, Mapped, Reject, Rejected, map};
 pub use mapping::{Fields, Mapping, Mappings};
 pub use models::{Address, Comment, Company, Geo, Post, Record, Resource, User};
 pub use processor::{by_email_domain, names, total};

@@ -6,11 +6,11 @@
 //! decides what becomes of it.
 
 use super::email::EmailDomain;
-use super::mapper::{Mapped, Reject};
+use super::mapper::{Mapped, Reject, Rejected};
 use super::models::User;
 
 /// A record or the reason why it is none.
-type Item<'a, T> = Result<Mapped<'a, T>, Reject>;
+type Item<'a, T> = Result<Mapped<'a, T>, Rejected<'a>>;
 
 /// Filter: the users whose e-mail address lies in `domain`, one at a time as they
 /// come. Those without an address lie nowhere.
@@ -43,7 +43,7 @@ pub fn names<'a>(
 ) -> impl Iterator<Item = Result<String, Reject>> {
     users.filter_map(|user| match user {
         Ok(user) => user.called().map(|name| Ok(name.as_str().to_owned())),
-        Err(reject) => Some(Err(reject)),
+        Err(rejected) => Some(Err(rejected.into())),
     })
 }
 
@@ -52,7 +52,7 @@ pub fn names<'a>(
 /// # Errors
 /// The first reject, behind which nothing is read.
 pub fn total<'a, T: 'a>(mut records: impl Iterator<Item = Item<'a, T>>) -> Result<u64, Reject> {
-    records.try_fold(0, |count, record| record.map(|_| count + 1))
+    records.try_fold(0, |count, record| Ok(record.map(|_| count + 1)?))
 }
 
 #[cfg(test)]
@@ -98,7 +98,9 @@ mod tests {
         let domain = "biz".parse().unwrap();
         let users = map(page.as_bytes(), &mapping);
         let found: Vec<_> = by_email_domain(users, &domain).collect();
-        assert!(matches!(found[..], [Err(Reject { index: 1, .. })]));
+        assert!(
+            matches!(&found[..], [Err(rejected)] if rejected.index == 1 && rejected.raw() == b"{}")
+        );
         assert!(total(map::<User<'_>>(page.as_bytes(), &mapping)).is_err());
     }
 

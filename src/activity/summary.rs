@@ -53,6 +53,7 @@ impl Summary {
         source: &str,
         email_domain: &EmailDomain,
         tally: Tally,
+        rejected: u64,
         with_comments: bool,
     ) -> Self {
         let duplicates = |resource| (resource, tally.duplicates(resource));
@@ -68,7 +69,7 @@ impl Summary {
             posts: tally.posts,
             comments: with_comments.then_some(tally.comments),
             filtered_users: tally.filtered_users,
-            rejected: 0,
+            rejected,
             posts_per_user: tally.ranking(),
         }
     }
@@ -86,7 +87,7 @@ mod tests {
             tally.add_post(&post.unwrap());
         }
         let domain = "biz".parse().unwrap();
-        serde_json::to_value(Summary::new("s", &domain, tally, false)).unwrap()
+        serde_json::to_value(Summary::new("s", &domain, tally, 0, false)).unwrap()
     }
 
     #[test]

@@ -64,15 +64,25 @@ impl Tally {
         self.comment_ids.insert(comment.id());
     }
 
+    /// How many records of a resource.
+    #[must_use]
+    pub fn records(&self, resource: Resource) -> u64 {
+        match resource {
+            Resource::Users => self.users,
+            Resource::Posts => self.posts,
+            Resource::Comments => self.comments,
+        }
+    }
+
     /// How many records of a resource have an id that another one had before.
     #[must_use]
     pub fn duplicates(&self, resource: Resource) -> u64 {
-        let (records, ids) = match resource {
-            Resource::Users => (self.users, &self.user_ids),
-            Resource::Posts => (self.posts, &self.post_ids),
-            Resource::Comments => (self.comments, &self.comment_ids),
+        let ids = match resource {
+            Resource::Users => &self.user_ids,
+            Resource::Posts => &self.post_ids,
+            Resource::Comments => &self.comment_ids,
         };
-        records.saturating_sub(ids.len())
+        self.records(resource).saturating_sub(ids.len())
     }
 
     /// This tally and another as one. The order of merging makes no difference.

@@ -28,6 +28,14 @@ impl Position {
         Self(numbers)
     }
 
+    /// The position of what this is a part of.
+    #[must_use]
+    pub fn whole(&self) -> Self {
+        let mut numbers = self.0.clone();
+        numbers.pop();
+        Self(numbers)
+    }
+
     /// Which part of what it belongs to.
     #[must_use]
     pub fn last(&self) -> u64 {

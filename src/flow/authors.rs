@@ -1,10 +1,11 @@
 //! Users of an API that does not list them: each author once, out of what they wrote.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::activity::{IdSet, Mapping, Record, Resource, User, map};
-use crate::api::{Page, Position, Sink, Sinks, Subject};
-use crate::error::{DataProcessingError, Error};
+use crate::api::{Page, Position, Sink, Sinks, Subject, digest};
+use crate::error::Error;
 use crate::source::Source;
 use crate::storage::{Segment, Spool};
 
@@ -27,19 +28,21 @@ pub(super) fn gather(
         one_of_many: false,
         has_children: false,
     })?;
-    let mut seen = IdSet::default();
+    let (mut seen, mut nameless) = (IdSet::default(), HashSet::new());
+    let mut written = false;
     sink.write(b"[")?;
     for segment in found {
         let bytes = segment.place.read(spool.folder())?;
         for user in map::<User<'_>>(&bytes, mapping) {
-            let user = user.map_err(|reject| DataProcessingError::Rejected {
-                resource: Resource::Users,
-                reject: Box::new(reject),
-            })?;
-            let first = seen.is_empty();
-            if seen.insert(user.id()) {
-                sink.write(if first { b"" } else { b"," })?;
-                sink.write(user.raw().as_bytes())?;
+            let (new, raw) = match &user {
+                Ok(user) => (seen.insert(user.id()), user.raw().as_bytes()),
+                // Without an id, only the letters tell it from others. It is rejected as any user is.
+                Err(rejected) => (nameless.insert(digest(rejected.raw())), rejected.raw()),
+            };
+            if new {
+                sink.write(if written { b"," } else { b"" })?;
+                sink.write(raw)?;
+                written = true;
             }
         }
     }

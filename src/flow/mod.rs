@@ -9,6 +9,7 @@ mod check;
 mod main_flow;
 mod previous;
 mod reduction;
+mod rejects;
 mod run;
 mod work;
 
@@ -23,6 +24,7 @@ use run::{Fetched, Run, Shape};
 pub use async_flow::{SharedObserver, run as run_in_runtime, run_async};
 pub use check::{Check, Finding, FirstPage, Look, check};
 pub use main_flow::run;
+pub use rejects::Rejects;
 pub use work::{Workbench, serve_worker};
 
 /// What a run gave.
@@ -32,6 +34,8 @@ pub struct Report {
     pub summary: Summary,
     /// What was stored, and where.
     pub snapshot: Snapshot,
+    /// The records that did not map.
+    pub rejects: Rejects,
     /// Whether the server said that nothing changed since the snapshot was made.
     pub unchanged: bool,
     /// How long it took.

@@ -7,8 +7,9 @@ use tracing::debug;
 use crate::activity::{Resource, Tally};
 use crate::api::{Event, Observer, Position};
 use crate::error::{DataProcessingError, Error};
-use crate::storage::{Output, Segment, Slice};
+use crate::storage::{Counts, Output, Segment, Slice};
 
+use super::rejects::Rejects;
 use super::work::Done;
 
 /// Tallies merged as they come; segments put in the API's order, whatever the order they come in.
@@ -16,6 +17,19 @@ use super::work::Done;
 pub(super) struct Reduction {
     tally: Tally,
     segments: BTreeMap<Output, BTreeMap<(Resource, Position), Segment>>,
+    rejects: Rejects,
+    /// How many records came, by resource.
+    received: BTreeMap<Resource, u64>,
+}
+
+/// What came of all slices.
+pub(super) struct Reduced {
+    pub(super) tally: Tally,
+    /// The segments of each output, in order.
+    pub(super) segments: BTreeMap<Output, Vec<Segment>>,
+    pub(super) rejects: Rejects,
+    /// What became of the records of each resource that has any.
+    pub(super) resources: BTreeMap<Resource, Counts>,
 }
 
 impl Reduction {
@@ -26,11 +40,8 @@ impl Reduction {
         done: Done,
         observer: &dyn Observer,
     ) -> Result<(), Error> {
-        let found = match slice.resource {
-            Resource::Users => done.tally.users,
-            Resource::Posts => done.tally.posts,
-            Resource::Comments => done.tally.comments,
-        };
+        let rejects = done.refused.as_ref().map_or(0, |refused| refused.count);
+        let found = done.tally.records(slice.resource) + rejects;
         if found != slice.records {
             // The cutter and the mapper count the same records by different means.
             let (task, expected) = (slice.to_string(), slice.records);
@@ -46,6 +57,10 @@ impl Reduction {
             resource: slice.resource,
             records: found,
         });
+        *self.received.entry(slice.resource).or_default() += found;
+        if let Some(refused) = done.refused {
+            self.rejects.add(slice, refused);
+        }
         self.tally = std::mem::take(&mut self.tally).merge(done.tally);
         for (output, segment) in done.segments {
             self.segments
@@ -62,15 +77,35 @@ impl Reduction {
         parts.into_values().collect()
     }
 
-    /// The tally of all, and the segments of each output in order.
-    pub(super) fn finish(self) -> (Tally, BTreeMap<Output, Vec<Segment>>) {
-        let segments = self.segments.into_iter();
-        (
-            self.tally,
-            segments
+    /// All of it.
+    ///
+    /// # Errors
+    /// When a resource has records and none of them mapped.
+    pub(super) fn finish(self) -> Result<Reduced, DataProcessingError> {
+        let Self {
+            tally,
+            segments,
+            rejects,
+            received,
+        } = self;
+        rejects.none_mapped(|resource| tally.records(resource))?;
+        let counts = |(resource, received)| {
+            let counts = Counts {
+                received,
+                records: tally.records(resource),
+                rejects: rejects.of(resource),
+            };
+            (resource, counts)
+        };
+        let segments = segments.into_iter();
+        Ok(Reduced {
+            resources: received.into_iter().map(counts).collect(),
+            segments: segments
                 .map(|(output, parts)| (output, parts.into_values().collect()))
                 .collect(),
-        )
+            tally,
+            rejects,
+        })
     }
 }
 
@@ -93,6 +128,7 @@ mod tests {
             first: 0,
             records: 1,
             has_children: false,
+            url: "http://api.test/posts".parse().unwrap(),
             place: place.clone(),
         };
         let mut tally = Tally::default();
@@ -104,6 +140,7 @@ mod tests {
             Done {
                 tally,
                 segments,
+                refused: None,
                 ids,
             },
         )
@@ -130,7 +167,7 @@ mod tests {
                     reduction.add(&slice, done, &()).unwrap();
                 }
             }
-            let (tally, segments) = reduction.finish();
+            let Reduced { tally, segments, .. } = reduction.finish().unwrap();
             prop_assert_eq!(tally.posts, pages.len() as u64);
             let files: Vec<_> = segments[&Output::Posts].iter().map(|part| part.place.file.clone()).collect();
             let expected: Vec<_> = expected.iter().map(ToString::to_string).collect();

@@ -1,21 +1,25 @@
 //! One run of either flow: how it begins, and how it is stored.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
 use tracing::{info, warn};
 
-use crate::activity::{Resource, Summary};
+use crate::activity::{Resource, Summary, Tally};
 use crate::api::{Event, Fetch, Observer, SharedFetch};
 use crate::concurrency::Stop;
-use crate::error::Error;
+use crate::error::{DataProcessingError, Error};
 use crate::settings::Settings;
-use crate::storage::{Flow, Manifest, Output, Slice, Spool, Stage, write_array, write_json};
+use crate::storage::{
+    Flow, Manifest, Output, Segment, Slice, Spool, Stage, StoredFile, write_json, write_records,
+};
 
 use super::Report;
 use super::previous::Previous;
-use super::reduction::Reduction;
+use super::reduction::{Reduced, Reduction};
+use super::rejects::Rejects;
 use super::work::{Done, Refusal};
 
 /// What tells the flows apart once their records are processed.
@@ -115,6 +119,7 @@ impl Run {
         Report {
             summary,
             snapshot,
+            rejects: Rejects::default(),
             unchanged: true,
             elapsed: self.begun.elapsed(),
         }
@@ -129,7 +134,14 @@ impl Run {
         outcome: Result<Done, Refusal>,
         observer: &dyn Observer,
     ) -> Result<(), Error> {
-        let done = outcome.map_err(|refusal| refusal.into_error(slice, self.stage.folder()))?;
+        let done = outcome.map_err(|refusal| refusal.into_error(self.stage.folder()))?;
+        if let (true, Some(refused)) = (self.settings.strict, &done.refused) {
+            return Err(DataProcessingError::Rejected {
+                resource: slice.resource,
+                reject: Box::new(refused.first.clone()),
+            }
+            .into());
+        }
         if slice.has_children {
             self.fetch
                 .parents(slice.resource, &slice.position, slice.records, &done.ids);
@@ -156,8 +168,18 @@ impl Run {
             return Ok(self.unchanged(previous));
         }
         observer.on(Event::Committing);
-        let stored = self.write(reduction);
-        let (summary, files) = self.stop_or(stored)?;
+        let Reduced {
+            tally,
+            segments,
+            rejects,
+            resources,
+        } = reduction.finish()?;
+        let summary = self.sum_up(tally, &rejects);
+        let stored = self.write(&summary, &segments);
+        let files = self.stop_or(stored)?;
+        // What was rejected is in no output, so "not modified" could not bring it back.
+        let mut validators = self.fetch.validators();
+        validators.retain(|resource, _| rejects.of(*resource) == 0);
         let manifest = Manifest {
             run: self.id.clone(),
             flow: self.shape.flow,
@@ -166,7 +188,8 @@ impl Run {
             finished_at: Timestamp::now(),
             email_domain: Some(self.settings.email_domain.clone()),
             definition: self.settings.source.fingerprint(),
-            validators: self.fetch.validators(),
+            validators,
+            resources,
             files: files.clone(),
         };
         let name = self.shape.flow.file_name("manifest");
@@ -187,42 +210,59 @@ impl Run {
         Ok(Report {
             summary,
             snapshot,
+            rejects,
             unchanged: false,
             elapsed,
         })
     }
 
-    fn write(
-        &self,
-        reduction: Reduction,
-    ) -> Result<(Summary, Vec<crate::storage::StoredFile>), Error> {
-        let Shape {
-            flow,
-            resources,
-            outputs,
-        } = self.shape;
-        let folder = self.stage.folder();
-        let (tally, segments) = reduction.finish();
+    fn sum_up(&self, tally: Tally, rejects: &Rejects) -> Summary {
         let Settings {
             source,
             email_domain,
             ..
         } = &self.settings;
-        let with_comments =
-            resources.contains(&Resource::Comments) && source.offers(Resource::Comments);
-        let summary = Summary::new(source.name.as_str(), email_domain, tally, with_comments);
+        let comments = Resource::Comments;
+        let with_comments = self.shape.resources.contains(&comments) && source.offers(comments);
+        let name = source.name.as_str();
+        let summary = Summary::new(name, email_domain, tally, rejects.total(), with_comments);
         for (resource, count) in &summary.duplicate_ids {
             warn!(%resource, count, "records have an id that another one had before");
         }
-        let mut files = Vec::new();
-        for output in outputs
-            .iter()
-            .filter(|output| source.offers(output.resource()))
-        {
-            let parts = segments.get(output).map_or(&[][..], Vec::as_slice);
-            files.push(write_array(folder, flow.file_name(output.stem()), parts)?);
+        if let Some((resource, first)) = rejects.first() {
+            warn!(count = summary.rejected, %resource, %first, "records did not map");
         }
-        files.push(write_json(folder, flow.file_name("summary"), &summary)?);
-        Ok((summary, files))
+        summary
+    }
+
+    fn write(
+        &self,
+        summary: &Summary,
+        segments: &BTreeMap<Output, Vec<Segment>>,
+    ) -> Result<Vec<StoredFile>, Error> {
+        let (flow, folder) = (self.shape.flow, self.stage.folder());
+        let source = &self.settings.source;
+        let offered = |output: &&Output| {
+            output
+                .resource()
+                .is_none_or(|resource| source.offers(resource))
+        };
+        let mut files = Vec::new();
+        for output in self.shape.outputs.iter().filter(offered) {
+            let parts = segments.get(output).map_or(&[][..], Vec::as_slice);
+            let name = output.file_name(flow);
+            files.push(write_records(folder, name, output.layout(), parts)?);
+        }
+        if let Some(rejected) = segments.get(&Output::Rejected) {
+            let name = Output::Rejected.file_name(flow);
+            files.push(write_records(
+                folder,
+                name,
+                Output::Rejected.layout(),
+                rejected,
+            )?);
+        }
+        files.push(write_json(folder, flow.file_name("summary"), summary)?);
+        Ok(files)
     }
 }

@@ -9,13 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::activity::{
     Comment, EmailDomain, Field, FieldPath, Id, Mapped, Mapping, Mappings, Object, Post, Record,
-    Reject, Resource, Tally, User, by_email_domain, map,
+    Reject, Rejected, Resource, Tally, User, by_email_domain, map,
 };
 use crate::concurrency;
-use crate::error::{DataProcessingError, Error, StorageError};
+use crate::error::{Error, StorageError};
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::storage::{Output, Segment, SegmentWriter, Slice};
+
+use super::rejects::{self, Refused};
 
 /// What processing needs to know besides the slice.
 #[derive(Clone, Debug)]
@@ -33,6 +35,9 @@ pub struct Workbench {
 pub(super) struct Done {
     pub(super) tally: Tally,
     pub(super) segments: BTreeMap<Output, Segment>,
+    /// The records that did not map, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) refused: Option<Refused>,
     /// The ids of the records, in order, where others are asked for by them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) ids: Vec<Id>,
@@ -40,45 +45,21 @@ pub(super) struct Done {
 
 /// Why nothing came of a slice, in a form that passes between processes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) enum Refusal {
-    Rejected(Reject),
-    Storage {
-        operation: String,
-        file: String,
-        code: Option<i32>,
-        message: String,
-    },
+pub(super) struct Refusal {
+    operation: String,
+    file: String,
+    code: Option<i32>,
+    message: String,
 }
 
 impl Refusal {
     /// The error it stands for.
-    pub(super) fn into_error(self, slice: &Slice, folder: &Path) -> Error {
-        match self {
-            Self::Rejected(mut reject) => {
-                reject.index += slice.first;
-                DataProcessingError::Rejected {
-                    resource: slice.resource,
-                    reject: Box::new(reject),
-                }
-                .into()
-            }
-            Self::Storage {
-                operation,
-                file,
-                code,
-                message,
-            } => {
-                let cause =
-                    code.map_or_else(|| io::Error::other(message), io::Error::from_raw_os_error);
-                StorageError::io(operation, &folder.join(file))(cause).into()
-            }
-        }
-    }
-}
-
-impl From<Reject> for Refusal {
-    fn from(reject: Reject) -> Self {
-        Self::Rejected(reject)
+    pub(super) fn into_error(self, folder: &Path) -> Error {
+        let message = self.message;
+        let cause = self
+            .code
+            .map_or_else(|| io::Error::other(message), io::Error::from_raw_os_error);
+        StorageError::io(self.operation, &folder.join(self.file))(cause).into()
     }
 }
 
@@ -97,7 +78,7 @@ impl From<StorageError> for Refusal {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        Self::Storage {
+        Self {
             operation,
             file,
             code,
@@ -107,9 +88,10 @@ impl From<StorageError> for Refusal {
 }
 
 /// What one slice leaves besides its tally.
-#[derive(Default)]
 struct Leavings<'a> {
+    slice: &'a Slice,
     segments: BTreeMap<Output, SegmentWriter>,
+    first_reject: Option<Reject>,
     wants_ids: bool,
     ids: Vec<Id>,
     /// Authors in this slice: most write more than once.
@@ -117,8 +99,43 @@ struct Leavings<'a> {
 }
 
 impl<'a> Leavings<'a> {
+    fn new(slice: &'a Slice) -> Self {
+        Self {
+            slice,
+            segments: BTreeMap::new(),
+            first_reject: None,
+            wants_ids: slice.has_children,
+            ids: Vec::new(),
+            authors: HashSet::new(),
+        }
+    }
+
     fn push(&mut self, output: Output, record: &str) {
-        self.segments.entry(output).or_default().push(record);
+        let segment = self
+            .segments
+            .entry(output)
+            .or_insert_with(|| SegmentWriter::new(output.layout()));
+        segment.push(record);
+    }
+
+    /// A record that did not map is kept, with where it was and why.
+    fn reject(&mut self, rejected: &Rejected<'a>) -> Result<(), StorageError> {
+        let line = rejects::line(self.slice, rejected)
+            .map_err(|error| StorageError::io("write", "rejected".as_ref())(error.into()))?;
+        self.push(Output::Rejected, &line);
+        let first = || Reject {
+            index: self.slice.first + rejected.index,
+            ..(**rejected).clone()
+        };
+        self.first_reject.get_or_insert_with(first);
+        Ok(())
+    }
+
+    /// What is to be told of the records that did not map.
+    fn refused(&self) -> Option<Refused> {
+        let count = self.segments.get(&Output::Rejected)?.records();
+        let first = self.first_reject.clone()?;
+        Some(Refused { count, first })
     }
 
     /// A record goes into its output, its author into theirs.
@@ -154,16 +171,14 @@ impl Workbench {
     /// Does the work on one slice.
     pub(super) fn process(&self, slice: &Slice) -> Result<Done, Refusal> {
         let bytes = slice.place.read(&self.folder)?;
-        let mut left = Leavings {
-            wants_ids: slice.has_children,
-            ..Leavings::default()
-        };
+        let mut left = Leavings::new(slice);
         let mapping = self.mappings.of(slice.resource);
         let tally = match slice.resource {
             Resource::Users => users(&bytes, mapping, &self.email_domain, &mut left)?,
             Resource::Posts => posts(&bytes, mapping, &mut left)?,
             Resource::Comments => comments(&bytes, mapping, &mut left)?,
         };
+        let refused = left.refused();
         // A file for each writer and output, so that nobody else appends to it.
         let writer = format!("{}-{:?}", std::process::id(), std::thread::current().id());
         let segments = left.segments.into_iter().map(|(output, records)| {
@@ -173,6 +188,7 @@ impl Workbench {
         Ok(Done {
             tally,
             segments: segments.collect::<Result<_, StorageError>>()?,
+            refused,
             ids: left.ids,
         })
     }
@@ -218,10 +234,10 @@ fn users<'a>(
     mapping: &Mapping,
     domain: &EmailDomain,
     left: &mut Leavings<'a>,
-) -> Result<Tally, Reject> {
+) -> Result<Tally, StorageError> {
     let mut tally = Tally::default();
-    let mut filtered = SegmentWriter::default();
-    // All users pass the tap; only those of the domain come out of the filter.
+    let mut filtered = SegmentWriter::new(Output::FilteredUsers.layout());
+    // All users pass the tap; only those of the domain come out of the filter, and rejects.
     let tapped = map::<User<'_>>(slice, mapping).inspect(|user| {
         if let Ok(user) = user {
             tally.add_user(user);
@@ -232,8 +248,15 @@ fn users<'a>(
             }
         }
     });
+    let mut rejected = Vec::new();
     for user in by_email_domain(tapped, domain) {
-        filtered.push(user?.raw());
+        match user {
+            Ok(user) => filtered.push(user.raw()),
+            Err(reject) => rejected.push(reject),
+        }
+    }
+    for reject in &rejected {
+        left.reject(reject)?;
     }
     tally.filtered_users = filtered.records();
     if !filtered.is_empty() {
@@ -242,11 +265,19 @@ fn users<'a>(
     Ok(tally)
 }
 
-fn posts<'a>(slice: &'a [u8], mapping: &Mapping, left: &mut Leavings<'a>) -> Result<Tally, Reject> {
+fn posts<'a>(
+    slice: &'a [u8],
+    mapping: &Mapping,
+    left: &mut Leavings<'a>,
+) -> Result<Tally, StorageError> {
     map::<Post<'_>>(slice, mapping).try_fold(Tally::default(), |mut tally, post| {
-        let post = post?;
-        tally.add_post(&post);
-        left.take(Output::Posts, &post, post.author);
+        match post {
+            Ok(post) => {
+                tally.add_post(&post);
+                left.take(Output::Posts, &post, post.author);
+            }
+            Err(rejected) => left.reject(&rejected)?,
+        }
         Ok(tally)
     })
 }
@@ -255,11 +286,15 @@ fn comments<'a>(
     slice: &'a [u8],
     mapping: &Mapping,
     left: &mut Leavings<'a>,
-) -> Result<Tally, Reject> {
+) -> Result<Tally, StorageError> {
     map::<Comment<'_>>(slice, mapping).try_fold(Tally::default(), |mut tally, comment| {
-        let comment = comment?;
-        tally.add_comment(&comment);
-        left.take(Output::Comments, &comment, comment.author);
+        match comment {
+            Ok(comment) => {
+                tally.add_comment(&comment);
+                left.take(Output::Comments, &comment, comment.author);
+            }
+            Err(rejected) => left.reject(&rejected)?,
+        }
         Ok(tally)
     })
 }
@@ -285,6 +320,7 @@ mod tests {
             first: 40,
             records: 2,
             has_children: false,
+            url: "http://api.test/posts".parse().unwrap(),
             place,
         };
         let email_domain = "biz".parse().unwrap();
@@ -341,26 +377,42 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_does_not_map_is_named_by_its_place_in_the_page() {
+    fn records_that_do_not_map_are_kept_beside_those_that_do() {
         let post = r#"{"id":1,"userId":1,"title":"","body":""}"#;
-        let (bench, slice, _folder) = bench(Resource::Posts, &format!("{post},{{}}"));
-        let wire = serde_json::to_string(&bench.process(&slice).unwrap_err()).unwrap();
-        let refusal: Refusal = serde_json::from_str(&wire).unwrap();
-        let message = refusal.into_error(&slice, &bench.folder).to_string();
+        let records = format!("{post},{{}},\n{post},{{\"id\":2}}");
+        let (bench, slice, _folder) = bench(Resource::Posts, &records);
+        let wire = serde_json::to_string(&bench.process(&slice).unwrap()).unwrap();
+        let done: Done = serde_json::from_str(&wire).unwrap();
+        let read = |output| {
+            let bytes = done.segments[&output].place.read(&bench.folder).unwrap();
+            String::from_utf8(bytes).unwrap()
+        };
+        assert_eq!(read(Output::Posts), format!("{post},\n  {post}"));
         assert_eq!(
-            message,
-            "cannot map posts: record 41, field `id`: expected a value, found nothing"
+            (done.tally.posts, done.segments[&Output::Posts].records),
+            (2, 2)
         );
+        let refused = done.refused.unwrap();
+        assert_eq!(
+            (refused.count, refused.first.to_string().as_str()),
+            (2, "record 41, field `id`: expected a value, found nothing")
+        );
+        let lines: Vec<serde_json::Value> = read(Output::Rejected)
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let found = lines
+            .iter()
+            .map(|line| (line["index"].as_u64(), line["record"].as_str()));
+        let expected = [(Some(41), Some("{}")), (Some(43), Some(r#"{"id":2}"#))];
+        assert_eq!(found.collect::<Vec<_>>(), expected);
     }
 
     #[test]
     fn a_page_that_has_gone_is_a_storage_error_that_names_it_across_processes() {
         let (bench, slice, folder) = bench(Resource::Posts, "{}");
         std::fs::remove_file(folder.path().join("page")).unwrap();
-        let error = bench
-            .process(&slice)
-            .unwrap_err()
-            .into_error(&slice, &bench.folder);
+        let error = bench.process(&slice).unwrap_err().into_error(&bench.folder);
         assert_eq!(error.exit_code(), 5);
         assert!(error.to_string().contains("page: No such file"), "{error}");
     }

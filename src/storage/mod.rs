@@ -7,6 +7,6 @@ mod segment;
 mod spool;
 
 pub use commit::{Snapshot, Stage, Staging};
-pub use outputs::{Flow, Manifest, Output, StoredFile, write_array, write_json};
-pub use segment::{Place, Segment, SegmentWriter};
+pub use outputs::{Counts, Flow, Manifest, Output, StoredFile, write_json, write_records};
+pub use segment::{Layout, Place, Segment, SegmentWriter};
 pub use spool::{Slice, Spool, SpoolSink};

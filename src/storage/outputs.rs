@@ -12,7 +12,7 @@ use crate::activity::{EmailDomain, Resource};
 use crate::api::Validators;
 use crate::error::StorageError;
 
-use super::segment::{SEPARATOR, Segment};
+use super::segment::{Layout, Segment};
 
 /// The two flows, which keep their files apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,9 +28,13 @@ impl Flow {
     /// The name of one of this flow's files: `users.json` or `users_async.json`.
     #[must_use]
     pub fn file_name(self, stem: &str) -> String {
+        self.file_name_with(stem, "json")
+    }
+
+    fn file_name_with(self, stem: &str, extension: &str) -> String {
         match self {
-            Self::Main => format!("{stem}.json"),
-            Self::Async => format!("{stem}_async.json"),
+            Self::Main => format!("{stem}.{extension}"),
+            Self::Async => format!("{stem}_async.{extension}"),
         }
     }
 }
@@ -52,6 +56,8 @@ pub enum Output {
     /// Users as they were found inside of what they wrote, again and again: not
     /// stored, but what users are made of where an API does not list them.
     Authors,
+    /// The records that did not map, each with where it was and why.
+    Rejected,
 }
 
 impl Output {
@@ -65,16 +71,38 @@ impl Output {
             Self::FilteredUsers => "filtered_users",
             Self::UserNames => "user_names",
             Self::Authors => "authors",
+            Self::Rejected => "rejected",
         }
     }
 
-    /// The resource that it comes from.
+    /// The file's name in a flow: `users.json`, `rejected_async.ndjson`.
     #[must_use]
-    pub fn resource(self) -> Resource {
+    pub fn file_name(self, flow: Flow) -> String {
         match self {
-            Self::Users | Self::FilteredUsers | Self::UserNames | Self::Authors => Resource::Users,
-            Self::Posts => Resource::Posts,
-            Self::Comments => Resource::Comments,
+            Self::Rejected => flow.file_name_with(self.stem(), "ndjson"),
+            _ => flow.file_name(self.stem()),
+        }
+    }
+
+    /// How its records stand in the file.
+    #[must_use]
+    pub fn layout(self) -> Layout {
+        match self {
+            Self::Rejected => Layout::LINES,
+            _ => Layout::ARRAY,
+        }
+    }
+
+    /// The resource that it comes from; none where it comes from all of them.
+    #[must_use]
+    pub fn resource(self) -> Option<Resource> {
+        match self {
+            Self::Users | Self::FilteredUsers | Self::UserNames | Self::Authors => {
+                Some(Resource::Users)
+            }
+            Self::Posts => Some(Resource::Posts),
+            Self::Comments => Some(Resource::Comments),
+            Self::Rejected => None,
         }
     }
 }
@@ -101,8 +129,22 @@ pub struct Manifest {
     /// What to ask the server with whether anything changed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub validators: BTreeMap<Resource, Validators>,
+    /// How many records came of each resource, and what became of them.
+    #[serde(default)]
+    pub resources: BTreeMap<Resource, Counts>,
     /// All files of the snapshot but the manifest itself.
     pub files: Vec<StoredFile>,
+}
+
+/// What became of the records of a resource. Each that came is stored or rejected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// How many the API sent.
+    pub received: u64,
+    /// How many of them are stored.
+    pub records: u64,
+    /// How many of them did not map.
+    pub rejects: u64,
 }
 
 /// One file of a snapshot.
@@ -170,16 +212,16 @@ fn store(
     })
 }
 
-/// Joins segments, in this order, into the file `name`: a JSON array with each record on a new line.
+/// Joins segments, in this order, into the file `name`.
 ///
-/// The layout is that of `JSON.stringify(records, null, 2)`, so an answer that
-/// was laid out like that comes out byte for byte.
+/// An answer that was laid out like the file comes out byte for byte.
 ///
 /// # Errors
 /// When a segment cannot be read or the file cannot be written.
-pub fn write_array(
+pub fn write_records(
     folder: &Path,
     name: String,
+    layout: Layout,
     segments: &[Segment],
 ) -> Result<StoredFile, StorageError> {
     let records = segments.iter().map(|segment| segment.records).sum();
@@ -188,17 +230,21 @@ pub fn write_array(
     let mut failed = None;
     let stored = store(folder, name, Some(records), |file| {
         if records == 0 {
-            return file.write_all(b"[]");
+            return file.write_all(layout.empty);
         }
         let mut piece = vec![0; 256 * 1024];
         for (index, segment) in parts.enumerate() {
-            file.write_all(if index == 0 { b"[\n  " } else { SEPARATOR })?;
+            file.write_all(if index == 0 {
+                layout.open
+            } else {
+                layout.separator
+            })?;
             if let Err(error) = copy(folder, segment, &mut piece, file)? {
                 failed = Some(error);
                 return Ok(());
             }
         }
-        file.write_all(b"\n]")
+        file.write_all(layout.close)
     })?;
     failed.map_or(Ok(stored), Err)
 }
@@ -258,14 +304,15 @@ mod tests {
         let segments: Vec<_> = parts
             .iter()
             .map(|records| {
-                let mut writer = SegmentWriter::default();
+                let mut writer = SegmentWriter::new(Layout::ARRAY);
                 for record in *records {
                     writer.push(record);
                 }
                 writer.write(folder.path(), "segments".to_owned()).unwrap()
             })
             .collect();
-        let stored = write_array(folder.path(), "users.json".to_owned(), &segments).unwrap();
+        let name = "users.json".to_owned();
+        let stored = write_records(folder.path(), name, Layout::ARRAY, &segments).unwrap();
         let text = std::fs::read_to_string(folder.path().join("users.json")).unwrap();
         (stored, text)
     }
@@ -295,11 +342,12 @@ mod tests {
     #[test]
     fn a_segment_that_has_gone_is_an_error_that_names_it() {
         let folder = tempfile::tempdir().unwrap();
-        let mut writer = SegmentWriter::default();
+        let mut writer = SegmentWriter::new(Layout::ARRAY);
         writer.push("1");
         let segment = writer.write(folder.path(), "segments".to_owned()).unwrap();
         std::fs::remove_file(folder.path().join("segments")).unwrap();
-        let error = write_array(folder.path(), "users.json".to_owned(), &[segment]).unwrap_err();
+        let name = "users.json".to_owned();
+        let error = write_records(folder.path(), name, Layout::ARRAY, &[segment]).unwrap_err();
         assert!(error.to_string().contains("cannot open"), "{error}");
     }
 }

@@ -8,8 +8,36 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::StorageError;
 
-/// What stands between two records of an output file: each begins a new line.
-pub(super) const SEPARATOR: &[u8] = b",\n  ";
+/// How records stand in an output file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Before the first record.
+    pub(super) open: &'static [u8],
+    /// Between two records.
+    pub(super) separator: &'static [u8],
+    /// Behind the last record.
+    pub(super) close: &'static [u8],
+    /// All of the file where there is no record.
+    pub(super) empty: &'static [u8],
+}
+
+impl Layout {
+    /// A JSON array with each record on a new line, as `JSON.stringify(records, null, 2)` writes it.
+    pub const ARRAY: Self = Self {
+        open: b"[\n  ",
+        separator: b",\n  ",
+        close: b"\n]",
+        empty: b"[]",
+    };
+
+    /// One JSON text a line (NDJSON).
+    pub const LINES: Self = Self {
+        open: b"",
+        separator: b"\n",
+        close: b"\n",
+        empty: b"",
+    };
+}
 
 /// A range of bytes in a file of the staging folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,17 +94,28 @@ pub struct Segment {
 }
 
 /// Collects the records of one segment and appends it to a file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SegmentWriter {
+    layout: Layout,
     bytes: Vec<u8>,
     records: u64,
 }
 
 impl SegmentWriter {
+    /// For a segment of a file with this layout.
+    #[must_use]
+    pub fn new(layout: Layout) -> Self {
+        Self {
+            layout,
+            bytes: Vec::new(),
+            records: 0,
+        }
+    }
+
     /// Adds a record, to the letter.
     pub fn push(&mut self, record: &str) {
         if self.records > 0 {
-            self.bytes.extend_from_slice(SEPARATOR);
+            self.bytes.extend_from_slice(self.layout.separator);
         }
         self.bytes.extend_from_slice(record.as_bytes());
         self.records += 1;
@@ -130,7 +169,7 @@ mod tests {
     fn segments_of_one_file_are_read_back_each_from_its_place() {
         let folder = tempfile::tempdir().unwrap();
         let write = |records: &[&str]| {
-            let mut writer = SegmentWriter::default();
+            let mut writer = SegmentWriter::new(Layout::ARRAY);
             for record in records {
                 writer.push(record);
             }

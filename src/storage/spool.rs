@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::activity::Resource;
 use crate::api::{Digest, Page, Position, Received, Sink, Sinks, digest};
@@ -32,8 +33,23 @@ pub struct Slice {
     pub records: u64,
     /// Whether another resource is asked for by their ids.
     pub has_children: bool,
+    /// Where the page was asked for.
+    pub url: Url,
     /// Where its bytes are: from the first byte of the first record to the last of the last.
     pub place: Place,
+}
+
+impl Slice {
+    /// What its page is called: `posts-3`.
+    #[must_use]
+    pub fn page_name(&self) -> String {
+        page_name(self.resource, &self.position.whole())
+    }
+}
+
+/// What a page is called. Nothing of it comes from elsewhere: it names a file.
+fn page_name(resource: Resource, position: &Position) -> String {
+    format!("{resource}-{position}")
 }
 
 impl fmt::Display for Slice {
@@ -124,7 +140,7 @@ impl Sinks for Spool {
     }
 
     fn open(&self, page: Page) -> Result<SpoolSink, Error> {
-        let name = format!("{}-{}.page", page.subject.resource, page.position);
+        let name = format!("{}.page", page_name(page.subject.resource, &page.position));
         let path = self.staging.folder().join(&name);
         // A page that is received once more starts over.
         let file = File::create(&path).map_err(StorageError::io("create", &path))?;
@@ -168,6 +184,7 @@ impl SpoolSink {
             first,
             records: 0,
             has_children: self.page.has_children,
+            url: self.page.subject.url.clone(),
             place: Place {
                 file: self.name.clone(),
                 offset: start,
@@ -257,7 +274,6 @@ mod tests {
     use crate::api::Subject;
     use crate::concurrency::Stop;
     use crate::storage::Stage;
-    use url::Url;
 
     /// What a page came to, its slices, and the folders they are in.
     type Spooled = (

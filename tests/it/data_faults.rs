@@ -53,7 +53,7 @@ const DATA: [Fault; 10] = [
                 [whole.as_bytes(), &broken.copied().collect::<Vec<_>>()].concat(),
             ))
         },
-        args: &[],
+        args: &["--strict"],
         says: "cannot map posts: record 1, field `.`: expected UTF-8, found byte 0xe9 at byte 31",
     },
     Fault {
@@ -64,21 +64,21 @@ const DATA: [Fault; 10] = [
                 r#"[{"name":"A","username":"a","email":"a@x.biz"}]"#,
             ))
         },
-        args: &[],
+        args: &["--strict"],
         says: "cannot map users: record 0, field `id`: expected a value, found nothing",
     },
     Fault {
         name: "an id that is an object",
         path: "/posts",
         answers: |route| route.reply(Reply::json(compact(&[post(r#"{"$oid":"5f"}"#, "1")]))),
-        args: &[],
+        args: &["--strict"],
         says: r#"cannot map posts: record 0, field `id`: expected a whole number of at most 64 bits or a string, found {"$oid":"5f"}"#,
     },
     Fault {
         name: "an id that is too large",
         path: "/posts",
         answers: |route| route.reply(Reply::json(compact(&[post("9223372036854775808", "1")]))),
-        args: &[],
+        args: &["--strict"],
         says: "cannot map posts: record 0, field `id`: expected a whole number of at most 64 bits or a string, found 9223372036854775808",
     },
     Fault {
@@ -107,7 +107,7 @@ const TEXTS: [Fault; 3] = [
                 "1",
             )])))
         },
-        args: &[],
+        args: &["--strict"],
         says: r#"cannot map posts: record 0, field `id`: expected a whole number of at most 64 bits or a string, found ["\u001b[31m\r\u{202e}"]"#,
     },
     Fault {
@@ -119,7 +119,7 @@ const TEXTS: [Fault; 3] = [
                 r#"[{{"id":1,"name":{name},"username":"a","email":"a@x.biz"}}]"#
             )))
         },
-        args: &[],
+        args: &["--strict"],
         says: r#"cannot map users: record 0, field `name`: expected a string, found {"\u001b[2J":"\r\n\u{9b}"}"#,
     },
     Fault {

@@ -136,7 +136,7 @@ fn an_author_that_is_no_user_is_named_as_such() {
     assert!(
         outcome
             .first_line()
-            .starts_with("error: cannot map users: record 0, field `id`"),
+            .starts_with("error: cannot map any of 1 record of users: record 0, field `id`"),
         "{}",
         outcome.stderr
     );

@@ -27,6 +27,8 @@ mod real_servers;
 #[cfg(test)]
 mod regressions;
 #[cfg(test)]
+mod rejects;
+#[cfg(test)]
 mod run;
 #[cfg(test)]
 mod storage;

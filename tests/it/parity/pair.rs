@@ -159,6 +159,7 @@ pub(super) fn run(flow: Flow, url: &str, data_dir: &Path, row: &Row) -> Result<(
             timeout: row.timeout,
             proxy: false,
         },
+        strict: false,
         fresh: true,
     };
     match flow {

@@ -1,0 +1,232 @@
+//! Records that did not map: each is kept with where it was and why, and they
+//! are counted, so that no record goes without a trace.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
+use serde::{Deserialize, Serialize};
+
+use crate::activity::{Reject, Rejected, Resource};
+use crate::api::Position;
+use crate::error::DataProcessingError;
+use crate::storage::Slice;
+
+/// One line of `rejected.ndjson`.
+#[derive(Serialize)]
+struct Line<'a> {
+    resource: Resource,
+    /// The page's name: the file that it has in a spool.
+    page: String,
+    url: &'a str,
+    /// Which record of the page, counted from 0.
+    index: u64,
+    /// Where in the record.
+    path: &'a str,
+    expected: &'a str,
+    found: &'a str,
+    /// The record to the letter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<&'a str>,
+    /// Its bytes in base64, where they are no text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record_base64: Option<String>,
+}
+
+/// What is kept of a record that did not map, as one line of JSON.
+pub(super) fn line(slice: &Slice, rejected: &Rejected<'_>) -> serde_json::Result<String> {
+    let text = std::str::from_utf8(rejected.raw()).ok();
+    let line = Line {
+        resource: slice.resource,
+        page: slice.page_name(),
+        url: slice.url.as_str(),
+        index: slice.first + rejected.index,
+        path: &rejected.path,
+        expected: &rejected.expected,
+        found: &rejected.found,
+        record: text,
+        record_base64: text.is_none().then(|| BASE64.encode(rejected.raw())),
+    };
+    serde_json::to_string(&line)
+}
+
+/// The rejects of one slice: how many, and the first of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Refused {
+    pub(super) count: u64,
+    /// Counted within its page.
+    pub(super) first: Reject,
+}
+
+/// How many records of each resource did not map, and the first of them in the API's order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rejects(BTreeMap<Resource, OfResource>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct OfResource {
+    count: u64,
+    first: (Position, Reject),
+}
+
+impl Rejects {
+    /// Adds those of one slice.
+    pub(super) fn add(&mut self, slice: &Slice, refused: Refused) {
+        let Refused { count, first } = refused;
+        let first = (slice.position.clone(), first);
+        match self.0.get_mut(&slice.resource) {
+            Some(known) => {
+                known.count += count;
+                if first.0 < known.first.0 {
+                    known.first = first;
+                }
+            }
+            None => {
+                self.0.insert(slice.resource, OfResource { count, first });
+            }
+        }
+    }
+
+    /// How many there are of all resources.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.values().map(|known| known.count).sum()
+    }
+
+    /// How many there are of one resource.
+    #[must_use]
+    pub fn of(&self, resource: Resource) -> u64 {
+        self.0.get(&resource).map_or(0, |known| known.count)
+    }
+
+    /// The first one, and its resource.
+    #[must_use]
+    pub fn first(&self) -> Option<(Resource, &Reject)> {
+        let (resource, known) = self.0.first_key_value()?;
+        Some((*resource, &known.first.1))
+    }
+
+    /// Says whether there are more than `limit`; `file` is where they are kept.
+    ///
+    /// # Errors
+    /// When there are.
+    pub fn verdict(&self, limit: u64, file: &str) -> Result<(), DataProcessingError> {
+        match self.first() {
+            Some((resource, reject)) if self.total() > limit => {
+                Err(DataProcessingError::TooManyRejects {
+                    rejects: self.total(),
+                    limit,
+                    resource,
+                    first: Box::new(reject.clone()),
+                    file: file.to_owned(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says whether a resource has rejects and no record besides.
+    ///
+    /// That is no bad record but another kind of data than the source describes:
+    /// not to be put in the place of the last good snapshot.
+    pub(super) fn none_mapped(
+        &self,
+        records: impl Fn(Resource) -> u64,
+    ) -> Result<(), DataProcessingError> {
+        let of_all = self.0.iter().find(|(resource, _)| records(**resource) == 0);
+        match of_all {
+            Some((resource, known)) => Err(DataProcessingError::NoneMapped {
+                resource: *resource,
+                records: known.count,
+                first: Box::new(known.first.1.clone()),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activity::{Mapping, Post, map};
+    use crate::storage::Place;
+
+    fn slice(position: u64) -> Slice {
+        Slice {
+            resource: Resource::Posts,
+            position: Position::default().then(3).then(position),
+            first: 40,
+            records: 2,
+            has_children: false,
+            url: "http://api.test/posts?_page=4".parse().unwrap(),
+            place: Place {
+                file: "spool/posts-3.page".to_owned(),
+                offset: 0,
+                length: 1,
+            },
+        }
+    }
+
+    fn line_for(record: &[u8]) -> serde_json::Value {
+        let mapping = Mapping::placeholder(Resource::Posts);
+        let rejected = map::<Post<'_>>(record, &mapping)
+            .next()
+            .unwrap()
+            .unwrap_err();
+        let line = line(&slice(0), &rejected).unwrap();
+        assert!(!line.contains('\n'), "{line}");
+        serde_json::from_str(&line).unwrap()
+    }
+
+    #[test]
+    fn a_line_says_where_the_record_was_and_what_is_wrong_and_has_it_to_the_letter() {
+        let record = "{\n  \"id\": 1.50,\n  \"x\": \"\\u0041\"\n}";
+        assert_eq!(
+            line_for(record.as_bytes()),
+            serde_json::json!({
+                "resource": "posts",
+                "page": "posts-3",
+                "url": "http://api.test/posts?_page=4",
+                "index": 40,
+                "path": "id",
+                "expected": "a whole number of at most 64 bits or a string",
+                "found": "1.50",
+                "record": record,
+            })
+        );
+    }
+
+    #[test]
+    fn a_record_that_is_no_text_is_kept_byte_by_byte() {
+        let line = line_for(b"{\"id\":\"\xff\"}");
+        assert_eq!(line["record_base64"], BASE64.encode(b"{\"id\":\"\xff\"}"));
+        assert_eq!(line.get("record"), None);
+        let line = line_for(b"{\"id\":nonsense}");
+        assert_eq!(line["record"], "{\"id\":nonsense}");
+    }
+
+    #[test]
+    fn the_first_reject_is_the_one_that_the_api_sent_first() {
+        let reject = |index| Refused {
+            count: 2,
+            first: Reject {
+                index,
+                path: ".".to_owned(),
+                expected: String::new(),
+                found: String::new(),
+            },
+        };
+        let mut rejects = Rejects::default();
+        rejects.add(&slice(1), reject(70));
+        rejects.add(&slice(0), reject(40));
+        rejects.add(&slice(2), reject(90));
+        assert_eq!((rejects.total(), rejects.first().unwrap().1.index), (6, 40));
+        assert!(rejects.verdict(6, "rejected.ndjson").is_ok());
+        let error = rejects.verdict(5, "rejected.ndjson").unwrap_err();
+        assert!(
+            error.to_string().starts_with("6 records did not map"),
+            "{error}"
+        );
+        assert!(rejects.none_mapped(|_| 1).is_ok());
+        assert!(rejects.none_mapped(|_| 0).is_err());
+    }
+}
