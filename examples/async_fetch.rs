@@ -10,7 +10,8 @@ use activity_tracker::api::{Fetch, Policy, SharedFetch, Transport, tasks};
 use activity_tracker::concurrency::Stop;
 use activity_tracker::sample::{Sample, Server};
 use activity_tracker::source::Source;
-use activity_tracker::storage::{Spool, Stage};
+use activity_tracker::storage::{Flow, Header, Spool, Stage};
+use jiff::Timestamp;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::start(&Sample::default(), 0)?;
@@ -25,10 +26,12 @@ async fn fetch_all(source: &Source) -> Result<(), Box<dyn Error>> {
         proxy: false,
     };
     let (folder, stop) = (tempfile::tempdir()?, Stop::new());
-    let stage = Stage::open(folder.path(), "example", &stop)?;
+    let stage = Stage::open(folder.path(), Flow::Async, None, &stop)?;
+    let header = Header::new("example", Flow::Async, Timestamp::now(), source);
+    let journal = Arc::new(stage.begin_spool(&header)?);
     let (whole, slices) = mpsc::channel();
     // Shared, for tasks may not borrow from whoever starts them.
-    let spool = Arc::new(Spool::new(stage.staging(), move |slice| {
+    let spool = Arc::new(Spool::new(stage.staging(), journal, move |slice| {
         let _ = whole.send(slice); // the receiver outlives the fetch
         Ok(())
     }));

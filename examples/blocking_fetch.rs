@@ -2,7 +2,7 @@
 //!
 //! `cargo run --example blocking_fetch` needs no network: the sample API answers.
 
-use std::{error::Error, sync::mpsc, time::Duration};
+use std::{error::Error, sync::Arc, sync::mpsc, time::Duration};
 
 use activity_tracker::activity::Resource::{Posts, Users};
 use activity_tracker::activity::{Mapping, map, names};
@@ -10,7 +10,8 @@ use activity_tracker::api::{Fetch, Policy, SharedFetch, Transport, blocking};
 use activity_tracker::concurrency::Stop;
 use activity_tracker::sample::{Sample, Server};
 use activity_tracker::source::Source;
-use activity_tracker::storage::{Spool, Stage};
+use activity_tracker::storage::{Flow, Header, Spool, Stage};
+use jiff::Timestamp;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let server = Server::start(&Sample::default(), 0)?;
@@ -23,9 +24,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Answers are kept in a folder; one that is whole is announced in slices.
     let (folder, stop) = (tempfile::tempdir()?, Stop::new());
-    let stage = Stage::open(folder.path(), "example", &stop)?;
+    let stage = Stage::open(folder.path(), Flow::Main, None, &stop)?;
+    let header = Header::new("example", Flow::Main, Timestamp::now(), &source);
+    let journal = Arc::new(stage.begin_spool(&header)?);
     let (whole, slices) = mpsc::channel();
-    let spool = Spool::new(stage.staging(), move |slice| {
+    let spool = Spool::new(stage.staging(), journal, move |slice| {
         let _ = whole.send(slice); // the receiver outlives the fetch
         Ok(())
     });

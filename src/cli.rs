@@ -10,8 +10,9 @@ use activity_tracker::api::{Policy, Transport};
 use activity_tracker::error::{Error, StorageError};
 use activity_tracker::flow;
 use activity_tracker::sample::{Sample, Server};
-use activity_tracker::settings::Settings;
+use activity_tracker::settings::{Settings, Start};
 use activity_tracker::source::Source;
+use activity_tracker::storage::{Flow, Journaled};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::{Host, Url};
 
@@ -50,6 +51,8 @@ pub(crate) enum Command {
     Sources(SourcesArgs),
     /// Serve the embedded sample API for trying things out
     SampleApi(SampleApiArgs),
+    /// Hold the files of the data directory against their sizes and checksums
+    Verify(VerifyArgs),
     /// Process slices given on standard input (what `run` starts its workers with)
     #[command(hide = true)]
     Worker(Box<WorkerArgs>),
@@ -81,6 +84,24 @@ pub(crate) struct RunArgs {
         env = "ACTIVITY_TRACKER_DATA_DIR"
     )]
     data_dir: PathBuf,
+
+    /// Go on with the pages of a run that was cut off, if there are any; starts
+    /// afresh otherwise
+    #[arg(long)]
+    resume: bool,
+
+    /// Keep the pages as they came, in a folder `raw-RUN` of the data directory
+    #[arg(long)]
+    keep_raw: bool,
+
+    /// Process the pages that another run kept in DIR, without a network; the
+    /// source is the one they came from, unless another one is given
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["resume", "keep_raw", "fresh"])]
+    replay: Option<PathBuf>,
+
+    /// Wait where another run has the data directory, rather than to end
+    #[arg(long)]
+    wait: bool,
 
     /// Requests under way at once, over all resources
     #[arg(long, value_name = "N", default_value_t = Policy::default().concurrency)]
@@ -208,6 +229,18 @@ pub(crate) struct SampleApiArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Where the snapshot is
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "data",
+        env = "ACTIVITY_TRACKER_DATA_DIR"
+    )]
+    pub(crate) data_dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct WorkerArgs {
     #[arg(long)]
     pub(crate) email_domain: EmailDomain,
@@ -224,7 +257,7 @@ fn mappings(text: &str) -> Result<Mappings, serde_json::Error> {
 impl RunArgs {
     /// The settings, and the sample API where that is the source; it serves until dropped.
     pub(crate) fn settings(&self) -> Result<(Settings, Option<Server>), Error> {
-        let (source, server) = self.source.load()?;
+        let (source, server) = self.source()?;
         let cores = || available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let settings = Settings {
             data_dir: self.data_dir.clone(),
@@ -232,6 +265,9 @@ impl RunArgs {
             workers: self.workers.unwrap_or_else(cores),
             worker_program: flow::own_program()
                 .map_err(StorageError::io("find", "this program".as_ref()))?,
+            start: self.start(),
+            keep_raw: self.keep_raw,
+            wait: self.wait,
             strict: self.strict,
             fresh: self.fresh,
             policy: self.policy(),
@@ -239,6 +275,43 @@ impl RunArgs {
             source,
         };
         Ok((settings, server))
+    }
+
+    fn start(&self) -> Start {
+        match &self.replay {
+            Some(folder) => Start::Replay(folder.clone()),
+            None if self.resume => Start::Resume,
+            None => Start::Afresh,
+        }
+    }
+
+    fn source(&self) -> Result<(Source, Option<Server>), Error> {
+        let Some(folder) = &self.replay else {
+            return self.source.load();
+        };
+        let kept = Journaled::read(folder)?.ok_or_else(|| {
+            let folder = folder.display();
+            Error::Usage(format!(
+                "cannot replay {folder}: expected a folder of pages that `--keep-raw` made"
+            ))
+        })?;
+        if !kept.complete {
+            let run = &kept.header.run;
+            return Err(Error::Usage(format!(
+                "cannot replay the run {run}: it did not finish; `run --resume` goes on with it"
+            )));
+        }
+        if (kept.header.flow == Flow::Async) != self.async_flow {
+            let says = if self.async_flow { "leave out" } else { "add" };
+            return Err(Error::Usage(format!(
+                "cannot replay {}: it is of the other flow: {says} --async",
+                folder.display()
+            )));
+        }
+        if self.source.is_given() {
+            return self.source.load();
+        }
+        Ok((kept.header.definition.source()?, None))
     }
 
     fn policy(&self) -> Policy {

@@ -216,6 +216,18 @@ impl Cutter {
         }
     }
 
+    /// Where the array begins, behind its bracket, if something is wrapped around it.
+    #[must_use]
+    pub fn array_start(&self) -> Option<u64> {
+        self.array.0
+    }
+
+    /// Whether the array has ended.
+    #[must_use]
+    pub fn is_behind_array(&self) -> bool {
+        self.state == State::BehindArray
+    }
+
     /// Goes through what stands around the records; gives how many bytes that took.
     fn skip_wrapping(&mut self, bytes: &[u8]) -> Result<usize, CutError> {
         let Some(wrapping) = &mut self.wrapping else {

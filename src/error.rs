@@ -50,6 +50,15 @@ pub enum Error {
     /// What was asked for makes no sense.
     #[error("{0}")]
     Usage(String),
+    /// A run failed, and the pages that it has can be gone on from.
+    #[error("{cause}")]
+    Unfinished {
+        /// What it failed of.
+        #[source]
+        cause: Box<Error>,
+        /// How many pages it has.
+        pages: u64,
+    },
     /// Somebody asked the program to stop.
     #[error("{0}; nothing in the data directory was changed")]
     Stopped(StopReason),
@@ -90,6 +99,7 @@ impl Error {
             Self::Api(_) => 3,
             Self::Data(_) => 4,
             Self::Storage(_) => 5,
+            Self::Unfinished { cause, .. } => cause.exit_code(),
             Self::Stopped(StopReason::Interrupt) => 130,
             Self::Stopped(StopReason::Terminate) => 143,
         }
@@ -102,6 +112,19 @@ impl Error {
             Self::Api(error) => error.hint(),
             Self::Data(error) => Some(error.hint().into_owned()),
             Self::Storage(error) => error.hint(),
+            Self::Unfinished { cause, pages } => {
+                let (are, them) = if *pages == 1 {
+                    ("is", "it")
+                } else {
+                    ("are", "them")
+                };
+                let pages = count(*pages, "page");
+                let kept = format!("{pages} {are} kept; --resume goes on with {them}");
+                Some(match cause.hint() {
+                    Some(hint) => format!("{hint}; {kept}"),
+                    None => kept,
+                })
+            }
             Self::Sample { .. } => Some("choose another port with --port".to_owned()),
             Self::Print(_)
             | Self::Runtime(_)
@@ -317,6 +340,12 @@ pub enum StorageError {
         #[source]
         cause: io::Error,
     },
+    /// A file is not as it was written.
+    #[error("cannot use {}: it is not as it was written", .0.display())]
+    Damaged(PathBuf),
+    /// There is nothing to verify.
+    #[error("cannot verify {}: there is no snapshot in it", .0.display())]
+    NoSnapshot(PathBuf),
     /// Another run has the data directory.
     #[error("cannot use {}: another run is writing to it", .0.display())]
     Locked(PathBuf),
@@ -339,7 +368,11 @@ impl StorageError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Locked(_) => "wait until it is done, or choose another directory with --data-dir",
+            Self::Locked(_) => {
+                "wait for it with --wait, or choose another directory with --data-dir"
+            }
+            Self::Damaged(_) => "run again, with --fresh",
+            Self::NoSnapshot(_) => "`activity-tracker run` makes one; --data-dir says where",
             Self::Io { cause, .. } => match cause.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     "make room, or choose another place with --data-dir; the last snapshot stands"

@@ -9,6 +9,7 @@ mod report;
 mod signals;
 mod source_argument;
 mod sources;
+mod verify;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Sources(args) => sources::print(&args),
         Command::SampleApi(args) => sample_api(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Worker(args) => return worker(*args),
     };
     match outcome {

@@ -1,6 +1,7 @@
 //! Bars for a person at a terminal, a line for each resource. Anywhere else, nothing.
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,9 +9,12 @@ use activity_tracker::activity::Resource;
 use activity_tracker::api::{Event, Observer};
 use activity_tracker::text::count;
 use indicatif::{DecimalBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Zoned;
+use jiff::tz::TimeZone;
 
 /// Shows events as they come, and clears itself when dropped.
 pub(crate) struct Progress {
+    quiet: bool,
     bars: MultiProgress,
     lines: Mutex<HashMap<Resource, Line>>,
 }
@@ -30,8 +34,19 @@ impl Progress {
             ProgressDrawTarget::stderr()
         };
         Self {
+            quiet,
             bars: MultiProgress::with_draw_target(target),
             lines: Mutex::default(),
+        }
+    }
+
+    /// Says something that stays, terminal or not.
+    fn tell(&self, note: &str) {
+        if !self.quiet {
+            self.bars.suspend(|| {
+                // stderr may be closed, and there is nobody to tell then.
+                let _ = writeln!(anstream::stderr().lock(), "{note}");
+            });
         }
     }
 
@@ -55,8 +70,42 @@ impl Progress {
     }
 }
 
+/// What a person is told, apart from how far things are.
+fn note(event: Event) -> Option<String> {
+    match event {
+        Event::Queueing => Some("waiting for another run to finish".to_owned()),
+        Event::Unfinished {
+            started_at,
+            pages,
+            planned,
+            resumed,
+        } => {
+            let began = Zoned::now().with_time_zone(TimeZone::system());
+            let (today, began) = (began.date(), started_at.to_zoned(TimeZone::system()));
+            let form = if began.date() == today {
+                "%H:%M"
+            } else {
+                "%Y-%m-%d %H:%M"
+            };
+            let (began, planned) = (began.strftime(form), planned.max(pages));
+            let held = format!("{pages} of about {}", count(planned, "page"));
+            Some(if resumed {
+                format!("going on with the unfinished run of {began}, which holds {held}")
+            } else {
+                format!(
+                    "an unfinished run of {began} holds {held}; this run starts afresh (--resume goes on with one)"
+                )
+            })
+        }
+        _ => None,
+    }
+}
+
 impl Observer for Progress {
     fn on(&self, event: Event) {
+        if let Some(note) = note(event) {
+            self.tell(&note);
+        }
         if self.bars.is_hidden() {
             return;
         }
@@ -75,7 +124,10 @@ impl Observer for Progress {
                 let bytes = DecimalBytes(line.bytes);
                 format!("{bytes} fetched, {}", count(line.records, "record"))
             }),
-            Event::Processed { .. } | Event::Committing => {}
+            Event::Processed { .. }
+            | Event::Committing
+            | Event::Queueing
+            | Event::Unfinished { .. } => {}
         }
     }
 }

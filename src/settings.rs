@@ -8,8 +8,24 @@ use crate::activity::EmailDomain;
 use crate::api::{Policy, Transport};
 use crate::source::Source;
 
+/// What a run begins from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// Nothing: all pages are fetched.
+    #[default]
+    Afresh,
+    /// The pages that a run which was cut off left whole, if there are any.
+    Resume,
+    /// The pages that a run kept in this folder, and no network.
+    Replay(PathBuf),
+}
+
 /// All that a run needs to know.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a wish that stands on its own"
+)]
 pub struct Settings {
     /// The API.
     pub source: Source,
@@ -25,6 +41,12 @@ pub struct Settings {
     pub policy: Policy,
     /// How to talk to servers.
     pub transport: Transport,
+    /// Whether to begin anew, or from pages that are there.
+    pub start: Start,
+    /// Whether the pages stay when the run is done.
+    pub keep_raw: bool,
+    /// Whether to wait for another run that has the data directory.
+    pub wait: bool,
     /// Whether the first record that does not map ends the run.
     pub strict: bool,
     /// Whether to fetch everything, rather than ask what changed since the last run.

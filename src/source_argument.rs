@@ -18,9 +18,9 @@ use jiff::tz::TimeZone;
 pub(crate) struct SourceArgs {
     /// A built-in source (`activity-tracker sources` lists them), the path of a
     /// source file (`./forum.toml`), or the base URL of an API of JSONPlaceholder's
-    /// shape
-    #[arg(value_name = "SOURCE", default_value = "jsonplaceholder")]
-    name: String,
+    /// shape [default: jsonplaceholder]
+    #[arg(value_name = "SOURCE")]
+    name: Option<String>,
 
     /// Fill in a placeholder of the source: `repo=owner/name`; as often as there are some
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = var)]
@@ -32,6 +32,11 @@ pub(crate) struct SourceArgs {
 }
 
 impl SourceArgs {
+    /// Whether a source was named.
+    pub(crate) fn is_given(&self) -> bool {
+        self.name.is_some()
+    }
+
     /// The source, and the sample API where that is it; it serves until dropped.
     ///
     /// # Errors
@@ -39,7 +44,8 @@ impl SourceArgs {
     /// missing; when it does not offer what was asked for.
     pub(crate) fn load(&self) -> Result<(Source, Option<Server>), Error> {
         let vars = self.vars.iter().cloned().collect();
-        let (source, server) = load(&self.name, vars)?;
+        let name = self.name.as_deref().unwrap_or("jsonplaceholder");
+        let (source, server) = load(name, vars)?;
         let source = match &self.resources {
             Some(wanted) => source.only(wanted)?,
             None => source,
@@ -71,7 +77,9 @@ fn load(name: &str, mut vars: Vars) -> Result<(Source, Option<Server>), Error> {
         vars.insert("base".to_owned(), started.base_url());
         server = Some(started);
     }
-    Ok((file.resolve(&vars, &Machine { folder })?, server))
+    let mut source = file.resolve(&vars, &Machine { folder })?;
+    source.moves = server.is_some();
+    Ok((source, server))
 }
 
 /// In which way a source is named.

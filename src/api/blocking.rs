@@ -17,7 +17,7 @@ use ureq::{Agent, BodyReader, Proxy};
 use crate::concurrency::{Stop, fan_out, first_error};
 use crate::error::{Error, StopReason};
 
-use super::intake::{Intake, Trouble, note_failure, note_verdict};
+use super::intake::{Intake, Trouble, note_failure, note_verdict, recall};
 use super::sink::{Observer, Sinks};
 use super::{Ask, Failure, Head, Now, SharedFetch, Step, Transport, TransportError, Verdict, tls};
 
@@ -66,8 +66,12 @@ struct Driver<'a, S> {
 
 impl<S: Sinks> Driver<'_, S> {
     fn run(&self) -> Result<(), Error> {
-        while let Some(ask) = self.next()? {
-            let outcome = self.exchange(&ask);
+        loop {
+            let outcome = match self.next()? {
+                Step::Send(ask) => self.exchange(&ask),
+                Step::Recall(page) => recall(&page, self.shared, self.sinks, &self.observer),
+                Step::Done | Step::Wait(_) => return Ok(()),
+            };
             if outcome.is_err() {
                 // Whoever stopped the run first has the error to tell: a socket
                 // closed by the stop fails as well, and that means nothing.
@@ -77,18 +81,16 @@ impl<S: Sinks> Driver<'_, S> {
             self.shared.wake();
             outcome?;
         }
-        Ok(())
     }
 
-    /// Waits for the next request to send; none when all is fetched.
-    fn next(&self) -> Result<Option<Box<Ask>>, Error> {
+    /// Waits for something to do.
+    fn next(&self) -> Result<Step, Error> {
         let mut fetch = self.shared.lock();
         loop {
             self.stop.check()?;
             fetch = match fetch.step(Instant::now())? {
-                Step::Send(ask) => return Ok(Some(ask)),
-                Step::Done => return Ok(None),
                 Step::Wait(until) => self.shared.wait(fetch, until),
+                step => return Ok(step),
             };
         }
     }
@@ -129,9 +131,7 @@ impl<S: Sinks> Driver<'_, S> {
         }
         // A socket closed by a stop can look like the end of the body.
         self.stop.check()?;
-        let received = intake.finish()?;
-        self.shared.lock().received(ask.ticket, &received)?;
-        Ok(())
+        intake.finish(self.shared)
     }
 }
 

@@ -12,7 +12,7 @@ mod lane;
 mod pause;
 mod step;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
@@ -23,7 +23,7 @@ use crate::activity::{Id, Resource};
 use crate::error::ApiError;
 use crate::source::Source;
 
-use super::paging::{Outlook, PagingError};
+use super::paging::{Outlook, PagingError, Said};
 use super::rate::{self, Limiter};
 use super::request::{Requests, add_conditions, redirect_target};
 use super::retry::{self, Now, Policy};
@@ -33,7 +33,7 @@ use super::{Head, TransportError, Validators};
 use lane::Lane;
 use pause::Pause;
 
-pub use step::{Ask, Step, Ticket, Verdict};
+pub use step::{Ask, Recall, Step, Ticket, Verdict};
 
 /// One page on its way.
 #[derive(Clone, Debug)]
@@ -51,6 +51,13 @@ struct Exchange {
     headers: HeaderMap,
 }
 
+impl Exchange {
+    /// Whether it was never sent.
+    fn is_new(&self) -> bool {
+        self.attempt == 0
+    }
+}
+
 /// Decides what is fetched, and how stubbornly.
 #[derive(Clone, Debug)]
 pub struct Fetch {
@@ -64,6 +71,8 @@ pub struct Fetch {
     /// To be asked again, after a failure or for a redirect.
     again: Vec<Exchange>,
     next_ticket: u64,
+    /// Pages that a run which was cut off left whole.
+    stored: HashSet<(Resource, Position)>,
     dice: fastrand::Rng,
 }
 
@@ -89,6 +98,7 @@ impl Fetch {
             under_way: BTreeMap::new(),
             again: Vec::new(),
             next_ticket: 0,
+            stored: HashSet::new(),
             dice: fastrand::Rng::with_seed(seed),
         }
     }
@@ -108,6 +118,9 @@ impl Fetch {
     pub fn step(&mut self, now: Instant) -> Result<Step, ApiError> {
         if self.under_way.len() >= self.policy.concurrency.get() {
             return Ok(Step::Wait(None));
+        }
+        if let Some(recall) = self.recall() {
+            return Ok(recall);
         }
         let due = |exchange: &Exchange| exchange.due.is_none_or(|due| due <= now);
         let again = self.again.iter().position(due);
@@ -129,6 +142,34 @@ impl Fetch {
             Some(exchange) => self.send(exchange, now),
             None => self.idle(),
         })
+    }
+
+    /// The next page, if the spool has it: that waits for nobody's pace.
+    fn recall(&mut self) -> Option<Step> {
+        // One that must be sent for was taken before, and waits for its turn.
+        if self.stored.is_empty() || self.again.iter().any(Exchange::is_new) {
+            return None;
+        }
+        let exchange = self.next_page()?;
+        let page = exchange.page.clone();
+        if !self
+            .stored
+            .remove(&(page.subject.resource, page.position.clone()))
+        {
+            self.again.push(exchange);
+            return None;
+        }
+        Some(Step::Recall(Box::new(Recall {
+            ticket: self.under_way(exchange),
+            page,
+        })))
+    }
+
+    fn under_way(&mut self, exchange: Exchange) -> Ticket {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.under_way.insert(ticket, exchange);
+        ticket
     }
 
     /// Nothing can be sent now: is it all done?
@@ -186,20 +227,17 @@ impl Fetch {
         if let Some(limiter) = &mut self.limiter {
             limiter.sent(now);
         }
-        let ticket = Ticket(self.next_ticket);
-        self.next_ticket += 1;
         let mut request = self.requests.to(&exchange.url);
         if let Some(stored) = self.lanes[exchange.place.lane].asks_with(&exchange.url) {
             add_conditions(&mut request.headers, stored);
         }
-        let ask = Ask {
-            ticket,
-            page: exchange.page.clone(),
-            attempt: exchange.attempt,
+        let (page, attempt) = (exchange.page.clone(), exchange.attempt);
+        Step::Send(Box::new(Ask {
+            ticket: self.under_way(exchange),
+            page,
+            attempt,
             request,
-        };
-        self.under_way.insert(ticket, exchange);
-        Step::Send(Box::new(ask))
+        }))
     }
 
     /// The head of an answer came.
@@ -273,22 +311,53 @@ impl Fetch {
         }
     }
 
-    /// The body that belonged to a `Read` arrived whole.
+    /// The body that belonged to a `Read` arrived whole. Gives what it says about other pages.
     ///
     /// # Errors
     /// When it shows that the pages cannot be the whole resource.
-    pub fn received(&mut self, ticket: Ticket, received: &Received) -> Result<(), ApiError> {
+    pub fn received(&mut self, ticket: Ticket, received: &Received) -> Result<Said, ApiError> {
+        self.take(ticket, |lane, exchange| {
+            let Exchange {
+                place,
+                page,
+                headers,
+                ..
+            } = exchange;
+            lane.received(place.paging, page, headers, received)
+        })
+    }
+
+    /// The spool had the page of a `Recall`, whole; `said` is what it said when it came.
+    ///
+    /// # Errors
+    /// When it shows that the pages cannot be the whole resource.
+    pub fn recalled(
+        &mut self,
+        ticket: Ticket,
+        received: &Received,
+        said: &Said,
+    ) -> Result<(), ApiError> {
+        self.take(ticket, |lane, exchange| {
+            lane.recalled(exchange.place.paging, &exchange.page, received, said)
+        })
+    }
+
+    /// The spool does not have the page of a `Recall` after all: it is sent for.
+    pub fn not_recalled(&mut self, ticket: Ticket) {
+        self.again.extend(self.under_way.remove(&ticket));
+    }
+
+    /// Has a page taken in by its lane.
+    fn take<T: Default>(
+        &mut self,
+        ticket: Ticket,
+        take: impl FnOnce(&mut Lane, &Exchange) -> Result<T, PagingError>,
+    ) -> Result<T, ApiError> {
         let Some(exchange) = self.under_way.remove(&ticket) else {
-            return Ok(());
+            return Ok(T::default());
         };
         let lane = &mut self.lanes[exchange.place.lane];
-        let taken = lane.received(
-            exchange.place.paging,
-            &exchange.page,
-            &exchange.headers,
-            received,
-        );
-        taken.map_err(|cause| {
+        let taken = take(lane, &exchange).map_err(|cause| {
             // No single page is to blame for a wrong sum: the first one stands for all.
             let sum = matches!(cause, PagingError::Incomplete { .. });
             let first = lane.first_page(exchange.place.paging).filter(|_| sum);
@@ -296,7 +365,7 @@ impl Fetch {
             ApiError::Paging { subject, cause }
         })?;
         self.settle_parents();
-        Ok(())
+        Ok(taken)
     }
 
     /// No whole answer came.
@@ -335,6 +404,11 @@ impl Fetch {
     pub fn outlook(&self) -> BTreeMap<Resource, Outlook> {
         let known = |lane: &Lane| Some((lane.resource(), lane.outlook()?));
         self.lanes.iter().filter_map(known).collect()
+    }
+
+    /// Does not send for these pages: a run that was cut off left them whole in its spool.
+    pub fn resume(&mut self, stored: HashSet<(Resource, Position)>) {
+        self.stored = stored;
     }
 
     /// Asks with these whether the single answers of the last snapshot changed.

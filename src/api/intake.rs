@@ -9,8 +9,8 @@ use crate::cutter::CutError;
 use crate::error::{DataProcessingError, Error, chain};
 use crate::text::count;
 
-use super::sink::{Event, Observer, Received, Sink};
-use super::{Ask, Body, Failure, Head, TransportError, Verdict};
+use super::sink::{Event, Observer, Recalled, Sink, Sinks, Whole};
+use super::{Ask, Body, Failure, Head, Recall, SharedFetch, TransportError, Verdict};
 
 /// Why an exchange did not end well.
 pub(super) enum Trouble {
@@ -73,13 +73,13 @@ impl<A: AsRef<Ask>, S: Sink, O: Observer> Intake<A, S, O> {
         Ok(())
     }
 
-    /// The wire has no more.
-    pub(super) fn finish(mut self) -> Result<Received, Trouble> {
+    /// The wire has no more: the state machine learns of the answer, and it is kept.
+    pub(super) fn finish(mut self, shared: &SharedFetch) -> Result<(), Trouble> {
         let delimited = self.body.is_delimited();
         let last = self.body.finish()?;
         self.sink.write(&last)?;
         let elapsed = self.started.elapsed();
-        let received = self.sink.finish().map_err(|error| match error {
+        let (received, whole) = self.sink.finish().map_err(|error| match error {
             // Nothing marked the end: it was the connection that broke.
             Error::Data(DataProcessingError::NotRecords {
                 cause: cause @ CutError::Unfinished(_),
@@ -87,12 +87,40 @@ impl<A: AsRef<Ask>, S: Sink, O: Observer> Intake<A, S, O> {
             }) if !delimited => Trouble::Transport(TransportError::new(Failure::Body, cause)),
             other => Trouble::Fatal(other),
         })?;
-        let subject = &self.ask.as_ref().page.subject;
-        let (resource, records) = (subject.resource, received.records);
-        info!(%resource, url = %subject.url, status = 200, bytes = received.bytes, records, ?elapsed, "fetched");
+        let Ask { ticket, page, .. } = self.ask.as_ref();
+        let (resource, records) = (page.subject.resource, received.records);
+        info!(%resource, url = %page.subject.url, status = 200, bytes = received.bytes, records, ?elapsed, "fetched");
         self.observer.on(Event::Fetched { resource, records });
-        Ok(received)
+        let said = shared.lock().received(*ticket, &received)?;
+        whole.keep(&said)?;
+        Ok(())
     }
+}
+
+/// Takes a page out of the spool; if it is not whole there, it is sent for.
+pub(super) fn recall<S: Sinks>(
+    recall: &Recall,
+    shared: &SharedFetch,
+    sinks: &S,
+    observer: &impl Observer,
+) -> Result<(), Error> {
+    let page = &recall.page;
+    let resource = page.subject.resource;
+    let Some(recalled) = sinks.recall(page)? else {
+        warn!(%resource, url = %page.subject.url, "the spool does not hold this page whole");
+        shared.lock().not_recalled(recall.ticket);
+        return Ok(());
+    };
+    let Recalled {
+        received,
+        said,
+        whole,
+    } = recalled;
+    let (bytes, records) = (received.bytes, received.records);
+    info!(%resource, url = %page.subject.url, bytes, records, "taken out of the spool");
+    observer.on(Event::Fetched { resource, records });
+    shared.lock().recalled(recall.ticket, &received, &said)?;
+    whole.keep(&said)
 }
 
 /// Notes that a request will be sent again.

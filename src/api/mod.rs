@@ -29,11 +29,11 @@ use url::Url;
 use crate::activity::Resource;
 
 pub use body::Body;
-pub use fetch::{Ask, Fetch, Step, Ticket, Verdict};
-pub use paging::{Outlook, PagingError};
+pub use fetch::{Ask, Fetch, Recall, Step, Ticket, Verdict};
+pub use paging::{Outlook, PagingError, Said};
 pub use retry::{Now, Policy};
 pub use shared::SharedFetch;
-pub use sink::{Event, Observer, Page, Position, Received, Sink, Sinks};
+pub use sink::{Event, Observer, Page, Position, Recalled, Received, Sink, Sinks, Whole};
 
 /// What is sent to every server as `User-Agent`.
 pub const USER_AGENT: &str = concat!("activity-tracker/", env!("CARGO_PKG_VERSION"));

@@ -9,41 +9,29 @@
 
 mod address;
 mod error;
+mod said;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use http::HeaderMap;
-use serde_json::Value;
 use url::{Origin, Url};
 
-use crate::activity::JsonPath;
 use crate::source::{Endpoint, Locator, Pagination};
 
 use super::{Digest, link};
 
 use address::{LinkRange, fingerprint, link_range, set_parameter};
+use said::{number_at, text_at};
 
 pub use error::PagingError;
+pub use said::Said;
+
+pub(super) use said::Facts;
 
 pub(super) use address::remove_parameter;
 
 /// Empty pages in a row, each with a link to a further one, until it is taken for the end.
 const EMPTY_PAGES: u32 = 3;
-
-/// What is known of an answer that arrived whole.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Facts<'a> {
-    pub(super) number: u64,
-    /// Where it was asked for.
-    pub(super) url: &'a Url,
-    pub(super) headers: &'a HeaderMap,
-    pub(super) records: u64,
-    /// Tells its records from those of other pages.
-    pub(super) digest: Option<Digest>,
-    /// The body without its records.
-    pub(super) body: &'a Value,
-}
 
 /// Where links to further pages may lead.
 #[derive(Clone, Debug)]
@@ -200,42 +188,84 @@ impl Paging {
     }
 
     /// A page arrived whole: learns what it says about others.
-    pub(super) fn received(&mut self, facts: Facts<'_>) -> Result<(), PagingError> {
-        self.under_way = self.under_way.saturating_sub(1);
-        self.records += facts.records;
-        if facts.number == 0 {
-            self.page_size = Some(facts.records);
+    pub(super) fn received(&mut self, facts: Facts<'_>) -> Result<Said, PagingError> {
+        let mut said = self.read(&facts)?;
+        self.take(facts.number, facts.records, facts.digest, &said)?;
+        said.planned = self.upto;
+        Ok(said)
+    }
+
+    /// Reads what an answer says.
+    fn read(&self, facts: &Facts<'_>) -> Result<Said, PagingError> {
+        let number = |at: &Option<Locator>| at.as_ref().and_then(|at| number_at(at, facts));
+        let mut said = Said {
+            total: number(&self.endpoint.total),
+            pages: number(&self.endpoint.pages),
+            validators: said::validators(facts),
+            ..Said::default()
+        };
+        match &self.endpoint.pagination {
+            Pagination::None | Pagination::Page { .. } | Pagination::Offset { .. } => {}
+            Pagination::Cursor { at, .. } => said.cursor = text_at(at, facts.body),
+            Pagination::Next { at } => {
+                let target = text_at(at, facts.body);
+                let next = target.map(|target| self.linked(&target, facts));
+                said.next = next.transpose()?;
+            }
+            // Of pages that are known by number only the last one has news.
+            Pagination::Link if facts.number + 1 < self.upto => {}
+            Pagination::Link => {
+                let linked = |relation| {
+                    let target = link::target(facts.headers, relation);
+                    target.map(|target| self.linked(target, facts)).transpose()
+                };
+                said.next = linked("next")?;
+                if said.next.is_some() && facts.number == 0 {
+                    said.last = linked("last")?;
+                }
+            }
         }
-        if let Some(digest) = facts.digest.filter(|_| facts.records > 0)
+        Ok(said)
+    }
+
+    /// Learns of a page that is there: from the wire, or from the spool of a run that was cut off.
+    pub(super) fn take(
+        &mut self,
+        number: u64,
+        records: u64,
+        digest: Option<Digest>,
+        said: &Said,
+    ) -> Result<(), PagingError> {
+        self.under_way = self.under_way.saturating_sub(1);
+        self.records += records;
+        if number == 0 {
+            self.page_size = Some(records);
+        }
+        if let Some(digest) = digest.filter(|_| records > 0)
             && !self.digests.insert(digest)
         {
-            return Err(PagingError::RepeatedPage(facts.number));
+            return Err(PagingError::RepeatedPage(number));
         }
-        self.empty_in_a_row = if facts.records == 0 {
+        self.empty_in_a_row = if records == 0 {
             self.empty_in_a_row + 1
         } else {
             0
         };
-        if let Some(total) = self
-            .endpoint
-            .total
-            .as_ref()
-            .and_then(|at| number_at(at, &facts))
-        {
+        if let Some(total) = said.total {
             self.first_total.get_or_insert(total);
             self.total = Some(total);
         }
-        self.look_ahead(facts)?;
+        self.look_ahead(number, records, said)?;
         // However many pages the server speaks of: a total tells whether an empty
         // one is the end, and without a total several in a row are.
-        let empty = facts.records == 0 && facts.number > 0 && self.next.is_none();
+        let empty = records == 0 && number > 0 && self.next.is_none();
         if empty && (self.total.is_some() || self.empty_in_a_row >= EMPTY_PAGES) {
             self.upto = self.asked;
         }
         if self.outlook.is_some() {
             let more = self.upto > self.asked;
             let by_number = self.range.as_ref().map(|_| self.upto);
-            let pages = self.known_pages(&facts).or(by_number);
+            let pages = self.known_pages(said).or(by_number);
             self.outlook = Some(Outlook {
                 total: self.total,
                 pages: if more { pages } else { Some(self.asked) },
@@ -251,69 +281,45 @@ impl Paging {
         }
     }
 
-    fn look_ahead(&mut self, facts: Facts<'_>) -> Result<(), PagingError> {
+    fn look_ahead(&mut self, number: u64, records: u64, said: &Said) -> Result<(), PagingError> {
         match &self.endpoint.pagination {
             Pagination::None => {}
             Pagination::Page { .. } | Pagination::Offset { .. } => {
-                let further = if facts.records == 0 {
-                    0
-                } else {
-                    facts.number + 2
-                };
-                self.upto = self.upto.max(self.known_pages(&facts).unwrap_or(further));
+                let further = if records == 0 { 0 } else { number + 2 };
+                self.upto = self.upto.max(self.known_pages(said).unwrap_or(further));
             }
-            Pagination::Cursor { parameter, at } => {
-                if let Some(cursor) = text_at(at, facts.body) {
+            Pagination::Cursor { parameter, .. } => {
+                if let Some(cursor) = &said.cursor {
                     let mut url = self.first.clone();
-                    set_parameter(&mut url, parameter, &cursor);
-                    self.follow(url, facts.number)?;
+                    set_parameter(&mut url, parameter, cursor);
+                    self.follow(url, number)?;
                 }
             }
-            Pagination::Next { at } => {
-                if let Some(target) = text_at(at, facts.body) {
-                    let url = self.linked(&target, &facts)?;
-                    self.follow(url, facts.number)?;
+            Pagination::Next { .. } | Pagination::Link => {
+                let Some(next) = &said.next else {
+                    return Ok(());
+                };
+                let range = said.last.as_ref().and_then(|last| link_range(next, last));
+                if let Some((range, pages)) = range {
+                    self.range = Some(range);
+                    self.upto = pages;
+                } else {
+                    self.follow(next.clone(), number)?;
                 }
             }
-            Pagination::Link => self.look_at_links(&facts)?,
         }
         Ok(())
     }
 
     /// How many pages there are, by what the answer says.
-    fn known_pages(&self, facts: &Facts<'_>) -> Option<u64> {
-        if let Some(pages) = self
-            .endpoint
-            .pages
-            .as_ref()
-            .and_then(|at| number_at(at, facts))
-        {
-            return Some(pages);
+    fn known_pages(&self, said: &Said) -> Option<u64> {
+        if said.pages.is_some() {
+            return said.pages;
         }
         match (self.total?, self.page_size?) {
             (_, 0) => Some(1),
             (total, size) => Some(total.div_ceil(size)),
         }
-    }
-
-    fn look_at_links(&mut self, facts: &Facts<'_>) -> Result<(), PagingError> {
-        // Of pages that are known by number only the last one has news.
-        if facts.number + 1 < self.upto {
-            return Ok(());
-        }
-        let Some(target) = link::target(facts.headers, "next") else {
-            return Ok(());
-        };
-        let next = self.linked(target, facts)?;
-        if facts.number == 0
-            && let Some(target) = link::target(facts.headers, "last")
-            && let Some((range, pages)) = link_range(&next, &self.linked(target, facts)?)
-        {
-            self.range = Some(range);
-            self.upto = pages;
-            return Ok(());
-        }
-        self.follow(next, facts.number)
     }
 
     /// Plans the page at `url` as the next one.
@@ -359,25 +365,6 @@ impl Paging {
             }),
             _ => Ok(()),
         }
-    }
-}
-
-fn number_at(at: &Locator, facts: &Facts<'_>) -> Option<u64> {
-    match at {
-        Locator::Header(name) => facts.headers.get(name)?.to_str().ok()?.trim().parse().ok(),
-        Locator::Body(path) => match path.find(facts.body)? {
-            Value::String(text) => text.trim().parse().ok(),
-            number => number.as_u64(),
-        },
-    }
-}
-
-/// A cursor or URL in the body; nothing where there is none any more.
-fn text_at(at: &JsonPath, body: &Value) -> Option<String> {
-    match at.find(body)? {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
     }
 }
 

@@ -5,12 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::activity::{JsonPath, Resource};
 use crate::error::Error;
 
-use super::{Digest, Subject};
+use super::{Digest, Said, Subject};
 
 /// Where something stands in the order of the API, as numbers from 0: the page,
 /// within it the slice, within that the record; below a record the pages of its
@@ -86,6 +87,12 @@ pub trait Sinks: Sync {
     /// When there is no place to put it.
     fn open(&self, page: Page) -> Result<Self::Sink, Error>;
 
+    /// Takes a page out of the spool, where an earlier run left it; nothing if it is not whole.
+    ///
+    /// # Errors
+    /// When the spool cannot be read.
+    fn recall(&self, page: &Page) -> Result<Option<Recalled<<Self::Sink as Sink>::Whole>>, Error>;
+
     /// The server says that a page is as it was in the last snapshot.
     ///
     /// Only pages that were asked for with [`Validators`](super::Validators) can be.
@@ -94,6 +101,9 @@ pub trait Sinks: Sync {
 
 /// Takes one answer, piece by piece. Dropped before its end, it forgets what it took.
 pub trait Sink {
+    /// A whole answer.
+    type Whole: Whole;
+
     /// Takes the next bytes of the answer, decoded.
     ///
     /// # Errors
@@ -104,7 +114,35 @@ pub trait Sink {
     ///
     /// # Errors
     /// When it cannot be kept, or is not a whole array of records.
-    fn finish(self) -> Result<Received, Error>;
+    fn finish(self) -> Result<(Received, Self::Whole), Error>;
+}
+
+/// A whole answer, which is not to be kept before the state machine has agreed:
+/// it may be a page that came twice. Dropped, it is forgotten.
+pub trait Whole {
+    /// Keeps it, and what it said.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    fn keep(self, said: &Said) -> Result<(), Error>;
+}
+
+/// An answer that is let go.
+impl Whole for () {
+    fn keep(self, _: &Said) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// A page from the spool.
+#[derive(Debug)]
+pub struct Recalled<W> {
+    /// What it holds.
+    pub received: Received,
+    /// What it said when it came.
+    pub said: Said,
+    /// The page itself.
+    pub whole: W,
 }
 
 /// What a whole answer held.
@@ -150,6 +188,19 @@ pub enum Event {
         resource: Resource,
         /// How many records.
         records: u64,
+    },
+    /// Another run has the data directory, and is waited for.
+    Queueing,
+    /// A run that was cut off left pages.
+    Unfinished {
+        /// When it began.
+        started_at: Timestamp,
+        /// How many pages it has.
+        pages: u64,
+        /// How many it knew of.
+        planned: u64,
+        /// Whether this run goes on with them.
+        resumed: bool,
     },
     /// The files are being put in their places.
     Committing,

@@ -20,8 +20,8 @@ use tracing::info;
 use crate::concurrency::{Stop, off_runtime, rethrow};
 use crate::error::Error;
 
-use super::intake::{Intake, Trouble, note_failure, note_verdict};
-use super::sink::{Observer, Received, Sinks};
+use super::intake::{Intake, Trouble, note_failure, note_verdict, recall};
+use super::sink::{Observer, Sinks};
 use super::{Ask, Failure, Head, Now, SharedFetch, Step, Transport, TransportError, Verdict, tls};
 
 /// Pieces of a body that wait to be stored. A slow disk slows the network down.
@@ -90,32 +90,40 @@ where
     O: Observer + Clone + Send + 'static,
 {
     async fn run(self: Arc<Self>) -> Result<(), Error> {
-        while let Some(ask) = self.next().await? {
-            let outcome = self.exchange(&ask).await;
+        loop {
+            let outcome = match self.next().await? {
+                Step::Send(ask) => self.exchange(&ask.into()).await,
+                Step::Recall(page) => {
+                    let driver = Arc::clone(&self);
+                    off_runtime(move || {
+                        recall(&page, &driver.shared, &*driver.sinks, &driver.observer)
+                    })
+                    .await
+                }
+                Step::Done | Step::Wait(_) => return Ok(()),
+            };
             self.shared.wake();
             outcome?;
         }
-        Ok(())
     }
 
-    /// Waits for the next request to send; none when all is fetched.
-    async fn next(&self) -> Result<Option<Arc<Ask>>, Error> {
+    /// Waits for something to do.
+    async fn next(&self) -> Result<Step, Error> {
         loop {
             // Listening before looking: a change between the two is not missed.
             let mut changed = pin!(self.shared.change());
             changed.as_mut().enable();
             let step = self.shared.lock().step(Instant::now())?;
             match step {
-                Step::Send(ask) => return Ok(Some(ask.into())),
-                Step::Done => return Ok(None),
                 Step::Wait(None) => changed.await,
                 // Whether it was the time or a change makes no difference.
                 Step::Wait(Some(at)) => drop(timeout_at(TokioInstant::from_std(at), changed).await),
+                step => return Ok(step),
             }
         }
     }
 
-    async fn exchange(&self, ask: &Arc<Ask>) -> Result<(), Error> {
+    async fn exchange(self: &Arc<Self>, ask: &Arc<Ask>) -> Result<(), Error> {
         match self.receive(ask).await {
             Ok(()) => Ok(()),
             Err(Trouble::Fatal(error)) => Err(error),
@@ -128,7 +136,7 @@ where
         }
     }
 
-    async fn receive(&self, ask: &Arc<Ask>) -> Result<(), Trouble> {
+    async fn receive(self: &Arc<Self>, ask: &Arc<Ask>) -> Result<(), Trouble> {
         let started = Instant::now();
         let client = self
             .client
@@ -150,23 +158,17 @@ where
         // Decoding and writing block, so they are done off the runtime's threads.
         let (pieces, waiting) = mpsc::channel(WAITING);
         let taking = off_runtime({
-            let (sinks, ask, observer) = (
-                Arc::clone(&self.sinks),
-                Arc::clone(ask),
-                self.observer.clone(),
-            );
+            let (driver, ask) = (Arc::clone(self), Arc::clone(ask));
             move || {
-                let sink = sinks.open(ask.page.clone())?;
+                let sink = driver.sinks.open(ask.page.clone())?;
+                let observer = driver.observer.clone();
                 let intake = Intake::new(ask, &head, sink, started, observer)?;
-                take(intake, waiting)
+                take(intake, waiting, &driver.shared)
             }
         });
         let (passed, taken) = tokio::join!(pass(answer, pieces), taking);
-        let received = taken?;
+        taken?;
         passed?;
-        if let Some(received) = received {
-            self.shared.lock().received(ask.ticket, &received)?;
-        }
         Ok(())
     }
 }
@@ -194,12 +196,13 @@ async fn pass(
 fn take<S: super::Sink, A: AsRef<Ask>, O: Observer>(
     mut intake: Intake<A, S, O>,
     mut pieces: mpsc::Receiver<Option<bytes::Bytes>>,
-) -> Result<Option<Received>, Trouble> {
+    shared: &SharedFetch,
+) -> Result<(), Trouble> {
     loop {
         match pieces.blocking_recv() {
             Some(Some(piece)) => intake.push(&piece)?,
-            Some(None) => return intake.finish().map(Some),
-            None => return Ok(None),
+            Some(None) => return intake.finish(shared),
+            None => return Ok(()),
         }
     }
 }

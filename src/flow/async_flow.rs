@@ -72,13 +72,19 @@ pub async fn run(
 ) -> Result<Report, Error> {
     let run = off_runtime({
         let (settings, stop) = (settings.clone(), stop.clone());
-        move || Run::begin(&ASYNC, &settings, &stop)
+        let observer = Arc::clone(observer);
+        move || Run::begin(&ASYNC, &settings, &stop, &observer)
     })
     .await?;
     let outcome = fetch_and_process(&run, observer).await;
-    let (fetched, reduction) = run.stop_or(outcome)?;
+    let outcome = run.stop_or(outcome);
     let observer = Arc::clone(observer);
-    off_runtime(move || run.store(fetched, reduction, &observer)).await
+    off_runtime(move || {
+        let outcome =
+            outcome.and_then(|(fetched, reduction)| run.store(fetched, reduction, &observer));
+        run.end(outcome)
+    })
+    .await
 }
 
 /// Steps 1 to 4, all under way at once: pages that are there are processed
@@ -90,6 +96,11 @@ async fn fetch_and_process(
     let bench = Arc::new(Workbench::new(run.stage.folder(), &run.settings));
     let mut reduction = Reduction::default();
     let fetched = process(run, &bench, &mut reduction, observer, async |spool| {
+        if run.replays() {
+            let observer = Arc::clone(observer);
+            off_runtime(move || spool.replay(&observer)).await?;
+            return Ok(Fetched::Pages);
+        }
         let transport = &run.settings.transport;
         let (sinks, observer) = (Arc::clone(&spool), Arc::clone(observer));
         api::tasks::fetch(&run.fetch, transport, sinks, &run.stop, observer).await?;
@@ -127,7 +138,8 @@ async fn process<T>(
 ) -> Result<T, Error> {
     let (slices_in, mut slices) = mpsc::channel(WAITING);
     let mut working = JoinSet::new();
-    let spool = Spool::new(run.stage.staging(), move |slice| {
+    let journal = Arc::clone(&run.journal);
+    let spool = Spool::new(run.stage.staging(), journal, move |slice| {
         slices_in
             .blocking_send(slice)
             .map_err(|_| Error::Stopped(StopReason::Failure))

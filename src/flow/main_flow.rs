@@ -2,6 +2,7 @@
 
 use std::panic::resume_unwind;
 use std::process::Command;
+use std::sync::Arc;
 use std::thread;
 
 use crossbeam_channel::bounded;
@@ -38,9 +39,10 @@ const WAITING: usize = 64;
 /// # Errors
 /// Whatever ends the run before its commit; the data directory is as it was then.
 pub fn run(settings: &Settings, stop: &Stop, observer: &dyn Observer) -> Result<Report, Error> {
-    let run = Run::begin(&MAIN, settings, stop)?;
-    let (fetched, reduction) = fetch_and_process(&run, observer)?;
-    run.store(fetched, reduction, observer)
+    let run = Run::begin(&MAIN, settings, stop, observer)?;
+    let outcome = fetch_and_process(&run, observer)
+        .and_then(|(fetched, reduction)| run.store(fetched, reduction, observer));
+    run.end(outcome)
 }
 
 /// Steps 1 to 4, all under way at once: pages that are there are processed
@@ -49,6 +51,10 @@ fn fetch_and_process(run: &Run, observer: &dyn Observer) -> Result<(Fetched, Red
     let bench = Workbench::new(run.stage.folder(), &run.settings);
     let mut reduction = Reduction::default();
     let fetched = process(run, &bench, &mut reduction, observer, |spool| {
+        if run.replays() {
+            spool.replay(observer)?;
+            return Ok(Fetched::Pages);
+        }
         api::blocking::fetch(
             &run.fetch,
             &run.settings.transport,
@@ -84,7 +90,8 @@ fn process<T: Send>(
         .map_err(|error| Error::Usage(format!("cannot tell workers the field maps: {error}")))?;
     thread::scope(|scope| {
         let producing = scope.spawn(|| {
-            let spool = Spool::new(run.stage.staging(), move |slice| {
+            let journal = Arc::clone(&run.journal);
+            let spool = Spool::new(run.stage.staging(), journal, move |slice| {
                 // Nobody takes slices any more when the run has failed elsewhere.
                 slices_in
                     .send(slice)

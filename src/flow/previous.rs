@@ -1,17 +1,16 @@
 //! The last snapshot of a flow: what a server that says "not modified" refers to.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tracing::{debug, info};
 
 use crate::activity::{EmailDomain, Resource, Summary};
-use crate::api::Validators;
-use crate::error::{Error, StorageError};
-use crate::settings::Settings;
-use crate::storage::{Flow, Manifest, Snapshot, Spool, StoredFile};
+use crate::api::{Said, Validators};
+use crate::error::Error;
+use crate::settings::{Settings, Start};
+use crate::storage::{Flow, Manifest, Snapshot, Spool, is_whole, read_json};
 
 /// A snapshot that is whole and of the same source, so that its records may be kept.
 #[derive(Clone)]
@@ -27,11 +26,11 @@ impl Previous {
     /// Looks for the last snapshot of `flow`. One that is damaged, or of another
     /// definition, is as good as none: everything is fetched then.
     pub(super) fn find(settings: &Settings, flow: Flow) -> Option<Self> {
-        if settings.fresh {
+        if settings.fresh || matches!(settings.start, Start::Replay(_)) {
             return None;
         }
         let data_dir = settings.data_dir.clone();
-        let manifest: Manifest = read_json(&data_dir.join(flow.file_name("manifest")))?;
+        let manifest = Manifest::last(&data_dir, flow)?;
         if manifest.definition != settings.source.fingerprint() {
             debug!("the last snapshot is of another source");
             return None;
@@ -43,7 +42,7 @@ impl Previous {
         let damaged = manifest
             .files
             .iter()
-            .find(|file| !is_whole(&data_dir, file));
+            .find(|file| !is_whole(&data_dir, file).unwrap_or_default());
         if let Some(file) = damaged {
             info!(
                 file = file.name,
@@ -72,10 +71,11 @@ impl Previous {
     /// Puts the records of kept pages into the spool, as if they had been fetched.
     pub(super) fn restore(&self, spool: &Spool) -> Result<(), Error> {
         for page in spool.kept() {
-            let name = self.0.manifest.flow.file_name(page.subject.resource.name());
+            let resource = page.subject.resource;
+            let name = self.0.manifest.flow.file_name(resource.name());
+            let validators = self.0.manifest.validators.get(&resource).cloned();
             let path = self.0.data_dir.join(name);
-            let mut file = File::open(&path).map_err(StorageError::io("open", &path))?;
-            spool.take_stored(page, &mut file, &path)?;
+            spool.take_stored(page, &path, &Said::unchanged(validators))?;
         }
         Ok(())
     }
@@ -91,6 +91,7 @@ impl Previous {
             data_dir: data_dir.clone(),
             files: manifest.files.clone(),
             manifest: manifest.flow.file_name("manifest"),
+            raw: None,
         };
         (snapshot, summary.clone())
     }
@@ -99,22 +100,4 @@ impl Previous {
     pub(super) fn run(&self) -> &str {
         &self.0.manifest.run
     }
-}
-
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
-    let bytes = fs::read(path).ok()?;
-    serde_json::from_slice(&bytes)
-        .inspect_err(|error| debug!(path = %path.display(), %error, "cannot be read"))
-        .ok()
-}
-
-/// Whether a file is as its manifest says.
-fn is_whole(data_dir: &Path, file: &StoredFile) -> bool {
-    let check = || {
-        let mut hasher = blake3::Hasher::new();
-        let mut stored = File::open(data_dir.join(&file.name)).ok()?;
-        let bytes = std::io::copy(&mut stored, &mut hasher).ok()?;
-        Some(bytes == file.bytes && hasher.finalize().to_hex().as_str() == file.blake3)
-    };
-    check().unwrap_or_default()
 }

@@ -10,10 +10,11 @@ use tracing::{info, warn};
 use crate::activity::{Resource, Summary, Tally};
 use crate::api::{Event, Fetch, Observer, SharedFetch};
 use crate::concurrency::Stop;
-use crate::error::{DataProcessingError, Error};
-use crate::settings::Settings;
+use crate::error::{ApiError, DataProcessingError, Error, StorageError};
+use crate::settings::{Settings, Start};
 use crate::storage::{
-    Flow, Manifest, Output, Segment, Slice, Spool, Stage, StoredFile, write_json, write_records,
+    Flow, Header, Journal, Journaled, Manifest, NewSnapshot, Output, Segment, Slice, Spool, Stage,
+    StoredFile, write_json, write_records,
 };
 
 use super::Report;
@@ -44,6 +45,7 @@ pub(super) struct Run {
     pub(super) settings: Settings,
     pub(super) stop: Stop,
     pub(super) stage: Stage,
+    pub(super) journal: Arc<Journal>,
     pub(super) fetch: Arc<SharedFetch>,
     previous: Option<Previous>,
     shape: &'static Shape,
@@ -53,11 +55,12 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Names the run and takes hold of the data directory.
+    /// Names the run, takes hold of the data directory, and looks at what is there to begin from.
     pub(super) fn begin(
         shape: &'static Shape,
         settings: &Settings,
         stop: &Stop,
+        observer: &dyn Observer,
     ) -> Result<Self, Error> {
         let (started_at, begun) = (Timestamp::now(), Instant::now());
         let seed = fastrand::u64(..);
@@ -66,14 +69,15 @@ impl Run {
             started_at.strftime("%Y%m%dT%H%M%SZ"),
             seed & 0xffff
         );
-        info!(run = id, flow = ?shape.flow, source = settings.source.name.as_str(), "run begins");
-        let stage = Stage::open(&settings.data_dir, &id, stop)?;
-        let mut fetch = Fetch::new(
-            settings.policy.clone(),
-            &settings.source,
-            shape.resources,
-            seed,
-        );
+        let source = &settings.source;
+        info!(run = id, flow = ?shape.flow, source = source.name.as_str(), "run begins");
+        let queueing = || observer.on(Event::Queueing);
+        let wait: Option<&dyn Fn()> = if settings.wait { Some(&queueing) } else { None };
+        let stage = Stage::open(&settings.data_dir, shape.flow, wait, stop)?;
+        let header = Header::new(&id, shape.flow, started_at, source);
+        let journal = journal(&stage, settings, &header, observer)?;
+        let mut fetch = Fetch::new(settings.policy.clone(), source, shape.resources, seed);
+        fetch.resume(journal.stored());
         let previous = Previous::find(settings, shape.flow);
         if let Some(previous) = &previous {
             fetch.ask_for_changes(previous.validators());
@@ -82,6 +86,7 @@ impl Run {
             settings: settings.clone(),
             stop: stop.clone(),
             stage,
+            journal: Arc::new(journal),
             fetch: SharedFetch::new(fetch),
             previous,
             shape,
@@ -91,25 +96,53 @@ impl Run {
         })
     }
 
+    /// Whether the pages are those that another run kept.
+    pub(super) fn replays(&self) -> bool {
+        matches!(self.settings.start, Start::Replay(_))
+    }
+
     /// What remains to do when all is fetched: records that the server did not
     /// send again are taken from the last snapshot, unless that stands as it is.
     pub(super) fn settling(&self) -> impl FnOnce(&Spool) -> Result<Fetched, Error> + Send + use<> {
         let previous = self.previous.clone();
+        let journal = Arc::clone(&self.journal);
         let email_domain = self.settings.email_domain.clone();
         let offered = &self.settings.source.endpoints;
-        let fetched = self
-            .shape
-            .resources
-            .iter()
+        let wanted = self.shape.resources.iter();
+        let fetched = wanted
             .filter(|resource| offered.contains_key(resource))
             .count();
-        move |spool| match previous {
-            Some(previous) if previous.stands(spool, fetched, &email_domain) => {
-                Ok(Fetched::Unchanged)
+        move |spool| {
+            if let Some(previous) = previous {
+                if previous.stands(spool, fetched, &email_domain) {
+                    return Ok(Fetched::Unchanged);
+                }
+                previous.restore(spool)?;
             }
-            Some(previous) => previous.restore(spool).map(|()| Fetched::Pages),
-            None => Ok(Fetched::Pages),
+            journal.complete()?;
+            Ok(Fetched::Pages)
         }
+    }
+
+    /// The end of a run: when it failed, the error tells what can be gone on from.
+    pub(super) fn end(self, outcome: Result<Report, Error>) -> Result<Report, Error> {
+        outcome.map_err(|error| {
+            let pages = self.journal.pages();
+            if matches!(error, Error::Api(ApiError::Paging { .. })) {
+                // These pages do not fit together, and would not next time.
+                self.stage.keep_spool(false);
+                return error;
+            }
+            if pages == 0 || self.replays() {
+                return error;
+            }
+            info!(
+                run = self.id,
+                pages, "pages are kept: --resume goes on with them"
+            );
+            let cause = Box::new(error);
+            Error::Unfinished { cause, pages }
+        })
     }
 
     /// The end of a run in which nothing changed: the last snapshot stands.
@@ -159,7 +192,7 @@ impl Run {
 
     /// Step 5: writes the files and puts them in place, all together.
     pub(super) fn store(
-        self,
+        &self,
         fetched: Fetched,
         reduction: Reduction,
         observer: &dyn Observer,
@@ -193,8 +226,8 @@ impl Run {
             files: files.clone(),
         };
         let name = self.shape.flow.file_name("manifest");
-        let manifest =
-            self.stop_or(write_json(self.stage.folder(), name, &manifest).map_err(Error::from))?;
+        let manifest = self
+            .stop_or(write_json(&self.stage.new_files(), name, &manifest).map_err(Error::from))?;
         for file in files.iter().chain([&manifest]) {
             info!(
                 file = file.name,
@@ -204,7 +237,20 @@ impl Run {
                 "stored"
             );
         }
-        let snapshot = self.stage.commit(files, &manifest, &self.stop)?;
+        let rejected = Output::Rejected.file_name(self.shape.flow);
+        let gone = if rejects.total() == 0 {
+            vec![rejected]
+        } else {
+            Vec::new()
+        };
+        let new = NewSnapshot {
+            run: &self.id,
+            files: &files,
+            manifest: &manifest,
+            gone: &gone,
+            keep_raw: self.settings.keep_raw,
+        };
+        let snapshot = self.stage.commit(new, &self.stop)?;
         let elapsed = self.begun.elapsed();
         info!(run = self.id, ?elapsed, "run is done");
         Ok(Report {
@@ -240,7 +286,8 @@ impl Run {
         summary: &Summary,
         segments: &BTreeMap<Output, Vec<Segment>>,
     ) -> Result<Vec<StoredFile>, Error> {
-        let (flow, folder) = (self.shape.flow, self.stage.folder());
+        let (flow, new_files) = (self.shape.flow, self.stage.new_files());
+        let folders = (self.stage.folder(), new_files.as_path());
         let source = &self.settings.source;
         let offered = |output: &&Output| {
             output
@@ -251,18 +298,55 @@ impl Run {
         for output in self.shape.outputs.iter().filter(offered) {
             let parts = segments.get(output).map_or(&[][..], Vec::as_slice);
             let name = output.file_name(flow);
-            files.push(write_records(folder, name, output.layout(), parts)?);
+            files.push(write_records(folders, name, output.layout(), parts)?);
         }
         if let Some(rejected) = segments.get(&Output::Rejected) {
             let name = Output::Rejected.file_name(flow);
             files.push(write_records(
-                folder,
+                folders,
                 name,
                 Output::Rejected.layout(),
                 rejected,
             )?);
         }
-        files.push(write_json(folder, flow.file_name("summary"), summary)?);
+        files.push(write_json(&new_files, flow.file_name("summary"), summary)?);
         Ok(files)
     }
+}
+
+/// The journal of the spool that the run writes to, or takes its pages from.
+fn journal(
+    stage: &Stage,
+    settings: &Settings,
+    header: &Header,
+    observer: &dyn Observer,
+) -> Result<Journal, Error> {
+    let unfinished = stage.unfinished()?;
+    let resumed = settings.start == Start::Resume;
+    if let Some(left) = unfinished {
+        let (run, started_at) = (&left.header.run, left.header.started_at);
+        let (pages, planned) = (left.pages(), left.planned());
+        if let Some(misfit) = left.header.misfit(header).filter(|_| resumed) {
+            return Err(Error::Usage(format!(
+                "cannot go on with the unfinished run {run}: it is of {misfit}; without --resume, a run starts afresh"
+            )));
+        }
+        info!(run, pages, resumed, "a run that was cut off left pages");
+        observer.on(Event::Unfinished {
+            started_at,
+            pages,
+            planned,
+            resumed,
+        });
+        if resumed {
+            return Ok(stage.resume_spool(left)?);
+        }
+    }
+    let journal = stage.begin_spool(header)?;
+    let Start::Replay(folder) = &settings.start else {
+        return Ok(journal);
+    };
+    let kept = Journaled::read(folder)?.filter(|kept| kept.complete);
+    let kept = kept.ok_or_else(|| StorageError::Damaged(folder.clone()))?;
+    Ok(Journal::read_only(folder, kept))
 }

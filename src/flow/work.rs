@@ -15,7 +15,7 @@ use crate::concurrency;
 use crate::error::{Error, StorageError};
 use crate::settings::Settings;
 use crate::source::Source;
-use crate::storage::{Output, Segment, SegmentWriter, Slice};
+use crate::storage::{Output, STAGING, Segment, SegmentWriter, Slice};
 
 use super::rejects::{self, Refused};
 
@@ -71,7 +71,9 @@ impl From<StorageError> for Refusal {
                 path,
                 cause,
             } => (operation.to_string(), path, cause.raw_os_error()),
-            StorageError::Locked(path) => ("use".to_owned(), path, None),
+            StorageError::Locked(path)
+            | StorageError::Damaged(path)
+            | StorageError::NoSnapshot(path) => ("use".to_owned(), path, None),
         };
         let file = path
             .file_name()
@@ -182,7 +184,7 @@ impl Workbench {
         // A file for each writer and output, so that nobody else appends to it.
         let writer = format!("{}-{:?}", std::process::id(), std::thread::current().id());
         let segments = left.segments.into_iter().map(|(output, records)| {
-            let name = format!("{}-{writer}.segments", output.stem());
+            let name = format!("{STAGING}/{}-{writer}.segments", output.stem());
             Ok((output, records.write(&self.folder, name)?))
         });
         Ok(Done {
@@ -308,6 +310,7 @@ mod tests {
 
     fn bench(resource: Resource, bytes: &str) -> (Workbench, Slice, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join(STAGING)).unwrap();
         std::fs::write(folder.path().join("page"), bytes).unwrap();
         let place = Place {
             file: "page".to_owned(),

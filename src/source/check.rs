@@ -15,7 +15,9 @@ use super::mistake::Flaw;
 use super::pagination::pagination;
 use super::template::{self, Place, fill};
 use super::values::Marked;
-use super::{Auth, Endpoint, Locator, Rate, Source, Surroundings, Vars, base_url, credentials};
+use super::{
+    Auth, Definition, Endpoint, Locator, Rate, Source, Surroundings, Vars, base_url, credentials,
+};
 use crate::activity::{Field, FieldMap, FieldPath, Resource};
 
 /// A source file under check.
@@ -56,6 +58,8 @@ impl Check<'_> {
             time_zone: self.time_zone()?,
             endpoints,
             authors,
+            definition: Definition::default(),
+            moves: false,
         })
     }
 

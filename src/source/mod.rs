@@ -5,6 +5,7 @@ mod built_in;
 mod check;
 mod cover;
 mod credentials;
+mod definition;
 mod endpoint;
 mod fields;
 mod form;
@@ -27,6 +28,7 @@ use url::{Origin, Url};
 use crate::activity::Resource;
 
 pub use built_in::{BUILT_IN, BuiltIn};
+pub use definition::Definition;
 pub use endpoint::{Authors, Endpoint, Locator, Pagination};
 pub use mistake::Mistake;
 pub use secret::{Auth, Rate, Secret};
@@ -54,6 +56,10 @@ pub struct Source {
     pub endpoints: BTreeMap<Resource, Endpoint>,
     /// Where its users come from, if it does not offer them as a resource.
     pub authors: Option<Authors>,
+    /// What it was made of.
+    pub definition: Definition,
+    /// Whether its base URL is another one at each run, as that of the embedded API is.
+    pub moves: bool,
 }
 
 /// Why there is no source to run against.
@@ -152,10 +158,12 @@ impl Source {
             text: bad.shown,
             reason: bad.reason,
         })?;
+        let mut source = Self::jsonplaceholder()?;
+        source.definition.at = Some((name.to_owned(), base_url.to_string()));
         Ok(Self {
             name: name.to_owned(),
             base_url,
-            ..Self::jsonplaceholder()?
+            ..source
         })
     }
 
@@ -212,6 +220,7 @@ impl Source {
         self.without_authors_of_others(wanted)?;
         self.endpoints
             .retain(|resource, _| wanted.contains(resource));
+        self.definition.only = Some(wanted.to_vec());
         Ok(self)
     }
 
@@ -250,8 +259,9 @@ impl Source {
             ..
         } = self;
         let version = env!("CARGO_PKG_VERSION");
+        let base_url = Some(base_url).filter(|_| !self.moves);
         let text =
-            format!("{version} {base_url} {headers:?} {time_zone:?} {endpoints:?} {authors:?}");
+            format!("{version} {base_url:?} {headers:?} {time_zone:?} {endpoints:?} {authors:?}");
         blake3::hash(text.as_bytes()).to_hex().to_string()
     }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use super::check::{Check, declarable};
 use super::form::Form;
 use super::mistake::{Flaw, listed, nearest};
-use super::{InvalidSource, Source, Surroundings};
+use super::{Definition, InvalidSource, Source, Surroundings};
 
 /// What stands for the placeholders of a source file, by name.
 pub type Vars = BTreeMap<String, String>;
@@ -85,9 +85,19 @@ impl SourceFile {
             vars: &self.fill(given)?,
             surroundings,
         };
-        check
-            .source()
-            .map_err(|flaw| InvalidSource::Mistake(Box::new(flaw.in_file(&self.file, &self.text))))
+        let source = check.source().map_err(|flaw| {
+            InvalidSource::Mistake(Box::new(flaw.in_file(&self.file, &self.text)))
+        })?;
+        let definition = Definition {
+            file: self.file.clone(),
+            text: self.text.clone(),
+            vars: given.clone(),
+            ..Definition::default()
+        };
+        Ok(Source {
+            definition,
+            ..source
+        })
     }
 
     /// What was given, over the defaults.

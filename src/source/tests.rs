@@ -132,8 +132,13 @@ fn a_copy_of_a_built_in_source_is_that_source() {
         let file = built_in.file().unwrap();
         let copy = SourceFile::parse("copy.toml", built_in.text).unwrap();
         let given = anything(&file);
-        let copy = copy.resolve(&given, &Machine).unwrap();
-        assert_eq!(Ok(copy), file.resolve(&given, &Machine));
+        let (copy, source) = (
+            copy.resolve(&given, &Machine).unwrap(),
+            file.resolve(&given, &Machine).unwrap(),
+        );
+        assert_eq!(copy.fingerprint(), source.fingerprint());
+        let definition = source.definition.clone();
+        assert_eq!(Source { definition, ..copy }, source);
     }
 }
 

@@ -1,372 +1,378 @@
-//! The one place that changes the data directory.
+//! Putting the files of a snapshot in place, all of them or none.
 //!
-//! A run works in a staging folder of its own within the data directory. Its
-//! files are moved into place at the end, all of them, the manifest last.
+//! Files are renamed one by one, so a crash can come between two of them. Before
+//! the first, a record of what is to be done is written and synced: from then on
+//! the commit is decided, and whoever opens the data directory next finishes it.
+//! When a step fails while the program runs, the record becomes one of what is
+//! to be undone, and the old files, which have kept a second name, go back.
 
-use std::fs::{self, File};
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Component, Path, PathBuf};
 
-use crate::concurrency::{Registration, Stop};
-use crate::error::{Error, StorageError};
+use serde::{Deserialize, Serialize};
+use tracing::{error, info};
 
-use super::outputs::StoredFile;
+use crate::error::StorageError;
 
-/// Staging folders begin with this; a later run removes what a killed one left.
-const STAGING: &str = ".staging-";
+use super::disk::{self, DiskFile};
+use super::outputs::Flow;
 
-/// A run's hold on the data directory.
-///
-/// Dropped without a commit, it leaves the directory as it was.
-pub struct Stage {
-    staging: Arc<Staging>,
-    _clean_on_stop: Registration,
-}
+/// Says that a commit was decided on.
+const DECIDED: &str = "commit.json";
+/// Says that it is taken back.
+const UNDONE: &str = "undo.json";
 
-/// The folder that a run works in, removed when the run ends and again when the
-/// last one who writes there is done.
-///
-/// The async flow drops what it no longer waits for, but work on the blocking
-/// pool goes on to its end, and may be creating a file just then.
-#[derive(Debug)]
-pub struct Staging {
-    data_dir: PathBuf,
-    folder: PathBuf,
-    /// Folders that were missing before the run, outermost first.
-    created: Vec<PathBuf>,
-    committed: AtomicBool,
-    /// Held while removing: whoever ends the program waits until that is done.
-    cleaning: Mutex<()>,
-    /// Locked for as long as anybody writes.
-    _lock: File,
-}
-
-/// What a commit put in place.
+/// The folders of one flow in the data directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot {
-    /// Where.
-    pub data_dir: PathBuf,
-    /// The files, the manifest apart.
-    pub files: Vec<StoredFile>,
-    /// The manifest's name.
-    pub manifest: String,
+pub(super) struct Folders {
+    pub(super) data_dir: PathBuf,
+    /// Where the flow works: pages and what is made of them.
+    pub(super) root: PathBuf,
 }
 
-impl Stage {
-    /// Takes hold of the data directory, which is made where it is missing.
-    ///
-    /// # Errors
-    /// When it cannot be made, locked or written to.
-    pub fn open(data_dir: &Path, run: &str, stop: &Stop) -> Result<Self, StorageError> {
-        let created = create_all(data_dir)?;
-        let lock = lock(data_dir)?;
-        remove_leftovers(data_dir)?;
-        let folder = data_dir.join(format!("{STAGING}{run}"));
-        fs::create_dir(&folder).map_err(StorageError::io("create", &folder))?;
-        let staging = Arc::new(Staging {
-            data_dir: data_dir.to_owned(),
-            folder,
-            created,
-            committed: AtomicBool::new(false),
-            cleaning: Mutex::default(),
-            _lock: lock,
-        });
-        let clean_on_stop = stop.on_request({
-            // The run may be writing there still; what it adds now, its own end removes.
-            let staging = Arc::downgrade(&staging);
-            move || {
-                if let Some(staging) = staging.upgrade() {
-                    staging.clean();
-                }
-            }
-        });
-        Ok(Self {
-            staging,
-            _clean_on_stop: clean_on_stop,
-        })
-    }
-
-    /// Where the run may write.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.staging.folder
-    }
-
-    /// For whoever writes there on their own.
-    #[must_use]
-    pub fn staging(&self) -> Arc<Staging> {
-        Arc::clone(&self.staging)
-    }
-
-    /// Moves `files`, which were written and synced in the staging folder, into place, and `manifest` behind them.
-    ///
-    /// # Errors
-    /// When the run was stopped, or a file cannot be moved.
-    pub fn commit(
-        self,
-        files: Vec<StoredFile>,
-        manifest: &StoredFile,
-        stop: &Stop,
-    ) -> Result<Snapshot, Error> {
-        stop.begin_commit()?;
-        let names: Vec<_> = files
-            .iter()
-            .chain([manifest])
-            .map(|file| file.name.as_str())
-            .collect();
-        let kept = self.staging.keep_old(&names)?;
-        if let Err(error) = self.staging.put_in_place(&names) {
-            self.staging.put_back(&kept);
-            return Err(error.into());
-        }
-        self.staging.committed.store(true, Ordering::SeqCst);
-        Ok(Snapshot {
-            data_dir: self.staging.data_dir.clone(),
-            files,
-            manifest: manifest.name.clone(),
-        })
-    }
-}
-
-impl Staging {
-    /// Where it is.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// Removes what the run made. Whatever cannot be removed here, the next run removes.
-    fn clean(&self) {
-        let _cleaning = self.cleaning.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = fs::remove_dir_all(&self.folder);
-        if !self.committed.load(Ordering::SeqCst) {
-            for folder in self.created.iter().rev() {
-                let _ = fs::remove_dir(folder);
-            }
-        }
-    }
-
-    /// Gives each file that will be replaced a second name in the staging folder.
-    fn keep_old<'n>(
-        &self,
-        names: &[&'n str],
-    ) -> Result<Vec<(&'n str, Option<PathBuf>)>, StorageError> {
-        let keep = |name: &&'n str| {
-            let (place, kept) = (
-                self.data_dir.join(name),
-                self.folder.join(format!("{name}.old")),
-            );
-            match fs::hard_link(&place, &kept) {
-                Ok(()) => Ok((*name, Some(kept))),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((*name, None)),
-                Err(error) => Err(StorageError::io("replace", &place)(error)),
-            }
+impl Folders {
+    pub(super) fn new(data_dir: &Path, flow: Flow) -> Self {
+        let name = match flow {
+            Flow::Main => ".run-main",
+            Flow::Async => ".run-async",
         };
-        names.iter().map(keep).collect()
+        Self {
+            data_dir: data_dir.to_owned(),
+            root: data_dir.join(name),
+        }
     }
 
-    fn put_in_place(&self, names: &[&str]) -> Result<(), StorageError> {
-        for name in names {
-            let (from, to) = (self.folder.join(name), self.data_dir.join(name));
-            fs::rename(&from, &to).map_err(StorageError::io("put in place", &to))?;
-        }
-        sync_folder(&self.data_dir)?;
-        // A folder that was just made is an entry of the one above it.
-        for folder in self.created.iter().filter_map(|folder| folder.parent()) {
-            let folder = if folder.as_os_str().is_empty() {
-                Path::new(".")
-            } else {
-                folder
-            };
-            sync_folder(folder)?;
-        }
-        Ok(())
+    /// Pages as they came, and their journal.
+    pub(super) fn spool(&self) -> PathBuf {
+        self.root.join(SPOOL)
     }
 
-    /// After a failure: the old files get their places again.
-    fn put_back(&self, kept: &[(&str, Option<PathBuf>)]) {
-        for (name, old) in kept {
-            let place = self.data_dir.join(name);
-            let undone = match old {
-                Some(old) => fs::rename(old, &place),
-                None => fs::remove_file(&place),
-            };
-            if let Err(error) = undone
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                tracing::error!(path = %place.display(), %error, "the old file could not be put back");
+    /// What is made of the pages.
+    pub(super) fn staging(&self) -> PathBuf {
+        self.root.join(STAGING)
+    }
+}
+
+/// The folder of pages within that of a flow.
+pub(super) const SPOOL: &str = "spool";
+/// The folder of segments and new files within that of a flow.
+pub const STAGING: &str = "staging";
+
+/// What a commit changes in the data directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Commit {
+    run: String,
+    changes: Vec<Change>,
+    /// Where the spool goes, if it is kept.
+    spool_to: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Change {
+    name: String,
+    /// Whether there is a new file, or the old one is to go.
+    new: bool,
+    /// Whether there was an old one.
+    old: bool,
+}
+
+impl Commit {
+    /// Plans to put `names` in place and to remove `gone`. The staged files are synced already.
+    pub(super) fn plan(
+        folders: &Folders,
+        run: &str,
+        names: &[&str],
+        gone: &[String],
+        spool_to: Option<String>,
+    ) -> Result<Self, StorageError> {
+        let change = |name: &str, new| {
+            let place = folders.data_dir.join(name);
+            let old = disk::keep(&place, &kept(folders, name))?;
+            Ok(Change {
+                name: name.to_owned(),
+                new,
+                old,
+            })
+        };
+        let new = names.iter().map(|name| change(name, true));
+        let removed = gone.iter().map(|name| change(name, false));
+        Ok(Self {
+            run: run.to_owned(),
+            changes: new.chain(removed).collect::<Result<_, StorageError>>()?,
+            spool_to,
+        })
+    }
+
+    /// Decides on it: from here on a crash is followed by its completion.
+    fn decide(&self, folders: &Folders) -> Result<(), StorageError> {
+        let staging = folders.staging();
+        let written = staging.join("commit.json.new");
+        let json = serde_json::to_vec_pretty(self)
+            .map_err(|error| StorageError::io("write", &written)(error.into()))?;
+        let mut file = DiskFile::create(&written)?;
+        file.write(&json)?;
+        file.sync()?;
+        // The new files' names are to be on the disk before the record is.
+        disk::sync_folder(&staging)?;
+        disk::rename(&written, &staging.join(DECIDED))?;
+        disk::sync_folder(&staging)
+    }
+
+    /// Carries it out.
+    ///
+    /// # Errors
+    /// When a step fails; all of it was taken back then.
+    pub(super) fn carry_out(&self, folders: &Folders) -> Result<(), StorageError> {
+        let done = self
+            .decide(folders)
+            .and_then(|()| self.put_in_place(folders, Missing::IsAnError));
+        let Err(failed) = done else { return Ok(()) };
+        if let Err(error) = self.take_back(folders) {
+            // Whichever record is there decides; the next command acts on it.
+            error!(%error, "the commit could not be taken back; the next command settles it");
+        }
+        Err(failed)
+    }
+
+    fn put_in_place(&self, folders: &Folders, missing: Missing) -> Result<(), StorageError> {
+        for Change { name, new, .. } in &self.changes {
+            let place = folders.data_dir.join(name);
+            if !new {
+                disk::remove_file(&place)?;
+                continue;
+            }
+            let staged = folders.staging().join(name);
+            if !disk::rename(&staged, &place)? && missing == Missing::IsAnError {
+                let gone = std::io::ErrorKind::NotFound.into();
+                return Err(StorageError::io("put in place", &staged)(gone));
             }
         }
+        if let Some(name) = &self.spool_to {
+            disk::rename(&folders.spool(), &folders.data_dir.join(name))?;
+        }
+        disk::sync_folder(&folders.data_dir)
+    }
+
+    fn take_back(&self, folders: &Folders) -> Result<(), StorageError> {
+        let staging = folders.staging();
+        // Not decided on: nothing was changed.
+        if !disk::rename(&staging.join(DECIDED), &staging.join(UNDONE))? {
+            return Ok(());
+        }
+        disk::sync_folder(&staging)?;
+        self.restore(folders)
+    }
+
+    fn restore(&self, folders: &Folders) -> Result<(), StorageError> {
+        for Change { name, old, .. } in &self.changes {
+            let place = folders.data_dir.join(name);
+            if *old {
+                // What is not there was put back before.
+                disk::rename(&kept(folders, name), &place)?;
+            } else {
+                disk::remove_file(&place)?;
+            }
+        }
+        if let Some(name) = &self.spool_to {
+            disk::rename(&folders.data_dir.join(name), &folders.spool())?;
+        }
+        disk::sync_folder(&folders.data_dir)?;
+        disk::remove_file(&folders.staging().join(UNDONE))
     }
 }
 
-fn sync_folder(folder: &Path) -> Result<(), StorageError> {
-    let synced = File::open(folder).and_then(|folder| folder.sync_all());
-    synced.map_err(StorageError::io("sync", folder))
+/// What it means when a staged file is not there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    IsAnError,
+    /// It was put in place before the crash.
+    WasMoved,
 }
 
-impl Drop for Stage {
-    fn drop(&mut self) {
-        // Not left to the last one who writes: the program may end before.
-        self.staging.clean();
+/// The second name of a file that is replaced.
+fn kept(folders: &Folders, name: &str) -> PathBuf {
+    folders.staging().join(format!("{name}.old"))
+}
+
+/// Whether a commit was cut off half-way.
+pub(super) fn is_pending(folders: &Folders) -> bool {
+    let staging = folders.staging();
+    staging.join(DECIDED).exists() || staging.join(UNDONE).exists()
+}
+
+/// The commit is done, and its record is not needed any more.
+pub(super) fn settled(folders: &Folders) -> Result<(), StorageError> {
+    disk::remove_file(&folders.staging().join(DECIDED))
+}
+
+/// Finishes, or takes back, what a killed commit of a flow left, and removes what
+/// was staged. Tells which run was finished, if one was.
+pub(super) fn recover(folders: &Folders) -> Result<Option<String>, StorageError> {
+    let staging = folders.staging();
+    let mut finished = None;
+    if let Some(commit) = read(&staging.join(UNDONE))? {
+        info!(run = commit.run, "taking back a commit that failed");
+        commit.restore(folders)?;
+    } else if let Some(commit) = read(&staging.join(DECIDED))? {
+        info!(run = commit.run, "finishing a commit that was cut off");
+        commit.put_in_place(folders, Missing::WasMoved)?;
+        settled(folders)?;
+        // Its pages are in the snapshot now.
+        disk::remove_tree(&folders.root)?;
+        finished = Some(commit.run);
     }
+    disk::remove_tree(&staging)?;
+    Ok(finished)
 }
 
-impl Drop for Staging {
-    fn drop(&mut self) {
-        self.clean();
-    }
-}
-
-/// Makes a directory and those above it; gives the ones that were missing, outermost first.
-fn create_all(path: &Path) -> Result<Vec<PathBuf>, StorageError> {
-    let missing = path
-        .ancestors()
-        .filter(|path| !path.as_os_str().is_empty())
-        .take_while(|path| !path.exists());
-    let mut created: Vec<_> = missing.map(Path::to_owned).collect();
-    created.reverse();
-    fs::create_dir_all(path).map_err(StorageError::io("create", path))?;
-    Ok(created)
-}
-
-/// Locks the directory itself: no lock file to leave behind, and a killed process lets go.
-fn lock(data_dir: &Path) -> Result<File, StorageError> {
-    let folder = File::open(data_dir).map_err(StorageError::io("open", data_dir))?;
-    match folder.try_lock() {
-        Ok(()) => Ok(folder),
-        Err(fs::TryLockError::WouldBlock) => Err(StorageError::Locked(data_dir.to_owned())),
-        Err(fs::TryLockError::Error(cause)) => Err(StorageError::io("lock", data_dir)(cause)),
-    }
-}
-
-fn remove_leftovers(data_dir: &Path) -> Result<(), StorageError> {
-    let entries = fs::read_dir(data_dir).and_then(Iterator::collect::<io::Result<Vec<_>>>);
-    for entry in entries.map_err(StorageError::io("list", data_dir))? {
-        if entry.file_name().to_string_lossy().starts_with(STAGING) {
-            let path = entry.path();
-            tracing::info!(path = %path.display(), "removing what an unfinished run left");
-            let removed = match entry.file_type() {
-                Ok(kind) if kind.is_dir() => fs::remove_dir_all(&path),
-                _ => fs::remove_file(&path),
-            };
-            removed.map_err(StorageError::io("remove", &path))?;
+fn read(path: &Path) -> Result<Option<Commit>, StorageError> {
+    let Some(bytes) = disk::read(path)? else {
+        return Ok(None);
+    };
+    let broken = |cause: String| StorageError::io("read", path)(std::io::Error::other(cause));
+    let commit: Commit =
+        serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
+    let names = commit.changes.iter().map(|change| change.name.as_str());
+    for name in names.chain(commit.spool_to.as_deref()) {
+        let mut parts = Path::new(name).components();
+        if !matches!(
+            (parts.next(), parts.next()),
+            (Some(Component::Normal(_)), None)
+        ) {
+            return Err(broken(format!("`{name}` is no file of the data directory")));
         }
     }
-    Ok(())
+    Ok(Some(commit))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::StopReason;
-    use crate::storage::outputs::write_json;
+    use std::fs;
 
-    fn names(folder: &Path) -> Vec<String> {
-        let entries = fs::read_dir(folder).unwrap();
-        let mut names: Vec<_> = entries
-            .map(|e| e.unwrap().file_name().into_string().unwrap())
+    /// A data directory with an old snapshot, and a new one staged.
+    fn staged() -> (tempfile::TempDir, Folders) {
+        let place = tempfile::tempdir().unwrap();
+        let folders = Folders::new(place.path(), Flow::Main);
+        fs::create_dir_all(folders.staging()).unwrap();
+        fs::create_dir_all(folders.spool()).unwrap();
+        for name in ["a", "b", "gone"] {
+            fs::write(place.path().join(name), format!("old {name}")).unwrap();
+        }
+        for name in ["a", "b", "c"] {
+            fs::write(folders.staging().join(name), format!("new {name}")).unwrap();
+        }
+        (place, folders)
+    }
+
+    fn plan(folders: &Folders) -> Commit {
+        let gone = ["gone".to_owned()];
+        Commit::plan(
+            folders,
+            "1",
+            &["a", "b", "c"],
+            &gone,
+            Some("raw-1".to_owned()),
+        )
+        .unwrap()
+    }
+
+    /// The files of the data directory.
+    fn files(folders: &Folders) -> Vec<String> {
+        let entries = fs::read_dir(&folders.data_dir).unwrap().map(Result::unwrap);
+        let files = entries.filter(|entry| entry.path().is_file());
+        let mut texts: Vec<_> = files
+            .map(|entry| fs::read_to_string(entry.path()).unwrap())
             .collect();
-        names.sort();
-        names
+        texts.sort();
+        texts
     }
 
-    fn file(stage: &Stage, name: &str) -> StoredFile {
-        write_json(stage.folder(), name.to_owned(), &name).unwrap()
+    const OLD: [&str; 3] = ["old a", "old b", "old gone"];
+    const NEW: [&str; 3] = ["new a", "new b", "new c"];
+
+    #[test]
+    fn a_commit_changes_all_files() {
+        let (place, folders) = staged();
+        plan(&folders).carry_out(&folders).unwrap();
+        assert_eq!(files(&folders), NEW);
+        assert!(place.path().join("raw-1").is_dir());
+        assert!(is_pending(&folders));
     }
 
     #[test]
-    fn a_commit_leaves_the_files_and_nothing_else() {
-        let place = tempfile::tempdir().unwrap();
-        let data = place.path().join("deep/data");
-        let stop = Stop::new();
-        let stage = Stage::open(&data, "1", &stop).unwrap();
-        let (users, manifest) = (file(&stage, "users.json"), file(&stage, "manifest.json"));
-        fs::write(stage.folder().join("scratch"), "").unwrap();
-        stage.commit(vec![users], &manifest, &stop).unwrap();
-        assert_eq!(names(&data), ["manifest.json", "users.json"]);
+    fn a_commit_that_was_decided_on_is_finished_however_far_it_came() {
+        for moved in 0..=3 {
+            let (_place, folders) = staged();
+            let commit = plan(&folders);
+            commit.decide(&folders).unwrap();
+            for name in &["a", "b", "c"][..moved] {
+                let (from, to) = (folders.staging().join(name), folders.data_dir.join(name));
+                fs::rename(from, to).unwrap();
+            }
+            assert_eq!(recover(&folders).unwrap(), Some("1".to_owned()));
+            assert_eq!(files(&folders), NEW, "{moved}");
+            assert!(!folders.root.exists());
+            assert_eq!(recover(&folders).unwrap(), None);
+        }
     }
 
     #[test]
-    fn without_a_commit_the_directory_is_as_it_was() {
-        let place = tempfile::tempdir().unwrap();
-        let data = place.path().join("deep/data");
-        let stage = Stage::open(&data, "1", &Stop::new()).unwrap();
-        file(&stage, "users.json");
-        drop(stage);
-        assert!(names(place.path()).is_empty());
-
-        fs::create_dir(data.parent().unwrap()).unwrap();
-        fs::create_dir(&data).unwrap();
-        fs::write(data.join("users.json"), "old").unwrap();
-        drop(Stage::open(&data, "2", &Stop::new()).unwrap());
-        assert_eq!(names(&data), ["users.json"]);
+    fn a_commit_that_was_not_decided_on_is_forgotten() {
+        let (_place, folders) = staged();
+        plan(&folders);
+        assert_eq!(recover(&folders).unwrap(), None);
+        assert_eq!(files(&folders), OLD);
+        assert!(folders.spool().exists() && !folders.staging().exists());
     }
 
     #[test]
-    fn a_stop_before_the_commit_removes_the_staging_folder_and_forbids_the_commit() {
-        let place = tempfile::tempdir().unwrap();
-        let stop = Stop::new();
-        let stage = Stage::open(place.path(), "1", &stop).unwrap();
-        let manifest = file(&stage, "manifest.json");
-        stop.request(StopReason::Interrupt);
-        assert!(names(place.path()).is_empty());
-        assert!(stage.commit(Vec::new(), &manifest, &stop).is_err());
+    fn when_one_file_cannot_be_put_in_place_all_keep_their_places() {
+        let (_place, folders) = staged();
+        let commit = plan(&folders);
+        fs::remove_file(folders.staging().join("c")).unwrap();
+        let error = commit.carry_out(&folders).unwrap_err();
+        assert!(
+            error.to_string().starts_with("cannot put in place"),
+            "{error}"
+        );
+        assert_eq!(files(&folders), OLD);
+        assert!(!is_pending(&folders) && folders.spool().exists());
     }
 
     #[test]
-    fn what_is_written_after_the_end_is_removed_when_the_writer_is_done() {
-        let place = tempfile::tempdir().unwrap();
-        let stage = Stage::open(place.path(), "1", &Stop::new()).unwrap();
-        let writer = stage.staging();
-        drop(stage);
-        // It was about to write when the run ended.
-        fs::create_dir_all(writer.folder()).unwrap();
-        fs::write(writer.folder().join("late"), "").unwrap();
-        drop(writer);
-        assert!(names(place.path()).is_empty());
+    fn what_is_taken_back_is_taken_back_by_the_next_command_too() {
+        for undone in 0..=2 {
+            let (_place, folders) = staged();
+            let commit = plan(&folders);
+            commit.decide(&folders).unwrap();
+            commit.put_in_place(&folders, Missing::IsAnError).unwrap();
+            let staging = folders.staging();
+            fs::rename(staging.join(DECIDED), staging.join(UNDONE)).unwrap();
+            for name in &["a", "b"][..undone] {
+                fs::rename(kept(&folders, name), folders.data_dir.join(name)).unwrap();
+            }
+            assert_eq!(recover(&folders).unwrap(), None);
+            assert_eq!(files(&folders), OLD, "{undone}");
+            assert!(folders.spool().exists());
+        }
     }
 
     #[test]
-    fn two_runs_do_not_share_a_directory_and_leftovers_are_removed() {
-        let place = tempfile::tempdir().unwrap();
-        fs::create_dir(place.path().join(".staging-killed")).unwrap();
-        fs::write(place.path().join(".staging-file"), "").unwrap();
-        let stage = Stage::open(place.path(), "1", &Stop::new()).unwrap();
-        assert_eq!(names(place.path()), [".staging-1"]);
-        let second = Stage::open(place.path(), "2", &Stop::new());
-        assert!(matches!(second, Err(StorageError::Locked(_))));
-        drop(stage);
-        assert!(Stage::open(place.path(), "3", &Stop::new()).is_ok());
-    }
-
-    #[test]
-    fn when_one_file_cannot_be_replaced_all_keep_their_places() {
-        let place = tempfile::tempdir().unwrap();
-        let data = place.path();
-        let stop = Stop::new();
-        let stage = Stage::open(data, "1", &stop).unwrap();
-        let files = vec![file(&stage, "new.json"), file(&stage, "old.json")];
-        let manifest = file(&stage, "manifest.json");
-        fs::write(data.join("old.json"), "old").unwrap();
-        // The last file is not there to be moved.
-        fs::remove_file(stage.folder().join("manifest.json")).unwrap();
-        let error = stage.commit(files, &manifest, &stop).unwrap_err();
-        assert_eq!(error.exit_code(), 5);
-        assert_eq!(names(data), ["old.json"]);
-        assert_eq!(fs::read_to_string(data.join("old.json")).unwrap(), "old");
-    }
-
-    #[test]
-    fn a_file_in_the_place_of_the_directory_is_an_error() {
-        let place = tempfile::tempdir().unwrap();
-        let file = place.path().join("file");
-        fs::write(&file, "").unwrap();
-        for path in [file.clone(), file.join("data")] {
-            let error = Stage::open(&path, "1", &Stop::new()).err().unwrap();
-            assert!(error.to_string().starts_with("cannot create "), "{error}");
+    fn a_record_that_names_other_places_is_not_followed() {
+        let (_place, folders) = staged();
+        for name in ["../a", "/etc/passwd", "a/b", "", ".."] {
+            let commit = Commit {
+                run: "1".to_owned(),
+                changes: vec![Change {
+                    name: name.to_owned(),
+                    new: false,
+                    old: false,
+                }],
+                spool_to: None,
+            };
+            let json = serde_json::to_vec(&commit).unwrap();
+            fs::write(folders.staging().join(DECIDED), json).unwrap();
+            assert!(recover(&folders).is_err(), "{name}");
         }
     }
 }

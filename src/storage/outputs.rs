@@ -1,8 +1,6 @@
 //! The files of a snapshot: their names, their form, and what the manifest says of them.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -12,6 +10,7 @@ use crate::activity::{EmailDomain, Resource};
 use crate::api::Validators;
 use crate::error::StorageError;
 
+use super::disk::{self, DiskFile};
 use super::segment::{Layout, Segment};
 
 /// The two flows, which keep their files apart.
@@ -136,6 +135,28 @@ pub struct Manifest {
     pub files: Vec<StoredFile>,
 }
 
+impl Manifest {
+    /// The manifest of the last snapshot of a flow; nothing where there is none that can be read.
+    #[must_use]
+    pub fn last(data_dir: &Path, flow: Flow) -> Option<Self> {
+        read_json(&data_dir.join(flow.file_name("manifest")))
+    }
+}
+
+/// Reads a file of the data directory; nothing where there is none of that form.
+#[must_use]
+pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
+    let unreadable = |error: &dyn std::fmt::Display| {
+        tracing::debug!(path = %path.display(), %error, "cannot be read");
+    };
+    let bytes = disk::read(path)
+        .inspect_err(|error| unreadable(error))
+        .ok()??;
+    serde_json::from_slice(&bytes)
+        .inspect_err(|error| unreadable(error))
+        .ok()
+}
+
 /// What became of the records of a resource. Each that came is stored or rejected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
@@ -163,21 +184,35 @@ pub struct StoredFile {
 
 /// Writes bytes to a file and knows their number and checksum.
 struct Checked {
-    file: BufWriter<File>,
+    file: DiskFile,
+    buffer: Vec<u8>,
     hasher: blake3::Hasher,
     bytes: u64,
 }
 
-impl Write for Checked {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        self.bytes += written as u64;
-        Ok(written)
+/// How much is gathered before it is written.
+const GATHERED: usize = 64 * 1024;
+
+impl Checked {
+    fn put(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
+        self.hasher.update(bytes);
+        self.bytes += bytes.len() as u64;
+        if self.buffer.len() + bytes.len() > GATHERED {
+            self.flush()?;
+        }
+        if bytes.len() > GATHERED {
+            return self.file.write(bytes);
+        }
+        self.buffer.extend_from_slice(bytes);
+        Ok(())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+    fn flush(&mut self) -> Result<(), StorageError> {
+        if !self.buffer.is_empty() {
+            self.file.write(&self.buffer)?;
+            self.buffer.clear();
+        }
+        Ok(())
     }
 }
 
@@ -186,23 +221,17 @@ fn store(
     folder: &Path,
     name: String,
     records: Option<u64>,
-    write: impl FnOnce(&mut Checked) -> io::Result<()>,
+    write: impl FnOnce(&mut Checked) -> Result<(), StorageError>,
 ) -> Result<StoredFile, StorageError> {
-    let path = folder.join(&name);
-    let file = File::create(&path).map_err(StorageError::io("create", &path))?;
     let mut checked = Checked {
-        file: BufWriter::new(file),
+        file: DiskFile::create(&folder.join(&name))?,
+        buffer: Vec::new(),
         hasher: blake3::Hasher::new(),
         bytes: 0,
     };
-    write(&mut checked)
-        .and_then(|()| checked.flush())
-        .map_err(StorageError::io("write", &path))?;
-    checked
-        .file
-        .get_ref()
-        .sync_all()
-        .map_err(StorageError::io("sync", &path))?;
+    write(&mut checked)?;
+    checked.flush()?;
+    checked.file.sync()?;
     let blake3 = checked.hasher.finalize().to_hex().to_string();
     Ok(StoredFile {
         name,
@@ -212,71 +241,37 @@ fn store(
     })
 }
 
-/// Joins segments, in this order, into the file `name`.
+/// Joins segments, whose places are counted from `from`, into the file `name` in `folder`.
 ///
 /// An answer that was laid out like the file comes out byte for byte.
 ///
 /// # Errors
 /// When a segment cannot be read or the file cannot be written.
 pub fn write_records(
-    folder: &Path,
+    (from, folder): (&Path, &Path),
     name: String,
     layout: Layout,
     segments: &[Segment],
 ) -> Result<StoredFile, StorageError> {
     let records = segments.iter().map(|segment| segment.records).sum();
-    // Opened one by one: there may be thousands.
-    let parts = segments.iter().filter(|segment| segment.records > 0);
-    let mut failed = None;
-    let stored = store(folder, name, Some(records), |file| {
+    store(folder, name, Some(records), |file| {
         if records == 0 {
-            return file.write_all(layout.empty);
+            return file.put(layout.empty);
         }
         let mut piece = vec![0; 256 * 1024];
+        // Opened one by one: there may be thousands.
+        let parts = segments.iter().filter(|segment| segment.records > 0);
         for (index, segment) in parts.enumerate() {
-            file.write_all(if index == 0 {
+            file.put(if index == 0 {
                 layout.open
             } else {
                 layout.separator
             })?;
-            if let Err(error) = copy(folder, segment, &mut piece, file)? {
-                failed = Some(error);
-                return Ok(());
-            }
+            let copy = |bytes: &[u8]| file.put(bytes);
+            segment.place.for_each_piece(from, &mut piece, copy)?;
         }
-        file.write_all(layout.close)
-    })?;
-    failed.map_or(Ok(stored), Err)
-}
-
-/// Copies a segment. Reading and writing fail apart, for each has its own subject.
-fn copy(
-    folder: &Path,
-    segment: &Segment,
-    piece: &mut [u8],
-    to: &mut Checked,
-) -> io::Result<Result<(), StorageError>> {
-    let place = &segment.place;
-    let mut from = match place.open(folder) {
-        Ok(from) => from,
-        Err(error) => return Ok(Err(error)),
-    };
-    let mut left = place.length;
-    while left > 0 {
-        match from.read(piece) {
-            Ok(0) => {
-                let ended = io::ErrorKind::UnexpectedEof.into();
-                return Ok(Err(place.unreadable(folder, ended)));
-            }
-            Ok(length) => {
-                to.write_all(&piece[..length])?;
-                left -= length as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Ok(Err(place.unreadable(folder, error))),
-        }
-    }
-    Ok(Ok(()))
+        file.put(layout.close)
+    })
 }
 
 /// Writes a value as indented JSON into the file `name`.
@@ -288,10 +283,11 @@ pub fn write_json(
     name: String,
     value: &impl Serialize,
 ) -> Result<StoredFile, StorageError> {
-    store(folder, name, None, |file| {
-        serde_json::to_writer_pretty(&mut *file, value)?;
-        file.write_all(b"\n")
-    })
+    let path = folder.join(&name);
+    let mut json = serde_json::to_vec_pretty(value)
+        .map_err(|error| StorageError::io("write", &path)(error.into()))?;
+    json.push(b'\n');
+    store(folder, name, None, |file| file.put(&json))
 }
 
 #[cfg(test)]
@@ -312,7 +308,8 @@ mod tests {
             })
             .collect();
         let name = "users.json".to_owned();
-        let stored = write_records(folder.path(), name, Layout::ARRAY, &segments).unwrap();
+        let both = (folder.path(), folder.path());
+        let stored = write_records(both, name, Layout::ARRAY, &segments).unwrap();
         let text = std::fs::read_to_string(folder.path().join("users.json")).unwrap();
         (stored, text)
     }
@@ -347,7 +344,8 @@ mod tests {
         let segment = writer.write(folder.path(), "segments".to_owned()).unwrap();
         std::fs::remove_file(folder.path().join("segments")).unwrap();
         let name = "users.json".to_owned();
-        let error = write_records(folder.path(), name, Layout::ARRAY, &[segment]).unwrap_err();
+        let both = (folder.path(), folder.path());
+        let error = write_records(both, name, Layout::ARRAY, &[segment]).unwrap_err();
         assert!(error.to_string().contains("cannot open"), "{error}");
     }
 }

@@ -1,12 +1,13 @@
 //! Parts of output files: where they are, and how they are written.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::SeekFrom;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::StorageError;
+
+use super::disk::DiskFile;
 
 /// How records stand in an output file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,16 +52,36 @@ pub struct Place {
 }
 
 impl Place {
-    /// Opens the file at the place, to read no further than its end.
+    /// Opens the file at the place.
+    pub(super) fn open(&self, folder: &Path) -> Result<DiskFile, StorageError> {
+        let mut file = DiskFile::open(&folder.join(&self.file))?;
+        file.seek(SeekFrom::Start(self.offset))?;
+        Ok(file)
+    }
+
+    /// Hands over the bytes, a piece at a time.
     ///
     /// # Errors
-    /// When the file cannot be opened.
-    pub fn open(&self, folder: &Path) -> Result<impl Read + use<>, StorageError> {
-        let path = folder.join(&self.file);
-        let mut file = File::open(&path).map_err(StorageError::io("open", &path))?;
-        file.seek(SeekFrom::Start(self.offset))
-            .map_err(StorageError::io("read", &path))?;
-        Ok(file.take(self.length))
+    /// When the file cannot be read or ends before the place does, or `take` fails.
+    pub(super) fn for_each_piece(
+        &self,
+        folder: &Path,
+        piece: &mut [u8],
+        mut take: impl FnMut(&[u8]) -> Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        let mut file = self.open(folder)?;
+        let mut left = self.length;
+        while left > 0 {
+            let most = usize::try_from(left).map_or(piece.len(), |left| left.min(piece.len()));
+            let length = file.read(&mut piece[..most])?;
+            if length == 0 {
+                let ended = std::io::ErrorKind::UnexpectedEof.into();
+                return Err(StorageError::io("read", &folder.join(&self.file))(ended));
+            }
+            take(&piece[..length])?;
+            left -= length as u64;
+        }
+        Ok(())
     }
 
     /// Reads the bytes.
@@ -68,19 +89,19 @@ impl Place {
     /// # Errors
     /// When the file cannot be read or ends before the place does.
     pub fn read(&self, folder: &Path) -> Result<Vec<u8>, StorageError> {
-        let mut bytes = Vec::new();
-        let mut reader = self.open(folder)?;
-        let read = reader
-            .read_to_end(&mut bytes)
-            .map_err(|cause| self.unreadable(folder, cause))?;
-        if read as u64 != self.length {
-            return Err(self.unreadable(folder, io::ErrorKind::UnexpectedEof.into()));
+        let mut bytes = vec![0; usize::try_from(self.length).unwrap_or(usize::MAX)];
+        let mut file = self.open(folder)?;
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match file.read(&mut bytes[filled..])? {
+                0 => {
+                    let ended = std::io::ErrorKind::UnexpectedEof.into();
+                    return Err(StorageError::io("read", &folder.join(&self.file))(ended));
+                }
+                length => filled += length,
+            }
         }
         Ok(bytes)
-    }
-
-    pub(super) fn unreadable(&self, folder: &Path, cause: io::Error) -> StorageError {
-        StorageError::io("read", &folder.join(&self.file))(cause)
     }
 }
 
@@ -138,17 +159,9 @@ impl SegmentWriter {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(self, folder: &Path, name: String) -> Result<Segment, StorageError> {
-        let path = &folder.join(&name);
-        let mut file = File::options()
-            .append(true)
-            .create(true)
-            .open(path)
-            .map_err(StorageError::io("create", path))?;
-        let offset = file
-            .seek(SeekFrom::End(0))
-            .map_err(StorageError::io("write", path))?;
-        file.write_all(&self.bytes)
-            .map_err(StorageError::io("write", path))?;
+        let mut file = DiskFile::append(&folder.join(&name))?;
+        let offset = file.seek(SeekFrom::End(0))?;
+        file.write(&self.bytes)?;
         let place = Place {
             file: name,
             offset,

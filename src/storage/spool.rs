@@ -1,8 +1,7 @@
 //! Pages on disk as they arrived, cut into slices at record boundaries.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,12 +9,16 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::activity::Resource;
-use crate::api::{Digest, Page, Position, Received, Sink, Sinks, digest};
+use crate::api::{
+    Digest, Event, Observer, Page, Position, Recalled, Received, Said, Sink, Sinks, Whole,
+};
 use crate::cutter::Cutter;
 use crate::error::{DataProcessingError, Error, StorageError};
 
-use super::commit::Staging;
+use super::disk::DiskFile;
+use super::journal::{Entry, Journal};
 use super::segment::Place;
+use super::stage::Staging;
 
 /// How many bytes of records make a slice: enough to be worth a task, little enough to hold.
 const SLICE: u64 = 1024 * 1024;
@@ -72,6 +75,7 @@ impl fmt::Display for Slice {
 /// Takes pages in, and sends their slices on once the page is whole.
 pub struct Spool {
     staging: Arc<Staging>,
+    journal: Arc<Journal>,
     forward: Forward,
     /// Pages that are as they were in the last snapshot.
     kept: Mutex<Vec<Page>>,
@@ -81,20 +85,22 @@ pub struct Spool {
 type Forward = Arc<dyn Fn(Slice) -> Result<(), Error> + Send + Sync>;
 
 impl Spool {
-    /// Keeps pages in the staging folder and hands slices to `forward`,
+    /// Keeps pages in the spool that `journal` is of and hands slices to `forward`,
     /// which may block, and fails when nobody takes them any more.
     pub fn new(
         staging: Arc<Staging>,
+        journal: Arc<Journal>,
         forward: impl Fn(Slice) -> Result<(), Error> + Send + Sync + 'static,
     ) -> Self {
         Self {
             staging,
+            journal,
             forward: Arc::new(forward),
             kept: Mutex::default(),
         }
     }
 
-    /// Where pages are kept.
+    /// The folder that places are counted from.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.staging.folder()
@@ -111,24 +117,117 @@ impl Spool {
     ///
     /// # Errors
     /// When the file cannot be read, or the page cannot be kept.
-    pub fn take_stored(&self, page: Page, file: &mut impl Read, path: &Path) -> Result<(), Error> {
+    pub fn take_stored(&self, page: Page, path: &Path, said: &Said) -> Result<(), Error> {
         // Whatever was wrapped around the records was not stored.
         let page = Page {
             records_at: Arc::default(),
             ..page
         };
         let mut sink = self.open(page)?;
-        let mut piece = vec![0; 256 * 1024];
-        loop {
-            match file.read(&mut piece) {
-                Ok(0) => break,
-                Ok(length) => sink.write(&piece[..length])?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(StorageError::io("read", path)(error).into()),
-            }
-        }
-        sink.finish().map(drop)
+        let mut file = DiskFile::open(path)?;
+        for_each_piece(&mut file, |piece| sink.write(piece))?;
+        sink.finish()?.1.keep(said)
     }
+
+    /// Passes on all pages that the journal has, in whichever order: their positions tell theirs.
+    ///
+    /// # Errors
+    /// When one of them is not whole.
+    pub fn replay(&self, observer: &dyn Observer) -> Result<(), Error> {
+        for entry in self.journal.entries() {
+            let page = entry.page();
+            let resource = entry.resource;
+            let Some(recalled) = self.read_again(&page, entry)? else {
+                let (path, _) = self.names(self.journal.folder(), &page);
+                return Err(StorageError::Damaged(path).into());
+            };
+            let records = recalled.received.records;
+            observer.on(Event::Fetched { resource, records });
+            recalled.whole.pass_on()?;
+        }
+        Ok(())
+    }
+
+    /// What the file of a page is called, and how slices name it.
+    fn names(&self, folder: &Path, page: &Page) -> (PathBuf, String) {
+        let name = format!("{}.page", page_name(page.subject.resource, &page.position));
+        let path = folder.join(&name);
+        // Workers find what is in the run's own folder from there.
+        let place = path.strip_prefix(self.staging.folder()).unwrap_or(&path);
+        let place = place.to_string_lossy().into_owned();
+        (path, place)
+    }
+
+    fn whole(&self, slices: Vec<Slice>, entry: Option<Entry>) -> WholePage {
+        WholePage {
+            slices,
+            entry,
+            staging: Arc::clone(&self.staging),
+            journal: Arc::clone(&self.journal),
+            forward: Arc::clone(&self.forward),
+        }
+    }
+
+    /// Reads a page again; nothing if it is not as its entry says.
+    fn read_again(&self, page: &Page, entry: &Entry) -> Result<Option<Recalled<WholePage>>, Error> {
+        let (path, place) = self.names(self.journal.folder(), page);
+        let page = Page {
+            // Pages are stored without what was wrapped around their records.
+            records_at: Arc::default(),
+            ..page.clone()
+        };
+        let mut file = match DiskFile::open(&path) {
+            Err(StorageError::Io { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {
+                return Ok(None);
+            }
+            opened => opened?,
+        };
+        let (mut hasher, mut bytes) = (blake3::Hasher::new(), 0);
+        let mut slicer = Slicer::new(page, place);
+        let mut broken = false;
+        for_each_piece(&mut file, |piece| {
+            hasher.update(piece);
+            bytes += piece.len() as u64;
+            broken = broken || slicer.push(piece).is_err();
+            Ok(())
+        })?;
+        let hash = hasher.finalize();
+        if broken || bytes != entry.bytes || hash.to_hex().as_str() != entry.blake3 {
+            return Ok(None);
+        }
+        let (cut, mut received) = match slicer.finish() {
+            Ok(done) if done.1.records == entry.records => done,
+            _ => return Ok(None),
+        };
+        received.digest = received.digest.and(Some(half(&hash)));
+        received.bytes = bytes;
+        Ok(Some(Recalled {
+            received,
+            said: entry.said.clone(),
+            whole: self.whole(cut, None),
+        }))
+    }
+}
+
+/// Reads a file to its end.
+fn for_each_piece(
+    file: &mut DiskFile,
+    mut take: impl FnMut(&[u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut piece = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(()),
+            length => take(&piece[..length])?,
+        }
+    }
+}
+
+/// Half of a checksum is enough to tell pages from each other.
+fn half(hash: &blake3::Hash) -> Digest {
+    let mut half = [0; 16];
+    half.copy_from_slice(&hash.as_bytes()[..16]);
+    Digest::from_le_bytes(half)
 }
 
 impl Sinks for Spool {
@@ -140,42 +239,73 @@ impl Sinks for Spool {
     }
 
     fn open(&self, page: Page) -> Result<SpoolSink, Error> {
-        let name = format!("{}.page", page_name(page.subject.resource, &page.position));
-        let path = self.staging.folder().join(&name);
+        let (path, place) = self.names(&self.staging.spool(), &page);
         // A page that is received once more starts over.
-        let file = File::create(&path).map_err(StorageError::io("create", &path))?;
+        let file = DiskFile::create(&path)?;
         Ok(SpoolSink {
-            staging: Arc::clone(&self.staging),
-            cutter: Cutter::of_array_at(&page.records_at),
-            page,
-            name,
-            path,
+            slicer: Slicer::new(page, place),
             file,
-            written: 0,
-            records: 0,
-            open: None,
-            whole: Vec::new(),
-            forward: Arc::clone(&self.forward),
+            hasher: blake3::Hasher::new(),
+            stored: 0,
+            received: 0,
+            closed: false,
+            empty: self.whole(Vec::new(), None),
         })
+    }
+
+    fn recall(&self, page: &Page) -> Result<Option<Recalled<WholePage>>, Error> {
+        let Some(entry) = self.journal.entry(page) else {
+            return Ok(None);
+        };
+        let (known, url) = (&entry.url, &page.subject.url);
+        // The run is one of the same definition; an embedded API is elsewhere each time.
+        if (known.path(), known.query()) == (url.path(), url.query()) {
+            self.read_again(page, entry)
+        } else {
+            Ok(None)
+        }
     }
 }
 
-/// One page on its way to disk.
-pub struct SpoolSink {
-    staging: Arc<Staging>,
+/// Cuts the records of one page into slices.
+struct Slicer {
     page: Page,
-    name: String,
-    path: PathBuf,
-    file: File,
+    /// The page's file, as slices name it.
+    file: String,
     cutter: Cutter,
-    written: u64,
     records: u64,
     open: Option<Slice>,
     whole: Vec<Slice>,
-    forward: Forward,
 }
 
-impl SpoolSink {
+impl Slicer {
+    fn new(page: Page, file: String) -> Self {
+        Self {
+            cutter: Cutter::of_array_at(&page.records_at),
+            page,
+            file,
+            records: 0,
+            open: None,
+            whole: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let mut rest = bytes;
+        loop {
+            match self.cutter.advance(rest) {
+                Ok((_, None)) => return Ok(()),
+                Ok((consumed, Some(place))) => {
+                    // Of what is wrapped around the records, only the bracket is stored.
+                    let shift = self.cutter.array_start().map_or(0, |start| start - 1);
+                    self.add_record(place.start - shift, place.end - shift);
+                    rest = &rest[consumed..];
+                }
+                Err(cause) => return Err(self.not_records(cause)),
+            }
+        }
+    }
+
     fn add_record(&mut self, start: u64, end: u64) {
         let (first, number) = (self.records, self.whole.len() as u64);
         let slice = self.open.get_or_insert_with(|| Slice {
@@ -186,7 +316,7 @@ impl SpoolSink {
             has_children: self.page.has_children,
             url: self.page.subject.url.clone(),
             place: Place {
-                file: self.name.clone(),
+                file: self.file.clone(),
                 offset: start,
                 length: 0,
             },
@@ -206,175 +336,125 @@ impl SpoolSink {
         }
         .into()
     }
+
+    /// The slices, and what is known of the page by them.
+    fn finish(mut self) -> Result<(Vec<Slice>, Received), Error> {
+        let body = self.cutter.finish();
+        let body = body.map_err(|cause| self.not_records(cause))?;
+        self.whole.extend(self.open.take());
+        let received = Received {
+            bytes: 0,
+            records: self.records,
+            digest: self.page.one_of_many.then_some(0),
+            body,
+        };
+        Ok((self.whole, received))
+    }
 }
 
-impl Sink for SpoolSink {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let mut rest = bytes;
-        loop {
-            let (consumed, found) = match self.cutter.advance(rest) {
-                Ok(found) => found,
-                Err(cause) => return Err(self.not_records(cause)),
-            };
-            let Some(place) = found else { break };
-            self.add_record(place.start, place.end);
-            rest = &rest[consumed..];
-        }
-        // What is wrapped around the records is not kept: servers repeat the
-        // credentials of a query in their links. Spaces keep the places right.
-        let array = self.cutter.array_part(bytes.len());
-        let blank = |length: usize| vec![b' '; length];
-        let (before, behind) = (blank(array.start), blank(bytes.len() - array.end));
-        for part in [&before[..], &bytes[array], &behind[..]] {
-            self.file
-                .write_all(part)
-                .map_err(StorageError::io("write", &self.path))?;
-        }
-        self.written += bytes.len() as u64;
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<Received, Error> {
-        let body = self
-            .cutter
-            .finish()
-            .map_err(|cause| self.not_records(cause))?;
-        self.whole.extend(self.open.take());
-        let digest = if self.page.one_of_many {
-            Some(self.digest()?)
-        } else {
-            None
-        };
-        for slice in self.whole {
-            (self.forward)(slice)?;
-        }
-        Ok(Received {
-            bytes: self.written,
-            records: self.records,
-            digest,
-            body,
-        })
-    }
+/// One page on its way to disk.
+pub struct SpoolSink {
+    slicer: Slicer,
+    file: DiskFile,
+    hasher: blake3::Hasher,
+    /// How many bytes are in the file.
+    stored: u64,
+    /// How many bytes came.
+    received: u64,
+    /// Whether the end of an array that something is wrapped around was stored.
+    closed: bool,
+    /// The page that it becomes when it is whole.
+    empty: WholePage,
 }
 
 impl SpoolSink {
-    /// Of the records alone: what is wrapped around them may count pages.
-    fn digest(&self) -> Result<Digest, StorageError> {
-        let mut records = Vec::new();
-        for slice in &self.whole {
-            records.extend(slice.place.read(self.staging.folder())?);
+    fn store(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
+        self.hasher.update(bytes);
+        self.stored += bytes.len() as u64;
+        self.file.write(bytes)
+    }
+}
+
+impl Sink for SpoolSink {
+    type Whole = WholePage;
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.slicer.push(bytes)?;
+        self.received += bytes.len() as u64;
+        // What is wrapped around the records is not kept: servers repeat the
+        // credentials of a query in their links.
+        let cutter = &self.slicer.cutter;
+        let array = cutter.array_part(bytes.len());
+        let wrapped = cutter.array_start().is_some();
+        let ends = wrapped && !self.closed && cutter.is_behind_array();
+        if wrapped && self.stored == 0 {
+            self.store(b"[")?;
         }
-        Ok(digest(&records))
+        self.store(&bytes[array])?;
+        if ends {
+            self.store(b"]")?;
+            self.closed = true;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(Received, WholePage), Error> {
+        let subject = self.slicer.page.subject.clone();
+        let position = self.slicer.page.position.clone();
+        let (slices, mut received) = self.slicer.finish()?;
+        let hash = self.hasher.finalize();
+        received.bytes = self.received;
+        received.digest = received.digest.and(Some(half(&hash)));
+        let entry = Entry {
+            resource: subject.resource,
+            position,
+            url: subject.url,
+            bytes: self.stored,
+            records: received.records,
+            blake3: hash.to_hex().to_string(),
+            said: Said::default(),
+        };
+        let page = WholePage {
+            slices,
+            entry: Some(entry),
+            ..self.empty
+        };
+        Ok((received, page))
+    }
+}
+
+/// A page that is in the spool, whole.
+pub struct WholePage {
+    slices: Vec<Slice>,
+    /// What the journal is to say of it, unless it does already.
+    entry: Option<Entry>,
+    staging: Arc<Staging>,
+    journal: Arc<Journal>,
+    forward: Forward,
+}
+
+impl WholePage {
+    /// Has its records processed; a run that goes on with this one does not know of it.
+    ///
+    /// # Errors
+    /// When nobody takes slices any more.
+    pub fn pass_on(self) -> Result<(), Error> {
+        self.slices
+            .into_iter()
+            .try_for_each(|slice| (self.forward)(slice))
+    }
+}
+
+impl Whole for WholePage {
+    fn keep(mut self, said: &Said) -> Result<(), Error> {
+        if let Some(entry) = self.entry.take() {
+            let said = said.clone();
+            self.journal.add(&Entry { said, ..entry })?;
+            self.staging.page_came();
+        }
+        self.pass_on()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::api::Subject;
-    use crate::concurrency::Stop;
-    use crate::storage::Stage;
-
-    /// What a page came to, its slices, and the folders they are in.
-    type Spooled = (
-        Result<Received, Error>,
-        Vec<Slice>,
-        (Stage, tempfile::TempDir),
-    );
-
-    /// Receives page 3 of the posts, whose records are at `path`.
-    fn receive_at(path: &str, pieces: &[&[u8]]) -> Spooled {
-        let folder = tempfile::tempdir().unwrap();
-        let (sender, slices) = std::sync::mpsc::channel();
-        let stage = Stage::open(folder.path(), "1", &Stop::new()).unwrap();
-        let spool = Spool::new(stage.staging(), move |slice| {
-            sender.send(slice).unwrap();
-            Ok(())
-        });
-        let url = Url::parse("http://api.test/posts").unwrap();
-        let subject = Subject {
-            resource: Resource::Posts,
-            url,
-        };
-        let page = Page {
-            subject,
-            position: Position::default().then(3),
-            records_at: Arc::new(path.parse().unwrap()),
-            one_of_many: !path.is_empty(),
-            has_children: false,
-        };
-        let mut sink = spool.open(page).unwrap();
-        let written = pieces.iter().try_for_each(|piece| sink.write(piece));
-        let received = written.and_then(|()| sink.finish());
-        (received, slices.try_iter().collect(), (stage, folder))
-    }
-
-    fn receive(pieces: &[&[u8]]) -> Spooled {
-        receive_at("", pieces)
-    }
-
-    #[test]
-    fn a_long_page_is_cut_at_records_and_nothing_is_lost() {
-        let record = format!("{{\"text\":\"{}\"}}", "x".repeat(300_000));
-        let page = format!("[\n  {}\n]", [record.as_str(); 10].join(",\n  "));
-        let (received, slices, (stage, _folder)) =
-            receive(&page.as_bytes().chunks(65_536).collect::<Vec<_>>());
-        let received = received.unwrap();
-        assert_eq!((received.bytes, received.records), (page.len() as u64, 10));
-        let counts: Vec<_> = slices
-            .iter()
-            .map(|s| (s.position.to_string(), s.first, s.records))
-            .collect();
-        assert_eq!(
-            counts,
-            [
-                ("3-0".to_owned(), 0, 4),
-                ("3-1".to_owned(), 4, 4),
-                ("3-2".to_owned(), 8, 2)
-            ]
-        );
-        for slice in &slices {
-            let bytes = slice.place.read(stage.folder()).unwrap();
-            let expected =
-                vec![record.as_str(); usize::try_from(slice.records).unwrap()].join(",\n  ");
-            assert!(bytes == expected.as_bytes());
-        }
-    }
-
-    #[test]
-    fn what_is_wrapped_around_the_records_is_not_kept() {
-        let text = br#"{"data": [ {"id":1}, {"id":2} ], "next": "/posts?key=secret"}"#;
-        for size in [1, 7, 100] {
-            let pieces: Vec<_> = text.chunks(size).collect();
-            let (received, slices, (stage, _folder)) = receive_at("data", &pieces);
-            let received = received.unwrap();
-            assert_eq!(received.body["next"], "/posts?key=secret");
-            let slice = &slices[0];
-            let bytes = slice.place.read(stage.folder()).unwrap();
-            assert_eq!(bytes, br#"{"id":1}, {"id":2}"#);
-            let file = std::fs::read_to_string(stage.folder().join(&slice.place.file)).unwrap();
-            assert!(
-                !file.contains("secret") && file.len() == text.len(),
-                "{file}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_page_that_is_not_whole_leaves_no_slices() {
-        let (received, slices, _stage) = receive(&[b"[{\"id\":1},{"]);
-        let message = received.unwrap_err().to_string();
-        assert_eq!(
-            message,
-            "cannot read posts from http://api.test/posts: the JSON array is not closed: it ends after 11 bytes"
-        );
-        assert!(slices.is_empty());
-    }
-
-    #[test]
-    fn an_empty_array_is_a_page_without_slices() {
-        let (received, slices, _stage) = receive(&[b"[", b"]"]);
-        assert_eq!(received.unwrap().records, 0);
-        assert!(slices.is_empty());
-    }
-}
+mod tests;

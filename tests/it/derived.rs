@@ -140,5 +140,5 @@ fn an_author_that_is_no_user_is_named_as_such() {
         "{}",
         outcome.stderr
     );
-    assert!(!place.data_dir().exists());
+    assert!(place.data().is_empty());
 }

@@ -32,7 +32,10 @@ fn interrupt(run: Running, place: &Workplace, (name, code, says): (&str, i32, &s
     run.signal(name);
     let outcome = run.wait_within(SOON);
     outcome.assert_code(code);
-    assert_eq!(outcome.stderr, says);
+    let rest = outcome.stderr.strip_prefix(says).unwrap_or(&outcome.stderr);
+    let kept = rest.starts_with("  try: ") && rest.ends_with(" --resume goes on with it\n")
+        || rest.ends_with(" --resume goes on with them\n");
+    assert!(rest.is_empty() || kept, "{}", outcome.stderr);
     assert_eq!(outcome.stdout, "");
     assert_eq!(workers_below(place.path()), NOBODY);
     place.assert_unchanged(&Workplace::with_old_snapshot().data());

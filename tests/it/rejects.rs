@@ -1,6 +1,6 @@
 //! Records that do not map: kept with their reason, and nothing lost.
 
-use super::support::program::Workplace;
+use super::support::program::{SNAPSHOT, Workplace};
 use super::support::records::{post, stored, users};
 use super::support::server::{Reply, Route, Server};
 
@@ -139,4 +139,16 @@ fn a_resource_with_rejects_is_fetched_again_even_if_it_did_not_change() {
     let place = Workplace::new();
     place.run(&[server.url()]).assert_code(4);
     assert!(place.json("manifest.json").get("validators").is_none());
+}
+#[test]
+fn rejects_of_the_last_run_do_not_stay() {
+    let (bad, place) = (server(), Workplace::new());
+    place.run(&[bad.url()]).assert_code(4);
+    assert!(place.data().contains_key("rejected.ndjson"));
+    let good = Server::start([
+        Route::get("/users").reply(Reply::json("[]")),
+        Route::get("/posts").reply(Reply::json("[]")),
+    ]);
+    place.run_well(&[good.url()]);
+    assert_eq!(place.data().keys().collect::<Vec<_>>(), SNAPSHOT);
 }

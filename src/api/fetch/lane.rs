@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use http::HeaderMap;
-use http::header::{ETAG, LAST_MODIFIED};
 use url::Url;
 
 use crate::activity::{Id, JsonPath, Resource};
-use crate::api::paging::{Facts, Outlook, Paging, PagingError, Reach};
+use crate::api::paging::{Facts, Outlook, Paging, PagingError, Reach, Said};
 use crate::api::sink::{Page, Position, Received};
 use crate::api::{Subject, Validators};
 use crate::source::{Auth, Endpoint, Source};
@@ -168,11 +167,11 @@ impl Lane {
         page: &Page,
         headers: &HeaderMap,
         received: &Received,
-    ) -> Result<(), PagingError> {
+    ) -> Result<Said, PagingError> {
         let Some((_, paging)) = self.pagings.get_mut(&key) else {
-            return Ok(());
+            return Ok(Said::default());
         };
-        paging.received(Facts {
+        let said = paging.received(Facts {
             number: page.number(),
             url: &page.subject.url,
             headers,
@@ -180,10 +179,30 @@ impl Lane {
             digest: received.digest,
             body: &received.body,
         })?;
-        self.records += received.records;
-        self.remember(&page.subject.url, headers);
-        self.close_if_done(key);
+        self.taken(key, received.records, &said);
+        Ok(said)
+    }
+
+    /// A page is there from the spool of a run that was cut off.
+    pub(super) fn recalled(
+        &mut self,
+        key: u64,
+        page: &Page,
+        received: &Received,
+        said: &Said,
+    ) -> Result<(), PagingError> {
+        let Some((_, paging)) = self.pagings.get_mut(&key) else {
+            return Ok(());
+        };
+        paging.take(page.number(), received.records, received.digest, said)?;
+        self.taken(key, received.records, said);
         Ok(())
+    }
+
+    fn taken(&mut self, key: u64, records: u64, said: &Said) {
+        self.records += records;
+        self.remember(said);
+        self.close_if_done(key);
     }
 
     /// Forgets a parent whose pages are all there: there may be millions.
@@ -273,16 +292,9 @@ impl Lane {
     }
 
     /// Remembers what the next run can ask with.
-    fn remember(&mut self, url: &Url, headers: &HeaderMap) {
-        let text = |name| Some(headers.get(name)?.to_str().ok()?.to_owned());
-        let (etag, last_modified) = (text(ETAG), text(LAST_MODIFIED));
+    fn remember(&mut self, said: &Said) {
         self.asks_for_changes = false;
-        self.validators =
-            (self.is_single() && (etag.is_some() || last_modified.is_some())).then(|| Validators {
-                url: url.clone(),
-                etag,
-                last_modified,
-            });
+        self.validators = said.validators.clone().filter(|_| self.is_single());
     }
 }
 

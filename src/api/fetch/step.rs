@@ -13,10 +13,21 @@ pub struct Ticket(pub(super) u64);
 pub enum Step {
     /// Send this and report what comes.
     Send(Box<Ask>),
+    /// Take this out of the spool, where an earlier run left it.
+    Recall(Box<Recall>),
     /// Nothing to send before this time, or before the next report where there is no time.
     Wait(Option<Instant>),
     /// All is fetched.
     Done,
+}
+
+/// A page that the spool has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recall {
+    /// To report with.
+    pub ticket: Ticket,
+    /// Which one.
+    pub page: Page,
 }
 
 /// A request to be sent, and what it is for.

@@ -291,6 +291,7 @@ proptest! {
                     continue;
                 }
                 Step::Wait(None) => return Err(TestCaseError::fail("waits for a report with nothing under way")),
+                Step::Recall(_) => return Err(TestCaseError::fail("there is no spool")),
                 Step::Done => break Ok(()),
             };
             sent += 1;

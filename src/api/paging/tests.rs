@@ -2,8 +2,11 @@
 
 use super::*;
 use crate::activity::FieldMap;
+use crate::activity::JsonPath;
+use http::HeaderMap;
 use http::{HeaderName, HeaderValue};
 use proptest::prelude::*;
+use serde_json::Value;
 use serde_json::json;
 
 fn endpoint(pagination: Pagination) -> Endpoint {
@@ -545,7 +548,7 @@ proptest! {
         while !waiting.is_empty() && outcome.is_ok() {
             let (number, url) = waiting.swap_remove(order.index(waiting.len()));
             let facts = Facts { number, url: &url, headers: &HeaderMap::new(), records: sizes[index(number)], digest: Some(number.into()), body: &body };
-            outcome = paging.received(facts);
+            outcome = paging.received(facts).map(drop);
             waiting.extend(std::iter::from_fn(|| paging.take_next()));
         }
         prop_assert_eq!(outcome.is_err(), short);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use url::Url;
 
 use crate::activity::Resource;
-use crate::api::{Page, Received, Sink, Sinks};
+use crate::api::{Page, Recalled, Received, Sink, Sinks};
 use crate::cutter::{CutError, Cutter};
 use crate::error::{DataProcessingError, Error};
 
@@ -84,6 +84,11 @@ impl Sinks for FirstRecords {
         })
     }
 
+    /// There is no spool.
+    fn recall(&self, _: &Page) -> Result<Option<Recalled<()>>, Error> {
+        Ok(None)
+    }
+
     /// Nothing is asked for in a way that could be answered with this.
     fn keep(&self, _: &Page) {}
 }
@@ -125,6 +130,8 @@ impl FirstRecordsSink {
 }
 
 impl Sink for FirstRecordsSink {
+    type Whole = ();
+
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let mut rest = bytes;
         loop {
@@ -148,7 +155,7 @@ impl Sink for FirstRecordsSink {
         Ok(())
     }
 
-    fn finish(self) -> Result<Received, Error> {
+    fn finish(self) -> Result<(Received, ()), Error> {
         let body = match self.cutter.finish() {
             Ok(body) => body,
             Err(cause) => return Err(self.not_records(cause)),
@@ -161,13 +168,14 @@ impl Sink for FirstRecordsSink {
         };
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         found.insert(subject.resource, beginning);
-        Ok(Received {
+        let received = Received {
             bytes: self.seen,
             records: self.records,
             // There is no other page to tell it from.
             digest: None,
             body,
-        })
+        };
+        Ok((received, ()))
     }
 }
 
@@ -197,7 +205,7 @@ mod tests {
         for piece in text.as_bytes().chunks(piece) {
             sink.write(piece).unwrap();
         }
-        let received = sink.finish().unwrap();
+        let (received, ()) = sink.finish().unwrap();
         (received, found.take().remove(&Resource::Posts).unwrap())
     }
 

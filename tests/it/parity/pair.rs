@@ -10,9 +10,10 @@ use activity_tracker::api::{Policy, Transport};
 use activity_tracker::concurrency::Stop;
 use activity_tracker::error::Error;
 use activity_tracker::flow::{self, SharedObserver};
-use activity_tracker::settings::Settings;
+use activity_tracker::settings::{Settings, Start};
 use activity_tracker::source::Source;
 
+use crate::support::program::contents;
 use crate::support::server::{Gate, Reply, Request, Route, Server};
 
 /// Laid out as the output files are, so that they come out as they went in.
@@ -159,6 +160,9 @@ pub(super) fn run(flow: Flow, url: &str, data_dir: &Path, row: &Row) -> Result<(
             timeout: row.timeout,
             proxy: false,
         },
+        start: Start::default(),
+        keep_raw: false,
+        wait: false,
         strict: false,
         fresh: true,
     };
@@ -180,7 +184,9 @@ pub(super) fn observe(flow: Flow, row: &Row) -> Outcome {
     let ended = match ended {
         Ok(()) => Ok(Files::read(flow, &data_dir)),
         Err(error) => {
-            assert!(!data_dir.exists(), "{}: {flow:?} left something", row.name);
+            let left = data_dir.exists().then(|| contents(&data_dir));
+            let left = left.unwrap_or_default();
+            assert!(left.is_empty(), "{}: {flow:?} left {left:?}", row.name);
             Err(Failure {
                 exit_code: error.exit_code(),
                 message: error.to_string().replace(server.url(), "{url}"),

@@ -136,18 +136,44 @@ pub(crate) fn fill_with_old_snapshot(data_dir: &Path) {
 }
 
 /// What is in a folder: files with their bytes, folders with a slash behind their names.
+/// The pages of a run that did not finish do not count: they may be there or not.
 pub(crate) fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(folder).expect("list a folder");
-    let named = entries.map(|entry| {
+    let named = entries.filter_map(|entry| {
         let path = entry.expect("an entry").path();
         let name = path.file_name().expect("a name").to_string_lossy();
-        if path.is_dir() {
-            (format!("{name}/"), Vec::new())
+        if name.starts_with(".run-") {
+            assert_only_pages(&path);
+            None
+        } else if path.is_dir() {
+            Some((format!("{name}/"), Vec::new()))
         } else {
-            (name.into_owned(), fs::read(&path).expect("read a file"))
+            Some((name.into_owned(), fs::read(&path).expect("read a file")))
         }
     });
     named.collect()
+}
+
+/// # Panics
+/// When a run left anything but its pages and their journal.
+fn assert_only_pages(folder: &Path) {
+    let names = |folder: &Path| -> Vec<String> {
+        let entries = fs::read_dir(folder).expect("list a folder");
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.expect("an entry").file_name();
+        entries
+            .map(|entry| name(entry).into_string().expect("UTF-8"))
+            .collect()
+    };
+    assert_eq!(names(folder), ["spool"], "{}", folder.display());
+    let pages = names(&folder.join("spool"));
+    assert!(
+        pages.len() > 1,
+        "a spool without pages is worth nothing: {pages:?}"
+    );
+    let stray = pages
+        .iter()
+        .find(|name| !name.ends_with(".page") && *name != "journal.ndjson");
+    assert_eq!(stray, None);
 }
 
 /// A run under way; killed when dropped.

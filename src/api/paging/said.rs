@@ -1,0 +1,108 @@
+//! What an answer says about the pages of its resource, apart from its records.
+
+use http::HeaderMap;
+use http::header::{ETAG, LAST_MODIFIED};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+
+use crate::activity::JsonPath;
+use crate::api::{Digest, Validators};
+use crate::source::Locator;
+
+/// What is known of an answer that arrived whole.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::api) struct Facts<'a> {
+    pub(in crate::api) number: u64,
+    /// Where it was asked for.
+    pub(in crate::api) url: &'a Url,
+    pub(in crate::api) headers: &'a HeaderMap,
+    pub(in crate::api) records: u64,
+    /// Tells its records from those of other pages.
+    pub(in crate::api) digest: Option<Digest>,
+    /// The body without its records.
+    pub(in crate::api) body: &'a Value,
+}
+
+/// What an answer says about the other pages and about itself: all that the rest
+/// of the run, or a later one that goes on with it, needs besides the records.
+///
+/// Links stand here without credentials.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// How many records there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) total: Option<u64>,
+    /// How many pages there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) pages: Option<u64>,
+    /// What to ask for the next page with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cursor: Option<String>,
+    /// Where the next page is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) next: Option<Url>,
+    /// Where the last page is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) last: Option<Url>,
+    /// What to ask with later whether it changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::api) validators: Option<Validators>,
+    /// How many pages were known of, with this answer.
+    #[serde(default)]
+    pub(in crate::api) planned: u64,
+}
+
+impl Said {
+    /// What a page said that was kept from the last snapshot.
+    #[must_use]
+    pub fn unchanged(validators: Option<Validators>) -> Self {
+        Self {
+            validators,
+            planned: 1,
+            ..Self::default()
+        }
+    }
+
+    /// How many pages were known of, with this answer.
+    #[must_use]
+    pub fn planned(&self) -> u64 {
+        self.planned
+    }
+
+    /// What to ask with later whether the answer changed, if its server gave anything.
+    #[must_use]
+    pub fn validators(&self) -> Option<&Validators> {
+        self.validators.as_ref()
+    }
+}
+
+/// What the next run can ask with whether this answer changed.
+pub(super) fn validators(facts: &Facts<'_>) -> Option<Validators> {
+    let text = |name| Some(facts.headers.get(name)?.to_str().ok()?.to_owned());
+    let (etag, last_modified) = (text(ETAG), text(LAST_MODIFIED));
+    (etag.is_some() || last_modified.is_some()).then(|| Validators {
+        url: facts.url.clone(),
+        etag,
+        last_modified,
+    })
+}
+
+pub(super) fn number_at(at: &Locator, facts: &Facts<'_>) -> Option<u64> {
+    match at {
+        Locator::Header(name) => facts.headers.get(name)?.to_str().ok()?.trim().parse().ok(),
+        Locator::Body(path) => match path.find(facts.body)? {
+            Value::String(text) => text.trim().parse().ok(),
+            number => number.as_u64(),
+        },
+    }
+}
+
+/// A cursor or URL in the body; nothing where there is none any more.
+pub(super) fn text_at(at: &JsonPath, body: &Value) -> Option<String> {
+    match at.find(body)? {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}

@@ -1,0 +1,109 @@
+//! A source as it was written, so that it can be read again where its file is not at hand.
+
+use std::env::VarError;
+use std::io;
+use std::path::Path;
+
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use crate::activity::Resource;
+
+use super::{InvalidSource, Source, SourceFile, Surroundings, Vars, base_url};
+
+/// What a source was made of. Credentials are not: a file names where they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definition {
+    /// What messages call the file.
+    pub(super) file: String,
+    /// The file, to the letter.
+    pub(super) text: String,
+    /// What stands for its placeholders.
+    #[serde(default, skip_serializing_if = "Vars::is_empty")]
+    pub(super) vars: Vars,
+    /// The base URL in the place of the file's, and with it the source's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) at: Option<(String, String)>,
+    /// The resources, where not all that it offers are wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) only: Option<Vec<Resource>>,
+}
+
+impl Definition {
+    /// Whether it is the same API, whichever resources of it are wanted.
+    #[must_use]
+    pub fn same_source(&self, other: &Self) -> bool {
+        (&self.text, &self.vars, &self.at) == (&other.text, &other.vars, &other.at)
+    }
+
+    /// Makes the source again, without its credentials: nothing can be fetched with it.
+    ///
+    /// # Errors
+    /// When this version of the program does not take the file any more.
+    pub fn source(&self) -> Result<Source, InvalidSource> {
+        let file = SourceFile::parse(&self.file, &self.text)?;
+        let mut source = file.resolve(&self.vars, &Offline)?;
+        if let Some((name, base)) = &self.at {
+            source.name.clone_from(name);
+            source.base_url = base_url::read(base).map_err(|bad| InvalidSource::Url {
+                text: bad.shown,
+                reason: bad.reason,
+            })?;
+            source.definition.at.clone_from(&self.at);
+        }
+        match &self.only {
+            Some(wanted) => source.only(wanted),
+            None => Ok(source),
+        }
+    }
+}
+
+/// Surroundings in which every credential is there, and none is true.
+struct Offline;
+
+impl Surroundings for Offline {
+    fn variable(&self, _: &str) -> Result<String, VarError> {
+        Ok("-".to_owned())
+    }
+
+    fn file(&self, _: &Path) -> io::Result<String> {
+        Ok("-".to_owned())
+    }
+
+    fn time_zone(&self, name: &str) -> Option<TimeZone> {
+        jiff::fmt::temporal::DateTimeParser::new()
+            .parse_time_zone(name)
+            .ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{BUILT_IN, BuiltIn};
+
+    #[test]
+    fn a_source_is_made_again_from_its_definition() {
+        let vars = |names: &[&str]| -> Vars {
+            let pair = |name: &&str| ((*name).to_owned(), "http://a.test/b".to_owned());
+            names.iter().map(pair).collect()
+        };
+        let mut sources: Vec<_> = BUILT_IN
+            .into_iter()
+            .map(|built_in: BuiltIn| {
+                let file = built_in.file().unwrap();
+                let needed = file.vars().filter(|var| var.default.is_none());
+                let needed: Vec<_> = needed.map(|var| var.name).collect();
+                file.resolve(&vars(&needed), &Offline).unwrap()
+            })
+            .collect();
+        sources.push(Source::of_shape("mine", "http://api.test/v1").unwrap());
+        let posts = Source::jsonplaceholder().unwrap();
+        sources.push(posts.only(&[Resource::Posts]).unwrap());
+        for source in sources {
+            let wire = serde_json::to_string(&source.definition).unwrap();
+            let definition: Definition = serde_json::from_str(&wire).unwrap();
+            assert_eq!(definition.source().unwrap(), source);
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! The journal of a spool: what run it is of, and which pages are in it, whole.
+//!
+//! A line of JSON for each page, written once the page is. A line that a crash
+//! cut off is no line; a page that its line does not fit is no page. So neither
+//! needs to be synced.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::io::SeekFrom;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::activity::Resource;
+use crate::api::{Page, Position, Said, Subject};
+use crate::error::StorageError;
+use crate::source::{Definition, Source};
+
+use super::disk::{self, DiskFile};
+use super::outputs::Flow;
+
+/// The file's name in the spool.
+const NAME: &str = "journal.ndjson";
+
+/// What the lines are like; another number is another program's.
+const FORMAT: u32 = 1;
+
+/// The run that a spool is of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// What the lines of the journal are like.
+    pub format: u32,
+    /// The run's id.
+    pub run: String,
+    /// Which flow it was.
+    pub flow: Flow,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// Tells what was asked for from anything else: pages of another one do not fit.
+    pub fingerprint: String,
+    /// The source, as it was written.
+    pub definition: Definition,
+}
+
+impl Header {
+    /// For a run that begins.
+    #[must_use]
+    pub fn new(run: &str, flow: Flow, started_at: Timestamp, source: &Source) -> Self {
+        Self {
+            format: FORMAT,
+            run: run.to_owned(),
+            flow,
+            started_at,
+            fingerprint: source.fingerprint(),
+            definition: source.definition.clone(),
+        }
+    }
+
+    /// Why pages of this run cannot be those of another one; nothing if they can.
+    #[must_use]
+    pub fn misfit(&self, other: &Self) -> Option<&'static str> {
+        if self.fingerprint == other.fingerprint {
+            return None;
+        }
+        Some(match (&self.definition, &other.definition) {
+            (ours, theirs) if ours.same_source(theirs) && ours != theirs => "other resources",
+            (ours, theirs) if ours == theirs => "another version of the program",
+            _ => "another source",
+        })
+    }
+}
+
+/// A page that is in the spool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) resource: Resource,
+    pub(super) position: Position,
+    /// Where it was asked for.
+    pub(super) url: Url,
+    pub(super) bytes: u64,
+    pub(super) records: u64,
+    pub(super) blake3: String,
+    /// What it said about other pages.
+    pub(super) said: Said,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a time, on its way through"
+)]
+enum Line<'a> {
+    Run(Cow<'a, Header>),
+    Page(Cow<'a, Entry>),
+    /// All pages are there.
+    Complete,
+}
+
+/// What a journal says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journaled {
+    /// The run.
+    pub header: Header,
+    /// In the order in which they came.
+    pub(super) entries: Vec<Entry>,
+    /// Whether the run had all of its pages.
+    pub complete: bool,
+    /// How long the lines are that are whole.
+    length: u64,
+}
+
+impl Journaled {
+    /// Reads the bytes of a journal, as far as they are whole; nothing if not even the
+    /// first line is, or if another version of the program wrote it.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let mut lines = bytes
+            .split_inclusive(|byte| *byte == b'\n')
+            .take_while(|line| line.ends_with(b"\n"));
+        let first = lines.next()?;
+        let Ok(Line::Run(header)) = serde_json::from_slice(first) else {
+            return None;
+        };
+        let mut journaled = Self {
+            header: header.into_owned(),
+            entries: Vec::new(),
+            complete: false,
+            length: first.len() as u64,
+        };
+        if journaled.header.format != FORMAT {
+            return None;
+        }
+        for line in lines {
+            match serde_json::from_slice(line) {
+                Ok(Line::Page(entry)) => journaled.entries.push(entry.into_owned()),
+                Ok(Line::Complete) => journaled.complete = true,
+                // Whatever is behind a broken line came after a crash of the machine.
+                Ok(Line::Run(_)) | Err(_) => break,
+            }
+            journaled.length += line.len() as u64;
+        }
+        Some(journaled)
+    }
+
+    /// Reads the journal of the spool in `folder`; nothing where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn read(folder: &Path) -> Result<Option<Self>, StorageError> {
+        let bytes = disk::read(&folder.join(NAME))?;
+        Ok(bytes.and_then(|bytes| Self::parse(&bytes)))
+    }
+
+    /// How many pages it has.
+    #[must_use]
+    pub fn pages(&self) -> u64 {
+        let pages: HashSet<_> = self.entries.iter().map(Entry::key).collect();
+        pages.len() as u64
+    }
+
+    /// How many pages the run knew of, as far as its answers told.
+    #[must_use]
+    pub fn planned(&self) -> u64 {
+        let mut planned: HashMap<_, u64> = HashMap::new();
+        for entry in &self.entries {
+            let of = (entry.resource, entry.position.whole());
+            let known = planned.entry(of).or_default();
+            *known = entry.said.planned().max(*known);
+        }
+        planned.values().sum()
+    }
+}
+
+impl Entry {
+    fn key(&self) -> (Resource, Position) {
+        (self.resource, self.position.clone())
+    }
+
+    /// The page, to be read without the state machine.
+    pub(super) fn page(&self) -> Page {
+        Page {
+            subject: Subject {
+                resource: self.resource,
+                url: self.url.clone(),
+            },
+            position: self.position.clone(),
+            records_at: Arc::default(),
+            one_of_many: false,
+            has_children: false,
+        }
+    }
+}
+
+/// The journal of the spool that a run writes to, or reads.
+#[derive(Debug)]
+pub struct Journal {
+    /// None for a spool that is read only.
+    file: Option<Mutex<DiskFile>>,
+    path: PathBuf,
+    /// What there was when it was opened.
+    entries: HashMap<(Resource, Position), Entry>,
+    /// What came since.
+    added: AtomicU64,
+}
+
+impl Journal {
+    /// Begins a new one in `folder`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn create(folder: &Path, header: &Header) -> Result<Self, StorageError> {
+        let path = folder.join(NAME);
+        let file = DiskFile::create(&path)?;
+        let journal = Self {
+            file: Some(Mutex::new(file)),
+            path,
+            entries: HashMap::new(),
+            added: AtomicU64::new(0),
+        };
+        journal.write(&Line::Run(Cow::Borrowed(header)))?;
+        Ok(journal)
+    }
+
+    /// Goes on with the one in `folder`, behind its last whole line.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub(super) fn reopen(folder: &Path, journaled: Journaled) -> Result<Self, StorageError> {
+        let path = folder.join(NAME);
+        let mut file = DiskFile::append(&path)?;
+        file.truncate(journaled.length)?;
+        file.seek(SeekFrom::End(0))?;
+        Ok(Self {
+            file: Some(Mutex::new(file)),
+            ..Self::of(path, journaled)
+        })
+    }
+
+    /// Looks things up in the one of a spool in `folder` that is not written to.
+    #[must_use]
+    pub fn read_only(folder: &Path, journaled: Journaled) -> Self {
+        Self::of(folder.join(NAME), journaled)
+    }
+
+    fn of(path: PathBuf, journaled: Journaled) -> Self {
+        // Of a page that was fetched again because it was torn, the last entry counts.
+        let entries = journaled.entries.into_iter();
+        Self {
+            file: None,
+            path,
+            entries: entries.map(|entry| (entry.key(), entry)).collect(),
+            added: AtomicU64::new(0),
+        }
+    }
+
+    /// The spool that it is of.
+    pub(super) fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// How many pages it has.
+    #[must_use]
+    pub fn pages(&self) -> u64 {
+        self.entries.len() as u64 + self.added.load(Ordering::SeqCst)
+    }
+
+    /// The pages that it had when it was opened.
+    #[must_use]
+    pub fn stored(&self) -> HashSet<(Resource, Position)> {
+        self.entries.keys().cloned().collect()
+    }
+
+    pub(super) fn entry(&self, page: &Page) -> Option<&Entry> {
+        self.entries
+            .get(&(page.subject.resource, page.position.clone()))
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    pub(super) fn add(&self, entry: &Entry) -> Result<(), StorageError> {
+        self.write(&Line::Page(Cow::Borrowed(entry)))?;
+        // One that was torn, and fetched again, is counted already.
+        let new = !self.entries.contains_key(&entry.key());
+        self.added.fetch_add(u64::from(new), Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// All pages are there.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn complete(&self) -> Result<(), StorageError> {
+        self.write(&Line::Complete)
+    }
+
+    fn write(&self, line: &Line<'_>) -> Result<(), StorageError> {
+        let Some(file) = &self.file else {
+            return Ok(());
+        };
+        let mut json = serde_json::to_vec(line)
+            .map_err(|error| StorageError::io("write", &self.path)(error.into()))?;
+        json.push(b'\n');
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write(&json)
+    }
+}

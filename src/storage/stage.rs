@@ -1,0 +1,471 @@
+//! A run's hold on the data directory, from its first byte to its commit.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::sleep;
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use crate::concurrency::{Registration, Stop};
+use crate::error::{Error, StorageError};
+
+use super::commit::{self, Commit, Folders};
+use super::disk;
+use super::journal::{Header, Journal, Journaled};
+use super::outputs::{Flow, StoredFile};
+
+/// How often a run that waits for another one looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// A run's hold on the data directory.
+///
+/// Dropped without a commit, it leaves the snapshot as it was; pages that came
+/// stay in the spool, to go on from.
+pub struct Stage {
+    staging: Arc<Staging>,
+    _clean_on_stop: Registration,
+}
+
+/// The folders that a run works in, cleared when the run ends and again when the
+/// last one who writes there is done.
+///
+/// The async flow drops what it no longer waits for, but work on the blocking
+/// pool goes on to its end, and may be creating a file just then.
+#[derive(Debug)]
+pub struct Staging {
+    folders: Folders,
+    /// Folders that were missing before the run, outermost first.
+    created: Vec<PathBuf>,
+    /// Whether the spool holds pages that a later run can go on from.
+    worth_keeping: AtomicBool,
+    committed: AtomicBool,
+    /// Held while removing: whoever ends the program waits until that is done.
+    cleaning: Mutex<()>,
+    /// Locked for as long as anybody writes.
+    _lock: File,
+}
+
+/// What a commit put in place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Where.
+    pub data_dir: PathBuf,
+    /// The files, the manifest apart.
+    pub files: Vec<StoredFile>,
+    /// The manifest's name.
+    pub manifest: String,
+    /// Where the pages are that it was made of, if they are kept.
+    pub raw: Option<String>,
+}
+
+/// What a commit is to put in place.
+#[derive(Clone, Copy, Debug)]
+pub struct NewSnapshot<'a> {
+    /// The run that made it.
+    pub run: &'a str,
+    /// The files, the manifest apart, written and synced in the staging folder.
+    pub files: &'a [StoredFile],
+    /// The manifest.
+    pub manifest: &'a StoredFile,
+    /// Files of the last snapshot that this one does not have.
+    pub gone: &'a [String],
+    /// Whether the pages are kept.
+    pub keep_raw: bool,
+}
+
+impl Stage {
+    /// Takes hold of the data directory, which is made where it is missing, and settles
+    /// what a killed commit left there.
+    ///
+    /// Where another run has it: `wait` is called once and that run waited for, or it is an error.
+    ///
+    /// # Errors
+    /// When the directory cannot be made, locked or written to, and when `stop` is requested.
+    pub fn open(
+        data_dir: &Path,
+        flow: Flow,
+        wait: Option<&dyn Fn()>,
+        stop: &Stop,
+    ) -> Result<Self, Error> {
+        let created = create_all(data_dir)?;
+        let lock = lock(data_dir, wait, stop)?;
+        recover_all(data_dir)?;
+        let folders = Folders::new(data_dir, flow);
+        for folder in [&folders.root, &folders.staging()] {
+            disk::create_folder(folder)?;
+        }
+        let staging = Arc::new(Staging {
+            folders,
+            created,
+            worth_keeping: AtomicBool::new(false),
+            committed: AtomicBool::new(false),
+            cleaning: Mutex::default(),
+            _lock: lock,
+        });
+        let clean_on_stop = stop.on_request({
+            // The run may be writing there still; what it adds now, its own end removes.
+            let staging = Arc::downgrade(&staging);
+            move || {
+                if let Some(staging) = staging.upgrade() {
+                    staging.clean();
+                }
+            }
+        });
+        Ok(Self {
+            staging,
+            _clean_on_stop: clean_on_stop,
+        })
+    }
+
+    /// The folder that places are counted from.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.staging.folder()
+    }
+
+    /// Where new files are written.
+    #[must_use]
+    pub fn new_files(&self) -> PathBuf {
+        self.staging.folders.staging()
+    }
+
+    /// What a run that was cut off left of this flow.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn unfinished(&self) -> Result<Option<Journaled>, StorageError> {
+        let journaled = Journaled::read(&self.staging.spool())?;
+        let found = journaled.filter(|journaled| journaled.pages() > 0);
+        self.keep_spool(found.is_some());
+        Ok(found)
+    }
+
+    /// Says whether the spool is to stay when the run ends without a commit.
+    pub fn keep_spool(&self, worth: bool) {
+        self.staging.worth_keeping.store(worth, Ordering::SeqCst);
+    }
+
+    /// Begins a spool. What a run that was cut off left is gone then.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn begin_spool(&self, header: &Header) -> Result<Journal, StorageError> {
+        let spool = self.staging.spool();
+        self.keep_spool(false);
+        disk::remove_tree(&spool)?;
+        disk::create_folder(&spool)?;
+        Journal::create(&spool, header)
+    }
+
+    /// Goes on with the spool of a run that was cut off.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn resume_spool(&self, journaled: Journaled) -> Result<Journal, StorageError> {
+        Journal::reopen(&self.staging.spool(), journaled)
+    }
+
+    /// For whoever writes there on their own.
+    #[must_use]
+    pub fn staging(&self) -> Arc<Staging> {
+        Arc::clone(&self.staging)
+    }
+
+    /// Puts the files of a snapshot in place, all of them or none.
+    ///
+    /// # Errors
+    /// When the run was stopped, or a file cannot be moved.
+    pub fn commit(&self, new: NewSnapshot<'_>, stop: &Stop) -> Result<Snapshot, Error> {
+        stop.begin_commit()?;
+        let folders = &self.staging.folders;
+        let files = new.files.iter().chain([new.manifest]);
+        let names: Vec<_> = files.map(|file| file.name.as_str()).collect();
+        let raw = new.keep_raw.then(|| format!("raw-{}", new.run));
+        let commit = Commit::plan(folders, new.run, &names, new.gone, raw.clone())?;
+        commit.carry_out(folders)?;
+        self.staging.sync_created()?;
+        self.staging.committed.store(true, Ordering::SeqCst);
+        Ok(Snapshot {
+            data_dir: folders.data_dir.clone(),
+            files: new.files.to_vec(),
+            manifest: new.manifest.name.clone(),
+            raw,
+        })
+    }
+}
+
+impl Staging {
+    /// The folder that places are counted from.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folders.root
+    }
+
+    /// Where pages are kept.
+    pub(super) fn spool(&self) -> PathBuf {
+        self.folders.spool()
+    }
+
+    /// A page came that a later run can go on from.
+    pub(super) fn page_came(&self) {
+        self.worth_keeping.store(true, Ordering::SeqCst);
+    }
+
+    /// Removes what the run made. Whatever cannot be removed here, the next run removes.
+    fn clean(&self) {
+        let _cleaning = self.cleaning.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = self.try_clean() {
+            warn!(%error, "the next run removes it");
+        }
+    }
+
+    fn try_clean(&self) -> Result<(), StorageError> {
+        let committed = self.committed.load(Ordering::SeqCst);
+        if committed {
+            commit::settled(&self.folders)?;
+        } else if commit::is_pending(&self.folders) {
+            // It could not be taken back, and is not to be forgotten.
+            return Ok(());
+        }
+        if !committed && self.worth_keeping.load(Ordering::SeqCst) {
+            return disk::remove_tree(&self.folders.staging());
+        }
+        disk::remove_tree(&self.folders.root)?;
+        if !committed {
+            for folder in self.created.iter().rev() {
+                disk::remove_folder(folder)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A folder that was just made is an entry of the one above it.
+    fn sync_created(&self) -> Result<(), StorageError> {
+        for folder in self.created.iter().filter_map(|folder| folder.parent()) {
+            let here = Path::new(".");
+            let folder = Some(folder).filter(|folder| !folder.as_os_str().is_empty());
+            disk::sync_folder(folder.unwrap_or(here))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // Not left to the last one who writes: the program may end before.
+        self.staging.clean();
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        self.clean();
+    }
+}
+
+/// Settles what killed commits left in a data directory that is locked.
+fn recover_all(data_dir: &Path) -> Result<(), StorageError> {
+    for flow in [Flow::Main, Flow::Async] {
+        if let Some(run) = commit::recover(&Folders::new(data_dir, flow))? {
+            warn!(run, "finished the commit of a run that was killed in it");
+        }
+    }
+    Ok(())
+}
+
+/// Settles what killed commits left in a data directory, if there is anything to settle.
+pub(super) fn settle(data_dir: &Path) -> Result<(), Error> {
+    let pending = |flow| commit::is_pending(&Folders::new(data_dir, flow));
+    if [Flow::Main, Flow::Async].into_iter().any(pending) {
+        let _lock = lock(data_dir, None, &Stop::new())?;
+        recover_all(data_dir)?;
+    }
+    Ok(())
+}
+
+/// Makes a directory and those above it; gives the ones that were missing, outermost first.
+fn create_all(path: &Path) -> Result<Vec<PathBuf>, StorageError> {
+    let missing = path
+        .ancestors()
+        .filter(|path| !path.as_os_str().is_empty())
+        .take_while(|path| !path.exists());
+    let mut created: Vec<_> = missing.map(Path::to_owned).collect();
+    created.reverse();
+    for folder in created.iter().map(PathBuf::as_path).chain([path]) {
+        disk::create_folder(folder)?;
+    }
+    Ok(created)
+}
+
+/// Locks the directory itself: no lock file to leave behind, and a killed process lets go.
+fn lock(data_dir: &Path, wait: Option<&dyn Fn()>, stop: &Stop) -> Result<File, Error> {
+    let folder = File::open(data_dir).map_err(StorageError::io("open", data_dir))?; // to lock it
+    let mut waiting = false;
+    loop {
+        match (folder.try_lock(), wait) {
+            (Ok(()), _) => return Ok(folder),
+            (Err(TryLockError::Error(cause)), _) => {
+                return Err(StorageError::io("lock", data_dir)(cause).into());
+            }
+            (Err(TryLockError::WouldBlock), None) => {
+                return Err(StorageError::Locked(data_dir.to_owned()).into());
+            }
+            (Err(TryLockError::WouldBlock), Some(told)) => {
+                if !std::mem::replace(&mut waiting, true) {
+                    info!("waiting for another run");
+                    told();
+                }
+                stop.check()?;
+                sleep(LOOK_AGAIN);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::StopReason;
+    use crate::storage::outputs::write_json;
+    use std::cell::Cell;
+    use std::fs;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn open(data_dir: &Path, stop: &Stop) -> Result<Stage, Error> {
+        Stage::open(data_dir, Flow::Main, None, stop)
+    }
+
+    fn file(stage: &Stage, name: &str) -> StoredFile {
+        write_json(&stage.new_files(), name.to_owned(), &name).unwrap()
+    }
+
+    fn commit(stage: &Stage, files: &[StoredFile], manifest: &StoredFile, stop: &Stop) {
+        let new = NewSnapshot {
+            run: "1",
+            files,
+            manifest,
+            gone: &[],
+            keep_raw: false,
+        };
+        stage.commit(new, stop).unwrap();
+    }
+
+    #[test]
+    fn a_commit_leaves_the_files_and_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let data = place.path().join("deep/data");
+        let stop = Stop::new();
+        let stage = open(&data, &stop).unwrap();
+        let (users, manifest) = (file(&stage, "users.json"), file(&stage, "manifest.json"));
+        fs::write(stage.folder().join("scratch"), "").unwrap();
+        commit(&stage, &[users], &manifest, &stop);
+        drop(stage);
+        assert_eq!(names(&data), ["manifest.json", "users.json"]);
+    }
+
+    #[test]
+    fn without_a_commit_the_directory_is_as_it_was() {
+        let place = tempfile::tempdir().unwrap();
+        let data = place.path().join("deep/data");
+        let stage = open(&data, &Stop::new()).unwrap();
+        file(&stage, "users.json");
+        drop(stage);
+        assert!(names(place.path()).is_empty());
+
+        fs::create_dir_all(&data).unwrap();
+        fs::write(data.join("users.json"), "old").unwrap();
+        drop(open(&data, &Stop::new()).unwrap());
+        assert_eq!(names(&data), ["users.json"]);
+    }
+
+    #[test]
+    fn a_stop_before_the_commit_removes_what_was_staged_and_forbids_the_commit() {
+        let place = tempfile::tempdir().unwrap();
+        let stop = Stop::new();
+        let stage = open(place.path(), &stop).unwrap();
+        let manifest = &file(&stage, "manifest.json");
+        stop.request(StopReason::Interrupt);
+        assert!(names(place.path()).is_empty());
+        let new = NewSnapshot {
+            run: "1",
+            files: &[],
+            manifest,
+            gone: &[],
+            keep_raw: false,
+        };
+        assert!(stage.commit(new, &stop).is_err());
+    }
+
+    #[test]
+    fn pages_that_came_stay_when_the_run_ends_without_a_commit() {
+        let place = tempfile::tempdir().unwrap();
+        let stage = open(place.path(), &Stop::new()).unwrap();
+        fs::create_dir(stage.staging.spool()).unwrap();
+        stage.keep_spool(true);
+        file(&stage, "users.json");
+        drop(stage);
+        assert_eq!(names(&place.path().join(".run-main")), ["spool"]);
+    }
+
+    #[test]
+    fn what_is_written_after_the_end_is_removed_when_the_writer_is_done() {
+        let place = tempfile::tempdir().unwrap();
+        let stage = open(place.path(), &Stop::new()).unwrap();
+        let writer = stage.staging();
+        drop(stage);
+        // It was about to write when the run ended.
+        fs::create_dir_all(writer.folder()).unwrap();
+        fs::write(writer.folder().join("late"), "").unwrap();
+        drop(writer);
+        assert!(names(place.path()).is_empty());
+    }
+
+    #[test]
+    fn two_runs_do_not_share_a_directory() {
+        let place = tempfile::tempdir().unwrap();
+        let first = open(place.path(), &Stop::new()).unwrap();
+        let second = open(place.path(), &Stop::new());
+        assert!(matches!(
+            second,
+            Err(Error::Storage(StorageError::Locked(_)))
+        ));
+        drop(first);
+        assert!(open(place.path(), &Stop::new()).is_ok());
+    }
+
+    #[test]
+    fn a_second_run_can_wait_for_the_first_and_be_stopped_meanwhile() {
+        let place = tempfile::tempdir().unwrap();
+        let first = Cell::new(Some(open(place.path(), &Stop::new()).unwrap()));
+        let told = || drop(first.take());
+        let second = Stage::open(place.path(), Flow::Async, Some(&told), &Stop::new());
+        assert!(second.is_ok() && first.take().is_none());
+
+        let stop = Stop::new();
+        let told = || stop.request(StopReason::Interrupt);
+        let third = Stage::open(place.path(), Flow::Main, Some(&told), &stop);
+        assert!(matches!(third, Err(Error::Stopped(StopReason::Interrupt))));
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_the_directory_is_an_error() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("file");
+        fs::write(&file, "").unwrap();
+        for path in [file.clone(), file.join("data")] {
+            let error = open(&path, &Stop::new()).err().unwrap();
+            assert!(error.to_string().starts_with("cannot create "), "{error}");
+        }
+    }
+}
