@@ -155,6 +155,10 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
         "  {:width$}  {:>10}  sizes and checksums of the above",
         snapshot.manifest, ""
     )?;
+    if let Some(raw) = &snapshot.raw {
+        let folder = snapshot.data_dir.join(raw);
+        writeln!(out, "\nPages as they came: {}", folder.display())?;
+    }
     writeln!(out, "\nLog: {}", args.log.file.display())
 }
 

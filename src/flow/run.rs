@@ -1,6 +1,7 @@
 //! One run of either flow: how it begins, and how it is stored.
 
 use std::collections::BTreeMap;
+use std::path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -346,7 +347,9 @@ fn journal(
     let Start::Replay(folder) = &settings.start else {
         return Ok(journal);
     };
-    let kept = Journaled::read(folder)?.filter(|kept| kept.complete);
+    // Workers look at it from where they are.
+    let folder = path::absolute(folder).map_err(StorageError::io("find", folder))?;
+    let kept = Journaled::read(&folder)?.filter(|kept| kept.complete);
     let kept = kept.ok_or_else(|| StorageError::Damaged(folder.clone()))?;
-    Ok(Journal::read_only(folder, kept))
+    Ok(Journal::read_only(&folder, kept))
 }

@@ -170,9 +170,9 @@ fn assert_only_pages(folder: &Path) {
         pages.len() > 1,
         "a spool without pages is worth nothing: {pages:?}"
     );
-    let stray = pages
-        .iter()
-        .find(|name| !name.ends_with(".page") && *name != "journal.ndjson");
+    let stray = pages.iter().find(|name| {
+        name.rsplit_once('.').is_none_or(|(_, end)| end != "page") && *name != "journal.ndjson"
+    });
     assert_eq!(stray, None);
 }
 
