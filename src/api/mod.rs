@@ -9,6 +9,7 @@ mod body;
 mod fetch;
 mod intake;
 mod link;
+mod pace;
 mod paging;
 mod rate;
 mod request;
@@ -28,12 +29,13 @@ use url::Url;
 
 use crate::activity::Resource;
 
-pub use body::Body;
+pub use body::{Body, Limits};
 pub use fetch::{Ask, Fetch, Step, Ticket, Verdict};
 pub use paging::{Outlook, PagingError};
 pub use retry::{Now, Policy};
 pub use shared::SharedFetch;
 pub use sink::{Event, Observer, Page, Position, Received, Sink, Sinks};
+pub use tls::{Authorities, InvalidAuthorities};
 
 /// What is sent to every server as `User-Agent`.
 pub const USER_AGENT: &str = concat!("activity-tracker/", env!("CARGO_PKG_VERSION"));
@@ -55,9 +57,26 @@ pub struct Transport {
     /// The longest silence allowed: while connecting, until the head of an
     /// answer is there, and between two pieces of its body.
     pub timeout: Duration,
+    /// The longest body allowed, in bytes, decoded.
+    pub max_body: u64,
+    /// Who may vouch for servers, if not those whom this system trusts.
+    pub authorities: Option<Authorities>,
     /// Whether the proxies that the environment names are used. Not for a
     /// server on this machine: a proxy elsewhere would look for it on its own.
     pub proxy: bool,
+}
+
+impl Transport {
+    /// How long a body may be unless somebody says otherwise, in bytes.
+    pub const MAX_BODY: u64 = 4 << 30;
+
+    /// What one answer may cost.
+    fn limits(&self) -> Limits {
+        Limits {
+            longest: self.max_body,
+            stretch: self.timeout,
+        }
+    }
 }
 
 /// What is being fetched, for messages: a resource and where it is.
@@ -113,7 +132,7 @@ pub enum Failure {
     Resolve,
     /// No connection came about.
     Connect,
-    /// Nothing was heard for too long.
+    /// Nothing was heard for too long, or next to nothing.
     Timeout,
     /// The encrypted connection failed, or is not to be trusted.
     Tls,
@@ -121,6 +140,8 @@ pub enum Failure {
     Body,
     /// The body is encoded in a way that cannot be undone.
     Encoding,
+    /// The body is longer than allowed.
+    TooLarge,
     /// Anything else: a head that is not HTTP, say.
     Other,
 }
@@ -129,7 +150,7 @@ impl Failure {
     /// Whether the same request may well succeed when it is sent again.
     #[must_use]
     pub fn is_passing(self) -> bool {
-        !matches!(self, Self::Tls | Self::Encoding)
+        !matches!(self, Self::Tls | Self::Encoding | Self::TooLarge)
     }
 
     fn says(self) -> &'static str {
@@ -140,6 +161,7 @@ impl Failure {
             Self::Tls => "the TLS connection failed",
             Self::Body => "the answer broke off",
             Self::Encoding => "the answer cannot be decoded",
+            Self::TooLarge => "the answer is too long",
             Self::Other => "the exchange failed",
         }
     }

@@ -8,10 +8,10 @@ use std::error::Error as StdError;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, redirect, retry};
+use reqwest::{Certificate, Client, redirect, retry};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant as TokioInstant, timeout_at};
@@ -22,10 +22,16 @@ use crate::error::Error;
 
 use super::intake::{Intake, Trouble, note_failure, note_verdict};
 use super::sink::{Observer, Received, Sinks};
-use super::{Ask, Failure, Head, Now, SharedFetch, Step, Transport, TransportError, Verdict, tls};
+use super::{
+    Ask, Body, Failure, Head, Limits, Now, SharedFetch, Step, Transport, TransportError, Verdict,
+    tls,
+};
 
 /// Pieces of a body that wait to be stored. A slow disk slows the network down.
 const WAITING: usize = 16;
+
+/// A piece of a body, and how long it was waited for; nothing stands for the end.
+type Piece = Option<(bytes::Bytes, Duration)>;
 
 /// Fetches all that `shared` wants into `sinks`, with a task for each request under way.
 ///
@@ -57,6 +63,7 @@ where
     let driver = Arc::new(Driver {
         shared: Arc::clone(shared),
         client: client(transport),
+        limits: transport.limits(),
         sinks,
         observer,
     });
@@ -79,6 +86,7 @@ where
 struct Driver<S, O> {
     shared: Arc<SharedFetch>,
     client: Result<Client, reqwest::Error>,
+    limits: Limits,
     sinks: Arc<S>,
     observer: O,
 }
@@ -147,6 +155,7 @@ where
             note_verdict(ask, verdict, head.status.as_str(), &self.observer);
             return Ok(());
         }
+        let body = Body::new(&head.headers, self.limits)?;
         // Decoding and writing block, so they are done off the runtime's threads.
         let (pieces, waiting) = mpsc::channel(WAITING);
         let taking = off_runtime({
@@ -157,8 +166,7 @@ where
             );
             move || {
                 let sink = sinks.open(ask.page.clone())?;
-                let intake = Intake::new(ask, &head, sink, started, observer)?;
-                take(intake, waiting)
+                take(Intake::new(ask, body, sink, started, observer), waiting)
             }
         });
         let (passed, taken) = tokio::join!(pass(answer, pieces), taking);
@@ -171,19 +179,22 @@ where
     }
 }
 
-/// Passes a body on as it comes; nothing stands for its end.
+/// Passes a body on as it comes.
 ///
 /// When whoever takes the pieces gives up, that is not for this side to tell.
 async fn pass(
     mut answer: reqwest::Response,
-    pieces: mpsc::Sender<Option<bytes::Bytes>>,
+    pieces: mpsc::Sender<Piece>,
 ) -> Result<(), TransportError> {
     loop {
+        // Waiting for room in the channel is not waiting for the server.
+        let asked = Instant::now();
         let piece = tokio::select! {
             piece = answer.chunk() => piece.map_err(|error| classify(error, Failure::Body))?,
             () = pieces.closed() => return Ok(()),
         };
         let end = piece.is_none();
+        let piece = piece.map(|bytes| (bytes, asked.elapsed()));
         if pieces.send(piece).await.is_err() || end {
             return Ok(());
         }
@@ -193,11 +204,11 @@ async fn pass(
 /// Takes the pieces of a body, up to its end or until it is broken off.
 fn take<S: super::Sink, A: AsRef<Ask>, O: Observer>(
     mut intake: Intake<A, S, O>,
-    mut pieces: mpsc::Receiver<Option<bytes::Bytes>>,
+    mut pieces: mpsc::Receiver<Piece>,
 ) -> Result<Option<Received>, Trouble> {
     loop {
         match pieces.blocking_recv() {
-            Some(Some(piece)) => intake.push(&piece)?,
+            Some(Some((piece, waited))) => intake.push(&piece, waited)?,
             Some(None) => return intake.finish().map(Some),
             None => return Ok(None),
         }
@@ -211,6 +222,13 @@ fn client(transport: &Transport) -> Result<Client, reqwest::Error> {
         builder
     } else {
         builder.no_proxy()
+    };
+    let builder = match &transport.authorities {
+        None => builder,
+        Some(authorities) => {
+            let certificates = authorities.iter().map(Certificate::from_der);
+            builder.tls_certs_only(certificates.collect::<Result<Vec<_>, _>>()?)
+        }
     };
     builder
         .redirect(redirect::Policy::none())
