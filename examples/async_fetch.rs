@@ -21,8 +21,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 async fn fetch_all(source: &Source) -> Result<(), Box<dyn Error>> {
     let fetch = Fetch::new(Policy::default(), source, &[Users, Posts, Comments], 1);
     let transport = Transport {
-        timeout: Duration::from_secs(30),
         proxy: false,
+        ..Transport::default()
     };
     let (folder, stop) = (tempfile::tempdir()?, Stop::new());
     let stage = Stage::open(folder.path(), "example", &stop)?;

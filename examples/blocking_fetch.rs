@@ -17,8 +17,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let source = Source::of_shape("sample", &server.base_url())?;
     let fetch = Fetch::new(Policy::default(), &source, &[Users, Posts], 1);
     let transport = Transport {
-        timeout: Duration::from_secs(30),
         proxy: false,
+        ..Transport::default()
     };
 
     // Answers are kept in a folder; one that is whole is announced in slices.

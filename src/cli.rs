@@ -124,12 +124,12 @@ pub(crate) struct RunArgs {
 #[derive(Debug, Args)]
 pub(crate) struct PatienceArgs {
     /// Longest silence of a server: until it is connected, until it answers,
-    /// and between two pieces of its answer
+    /// and between two pieces of its answer; as long may 1 KiB of that take
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_duration)]
     timeout: Duration,
 
     /// Longest answer, decoded: 500kB, 10MiB, 4GiB
-    #[arg(long, value_name = "SIZE", default_value_t = ByteSize(Transport::MAX_BODY), value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value_t = ByteSize(Transport::default().max_body), value_parser = size)]
     max_body: ByteSize,
 
     /// Trust the certificate authorities in this PEM file, and no others

@@ -9,6 +9,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::header::TRANSFER_ENCODING;
 use tracing::info;
 use ureq::config::Config;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -117,6 +118,7 @@ impl<S: Sinks> Driver<'_, S> {
     fn receive(&self, ask: &Ask) -> Result<(), Trouble> {
         let started = Instant::now();
         let (head, mut body) = send(self.agent, ask)?;
+        head.check_length()?;
         let verdict = self.shared.lock().head(ask.ticket, &head, Now::read())?;
         if verdict == Verdict::Keep {
             self.sinks.keep(&ask.page);
@@ -166,6 +168,7 @@ fn agent(transport: &Transport) -> Agent {
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
+        .max_response_header_size(Head::LONGEST)
         .tls_config(tls)
         .timeout_resolve(timeout)
         .timeout_connect(timeout)
@@ -213,6 +216,11 @@ fn send(agent: &Agent, ask: &Ask) -> Result<(Head, BodyReader<'static>), Transpo
         .map_err(|error| TransportError::new(Failure::Other, error))?;
     let answer = agent.run(outgoing).map_err(classify)?;
     let (parts, body) = answer.into_parts();
+    // RFC 9112, section 6.1: who knows no such thing cannot have framed the body by it.
+    if parts.version == http::Version::HTTP_10 && parts.headers.contains_key(TRANSFER_ENCODING) {
+        let message = "an HTTP/1.0 answer with a Transfer-Encoding";
+        return Err(TransportError::new(Failure::Other, message));
+    }
     let head = Head {
         status: parts.status,
         headers: parts.headers,

@@ -55,7 +55,8 @@ pub fn digest(bytes: &[u8]) -> Digest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transport {
     /// The longest silence allowed: while connecting, until the head of an
-    /// answer is there, and between two pieces of its body.
+    /// answer is there, and between two pieces of its body. A KiB of that may
+    /// take as long.
     pub timeout: Duration,
     /// The longest body allowed, in bytes, decoded.
     pub max_body: u64,
@@ -66,10 +67,19 @@ pub struct Transport {
     pub proxy: bool,
 }
 
-impl Transport {
-    /// How long a body may be unless somebody says otherwise, in bytes.
-    pub const MAX_BODY: u64 = 4 << 30;
+/// Patient, with answers of 4 GiB at most, for servers anywhere.
+impl Default for Transport {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(30),
+            max_body: 4 << 30,
+            authorities: None,
+            proxy: true,
+        }
+    }
+}
 
+impl Transport {
     /// What one answer may cost.
     fn limits(&self) -> Limits {
         Limits {
@@ -123,6 +133,28 @@ pub struct Head {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
+}
+
+impl Head {
+    /// How long it may be, in bytes.
+    const LONGEST: usize = 64 * 1024;
+
+    /// How many headers it may have.
+    const MOST_HEADERS: usize = 128;
+
+    /// Refuses a head that is longer than any reason for one.
+    fn check_length(&self) -> Result<(), TransportError> {
+        // A colon, a space and the end of a line stand around each.
+        let lines = self.headers.iter();
+        let length: usize = lines
+            .map(|(name, value)| name.as_str().len() + value.len() + 4)
+            .sum();
+        if length > Self::LONGEST {
+            let message = format!("the headers are {length} bytes long");
+            return Err(TransportError::new(Failure::Other, message));
+        }
+        Ok(())
+    }
 }
 
 /// The ways in which no whole answer comes.

@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_stretch_of_waiting_must_bring_a_little() {
-        let cases: [(&str, Vec<(u64, u64)>, Option<usize>); 9] = [
+        let cases: [(_, Vec<_>, _); 9] = [
             ("nothing", vec![], None),
             ("one byte a second", vec![(1, 1); 60], Some(29)),
             (

@@ -147,6 +147,7 @@ where
             status: answer.status(),
             headers: std::mem::take(answer.headers_mut()),
         };
+        head.check_length()?;
         let verdict = self.shared.lock().head(ask.ticket, &head, Now::read())?;
         if verdict == Verdict::Keep {
             self.sinks.keep(&ask.page);
@@ -234,6 +235,7 @@ fn client(transport: &Transport) -> Result<Client, reqwest::Error> {
         .redirect(redirect::Policy::none())
         .retry(retry::never())
         .dns_resolver(SystemResolver)
+        .http1_max_headers(Head::MOST_HEADERS)
         .connect_timeout(transport.timeout)
         .read_timeout(transport.timeout)
         .build()

@@ -157,9 +157,8 @@ pub(super) fn run(flow: Flow, url: &str, data_dir: &Path, row: &Row) -> Result<(
         policy: row.policy.clone(),
         transport: Transport {
             timeout: row.timeout,
-            max_body: Transport::MAX_BODY,
-            authorities: None,
             proxy: false,
+            ..Transport::default()
         },
         fresh: true,
     };
