@@ -270,19 +270,16 @@ fn classify(error: reqwest::Error, otherwise: Failure) -> TransportError {
     TransportError::new(failure, error)
 }
 
-fn has_cause<E: StdError + 'static>(error: &dyn StdError) -> bool {
-    let mut next = error.source();
-    while let Some(cause) = next {
-        // std::io::Error shows the cause of what it wraps, not what it wraps.
-        let wrapped = cause
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        if cause.is::<E>() || wrapped.is_some_and(<dyn StdError + Send + Sync>::is::<E>) {
-            return true;
-        }
-        next = cause.source();
-    }
-    false
+/// Whether this is an `E`, or comes of one.
+fn has_cause<E: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
+    // std::io::Error shows the cause of what it wraps, not what it wraps: that may be
+    // another one, as with TLS, and in there what is looked for.
+    let wrapped = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
+    error.is::<E>()
+        || wrapped.is_some_and(|inner| has_cause::<E>(inner))
+        || error.source().is_some_and(has_cause::<E>)
 }
 
 /// Resolves names as the system does, with an error that can be told from others.

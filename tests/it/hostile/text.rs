@@ -27,7 +27,7 @@ fn neither_terminal_nor_log_take_orders_from_a_server() {
             Reply::status(503).header("Retry-After", "\u{9b}31m\u{202e}"),
         ),
         ("a place to go", 3, redirect("http://[\u{9b}31m\u{202e}")),
-        ("a scheme", 3, redirect("x\u{202e}:\u{9b}31m")),
+        ("a scheme", 3, redirect("javascript:\u{202e}\u{9b}31m")),
         ("a path", 3, redirect("/users?\u{202e}\u{9b}31m#\u{85}")),
         (
             "a tag",

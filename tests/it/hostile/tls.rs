@@ -1,6 +1,9 @@
 //! Encrypted connections, and those who only claim to have one. Where a redirect leads.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
 
 use crate::support::fault::FLOWS;
 use crate::support::program::{Running, Workplace};
@@ -95,16 +98,28 @@ fn an_authority_of_ones_own_vouches_for_its_servers() {
 #[test]
 fn a_server_that_speaks_no_tls_gets_no_credentials() {
     for flow in FLOWS {
-        let server = Server::start([]);
-        // Nothing of what comes is HTTP, so the server has no request to judge.
-        let url = server.url().replace("http:", "https:");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("bind a free port");
+        let address = listener.local_addr().expect("the port that was bound");
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+            stream.write_all(answer).expect("an answer");
+            let mut came = Vec::new();
+            // The client is free to reset the connection.
+            let _ = stream.read_to_end(&mut came);
+            came
+        });
         let place = Workplace::with_old_snapshot();
         let before = place.data();
-        save_source(&place, &url);
-        let args = ["run", "api.toml", "--retries", "0", "--timeout", "5s"];
-        run(&place, &[&args, flow].concat()).assert_code(3);
+        save_source(&place, &format!("https://{address}"));
+        let outcome = run(&place, &[&["run", "api.toml"], flow].concat());
+        let expected = "/users: the TLS connection failed (1 attempt)";
+        assert!(outcome.first_line().ends_with(expected), "{outcome:#?}");
+        outcome.assert_code(3);
         place.assert_unchanged(&before);
-        drop(server);
+        let came = server.join().expect("the server's end");
+        let secret = |bytes: &[u8]| bytes == SECRET.as_bytes();
+        assert!(!came.windows(SECRET.len()).any(secret), "{flow:?}");
     }
 }
 
