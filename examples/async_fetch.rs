@@ -2,8 +2,8 @@
 //!
 //! `cargo run --example async_fetch` needs no network: the sample API answers.
 
+use std::error::Error;
 use std::sync::{Arc, mpsc};
-use std::{error::Error, time::Duration};
 
 use activity_tracker::activity::Resource::{Comments, Posts, Users};
 use activity_tracker::api::{Fetch, Policy, SharedFetch, Transport, tasks};

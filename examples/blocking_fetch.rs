@@ -2,7 +2,7 @@
 //!
 //! `cargo run --example blocking_fetch` needs no network: the sample API answers.
 
-use std::{error::Error, sync::mpsc, time::Duration};
+use std::{error::Error, sync::mpsc};
 
 use activity_tracker::activity::Resource::{Posts, Users};
 use activity_tracker::activity::{Mapping, map, names};

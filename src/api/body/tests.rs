@@ -3,6 +3,12 @@
 use super::*;
 use http::{HeaderName, HeaderValue};
 
+/// Values of `Content-Length`, and what they declare.
+type Lengths = (&'static [&'static str], Result<Option<u64>, &'static str>);
+
+/// How long a body may be, its headers, its bytes on the wire, and whether they are allowed.
+type Bounded<'a> = (&'a str, u64, &'a [(HeaderName, &'a str)], &'a [u8], bool);
+
 fn read(headers: &[(HeaderName, &str)], pieces: &[&[u8]]) -> Result<Vec<u8>, Failure> {
     read_within(1 << 30, headers, pieces)
 }
@@ -86,8 +92,7 @@ fn a_broken_encoding_is_an_error() {
 
 #[test]
 fn a_length_is_one_number_however_often_it_is_said() {
-    type Case = (&'static [&'static str], Result<Option<u64>, &'static str>);
-    let cases: [Case; 12] = [
+    let cases: [Lengths; 12] = [
         (&[], Ok(None)),
         (&["4"], Ok(Some(4))),
         (&[" 04 "], Ok(Some(4))),
@@ -152,8 +157,7 @@ fn a_body_is_as_long_as_allowed_and_no_longer() {
     let encoding = [(CONTENT_ENCODING, "gzip")];
     let packed = gzip(&[b' '; 10_000]);
     let empty = gzip(b"").repeat(600);
-    type Case<'a> = (&'a str, u64, &'a [(HeaderName, &'a str)], &'a [u8], bool);
-    let cases: [Case; 8] = [
+    let cases: [Bounded; 8] = [
         ("as long", 4, &[], b"abcd", true),
         ("longer", 3, &[], b"abcd", false),
         ("declared", 4, &[(CONTENT_LENGTH, "4")], b"abcd", true),

@@ -21,7 +21,7 @@ fn numbered(id: &str) -> Reply {
 /// A user with something more, in a field that no map names.
 fn with(more: &str) -> String {
     let ada = user("1", "Ada", "ada@x.biz");
-    ada.replace("{", &format!("{{\"more\":{more},"))
+    ada.replace('{', &format!("{{\"more\":{more},"))
 }
 
 fn stored(record: &str) -> String {

@@ -43,7 +43,7 @@ fn an_answer_is_not_longer_than_allowed() {
         .args(&["--max-body", "1MB"]),
         row(
             "gzip of too much",
-            || Reply::gzip(gzip(&[b' '; 1_100_000])),
+            || Reply::gzip(gzip(&vec![b' '; 1_100_000])),
             Error(3, TOO_LONG),
         )
         .args(&["--max-body", "1MiB"]),
