@@ -2,8 +2,8 @@
 //!
 //! `cargo run --example async_fetch` needs no network: the sample API answers.
 
+use std::error::Error;
 use std::sync::{Arc, mpsc};
-use std::{error::Error, time::Duration};
 
 use activity_tracker::activity::Resource::{Comments, Posts, Users};
 use activity_tracker::api::{Fetch, Policy, SharedFetch, Transport, tasks};
@@ -22,8 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 async fn fetch_all(source: &Source) -> Result<(), Box<dyn Error>> {
     let fetch = Fetch::new(Policy::default(), source, &[Users, Posts, Comments], 1);
     let transport = Transport {
-        timeout: Duration::from_secs(30),
         proxy: false,
+        ..Transport::default()
     };
     let (folder, stop) = (tempfile::tempdir()?, Stop::new());
     let stage = Stage::open(folder.path(), Flow::Async, None, &stop)?;

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --example blocking_fetch` needs no network: the sample API answers.
 
-use std::{error::Error, sync::Arc, sync::mpsc, time::Duration};
+use std::{error::Error, sync::Arc, sync::mpsc};
 
 use activity_tracker::activity::Resource::{Posts, Users};
 use activity_tracker::activity::{Mapping, map, names};
@@ -18,8 +18,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let source = Source::of_shape("sample", &server.base_url())?;
     let fetch = Fetch::new(Policy::default(), &source, &[Users, Posts], 1);
     let transport = Transport {
-        timeout: Duration::from_secs(30),
         proxy: false,
+        ..Transport::default()
     };
 
     // Answers are kept in a folder; one that is whole is announced in slices.

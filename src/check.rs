@@ -42,7 +42,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Error> {
         retries: args.patience.retries,
         ..Policy::default()
     };
-    let transport = args.patience.transport(&source);
+    let transport = args.patience.transport(&source)?;
     let check = flow::check(&source, policy, &transport, &stop)?;
     report::print_text(&Shown(&source, &check).to_string())?;
     Ok(check.verdict()?)

@@ -1,18 +1,22 @@
 //! What a person may type, and the settings made from it.
 
+use std::fmt::Display;
+use std::fs;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use activity_tracker::activity::{EmailDomain, Mappings};
-use activity_tracker::api::{Policy, Transport};
+use activity_tracker::api::{Authorities, Policy, Transport};
 use activity_tracker::error::{Error, StorageError};
 use activity_tracker::flow;
 use activity_tracker::sample::{Sample, Server};
 use activity_tracker::settings::{Settings, Start};
 use activity_tracker::source::Source;
 use activity_tracker::storage::{Flow, Journaled};
+use activity_tracker::text::Printable;
+use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::{Host, Url};
 
@@ -151,9 +155,17 @@ pub(crate) struct RunArgs {
 #[derive(Debug, Args)]
 pub(crate) struct PatienceArgs {
     /// Longest silence of a server: until it is connected, until it answers,
-    /// and between two pieces of its answer
+    /// and between two pieces of its answer; as long may 1 KiB of that take
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_duration)]
     timeout: Duration,
+
+    /// Longest answer, decoded: 500kB, 10MiB, 4GiB
+    #[arg(long, value_name = "SIZE", default_value_t = ByteSize(Transport::default().max_body), value_parser = size)]
+    max_body: ByteSize,
+
+    /// Trust the certificate authorities in this PEM file, and no others
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
 
     /// How many times a request that failed in passing is sent again
     #[arg(long, value_name = "N", default_value_t = Policy::default().retries)]
@@ -271,7 +283,7 @@ impl RunArgs {
             strict: self.strict,
             fresh: self.fresh,
             policy: self.policy(),
-            transport: self.patience.transport(&source),
+            transport: self.patience.transport(&source)?,
             source,
         };
         Ok((settings, server))
@@ -329,11 +341,16 @@ impl RunArgs {
 
 impl PatienceArgs {
     /// How to talk to the servers of this source.
-    pub(crate) fn transport(&self, source: &Source) -> Transport {
-        Transport {
+    ///
+    /// # Errors
+    /// When there is a file of authorities and they cannot be had from it.
+    pub(crate) fn transport(&self, source: &Source) -> Result<Transport, Error> {
+        Ok(Transport {
             timeout: self.timeout,
+            max_body: self.max_body.as_u64(),
+            authorities: self.ca_file.as_deref().map(authorities).transpose()?,
             proxy: !is_loopback(&source.base_url),
-        }
+        })
     }
 }
 
@@ -357,6 +374,16 @@ impl SampleApiArgs {
     }
 }
 
+fn authorities(file: &Path) -> Result<Authorities, Error> {
+    let shown = file.display().to_string();
+    let wrong = |reason: &dyn Display| {
+        let shown = Printable(&shown);
+        Error::Usage(format!("cannot use the CA file {shown}: {reason}"))
+    };
+    let text = fs::read(file).map_err(|error| wrong(&error))?;
+    Authorities::from_pem(&text).map_err(|error| wrong(&error))
+}
+
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -375,6 +402,14 @@ fn duration(text: &str) -> Result<Duration, String> {
         return Err("expected at most 30 days".to_owned());
     }
     Ok(time)
+}
+
+fn size(text: &str) -> Result<ByteSize, String> {
+    match text.parse() {
+        Ok(ByteSize(0)) => Err("expected more than nothing".to_owned()),
+        Ok(size) => Ok(size),
+        Err(_) => Err("expected a size such as 500kB, 10MiB or 4GiB".to_owned()),
+    }
 }
 
 const LONGEST: Duration = Duration::from_hours(30 * 24);
@@ -417,5 +452,29 @@ mod tests {
             assert_eq!(found, expected, "{text:?}");
         }
         assert!(positive_duration("0s").is_err());
+    }
+
+    #[test]
+    fn sizes_are_read_with_their_units() {
+        let cases = [
+            ("500kB", Some(500_000)),
+            ("10MiB", Some(10 << 20)),
+            ("4GiB", Some(4 << 30)),
+            ("1.5 MB", Some(1_500_000)),
+            ("1000", Some(1000)),
+            ("0", None),
+            ("0kB", None),
+            ("0.1B", None),
+            ("-1", None),
+            ("-1kB", None),
+            ("much", None),
+            ("NaN", None),
+            ("infMB", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            let found = size(text).ok().map(|size| size.as_u64());
+            assert_eq!(found, expected, "{text:?}");
+        }
     }
 }

@@ -210,6 +210,9 @@ impl ApiError {
                     "check the server's certificate and this machine's clock and CA certificates"
                 }
                 Failure::Body | Failure::Other => "try again later",
+                Failure::TooLarge => {
+                    "check the base URL and ask for smaller pages; --max-body allows longer answers"
+                }
                 Failure::Encoding => return None,
             },
             Self::Status { status, .. } => match status.as_u16() {

@@ -3,15 +3,18 @@
 //! It holds sockets and sleep, and decides nothing: what to send, whether to
 //! read on and how long to wait all come from [`Fetch`](super::Fetch).
 
+mod deadline;
+
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Instant;
 
+use http::header::TRANSFER_ENCODING;
 use tracing::info;
 use ureq::config::Config;
-use ureq::tls::{RootCerts, TlsConfig};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::unversioned::transport::NextTimeout;
 use ureq::{Agent, BodyReader, Proxy};
 
 use crate::concurrency::{Stop, fan_out, first_error};
@@ -19,7 +22,10 @@ use crate::error::{Error, StopReason};
 
 use super::intake::{Intake, Trouble, note_failure, note_verdict, recall};
 use super::sink::{Observer, Sinks};
-use super::{Ask, Failure, Head, Now, SharedFetch, Step, Transport, TransportError, Verdict, tls};
+use super::{
+    Ask, Body, Failure, Head, Limits, Now, SharedFetch, Step, Transport, TransportError, Verdict,
+    tls,
+};
 
 /// How much of a body is read at a time.
 const PIECE: usize = 256 * 1024;
@@ -49,6 +55,7 @@ pub fn fetch<S: Sinks>(
     let driver = Driver {
         shared,
         agent: &agent,
+        limits: transport.limits(),
         sinks,
         stop,
         observer,
@@ -59,6 +66,7 @@ pub fn fetch<S: Sinks>(
 struct Driver<'a, S> {
     shared: &'a SharedFetch,
     agent: &'a Agent,
+    limits: Limits,
     sinks: &'a S,
     stop: &'a Stop,
     observer: &'a dyn Observer,
@@ -112,6 +120,7 @@ impl<S: Sinks> Driver<'_, S> {
     fn receive(&self, ask: &Ask) -> Result<(), Trouble> {
         let started = Instant::now();
         let (head, mut body) = send(self.agent, ask)?;
+        head.check_length()?;
         let verdict = self.shared.lock().head(ask.ticket, &head, Now::read())?;
         if verdict == Verdict::Keep {
             self.sinks.keep(&ask.page);
@@ -121,12 +130,16 @@ impl<S: Sinks> Driver<'_, S> {
             return Ok(());
         }
         let sink = self.sinks.open(ask.page.clone())?;
-        let mut intake = Intake::new(ask, &head, sink, started, self.observer)?;
+        let limits = self.limits;
+        let incoming = Body::new(&head.headers, limits)?;
+        let mut intake = Intake::new(ask, incoming, sink, started, self.observer);
         let mut piece = vec![0; PIECE];
         loop {
-            match body.read(&mut piece).map_err(broken_body)? {
+            let asked = Instant::now();
+            let read = deadline::within(limits.stretch, || body.read(&mut piece));
+            match read.map_err(broken_body)? {
                 0 => break,
-                length => intake.push(&piece[..length])?,
+                length => intake.push(&piece[..length], asked.elapsed())?,
             }
         }
         // A socket closed by a stop can look like the end of the body.
@@ -136,8 +149,17 @@ impl<S: Sinks> Driver<'_, S> {
 }
 
 fn agent(transport: &Transport) -> Agent {
+    let roots = match &transport.authorities {
+        None => RootCerts::PlatformVerifier,
+        Some(authorities) => {
+            let certificates = authorities.iter();
+            certificates
+                .map(|der| Certificate::from_der(der).to_owned())
+                .into()
+        }
+    };
     let tls = TlsConfig::builder()
-        .root_certs(RootCerts::PlatformVerifier)
+        .root_certs(roots)
         .unversioned_rustls_crypto_provider(tls::provider())
         .build();
     let timeout = Some(transport.timeout);
@@ -146,6 +168,7 @@ fn agent(transport: &Transport) -> Agent {
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
+        .max_response_header_size(Head::LONGEST)
         .tls_config(tls)
         .timeout_resolve(timeout)
         .timeout_connect(timeout)
@@ -156,7 +179,7 @@ fn agent(transport: &Transport) -> Agent {
         .build();
     Agent::with_parts(
         config,
-        DefaultConnector::default(),
+        deadline::Heedful::default(),
         SystemResolver::default(),
     )
 }
@@ -193,6 +216,11 @@ fn send(agent: &Agent, ask: &Ask) -> Result<(Head, BodyReader<'static>), Transpo
         .map_err(|error| TransportError::new(Failure::Other, error))?;
     let answer = agent.run(outgoing).map_err(classify)?;
     let (parts, body) = answer.into_parts();
+    // RFC 9112, section 6.1: who knows no such thing cannot have framed the body by it.
+    if parts.version == http::Version::HTTP_10 && parts.headers.contains_key(TRANSFER_ENCODING) {
+        let message = "an HTTP/1.0 answer with a Transfer-Encoding";
+        return Err(TransportError::new(Failure::Other, message));
+    }
     let head = Head {
         status: parts.status,
         headers: parts.headers,

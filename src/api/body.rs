@@ -1,15 +1,33 @@
 //! One answer's body: counted, and decoded as its head says.
 
 use std::io::Write;
+use std::time::Duration;
 
 use flate2::write::MultiGzDecoder;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 
+use super::pace::Pace;
 use super::{Failure, TransportError};
 
 /// What every gzip stream begins with (RFC 1952).
 const GZIP_MAGIC: u8 = 0x1f;
+
+/// How often its own length a compressed body may unfold to. Records of much
+/// sameness come to a few dozen times; gzip can do a thousand.
+const DENSEST: u64 = 200;
+
+/// A body that unfolds to less than this may be as dense as it likes.
+const HARMLESS: u64 = 64 << 20;
+
+/// What one answer may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How long its body may be, in bytes, decoded.
+    pub longest: u64,
+    /// In each such stretch of waiting a little of it must come.
+    pub stretch: Duration,
+}
 
 /// Checks and decodes a body as it arrives, whichever client it arrives by.
 ///
@@ -22,36 +40,38 @@ pub struct Body {
     first: Option<u8>,
     received: u64,
     gzip: Option<MultiGzDecoder<Vec<u8>>>,
+    size: Size,
+    pace: Pace,
 }
 
 impl Body {
     /// For the answer with these headers.
     ///
     /// # Errors
-    /// When its encoding is one that was not asked for.
-    pub fn new(headers: &HeaderMap) -> Result<Self, TransportError> {
+    /// When an encoding of it is one that was not asked for, its length is no
+    /// length, or is one that is not allowed.
+    pub fn new(headers: &HeaderMap, limits: Limits) -> Result<Self, TransportError> {
         let encoding = headers
             .get(CONTENT_ENCODING)
             .map_or(&b""[..], |value| value.as_bytes().trim_ascii());
         let gzip = match encoding.to_ascii_lowercase().as_slice() {
             b"" | b"identity" => None,
             b"gzip" | b"x-gzip" => Some(MultiGzDecoder::new(Vec::new())),
-            other => {
-                let name = crate::text::excerpt(&String::from_utf8_lossy(other), 40);
-                let message = format!("unknown content encoding `{name}`");
-                return Err(TransportError::new(Failure::Encoding, message));
-            }
+            other => return Err(unknown("content", other)),
         };
-        let declared = headers
-            .get(CONTENT_LENGTH)
-            .and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        let delimited = declared.is_some() || headers.contains_key(TRANSFER_ENCODING);
+        let chunked = is_chunked(headers)?;
+        // RFC 9112, section 6.3: where there are both, chunks say where the body ends.
+        let declared = declared(headers)?.filter(|_| !chunked);
+        let size = Size::new(limits.longest);
+        size.check(declared.unwrap_or_default(), 0)?;
         Ok(Self {
             declared,
-            delimited,
+            delimited: declared.is_some() || chunked,
             first: None,
             received: 0,
             gzip,
+            size,
+            pace: Pace::new(limits.stretch),
         })
     }
 
@@ -61,22 +81,34 @@ impl Body {
         self.delimited
     }
 
-    /// Takes bytes from the wire and gives the body's own bytes.
-    #[must_use]
-    pub fn decode<'a>(&'a mut self, bytes: &'a [u8]) -> Decoded<'a> {
-        self.received += bytes.len() as u64;
+    /// Takes bytes from the wire, for which it was waited so long, and gives the body's own bytes.
+    ///
+    /// # Errors
+    /// When they come too slowly, or are too many.
+    pub fn decode<'a>(
+        &'a mut self,
+        bytes: &'a [u8],
+        waited: Duration,
+    ) -> Result<Decoded<'a>, TransportError> {
+        let length = bytes.len() as u64;
+        self.pace.note(length, waited)?;
+        self.received += length;
+        // Of gzip too: it can go on for ever and unfold to nothing.
+        self.size.check(self.received, 0)?;
         self.first = self.first.or(bytes.first().copied());
-        Decoded {
+        Ok(Decoded {
             rest: bytes,
             gzip: self.gzip.as_mut(),
             plain: Vec::new(),
-        }
+            received: self.received,
+            size: &mut self.size,
+        })
     }
 
     /// The wire has no more: gives the last decoded bytes.
     ///
     /// # Errors
-    /// When the body ended early.
+    /// When the body ended early, or is too long.
     pub fn finish(mut self) -> Result<Vec<u8>, TransportError> {
         if let Some(declared) = self.declared.filter(|declared| *declared != self.received) {
             let message = format!("{} of {declared} bytes came", self.received);
@@ -92,7 +124,93 @@ impl Body {
             }
             _ => TransportError::new(Failure::Body, "the gzip stream ends early"),
         })?;
-        Ok(std::mem::take(gzip.get_mut()))
+        let last = std::mem::take(gzip.get_mut());
+        self.size.add(last.len(), self.received)?;
+        Ok(last)
+    }
+}
+
+/// Whether the body comes in chunks, and in nothing else that would have to be undone.
+fn is_chunked(headers: &HeaderMap) -> Result<bool, TransportError> {
+    let mut chunked = false;
+    for value in headers.get_all(TRANSFER_ENCODING) {
+        match value
+            .as_bytes()
+            .trim_ascii()
+            .to_ascii_lowercase()
+            .as_slice()
+        {
+            b"chunked" if !chunked => chunked = true,
+            // Older than RFC 7230, and means nothing.
+            b"identity" => {}
+            other => return Err(unknown("transfer", other)),
+        }
+    }
+    Ok(chunked)
+}
+
+fn unknown(kind: &str, encoding: &[u8]) -> TransportError {
+    let name = crate::text::excerpt(&String::from_utf8_lossy(encoding), 40);
+    TransportError::new(
+        Failure::Encoding,
+        format!("unknown {kind} encoding `{name}`"),
+    )
+}
+
+/// The length that the headers declare (RFC 9112, section 6.3, and RFC 9110, section 8.6).
+fn declared(headers: &HeaderMap) -> Result<Option<u64>, TransportError> {
+    let mut declared = None;
+    for value in headers.get_all(CONTENT_LENGTH) {
+        for part in value.as_bytes().split(|byte| *byte == b',') {
+            let length = length(part.trim_ascii()).ok_or_else(|| {
+                let shown = crate::text::excerpt(&String::from_utf8_lossy(part), 40);
+                let message = format!("`{shown}` is no Content-Length");
+                TransportError::new(Failure::Other, message)
+            })?;
+            if let Some(other) = declared.replace(length).filter(|other| *other != length) {
+                let message = format!("two Content-Lengths: {other} and {length}");
+                return Err(TransportError::new(Failure::Other, message));
+            }
+        }
+    }
+    Ok(declared)
+}
+
+fn length(text: &[u8]) -> Option<u64> {
+    // `parse` would take a sign too.
+    let digits = text.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(text).ok().filter(|_| digits)?;
+    text.parse().ok()
+}
+
+/// How long a body has become, decoded, and how long it may.
+#[derive(Clone, Debug)]
+struct Size {
+    longest: u64,
+    plain: u64,
+}
+
+impl Size {
+    fn new(longest: u64) -> Self {
+        Self { longest, plain: 0 }
+    }
+
+    /// So many more decoded bytes, out of so many in all from the wire.
+    fn add(&mut self, plain: usize, wire: u64) -> Result<(), TransportError> {
+        self.plain += plain as u64;
+        self.check(self.plain, wire)
+    }
+
+    /// `wire` is 0 for bytes that nothing unfolds.
+    fn check(&self, plain: u64, wire: u64) -> Result<(), TransportError> {
+        let message = if plain > self.longest {
+            format!("more than {} bytes", self.longest)
+        } else if wire > 0 && plain > HARMLESS && plain / DENSEST > wire {
+            format!("{wire} bytes of gzip unfold to {plain}, more than {DENSEST} times as many")
+        } else {
+            return Ok(());
+        };
+        Err(TransportError::new(Failure::TooLarge, message))
     }
 }
 
@@ -105,13 +223,15 @@ pub struct Decoded<'a> {
     rest: &'a [u8],
     gzip: Option<&'a mut MultiGzDecoder<Vec<u8>>>,
     plain: Vec<u8>,
+    received: u64,
+    size: &'a mut Size,
 }
 
 impl Decoded<'_> {
     /// The next piece, until there is none.
     ///
     /// # Errors
-    /// When the bytes are not of the declared encoding.
+    /// When the bytes are not of the declared encoding, or there are too many.
     pub fn next_piece(&mut self) -> Result<Option<&[u8]>, TransportError> {
         let Some(gzip) = &mut self.gzip else {
             let piece = std::mem::take(&mut self.rest);
@@ -133,80 +253,10 @@ impl Decoded<'_> {
                 ));
             }
         }
+        self.size.add(self.plain.len(), self.received)?;
         Ok(Some(&self.plain))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use http::{HeaderName, HeaderValue};
-
-    fn read(headers: &[(HeaderName, &str)], pieces: &[&[u8]]) -> Result<Vec<u8>, Failure> {
-        let headers = headers
-            .iter()
-            .map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()))
-            .collect();
-        let mut body = Body::new(&headers).map_err(|error| error.failure)?;
-        let mut plain = Vec::new();
-        for piece in pieces {
-            let mut decoded = body.decode(piece);
-            while let Some(piece) = decoded.next_piece().map_err(|error| error.failure)? {
-                assert!(piece.len() <= 64 * 1024, "pieces are bounded");
-                plain.extend_from_slice(piece);
-            }
-        }
-        plain.extend(body.finish().map_err(|error| error.failure)?);
-        Ok(plain)
-    }
-
-    fn gzip(plain: &[u8]) -> Vec<u8> {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-        encoder.write_all(plain).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    #[test]
-    fn a_plain_body_is_given_as_it_is_and_counted() {
-        let length = |text| [(CONTENT_LENGTH, text)];
-        assert_eq!(read(&length("4"), &[b"ab", b"cd"]), Ok(b"abcd".to_vec()));
-        assert_eq!(read(&[], &[b"ab"]), Ok(b"ab".to_vec()));
-        assert_eq!(read(&length("5"), &[b"ab", b"cd"]), Err(Failure::Body));
-        assert_eq!(read(&length("3"), &[b"abcd"]), Err(Failure::Body));
-    }
-
-    #[test]
-    fn gzip_is_undone_in_any_pieces_and_in_bounded_steps() {
-        let encoding = [(CONTENT_ENCODING, "GZIP")];
-        let plain = b"[ ]".repeat(500_000);
-        let packed = gzip(&plain);
-        let pieces: Vec<_> = packed.chunks(7).collect();
-        assert_eq!(read(&encoding, &pieces).as_deref(), Ok(&plain[..]));
-        assert_eq!(read(&encoding, &[&packed]).as_deref(), Ok(&plain[..]));
-    }
-
-    #[test]
-    fn a_broken_encoding_is_an_error() {
-        let encoding = [(CONTENT_ENCODING, "gzip")];
-        let packed = gzip(b"[1,2,3]");
-        assert_eq!(
-            read(&encoding, &[&packed[..packed.len() - 3]]),
-            Err(Failure::Body)
-        );
-        assert_eq!(
-            read(&encoding, &[b"not gzip at all"]),
-            Err(Failure::Encoding)
-        );
-        assert_eq!(read(&encoding, &[b"[]"]), Err(Failure::Encoding));
-        let garbage = [&packed[..], b"garbage that is no second stream"].concat();
-        assert_eq!(read(&encoding, &[&garbage]), Err(Failure::Encoding));
-        let mut flipped = packed.clone();
-        let crc = flipped.len() - 6;
-        flipped[crc] ^= 1;
-        assert!(read(&encoding, &[&flipped]).is_err());
-        assert_eq!(
-            read(&[(CONTENT_ENCODING, "br")], &[b"x"]),
-            Err(Failure::Encoding)
-        );
-    }
-}
+mod tests;

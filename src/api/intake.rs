@@ -1,7 +1,7 @@
 //! One answer on its way in: decoded, counted, handed to its sink. Both drivers
 //! push pieces in here and know no more of bodies.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
@@ -10,7 +10,7 @@ use crate::error::{DataProcessingError, Error, chain};
 use crate::text::count;
 
 use super::sink::{Event, Observer, Recalled, Sink, Sinks, Whole};
-use super::{Ask, Body, Failure, Head, Recall, SharedFetch, TransportError, Verdict};
+use super::{Ask, Body, Failure, Recall, SharedFetch, TransportError, Verdict};
 
 /// Why an exchange did not end well.
 pub(super) enum Trouble {
@@ -42,31 +42,24 @@ pub(super) struct Intake<A, S, O> {
 }
 
 impl<A: AsRef<Ask>, S: Sink, O: Observer> Intake<A, S, O> {
-    pub(super) fn new(
-        ask: A,
-        head: &Head,
-        sink: S,
-        started: Instant,
-        observer: O,
-    ) -> Result<Self, TransportError> {
-        let body = Body::new(&head.headers)?;
-        Ok(Self {
+    pub(super) fn new(ask: A, body: Body, sink: S, started: Instant, observer: O) -> Self {
+        Self {
             ask,
             body,
             sink,
             started,
             observer,
-        })
+        }
     }
 
-    /// Takes the next bytes off the wire.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Trouble> {
+    /// Takes the next bytes off the wire, for which it was waited so long.
+    pub(super) fn push(&mut self, bytes: &[u8], waited: Duration) -> Result<(), Trouble> {
         let resource = self.ask.as_ref().page.subject.resource;
         self.observer.on(Event::Arrived {
             resource,
             bytes: bytes.len() as u64,
         });
-        let mut pieces = self.body.decode(bytes);
+        let mut pieces = self.body.decode(bytes, waited)?;
         while let Some(piece) = pieces.next_piece()? {
             self.sink.write(piece)?;
         }

@@ -9,6 +9,7 @@ mod body;
 mod fetch;
 mod intake;
 mod link;
+mod pace;
 mod paging;
 mod rate;
 mod request;
@@ -28,12 +29,13 @@ use url::Url;
 
 use crate::activity::Resource;
 
-pub use body::Body;
+pub use body::{Body, Limits};
 pub use fetch::{Ask, Fetch, Recall, Step, Ticket, Verdict};
 pub use paging::{Outlook, PagingError, Said};
 pub use retry::{Now, Policy};
 pub use shared::SharedFetch;
 pub use sink::{Event, Observer, Page, Position, Recalled, Received, Sink, Sinks, Whole};
+pub use tls::{Authorities, InvalidAuthorities};
 
 /// What is sent to every server as `User-Agent`.
 pub const USER_AGENT: &str = concat!("activity-tracker/", env!("CARGO_PKG_VERSION"));
@@ -53,11 +55,38 @@ pub fn digest(bytes: &[u8]) -> Digest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transport {
     /// The longest silence allowed: while connecting, until the head of an
-    /// answer is there, and between two pieces of its body.
+    /// answer is there, and between two pieces of its body. A KiB of that may
+    /// take as long.
     pub timeout: Duration,
+    /// The longest body allowed, in bytes, decoded.
+    pub max_body: u64,
+    /// Who may vouch for servers, if not those whom this system trusts.
+    pub authorities: Option<Authorities>,
     /// Whether the proxies that the environment names are used. Not for a
     /// server on this machine: a proxy elsewhere would look for it on its own.
     pub proxy: bool,
+}
+
+/// Patient, with answers of 4 GiB at most, for servers anywhere.
+impl Default for Transport {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(30),
+            max_body: 4 << 30,
+            authorities: None,
+            proxy: true,
+        }
+    }
+}
+
+impl Transport {
+    /// What one answer may cost.
+    fn limits(&self) -> Limits {
+        Limits {
+            longest: self.max_body,
+            stretch: self.timeout,
+        }
+    }
 }
 
 /// What is being fetched, for messages: a resource and where it is.
@@ -106,6 +135,28 @@ pub struct Head {
     pub headers: HeaderMap,
 }
 
+impl Head {
+    /// How long it may be, in bytes.
+    const LONGEST: usize = 64 * 1024;
+
+    /// How many headers it may have.
+    const MOST_HEADERS: usize = 128;
+
+    /// Refuses a head that is longer than any reason for one.
+    fn check_length(&self) -> Result<(), TransportError> {
+        // A colon, a space and the end of a line stand around each.
+        let lines = self.headers.iter();
+        let length: usize = lines
+            .map(|(name, value)| name.as_str().len() + value.len() + 4)
+            .sum();
+        if length > Self::LONGEST {
+            let message = format!("the headers are {length} bytes long");
+            return Err(TransportError::new(Failure::Other, message));
+        }
+        Ok(())
+    }
+}
+
 /// The ways in which no whole answer comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -113,7 +164,7 @@ pub enum Failure {
     Resolve,
     /// No connection came about.
     Connect,
-    /// Nothing was heard for too long.
+    /// Nothing was heard for too long, or next to nothing.
     Timeout,
     /// The encrypted connection failed, or is not to be trusted.
     Tls,
@@ -121,6 +172,8 @@ pub enum Failure {
     Body,
     /// The body is encoded in a way that cannot be undone.
     Encoding,
+    /// The body is longer than allowed.
+    TooLarge,
     /// Anything else: a head that is not HTTP, say.
     Other,
 }
@@ -129,7 +182,7 @@ impl Failure {
     /// Whether the same request may well succeed when it is sent again.
     #[must_use]
     pub fn is_passing(self) -> bool {
-        !matches!(self, Self::Tls | Self::Encoding)
+        !matches!(self, Self::Tls | Self::Encoding | Self::TooLarge)
     }
 
     fn says(self) -> &'static str {
@@ -140,6 +193,7 @@ impl Failure {
             Self::Tls => "the TLS connection failed",
             Self::Body => "the answer broke off",
             Self::Encoding => "the answer cannot be decoded",
+            Self::TooLarge => "the answer is too long",
             Self::Other => "the exchange failed",
         }
     }

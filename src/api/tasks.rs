@@ -8,10 +8,10 @@ use std::error::Error as StdError;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::{Client, redirect, retry};
+use reqwest::{Certificate, Client, redirect, retry};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant as TokioInstant, timeout_at};
@@ -22,10 +22,16 @@ use crate::error::Error;
 
 use super::intake::{Intake, Trouble, note_failure, note_verdict, recall};
 use super::sink::{Observer, Sinks};
-use super::{Ask, Failure, Head, Now, SharedFetch, Step, Transport, TransportError, Verdict, tls};
+use super::{
+    Ask, Body, Failure, Head, Limits, Now, SharedFetch, Step, Transport, TransportError, Verdict,
+    tls,
+};
 
 /// Pieces of a body that wait to be stored. A slow disk slows the network down.
 const WAITING: usize = 16;
+
+/// A piece of a body, and how long it was waited for; nothing stands for the end.
+type Piece = Option<(bytes::Bytes, Duration)>;
 
 /// Fetches all that `shared` wants into `sinks`, with a task for each request under way.
 ///
@@ -57,6 +63,7 @@ where
     let driver = Arc::new(Driver {
         shared: Arc::clone(shared),
         client: client(transport),
+        limits: transport.limits(),
         sinks,
         observer,
     });
@@ -79,6 +86,7 @@ where
 struct Driver<S, O> {
     shared: Arc<SharedFetch>,
     client: Result<Client, reqwest::Error>,
+    limits: Limits,
     sinks: Arc<S>,
     observer: O,
 }
@@ -147,6 +155,7 @@ where
             status: answer.status(),
             headers: std::mem::take(answer.headers_mut()),
         };
+        head.check_length()?;
         let verdict = self.shared.lock().head(ask.ticket, &head, Now::read())?;
         if verdict == Verdict::Keep {
             self.sinks.keep(&ask.page);
@@ -155,6 +164,7 @@ where
             note_verdict(ask, verdict, head.status.as_str(), &self.observer);
             return Ok(());
         }
+        let body = Body::new(&head.headers, self.limits)?;
         // Decoding and writing block, so they are done off the runtime's threads.
         let (pieces, waiting) = mpsc::channel(WAITING);
         let taking = off_runtime({
@@ -162,7 +172,7 @@ where
             move || {
                 let sink = driver.sinks.open(ask.page.clone())?;
                 let observer = driver.observer.clone();
-                let intake = Intake::new(ask, &head, sink, started, observer)?;
+                let intake = Intake::new(ask, body, sink, started, observer);
                 take(intake, waiting, &driver.shared)
             }
         });
@@ -173,19 +183,22 @@ where
     }
 }
 
-/// Passes a body on as it comes; nothing stands for its end.
+/// Passes a body on as it comes.
 ///
 /// When whoever takes the pieces gives up, that is not for this side to tell.
 async fn pass(
     mut answer: reqwest::Response,
-    pieces: mpsc::Sender<Option<bytes::Bytes>>,
+    pieces: mpsc::Sender<Piece>,
 ) -> Result<(), TransportError> {
     loop {
+        // Waiting for room in the channel is not waiting for the server.
+        let asked = Instant::now();
         let piece = tokio::select! {
             piece = answer.chunk() => piece.map_err(|error| classify(error, Failure::Body))?,
             () = pieces.closed() => return Ok(()),
         };
         let end = piece.is_none();
+        let piece = piece.map(|bytes| (bytes, asked.elapsed()));
         if pieces.send(piece).await.is_err() || end {
             return Ok(());
         }
@@ -195,12 +208,12 @@ async fn pass(
 /// Takes the pieces of a body, up to its end or until it is broken off.
 fn take<S: super::Sink, A: AsRef<Ask>, O: Observer>(
     mut intake: Intake<A, S, O>,
-    mut pieces: mpsc::Receiver<Option<bytes::Bytes>>,
+    mut pieces: mpsc::Receiver<Piece>,
     shared: &SharedFetch,
 ) -> Result<(), Trouble> {
     loop {
         match pieces.blocking_recv() {
-            Some(Some(piece)) => intake.push(&piece)?,
+            Some(Some((piece, waited))) => intake.push(&piece, waited)?,
             Some(None) => return intake.finish(shared),
             None => return Ok(()),
         }
@@ -215,10 +228,18 @@ fn client(transport: &Transport) -> Result<Client, reqwest::Error> {
     } else {
         builder.no_proxy()
     };
+    let builder = match &transport.authorities {
+        None => builder,
+        Some(authorities) => {
+            let certificates = authorities.iter().map(Certificate::from_der);
+            builder.tls_certs_only(certificates.collect::<Result<Vec<_>, _>>()?)
+        }
+    };
     builder
         .redirect(redirect::Policy::none())
         .retry(retry::never())
         .dns_resolver(SystemResolver)
+        .http1_max_headers(Head::MOST_HEADERS)
         .connect_timeout(transport.timeout)
         .read_timeout(transport.timeout)
         .build()
@@ -253,19 +274,16 @@ fn classify(error: reqwest::Error, otherwise: Failure) -> TransportError {
     TransportError::new(failure, error)
 }
 
-fn has_cause<E: StdError + 'static>(error: &dyn StdError) -> bool {
-    let mut next = error.source();
-    while let Some(cause) = next {
-        // std::io::Error shows the cause of what it wraps, not what it wraps.
-        let wrapped = cause
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        if cause.is::<E>() || wrapped.is_some_and(<dyn StdError + Send + Sync>::is::<E>) {
-            return true;
-        }
-        next = cause.source();
-    }
-    false
+/// Whether this is an `E`, or comes of one.
+fn has_cause<E: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
+    // std::io::Error shows the cause of what it wraps, not what it wraps: that may be
+    // another one, as with TLS, and in there what is looked for.
+    let wrapped = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
+    error.is::<E>()
+        || wrapped.is_some_and(|inner| has_cause::<E>(inner))
+        || error.source().is_some_and(has_cause::<E>)
 }
 
 /// Resolves names as the system does, with an error that can be told from others.

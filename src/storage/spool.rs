@@ -23,6 +23,9 @@ use super::stage::Staging;
 /// How many bytes of records make a slice: enough to be worth a task, little enough to hold.
 const SLICE: u64 = 1024 * 1024;
 
+/// How many records make one, however short: what is told of a reject is longer than `{}`.
+const SLICE_RECORDS: u64 = 16 * 1024;
+
 /// Some records of one page, in a row: what is processed at a time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slice {
@@ -324,7 +327,7 @@ impl Slicer {
         slice.records += 1;
         slice.place.length = end - slice.place.offset;
         self.records += 1;
-        if slice.place.length >= SLICE {
+        if slice.place.length >= SLICE || slice.records >= SLICE_RECORDS {
             self.whole.extend(self.open.take());
         }
     }

@@ -11,6 +11,8 @@ mod faults;
 #[cfg(test)]
 mod flows;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod interrupt;
 #[cfg(test)]
 mod json_server;

@@ -42,6 +42,14 @@ fn wrong_usage_is_told_with_exit_code_2_and_changes_nothing() {
             "error: invalid value '0s' for '--timeout <TIME>': expected more than no time",
         ),
         (
+            &["sample", "--max-body", "much"],
+            "error: invalid value 'much' for '--max-body <SIZE>': expected a size such as 500kB, 10MiB or 4GiB",
+        ),
+        (
+            &["sample", "--max-body", "0"],
+            "error: invalid value '0' for '--max-body <SIZE>': expected more than nothing",
+        ),
+        (
             &["sample", "--backoff=-1s"],
             "error: invalid value '-1s' for '--backoff <TIME>': expected a time such as 30s, 5min or 50ms",
         ),

@@ -159,6 +159,7 @@ pub(super) fn run(flow: Flow, url: &str, data_dir: &Path, row: &Row) -> Result<(
         transport: Transport {
             timeout: row.timeout,
             proxy: false,
+            ..Transport::default()
         },
         start: Start::default(),
         keep_raw: false,

@@ -1,6 +1,6 @@
 //! One way for an API to fail, and what must come of it.
 
-use super::program::Workplace;
+use super::program::{Running, Workplace};
 use super::server::{Reply, Route, Server};
 
 /// A row of a table of errors.
@@ -16,7 +16,7 @@ pub(crate) struct Fault {
 }
 
 /// The main flow and the async flow fail alike.
-const FLOWS: [&[&str]; 2] = [&[], &["--async"]];
+pub(crate) const FLOWS: [&[&str]; 2] = [&[], &["--async"]];
 
 impl Fault {
     /// Runs both flows against it: the error is told once and logged once, without a character
@@ -38,7 +38,8 @@ impl Fault {
         let place = Workplace::with_old_snapshot();
         let before = place.data();
         let args = [&[server.url(), "--backoff", "0s"], flow, self.args].concat();
-        let outcome = place.run(&args);
+        let run = [&["run"], &args[..]].concat();
+        let outcome = Running::start(&mut place.bounded(&run)).wait();
         let says = self.says.replace("HOST", server.url());
         assert_eq!(
             outcome.first_line(),

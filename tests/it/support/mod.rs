@@ -6,3 +6,4 @@ pub(crate) mod program;
 pub(crate) mod records;
 pub(crate) mod server;
 mod server_test;
+pub(crate) mod tls;

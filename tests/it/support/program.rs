@@ -14,6 +14,12 @@ use tempfile::TempDir;
 /// How long a run may take before the test fails in place of hanging.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_activity-tracker");
+
+/// How much memory a run may have against which a server does its worst, in KiB for each process:
+/// some threads and buffers, and never a whole answer.
+const MEMORY: u32 = 200_000;
+
 /// What a snapshot of the main flow consists of.
 pub(crate) const SNAPSHOT: [&str; 6] = [
     "filtered_users.json",
@@ -90,7 +96,19 @@ impl Workplace {
 
     /// The program with these arguments and nothing from the test's own surroundings.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_activity-tracker"));
+        self.prepared(Command::new(PROGRAM), args)
+    }
+
+    /// The same, where no process of the run gets more memory than [`MEMORY`].
+    pub(crate) fn bounded(&self, args: &[&str]) -> Command {
+        let mut shell = Command::new("sh");
+        // The system counts what can be written to: heap and stacks, but no code and no reserves.
+        let script = format!("ulimit -d {MEMORY} && exec \"$@\"");
+        shell.args(["-c", &script, "sh", PROGRAM]);
+        self.prepared(shell, args)
+    }
+
+    fn prepared(&self, mut command: Command, args: &[&str]) -> Command {
         for (name, _) in std::env::vars_os() {
             let upper = name.to_string_lossy().to_uppercase();
             if upper.ends_with("_PROXY") || upper.starts_with("ACTIVITY_TRACKER_") {

@@ -18,6 +18,8 @@ pub(crate) struct Reply {
     /// How many bytes after the head are sent, if not all.
     cut: Option<usize>,
     drip: Option<(usize, Duration)>,
+    /// Sent behind everything else, again and again.
+    endless: Option<Vec<u8>>,
     pub(super) delay: Duration,
     pub(super) gate: Option<Gate>,
     end: End,
@@ -49,6 +51,7 @@ impl Reply {
             framing: Framing::ContentLength,
             cut: None,
             drip: None,
+            endless: None,
             delay: Duration::ZERO,
             gate: None,
             end: End::KeepAlive,
@@ -173,6 +176,15 @@ impl Reply {
         }
     }
 
+    /// Sends this behind the answer, again and again, until the client leaves or the server stops.
+    pub(crate) fn endlessly(self, piece: impl Into<Vec<u8>>) -> Self {
+        Self {
+            endless: Some(piece.into()),
+            end: End::Close,
+            ..self
+        }
+    }
+
     /// Answers this much later. Takes real time: [`Reply::after`] does not.
     pub(crate) fn delayed(self, delay: Duration) -> Self {
         Self { delay, ..self }
@@ -200,15 +212,18 @@ impl Reply {
     pub(super) fn send(&self, mut stream: &TcpStream, stopping: &Gate) -> io::Result<()> {
         let body = self.body_on_the_wire();
         let sent = &body[..self.cut.map_or(body.len(), |cut| cut.min(body.len()))];
-        let Some((size, gap)) = self.drip else {
-            return stream.write_all(&[self.head().as_bytes(), sent].concat());
+        let (size, gap) = self.drip.unwrap_or((usize::MAX, Duration::ZERO));
+        if self.drip.is_none() {
+            stream.write_all(&[self.head().as_bytes(), sent].concat())?;
+        } else {
+            stream.write_all(self.head().as_bytes())?;
+            drip(stream, sent, size, || stopping.pass(gap))?;
+        }
+        let Some(piece) = &self.endless else {
+            return Ok(());
         };
-        stream.write_all(self.head().as_bytes())?;
-        for (index, piece) in sent.chunks(size).enumerate() {
-            if index > 0 && stopping.pass(gap) {
-                break;
-            }
-            stream.write_all(piece)?;
+        while !stopping.pass(gap) {
+            drip(stream, piece, size, || stopping.pass(gap))?;
         }
         Ok(())
     }
@@ -256,4 +271,20 @@ impl Reply {
         wire.extend_from_slice(b"0\r\n\r\n");
         wire
     }
+}
+
+/// Writes piece by piece, until `stopped` says so in a gap between two.
+fn drip(
+    mut stream: &TcpStream,
+    bytes: &[u8],
+    size: usize,
+    stopped: impl Fn() -> bool,
+) -> io::Result<()> {
+    for (index, piece) in bytes.chunks(size).enumerate() {
+        if index > 0 && stopped() {
+            break;
+        }
+        stream.write_all(piece)?;
+    }
+    Ok(())
 }

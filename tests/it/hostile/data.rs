@@ -1,0 +1,160 @@
+//! Answers that arrive whole, and what is in them.
+
+use super::Ends::{Error, Rejected, Users};
+use super::{check, row};
+use crate::support::records::user;
+use crate::support::server::Reply;
+
+const DEEP: usize = 100_000;
+
+/// A user with something in the place of the name.
+fn named(name: &str) -> Reply {
+    let ada = user("1", "ADA", "ada@x.biz");
+    Reply::json(format!("[{}]", ada.replace("\"ADA\"", name)))
+}
+
+/// A user with this id, as JSON.
+fn numbered(id: &str) -> Reply {
+    Reply::json(format!("[{}]", user(id, "Ada", "ada@x.biz")))
+}
+
+/// A user with something more, in a field that no map names.
+fn with(more: &str) -> String {
+    let ada = user("1", "Ada", "ada@x.biz");
+    ada.replace('{', &format!("{{\"more\":{more},"))
+}
+
+fn stored(record: &str) -> String {
+    format!("[\n  {record}\n]")
+}
+
+fn nested() -> String {
+    let (open, close) = ("[".repeat(DEEP), "]".repeat(DEEP));
+    open + &close
+}
+
+#[test]
+fn bytes_that_are_no_json_in_utf_8_are_refused() {
+    const MARK: &str = "found bytes that look like a byte order mark";
+    check([
+        row(
+            "a mark before the JSON",
+            || Reply::json("\u{feff}[]"),
+            Error(4, MARK),
+        ),
+        row(
+            "UTF-16 with its mark",
+            || Reply::json(b"\xff\xfe[\0]\0".to_vec()),
+            Error(4, "expected a JSON array, found byte 0xff"),
+        ),
+        row(
+            "UTF-16 without",
+            || Reply::json(b"\0[\0]".to_vec()),
+            Error(4, "expected a JSON array, found byte 0x00"),
+        ),
+        row(
+            "NUL behind the JSON",
+            || Reply::json("[]\0"),
+            Error(
+                4,
+                "expected the end of the answer at byte 2, found byte 0x00",
+            ),
+        ),
+        row(
+            "brackets without an end",
+            || Reply::json("[".repeat(DEEP)),
+            Error(4, "is not closed: it ends after 100000 bytes"),
+        ),
+    ]);
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_told_with_its_place() {
+    const ID: &str = "record 0, field `id`: expected a whole number of at most 64 bits or a string";
+    check([
+        row(
+            "half a character",
+            || named(r#""\ud800""#),
+            Rejected("record 0, field `name`: expected a string of whole characters"),
+        ),
+        row(
+            "nesting 100,000 deep in the place of a name",
+            || named(&nested()),
+            Rejected("record 0, field `name`: expected a string, found [[["),
+        ),
+        row(
+            "nesting 100,000 deep in the place of a record",
+            || Reply::json(nested()),
+            Rejected("record 0, field `.`: expected an object, found [[["),
+        ),
+        row(
+            "NUL in a name",
+            || named("\"A\0\""),
+            Rejected("record 0, field `.`: expected JSON, found control character"),
+        ),
+        row(
+            "an id of 10,000 digits",
+            || numbered(&"9".repeat(10_000)),
+            Rejected(ID),
+        ),
+        row(
+            "the id 2^64",
+            || numbered("18446744073709551616"),
+            Rejected(ID),
+        ),
+        row("the id 1e400", || numbered("1e400"), Rejected(ID)),
+        row(
+            "a key twice",
+            || Reply::json(format!("[{}]", with("1").replace("more", "id"))),
+            Rejected("record 0, field `id`: expected one value, found several"),
+        ),
+    ]);
+}
+
+#[test]
+fn what_is_sound_and_strange_is_stored_to_the_letter() {
+    check([
+        row(
+            "nesting 100,000 deep in a field that nobody reads",
+            || Reply::json(format!("[{}]", with(&nested()))),
+            Users(|| stored(&with(&nested()))),
+        ),
+        row(
+            "a number of 10,000 digits",
+            || Reply::json(format!("[{}]", with(&"9".repeat(10_000)))),
+            Users(|| stored(&with(&"9".repeat(10_000)))),
+        ),
+        row(
+            "the number 1e400",
+            || Reply::json(format!("[{}]", with("1e400"))),
+            Users(|| stored(&with("1e400"))),
+        ),
+        row(
+            "half a character where nobody reads",
+            || Reply::json(format!("[{}]", with(r#""\udc00""#))),
+            Users(|| stored(&with(r#""\udc00""#))),
+        ),
+        row(
+            "a key twice that nobody reads",
+            || Reply::json(format!("[{}]", with("1,\"more\":2"))),
+            Users(|| stored(&with("1,\"more\":2"))),
+        ),
+        row(
+            "NUL, escaped",
+            || Reply::json(format!("[{}]", user("1", r"A\u0000", "a@x.biz"))),
+            Users(|| stored(&user("1", r"A\u0000", "a@x.biz"))),
+        ),
+    ]);
+}
+
+/// So many records that each costs next to nothing to send.
+#[test]
+fn a_million_empty_records_are_held_by_no_process() {
+    let reply = if std::env::var_os("ACTIVITY_TRACKER_TEST_LONG").is_some() {
+        || Reply::json(format!("[{}{{}}]", "{},".repeat(9_999_999)))
+    } else {
+        || Reply::json(format!("[{}{{}}]", "{},".repeat(999_999)))
+    };
+    let says = "record 0, field `id`: expected a value, found nothing";
+    check([row("empty records", reply, Rejected(says))]);
+}
