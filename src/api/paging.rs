@@ -16,11 +16,11 @@ use std::sync::Arc;
 
 use url::{Origin, Url};
 
-use crate::source::{Endpoint, Locator, Pagination};
+use crate::source::{Endpoint, Locator, Pagination, Secret};
 
 use super::{Digest, link};
 
-use address::{LinkRange, fingerprint, link_range, set_parameter};
+use address::{LinkRange, fingerprint, link_range, remove_value, set_parameter};
 use said::{number_at, text_at};
 
 pub use error::PagingError;
@@ -41,6 +41,8 @@ pub(super) struct Reach {
     /// Servers copy the credentials of a query into their links: taken out
     /// there, for links stand in logs.
     pub(super) secret_parameter: Option<String>,
+    /// And by its value, under whatever name they give it.
+    pub(super) secret: Option<Secret>,
 }
 
 /// The pages of one resource: which may be asked for, and what came of them.
@@ -351,6 +353,9 @@ impl Paging {
         url.set_fragment(None);
         if let Some(name) = &self.reach.secret_parameter {
             remove_parameter(&mut url, name);
+        }
+        if let Some(secret) = &self.reach.secret {
+            remove_value(&mut url, secret.expose());
         }
         Ok(url)
     }

@@ -59,6 +59,22 @@ pub enum Auth {
     },
 }
 
+impl Auth {
+    /// The value that must not be seen, where there is one.
+    #[must_use]
+    pub fn secret(&self) -> Option<&Secret> {
+        match self {
+            Self::None | Self::Absent(_) => None,
+            Self::Bearer(value)
+            | Self::Basic {
+                password: value, ..
+            }
+            | Self::Header { value, .. }
+            | Self::Query { value, .. } => Some(value),
+        }
+    }
+}
+
 impl fmt::Debug for Auth {
     /// The way alone: some APIs take their key for the user's name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

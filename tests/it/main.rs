@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod crashes;
+#[cfg(test)]
 mod data_faults;
 #[cfg(test)]
 mod derived;
@@ -30,6 +32,8 @@ mod real_servers;
 mod regressions;
 #[cfg(test)]
 mod rejects;
+#[cfg(test)]
+mod resume;
 #[cfg(test)]
 mod run;
 #[cfg(test)]

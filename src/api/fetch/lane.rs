@@ -68,6 +68,7 @@ impl Lane {
             reach: Arc::new(Reach {
                 origins,
                 secret_parameter,
+                secret: source.auth.secret().cloned(),
             }),
             pagings: BTreeMap::new(),
             next_paging: 0,

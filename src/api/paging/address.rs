@@ -62,11 +62,20 @@ pub(super) fn set_parameter(url: &mut Url, name: &str, value: &str) {
 
 /// Takes a parameter out of a query, where it has it.
 pub(in crate::api) fn remove_parameter(url: &mut Url, name: &str) {
-    if url.query_pairs().any(|(known, _)| known == name) {
+    remove_where(url, |known, _| known == name);
+}
+
+/// Takes the parameters with this value out of a query.
+pub(super) fn remove_value(url: &mut Url, value: &str) {
+    remove_where(url, |_, known| known == value);
+}
+
+fn remove_where(url: &mut Url, goes: impl Fn(&str, &str) -> bool) {
+    if url.query_pairs().any(|(name, value)| goes(&name, &value)) {
         let others: Vec<_> = url
             .query_pairs()
             .into_owned()
-            .filter(|(known, _)| known != name)
+            .filter(|(name, value)| !goes(name, value))
             .collect();
         url.query_pairs_mut().clear().extend_pairs(&others);
         if others.is_empty() {

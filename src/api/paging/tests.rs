@@ -31,6 +31,7 @@ fn paging(endpoint: Endpoint) -> Paging {
             Url::parse("https://pages.test").unwrap().origin(),
         ],
         secret_parameter: Some("key".to_owned()),
+        secret: None,
     };
     Paging::new(endpoint, url, Arc::new(reach))
 }

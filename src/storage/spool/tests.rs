@@ -242,7 +242,7 @@ fn a_journal_is_read_as_far_as_it_is_whole() {
 #[test]
 fn a_slice_of_the_shortest_records_is_bounded_too() {
     let place = Place::new();
-    let text = format!("[{}]", ["0"; 40_000].join(","));
+    let text = format!("[{}]", vec!["0"; 40_000].join(","));
     receive(&place, &[text.as_bytes()]).unwrap();
     let records: Vec<_> = place.slices.try_iter().map(|slice| slice.records).collect();
     assert_eq!(records, [16_384, 16_384, 7_232]);
