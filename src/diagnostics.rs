@@ -2,6 +2,7 @@
 //! what is expected there.
 
 use activity_tracker::source::Mistake;
+use activity_tracker::text::Printable;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 /// Shows a mistake; `renderer` decides about colours.
@@ -22,7 +23,7 @@ pub(crate) fn render(mistake: &Mistake, renderer: &Renderer) -> String {
         .label(expected.as_str());
     let lines = Snippet::source(text.as_str())
         .line_start(*line)
-        .path(file.as_str())
+        .path(Printable(file).to_string())
         .annotation(mark);
     let mut report = vec![Level::ERROR.primary_title(title.as_str()).element(lines)];
     if let Some(help) = help {

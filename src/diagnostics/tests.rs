@@ -112,3 +112,12 @@ fn a_mistake_in_any_prefix_of_a_file_can_be_shown() {
         }
     }
 }
+
+#[test]
+fn a_file_whose_name_has_control_characters_does_not_steer_the_terminal() {
+    let Err(InvalidSource::Mistake(mistake)) = SourceFile::parse("a\u{1b}[2Jb.toml", "") else {
+        panic!("an empty file is in order");
+    };
+    let shown = super::render(&mistake, &Renderer::plain());
+    assert!(shown.contains("a\\u{1b}[2Jb.toml:1:1"), "{shown}");
+}
