@@ -181,7 +181,7 @@ fn points_into(mistake: &Mistake, text: &str) {
     );
     assert!(place.start <= place.end && place.end <= shown.len());
     assert!(shown.is_char_boundary(place.start) && shown.is_char_boundary(place.end));
-    assert!(mistake.column() <= meant.chars().count() + 1);
+    assert!(mistake.column() <= shown.chars().count() + 1);
     assert!(!title.is_empty() && !expected.is_empty());
     let report = diagnostics::render(mistake, &Renderer::plain());
     assert!(report.contains(&format!(":{line}:")), "{report}");
