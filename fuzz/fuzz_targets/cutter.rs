@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use activity_tracker::activity::JsonPath;
 use activity_tracker::cutter::{CutError, Cutter, records};
-use activity_tracker_fuzz::{Members, first_line, is_json, place};
+use activity_tracker_fuzz::{Astray, first_line, is_json, lookup, place};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -61,7 +61,7 @@ fn pieces<'t>(text: &'t [u8], lengths: &'t [u8]) -> impl Iterator<Item = &'t [u8
 }
 
 /// Cuts an answer, and checks at the end of each piece what the cutter says of it.
-fn cut<'t>(path: &JsonPath, text: &[u8], pieces: &mut dyn Iterator<Item = &'t [u8]>) -> Cut {
+fn cut(path: &JsonPath, text: &[u8], pieces: &mut dyn Iterator<Item = &[u8]>) -> Cut {
     let mut cutter = Cutter::of_array_at(path);
     let mut found = Cut {
         places: Vec::new(),
@@ -151,9 +151,12 @@ fn compare_with_parser(path: &JsonPath, text: &[u8], cut: &Cut) {
         return;
     }
     let text = std::str::from_utf8(text).unwrap();
-    // Where a key stands twice, a parser and the cutter may each mean another one.
-    let Some(found) = lookup(path, text) else {
-        return;
+    let trimmed = text.trim_matches([' ', '\t', '\r', '\n']);
+    let found = match lookup(path, trimmed) {
+        Ok(found) => found,
+        Err(Astray::NoObject) => None,
+        // A parser and the cutter may each mean another one.
+        Err(Astray::Twice | Astray::Key) => return,
     };
     match found.and_then(|raw| Some((raw, serde_json::from_str::<Vec<&RawValue>>(raw).ok()?))) {
         Some((raw, records)) => {
@@ -180,23 +183,6 @@ fn compare_with_parser(path: &JsonPath, text: &[u8], cut: &Cut) {
         }
         None => assert!(cut.end.is_err(), "records where a parser sees none"),
     }
-}
-
-/// What stands at the path, if anything; nothing at all where that is not plain.
-fn lookup<'t>(path: &JsonPath, text: &'t str) -> Option<Option<&'t str>> {
-    let mut raw = text.trim_matches([' ', '\t', '\r', '\n']);
-    for key in path.keys() {
-        let Some(members) = Members::of(raw) else {
-            // A key with half a character in it is JSON, too.
-            return (!raw.starts_with('{')).then_some(None);
-        };
-        raw = match members.all(key)[..] {
-            [] => return Some(None),
-            [only] => only,
-            _ => return None,
-        };
-    }
-    Some(Some(raw))
 }
 
 /// The same records come of the array's inside, and of any bytes a row that ends.

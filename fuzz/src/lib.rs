@@ -1,9 +1,9 @@
 //! What the fuzz targets share: how an input is taken apart, and JSON read the slow, sure way.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
+use activity_tracker::activity::JsonPath;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -29,6 +29,40 @@ pub fn place(part: &str, whole: &[u8]) -> Range<usize> {
     start..start + part.len()
 }
 
+/// Why a path leads nowhere for certain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Astray {
+    /// It goes through something that is neither an object nor `null`.
+    NoObject,
+    /// A key on the way stands there twice.
+    Twice,
+    /// A key beside it is not made of whole characters.
+    Key,
+}
+
+/// What stands at a path in a JSON value, to the letter.
+///
+/// # Errors
+/// When that is not plain.
+pub fn lookup<'a>(path: &JsonPath, raw: &'a str) -> Result<Option<&'a str>, Astray> {
+    let mut raw = raw;
+    for key in path.keys() {
+        if raw == "null" {
+            return Ok(None);
+        }
+        if !raw.starts_with('{') {
+            return Err(Astray::NoObject);
+        }
+        let members = Members::of(raw).ok_or(Astray::Key)?;
+        raw = match members.all(key)[..] {
+            [] => return Ok(None),
+            [only] => only,
+            _ => return Err(Astray::Twice),
+        };
+    }
+    Ok(Some(raw))
+}
+
 /// An object's members in order, with each key that stands there twice.
 pub struct Members<'a>(pub Vec<(String, &'a str)>);
 
@@ -45,13 +79,6 @@ impl<'a> Members<'a> {
     pub fn all(&self, key: &str) -> Vec<&'a str> {
         let named = self.0.iter().filter(|(known, _)| known == key);
         named.map(|(_, raw)| *raw).collect()
-    }
-
-    /// Whether no key stands there twice.
-    #[must_use]
-    pub fn are_unique(&self) -> bool {
-        let mut seen = HashSet::new();
-        self.0.iter().all(|(key, _)| seen.insert(key))
     }
 }
 
