@@ -29,6 +29,12 @@ pub mod text;
 
 pub use error::{ApiError, DataProcessingError, Error, StorageError};
 
+/// Doors for the fuzz targets in `fuzz/`; no other build has them.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    pub use crate::api::fuzzing::{asked_pause, link_target, retry_after};
+}
+
 /// The README's example, compiled by the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

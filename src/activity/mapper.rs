@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::mapping::{Fields, Mapping};
 use super::value::Mismatch;
 use crate::cutter;
+use crate::text::Printable;
 
 /// A record that was read, together with its own bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ impl<T> Deref for Mapped<'_, T> {
 
 /// A record that did not map, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("record {index}, field `{path}`: expected {expected}, found {found}")]
+#[error("record {index}, field `{}`: expected {expected}, found {found}", Printable(.path))]
 pub struct Reject {
     /// Which record of the slice, counted from 0.
     pub index: u64,

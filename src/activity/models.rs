@@ -7,6 +7,8 @@
 use std::fmt;
 
 use jiff::tz::TimeZone;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::email::Email;
@@ -119,6 +121,7 @@ pub struct Address<'a> {
     /// Postal code.
     pub zipcode: Option<Text<'a>>,
     /// Where on the globe.
+    #[serde(default, deserialize_with = "geo")]
     pub geo: Option<Geo<'a>>,
 }
 
@@ -130,6 +133,27 @@ pub struct Geo<'a> {
     pub lat: Option<Text<'a>>,
     /// Longitude.
     pub lng: Option<Text<'a>>,
+}
+
+/// Reads a place from an object alone: what serde derives takes an array for one, too.
+fn geo<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Geo<'de>>, D::Error> {
+    struct GeoVisitor;
+    impl<'de> Visitor<'de> for GeoVisitor {
+        type Value = Option<Geo<'de>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            Geo::deserialize(MapAccessDeserializer::new(map)).map(Some)
+        }
+    }
+    deserializer.deserialize_any(GeoVisitor)
 }
 
 /// An employer.

@@ -228,7 +228,7 @@ fn explain<'a, T: Deserialize<'a>>(raw: &'a str) -> Mismatch {
         .split('.')
         .filter(|key| !key.is_empty())
         .try_fold(raw, member)
-        .map_or_else(|| message.clone(), |raw| excerpt(raw, SHOWN));
+        .map_or_else(|| excerpt(&message, SHOWN), |raw| excerpt(raw, SHOWN));
     Mismatch {
         expected: expected.to_owned(),
         found,

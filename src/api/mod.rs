@@ -7,6 +7,8 @@
 pub mod blocking;
 mod body;
 mod fetch;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod intake;
 mod link;
 mod pace;

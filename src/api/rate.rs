@@ -69,11 +69,13 @@ pub(super) fn asked_pause(headers: &HeaderMap, wall: SystemTime) -> Option<Durat
     let either = |suffix: &str| {
         text(&format!("x-ratelimit-{suffix}")).or_else(|| text(&format!("ratelimit-{suffix}")))
     };
-    let remaining: f64 = either("remaining")?.trim().parse().ok()?;
+    // To Rust, `nan` and `inf` are numbers, too; no server counts like that.
+    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|n| n.is_finite());
+    let remaining = number(either("remaining")?)?;
     if remaining >= 1.0 {
         return None;
     }
-    let reset: f64 = either("reset")?.trim().parse().ok()?;
+    let reset = number(either("reset")?)?;
     until(reset, wall)
 }
 
@@ -182,7 +184,7 @@ mod tests {
     #[test]
     fn what_servers_say_of_their_limits_is_understood() {
         let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        let cases: [(&[(&str, &str)], _); 14] = [
+        let cases: [(&[(&str, &str)], _); 16] = [
             (
                 &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "30")],
                 Some(30),
@@ -235,6 +237,20 @@ mod tests {
                 &[
                     ("x-ratelimit-remaining", "none"),
                     ("x-ratelimit-reset", "-1"),
+                ],
+                None,
+            ),
+            (
+                &[
+                    ("x-ratelimit-remaining", "NaN"),
+                    ("x-ratelimit-reset", "30"),
+                ],
+                None,
+            ),
+            (
+                &[
+                    ("x-ratelimit-remaining", "-inf"),
+                    ("x-ratelimit-reset", "30"),
                 ],
                 None,
             ),

@@ -112,3 +112,32 @@ fn a_mistake_in_any_prefix_of_a_file_can_be_shown() {
         }
     }
 }
+
+#[test]
+fn a_file_whose_name_has_control_characters_does_not_steer_the_terminal() {
+    let Err(InvalidSource::Mistake(mistake)) = SourceFile::parse("a\u{1b}[2Jb.toml", "") else {
+        panic!("an empty file is in order");
+    };
+    let shown = super::render(&mistake, &Renderer::plain());
+    assert!(shown.contains("a\\u{1b}[2Jb.toml:1:1"), "{shown}");
+}
+
+#[test]
+fn no_control_character_of_a_file_reaches_the_terminal() {
+    for control in (0..=0x9f)
+        .filter_map(char::from_u32)
+        .filter(|c| c.is_control() && *c != '\n')
+    {
+        for text in [
+            format!("é{control}[31m = 5"),
+            format!("name = 5 # {control}[31m"),
+            format!("\"\\u{:04x}[31m\" = 5", u32::from(control)),
+        ] {
+            if let Some(InvalidSource::Mistake(mistake)) = trouble(&text) {
+                let shown = super::render(&mistake, &Renderer::plain());
+                let controls = shown.contains(|c: char| c.is_control() && c != '\n');
+                assert!(!controls, "{shown:?}");
+            }
+        }
+    }
+}

@@ -162,7 +162,9 @@ impl Flaw {
         // One line is enough: nobody wants to see a whole table, and what is not kept is not shown.
         let begin = text[..start].rfind('\n').map_or(0, |at| at + 1);
         let line = covered[begin..].lines().next().unwrap_or_default();
-        let place = start - begin..(end - begin).min(line.len()).max(start - begin);
+        // A mistake may be the end of the line, which on Windows is two bytes that are not shown.
+        let from = (start - begin).min(line.len());
+        let place = from..(end - begin).clamp(from, line.len());
         Mistake {
             file: file.to_owned(),
             line: text[..begin].matches('\n').count() + 1,

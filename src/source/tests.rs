@@ -341,3 +341,16 @@ fn what_is_no_source_is_refused_without_showing_secrets() {
         );
     }
 }
+
+#[test]
+fn a_mistake_at_the_end_of_a_line_is_marked_within_it_on_windows_too() {
+    for text in ["name = \"f\r\n", "name =\r\n", "name\r\n", "[posts\r\n"] {
+        let Err(InvalidSource::Mistake(mistake)) = read(text, &[]) else {
+            panic!("{text:?} is in order");
+        };
+        let Mistake {
+            text: line, place, ..
+        } = &*mistake;
+        assert!(place.end <= line.len(), "{text:?}: {place:?} in {line:?}");
+    }
+}

@@ -241,3 +241,35 @@ fn an_id_that_no_path_leads_to_is_missing() {
         "record 0, field `id`: expected a value, found nothing"
     );
 }
+
+#[test]
+fn a_path_with_control_characters_does_not_steer_the_terminal() {
+    let mapping = mapping(&[(Field::Id, "/\u{1b}[31m")]);
+    assert_eq!(
+        rejected::<Post<'_>>(b"{}", &mapping),
+        "record 0, field `\\u{1b}[31m`: expected a value, found nothing"
+    );
+}
+
+#[test]
+fn a_place_on_the_globe_is_an_object_and_no_array() {
+    let mapping = Mapping::placeholder(Resource::Users);
+    let json =
+        br#"{"id":1,"name":"n","username":"u","email":"e","address":{"geo":["-37.3","81.1"]}}"#;
+    assert_eq!(
+        rejected::<User<'_>>(json, &mapping),
+        "record 0, field `address.geo`: expected an object, found [\"-37.3\",\"81.1\"]"
+    );
+}
+
+#[test]
+fn a_reject_is_short_where_what_was_found_cannot_be_looked_up() {
+    let mapping = Mapping::placeholder(Resource::Users);
+    // Half a character as a key is why: no key can be looked up beside it.
+    let json = format!(
+        r#"{{"id":1,"name":"n","username":"u","email":"e","address":{{"geo":"{}","\ud800":1}}}}"#,
+        "x".repeat(1000)
+    );
+    let found = rejected::<User<'_>>(json.as_bytes(), &mapping);
+    assert!(found.len() < 200, "{found}");
+}
