@@ -1,13 +1,14 @@
 """The results as a bar chart in SVG, readable on light and on dark, and for who cannot see it."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 from xml.sax.saxutils import escape
 
-from .table import seconds, times
+from .table import QUIET, other_load, seconds, times
 
 WIDTH = 760
-LEFT = 190  # where bars begin; names stand before it
+LEFT = 200  # where bars begin; names stand before it
 RIGHT = 110  # room for a bar's label
 BAR = 18
 STEP = 26
@@ -42,39 +43,35 @@ def chart(results: dict[str, Any]) -> str:
     def x(wall: float) -> float:
         return LEFT + (math.log10(wall) - low) / (high - low) * (WIDTH - LEFT - RIGHT)
 
-    body, y = [], 20
+    powers = [10.0**power for power in range(low, math.floor(high) + 1)]
+    body: list[str] = []
+    y = 20
     for case in cases:
-        block, y = _block(case, x, y)
-        body += block
-    bottom = y
-    grid = []
-    for power in range(low, math.floor(high) + 1):
-        at = x(10.0**power)
-        grid.append(f'<line class="grid" x1="{at:.1f}" y1="28" x2="{at:.1f}" y2="{bottom}"/>')
-        grid.append(_text(at, bottom + 14, f"{10.0**power:g} s", "soft", "middle"))
-    note = "wall time, logarithmic; behind the bar: times as long as Activity Tracker"
-    grid.append(_text(LEFT, bottom + 32, note, "soft"))
-    machine = results["machine"]
-    where = f"{machine['date']}, {machine['cores']} cores, {machine['cpu']}"
-    grid.append(_text(LEFT, bottom + 48, where, "soft"))
-    height = bottom + 60
+        body.append(_text(LEFT, y, case["title"], "head"))
+        top, bottom = y + 8, y + 12 + len(case["rows"]) * STEP
+        for at in map(x, powers):
+            body.append(f'<line class="grid" x1="{at:.1f}" y1="{top}" x2="{at:.1f}" y2="{bottom}"/>')
+        body += _bars(case, x, y + 12)
+        y = bottom + 28
+    y -= 14
+    body += [_text(x(power), y, f"{power:g} s", "soft", "middle") for power in powers]
+    body += [_text(LEFT, y + 18 * n, line, "soft") for n, line in enumerate(_notes(results), 1)]
+    height = y + 50
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-        f'width="{WIDTH}" height="{height}" role="img" aria-labelledby="title desc">',
-        '<title id="title">How long Activity Tracker and its peers take for the same job</title>',
-        f'<desc id="desc">{escape(_words(cases))}</desc>',
+        f'width="{WIDTH}" height="{height}" role="img" aria-labelledby="bench-title bench-desc">',
+        '<title id="bench-title">How long Activity Tracker and its peers take for the same job</title>',
+        f'<desc id="bench-desc">{escape(_words(cases))}</desc>',
         f"<style>{STYLE}</style>",
-        *grid,
         *body,
         "</svg>",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _block(case: Case, x: Any, y: int) -> tuple[list[str], int]:
-    """The bars of one case from `y` on, and where the next one may begin."""
-    parts = [_text(LEFT, y, case["title"], "head")]
-    y += 12
+def _bars(case: Case, x: Callable[[float], float], y: int) -> list[str]:
+    """The bars of one case, from `y` down."""
+    parts = []
     for row in case["rows"]:
         middle = y + BAR - 5
         own = "own" if row["title"].startswith("Activity Tracker") else "peer"
@@ -88,7 +85,15 @@ def _block(case: Case, x: Any, y: int) -> tuple[list[str], int]:
         )
         parts.append(_text(end + 6, middle, label))
         y += STEP
-    return parts, y + 22
+    return parts
+
+
+def _notes(results: dict[str, Any]) -> list[str]:
+    machine = results["machine"]
+    where = f"{machine['date']}, {machine['cores']} cores, {machine['cpu']}"
+    if other_load(results) > QUIET:
+        where += "; the machine was not quiet: do not quote"
+    return ["wall time, logarithmic; × as long as the first, pair by pair", where]
 
 
 def _words(cases: list[Case]) -> str:

@@ -13,6 +13,8 @@ TICK = os.sysconf("SC_CLK_TCK")
 # A peer that hangs must not keep the benchmark for ever.
 LIMIT_SECONDS = 1800.0
 SAMPLE_SECONDS = 0.005
+# With fewer looks than this, the peak was most likely between two of them.
+LOOKS_AT_LEAST = 20
 
 
 class Failed(Exception):
@@ -42,8 +44,9 @@ def timed(command: list[str], cwd: Path, servers: list[int]) -> Took:
     return Took(wall, cpu, noise)
 
 
-def peak_memory(command: list[str], cwd: Path) -> int:
-    """Runs `command` and returns the most memory that its whole tree held at once, in bytes.
+def peak_memory(command: list[str], cwd: Path) -> int | None:
+    """Runs `command` and returns the most memory that its whole tree held at once, in bytes;
+    nothing where it was over too soon to tell.
 
     Shared memory is divided by those who share it (the kernel's PSS), so that forked processes are
     not counted twice. Files that are mapped do not count. Looking slows the run down; its
@@ -51,12 +54,13 @@ def peak_memory(command: list[str], cwd: Path) -> int:
     """
     process = _start(command, cwd)
     done = threading.Event()
-    peak = 0
+    peak = looks = 0
 
     def look() -> None:
-        nonlocal peak
+        nonlocal peak, looks
         while not done.is_set():
             peak = max(peak, sum(map(_pss, _descendants(process.pid))))
+            looks += 1
             done.wait(SAMPLE_SECONDS)
 
     watcher = threading.Thread(target=look)
@@ -67,7 +71,7 @@ def peak_memory(command: list[str], cwd: Path) -> int:
         done.set()
         watcher.join()
     _judge(command, status, cwd)
-    return peak
+    return peak if looks >= LOOKS_AT_LEAST else None
 
 
 def _start(command: list[str], cwd: Path) -> subprocess.Popen[bytes]:

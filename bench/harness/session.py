@@ -57,36 +57,45 @@ class Row:
     """What is known of one contender in one case."""
 
     contender: Contender
-    memory: int = 0
+    memory: int | None = None
     as_sent: bool = False
     runs: list[Took] = field(default_factory=list)
     beside: list[Took] = field(default_factory=list)  # the first one's run before each of `runs`
 
 
 def measure(case: Case, contenders: list[Contender], places: Places) -> dict[str, Any]:
-    """Measures the first contender against each of the others, in turn."""
-    rows = []
+    """Measures the first contender against each of the others, in turn.
+
+    `Failed` is raised when the first one fails. Others that fail are left out, and the result says so.
+    """
+    rows: list[Row] = []
+    left_out: list[str] = []
     for contender in contenders:
         tell(f"{case.title}: {contender.title}: first run, memory")
         try:
             rows.append(_first_run(case, contender, places))
         except (Failed, OSError, ValueError, KeyError) as error:
-            # What cannot do the job is left out by name; a table with a hole would look finished.
-            tell(f"{case.title}: {contender.title} left out: {error}")
-    if not rows or rows[0].contender is not contenders[0]:
-        raise Failed(f"{case.title}: without {contenders[0].title} there is nothing to compare")
+            if not rows:
+                raise Failed(f"{contender.title}: {error}") from error
+            tell(f"{contender.title} is left out: {error}")
+            left_out.append(contender.title)
     reference, others = rows[0], rows[1:]
     for number in range(case.repeat):
         tell(f"{case.title}: pair {number + 1} of {case.repeat}")
         if not others:
             reference.runs.append(_one(case, reference.contender, places))
-        for row in others:
+        for row in list(others):
             if number >= SLOW_PAIRS and row.runs[0].wall > SLOW_SECONDS:
                 continue
             reference.runs.append(_one(case, reference.contender, places))
-            row.beside.append(reference.runs[-1])
-            row.runs.append(_one(case, row.contender, places))
-    return _values(case, rows)
+            try:
+                row.runs.append(_one(case, row.contender, places))
+                row.beside.append(reference.runs[-1])
+            except Failed as error:
+                tell(f"{row.contender.title} is left out: {error}")
+                left_out.append(row.contender.title)
+                others.remove(row)
+    return _values(case, [reference, *others]) | {"left_out": left_out}
 
 
 def _first_run(case: Case, contender: Contender, places: Places) -> Row:
@@ -139,8 +148,14 @@ def _row(row: Row, reference: Row) -> dict[str, Any]:
         "as_sent": row.as_sent,
         "wall_ratio": _ratio([one.wall / other.wall for one, other in pairs]),
         "cpu_ratio": _ratio([one.cpu / other.cpu for one, other in pairs]),
-        "memory_ratio": round(row.memory / reference.memory, 2) if reference.memory else None,
+        "memory_ratio": _memory_ratio(row, reference),
     }
+
+
+def _memory_ratio(row: Row, reference: Row) -> float | None:
+    if row is reference or not row.memory or not reference.memory:
+        return None
+    return round(row.memory / reference.memory, 2)
 
 
 def _ratio(ratios: list[float]) -> float | None:

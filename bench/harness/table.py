@@ -35,6 +35,8 @@ def _case(case: Results) -> str:
         lines.append(_line(cells))
     if ideal:
         lines += ["", f"The ideal is what the waiting alone takes: {seconds(ideal)}."]
+    if case["left_out"]:
+        lines += ["", f"Left out, because it failed: {'; '.join(case['left_out'])}."]
     return "\n".join(lines)
 
 
@@ -48,13 +50,17 @@ def _footer(results: Results) -> str:
     if results["skipped"]:
         skipped = [f"{one['title']} (lacks {', '.join(one['missing'])})" for one in results["skipped"]]
         lines.append(f"Skipped, not installed: {'; '.join(skipped)}.")
-    load = max(case["other_load"] for case in results["cases"])
-    if load > QUIET:
+    if (load := other_load(results)) > QUIET:
         lines.append(
             f"**The machine was not quiet:** {load:.1f} cores were busy with something else. "
             "Do not quote these figures."
         )
     return "\n\n".join(lines)
+
+
+def other_load(results: Results) -> float:
+    """How many cores were busy with something else, in the worst case."""
+    return max(float(case["other_load"]) for case in results["cases"])
 
 
 def _line(cells: list[str]) -> str:
@@ -69,14 +75,16 @@ def seconds(value: float) -> str:
 
 
 def times(ratio: float | None) -> str:
-    """How many times as much as the first row, which is 1."""
+    """How many times as much as the first row; nothing where there is nothing to compare."""
     if ratio is None:
-        return "1"
+        return ""
     return f"{ratio:.2f}" if ratio < 3 else f"{ratio:.1f}" if ratio < 10 else f"{ratio:.0f}"
 
 
-def amount(count: int) -> str:
+def amount(count: int | None) -> str:
     """Bytes for people: 36 KiB, 35.4 MiB, 3,242 MiB."""
+    if count is None:
+        return "too short to tell"
     if count < 2**20:
         return f"{count / 2**10:.0f} KiB"
     return f"{count / 2**20:.1f} MiB" if count < 100 * 2**20 else f"{count / 2**20:,.0f} MiB"
