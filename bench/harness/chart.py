@@ -33,9 +33,10 @@ Case = dict[str, Any]
 
 
 def chart(results: dict[str, Any]) -> str:
-    """The wall time of each contender over whole answers, on a logarithmic scale."""
-    cases = [case for case in results["cases"] if not case["ideal"] and case["size"] != "S"]
-    cases = cases or [case for case in results["cases"] if not case["ideal"]]
+    """The wall time of each contender on a logarithmic scale; over pages only if that is all."""
+    whole = [case for case in results["cases"] if not case["ideal"]]
+    # At S most of the time goes into starting; it has its place in the table.
+    cases = [case for case in whole if case["size"] != "S"] or whole or results["cases"]
     walls = [row["wall"] for case in cases for row in case["rows"]]
     # From the power of ten below the shortest to just beyond the longest.
     low, high = math.floor(math.log10(min(walls)) - 0.1), math.log10(max(walls)) + 0.05
@@ -50,7 +51,9 @@ def chart(results: dict[str, Any]) -> str:
         body.append(_text(LEFT, y, case["title"], "head"))
         top, bottom = y + 8, y + 12 + len(case["rows"]) * STEP
         for at in map(x, powers):
-            body.append(f'<line class="grid" x1="{at:.1f}" y1="{top}" x2="{at:.1f}" y2="{bottom}"/>')
+            body.append(
+                f'<line class="grid" x1="{at:.1f}" y1="{top}" x2="{at:.1f}" y2="{bottom}"/>'
+            )
         body += _bars(case, x, y + 12)
         y = bottom + 28
     y -= 14

@@ -94,16 +94,34 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="bench/run", description="Measures Activity Tracker beside its peers.")
+    parser = argparse.ArgumentParser(
+        prog="bench/run", description="Measures Activity Tracker beside its peers."
+    )
     add = parser.add_argument
     add("--sizes", default="S,M,L,pages", help="which of S, M, L and the paged job [all]")
     add("--repeat", type=int, help="pairs [S 20, M 10, L 3, pages 5]")
-    add("--peers", default="all", help=f"all, none, or some of {','.join(peer.key for peer in WHOLE)}")
+    add(
+        "--peers",
+        default="all",
+        help=f"all, none, or some of {','.join(peer.key for peer in WHOLE)}",
+    )
     add("--program", type=Path, help="the program to measure [built with cargo]")
     add("--python", default=sys.executable, help="the Python that has the peers' packages")
     add("--disk", type=Path, metavar="DIR", help="measure the program with its files in DIR too")
-    add("--cache", type=Path, default=_default_cache(), metavar="DIR", help="keeps the data between runs")
-    add("--results", type=Path, default=BENCH / "results", metavar="DIR", help="where the results go")
+    add(
+        "--cache",
+        type=Path,
+        default=_default_cache(),
+        metavar="DIR",
+        help="keeps the data between runs",
+    )
+    add(
+        "--results",
+        type=Path,
+        default=BENCH / "results",
+        metavar="DIR",
+        help="where the results go",
+    )
     add("--render", action="store_true", help="only make table and chart from the results again")
     add("--self-test", action="store_true", help="only try this benchmark itself, in seconds")
     return parser
@@ -117,7 +135,9 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
     names = options.sizes.split(",")
     unknown = [name for name in names if name not in (*SIZES, "pages")]
     keys = {peer.key for peer in WHOLE}
-    wanted = {"all": keys, "none": set()}.get(options.peers) or set(options.peers.split(",")) - {"none"}
+    wanted = {"all": keys, "none": set()}.get(options.peers) or set(options.peers.split(",")) - {
+        "none"
+    }
     if unknown or wanted - keys:
         raise Failed(f"unknown: {', '.join([*unknown, *(wanted - keys)])}")
     python = shutil.which(options.python) or options.python
@@ -176,8 +196,10 @@ def _carry_out(plan: Plan) -> dict[str, Any]:
     if plan.paged:
         data = prepare(plan.paged.size, plan.cache, plan.program, version)
         cases += _pages(plan, plan.paged, data)
-    versions = {"Activity Tracker": f"{version} {commit}".strip(), "Python": machine.python_version(plan.python)}
-    versions |= {peer.title: f"({peer.version})" for peer in plan.peers}
+    versions = [f"Activity Tracker {version} {commit}".strip()]
+    if plan.peers:
+        versions.append(f"Python {machine.python_version(plan.python)}")
+    versions += sorted({used for peer in plan.peers for used in peer.uses})
     return {"machine": about, "versions": versions, "cases": cases}
 
 
@@ -246,7 +268,9 @@ def _self_test(options: argparse.Namespace) -> None:
         rows = [row for case in results["cases"] for row in case["rows"]]
         # Main, disk and async over whole answers; main and async over pages.
         if len(rows) != 5 or not all(row["as_sent"] for row in rows):
-            raise Failed(f"self-test: rows are missing, or something was not stored as sent: {rows}")
+            raise Failed(
+                f"self-test: rows are missing, or something was not stored as sent: {rows}"
+            )
         _write(json.loads(json.dumps(results)), scratch)
         xml.etree.ElementTree.parse(scratch / "chart.svg")
     print("self-test passed")

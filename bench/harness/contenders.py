@@ -20,7 +20,7 @@ class Contender:
     key: str  # how it is called on the command line
     title: str  # how people call it
     command: Command
-    version: str = ""
+    uses: tuple[str, ...] = ()  # each with its version
     suffix: str = ""  # of the names of its files
     on_disk: bool = False  # stores where `--disk` says
 
@@ -76,9 +76,7 @@ class Peer:
         start = [python, script] if script.endswith(".py") else ["bash", script]
         used = [f"{name} {module_version(python, name)}" for name in self.modules]
         used += [program_version(name) for name in self.programs]
-        return Contender(
-            self.key, self.title, lambda url, out: [*start, url, str(out)], ", ".join(used)
-        )
+        return Contender(self.key, self.title, _around(start, []), tuple(used))
 
 
 WHOLE = (

@@ -79,16 +79,26 @@ def whole_files(root: Path, work: Path) -> Iterator[Server]:
         config.write_text(NGINX.format(work=work, port=port, root=root), encoding="utf-8")
         command = [nginx, "-p", str(work), "-c", str(config)]
     else:
-        command = [sys.executable, str(Path(__file__).with_name("static_server.py")), str(root), str(port)]
+        command = [
+            sys.executable,
+            str(Path(__file__).with_name("static_server.py")),
+            str(root),
+            str(port),
+        ]
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     url = f"http://127.0.0.1:{port}"
     try:
         _answers(url, process)
-        yield Server("nginx" if nginx else "Python's sendfile", url, process.pid)
+        yield Server(_nginx_version(nginx) if nginx else "Python's sendfile", url, process.pid)
     finally:
         _end(process)
+
+
+def _nginx_version(nginx: str) -> str:
+    said = subprocess.run([nginx, "-v"], capture_output=True, text=True, check=False).stderr
+    return said.strip().rpartition(" ")[2].replace("/", " ") or "nginx"
 
 
 def _free_port() -> int:

@@ -42,13 +42,16 @@ def _case(case: Results) -> str:
 
 def _footer(results: Results) -> str:
     machine = results["machine"]
-    used = [f"{title} {version}" for title, version in results["versions"].items()]
+    servers = " and ".join(dict.fromkeys(case["server"] for case in results["cases"]))
     lines = [
         f"Measured on {machine['date']}: {machine['cpu']}, {machine['cores']} cores, "
-        f"{machine['memory'] / 2**30:.0f} GiB, {machine['system']}. {'; '.join(used)}.",
+        f"{machine['memory'] / 2**30:.0f} GiB, {machine['system']}. "
+        f"{', '.join(results['versions'])}. Served by {servers}.",
     ]
     if results["skipped"]:
-        skipped = [f"{one['title']} (lacks {', '.join(one['missing'])})" for one in results["skipped"]]
+        skipped = [
+            f"{one['title']} (lacks {', '.join(one['missing'])})" for one in results["skipped"]
+        ]
         lines.append(f"Skipped, not installed: {'; '.join(skipped)}.")
     if (load := other_load(results)) > QUIET:
         lines.append(

@@ -53,7 +53,9 @@ def main(base: str, out: Path) -> None:
     posts = checked(pl.read_json(raw.pop(), schema=POST))
     users = checked(pl.read_json(raw.pop(), schema=USER))
     filtered = users.filter(pl.col("email").str.to_lowercase().str.ends_with(".biz"))
-    per_user = posts.group_by("userId").len("posts").sort("posts", "userId", descending=[True, False])
+    per_user = (
+        posts.group_by("userId").len("posts").sort("posts", "userId", descending=[True, False])
+    )
 
     users.write_json(out / "users.json")
     posts.write_json(out / "posts.json")
