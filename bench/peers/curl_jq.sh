@@ -7,17 +7,16 @@ set -euo pipefail
 cd "$2"
 curl --no-progress-meter --fail --parallel --output users.json "$1/users" --output posts.json "$1/posts"
 
-lacking='def lacking($fields): map(select(. as $record | $fields | all(. as $f | $record | has($f)) | not)) | length;'
-jq --compact-output "$lacking"'
-  if lacking(["userId", "id", "title", "body"]) > 0 then error("a post lacks a field") else . end
-  | group_by(.userId)
+jq --compact-output '
+  if all(.[]; has("userId") and has("id") and has("title") and has("body"))
+  then group_by(.userId) else error("a post lacks a field") end
   | {posts: (map(length) | add), posts_per_user: map({user_id: .[0].userId, posts: length})}
 ' posts.json >posts.part &
 posts=$!
-jq --compact-output "$lacking"'
-  if lacking(["id", "name", "username", "email", "address", "phone", "website", "company"]) > 0
-  then error("a user lacks a field") else . end
-  | map(select(.email | ascii_downcase | endswith(".biz")))
+jq --compact-output '
+  if all(.[]; has("id") and has("name") and has("username") and has("email")
+    and has("address") and has("phone") and has("website") and has("company"))
+  then map(select(.email | ascii_downcase | endswith(".biz"))) else error("a user lacks a field") end
 ' users.json >filtered_users.json
 jq --compact-output 'map(.name)' users.json >user_names.json
 wait "$posts"
