@@ -148,7 +148,9 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
             skipped.append({"title": peer.title, "missing": missing})
         else:
             peers.append(peer.contender(python))
-    with tempfile.TemporaryDirectory(prefix="activity-tracker-bench-") as scratch:
+    options.cache.mkdir(parents=True, exist_ok=True)
+    # Beside the data and not below /tmp, which may be a tmpfs.
+    with tempfile.TemporaryDirectory(prefix="scratch-", dir=options.cache.resolve()) as scratch:
         plan = Plan(
             program=_program(options.program),
             built_here=not options.program,
