@@ -1,0 +1,1 @@
+"""What `bench/run` is made of; `command.py` is the way in."""
