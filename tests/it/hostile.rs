@@ -15,7 +15,9 @@ use super::support::program::{Running, Workplace};
 use super::support::server::{Reply, Route, Server};
 
 /// How long any of these runs may take before it counts as held.
-const PATIENCE: Duration = Duration::from_secs(40);
+fn patience() -> Duration {
+    Duration::from_secs(if super::crashes::is_long() { 600 } else { 40 })
+}
 
 /// One way to answer those who ask for users, and how a run ends that did.
 struct Row {
@@ -70,7 +72,7 @@ impl Row {
     fn check_run(&self, place: &Workplace, args: &[&str], flow: &[&str]) {
         let name = [&[self.name], flow].concat().join(" ");
         let before = place.data();
-        let outcome = Running::start(&mut place.bounded(args)).wait_within(PATIENCE);
+        let outcome = Running::start(&mut place.bounded(args)).wait_within(patience());
         let (code, says) = match self.ends {
             Ends::Error(code, says) => (code, says),
             Ends::Rejected(says) => (4, says),

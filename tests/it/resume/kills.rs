@@ -48,7 +48,12 @@ fn place(server: &Server) -> Workplace {
 
 /// The targets of the pages that are in the journal, whole.
 fn whole(place: &Workplace) -> BTreeSet<String> {
-    let journal = place.data_dir().join(".run-async/spool/journal.ndjson");
+    let root = place.data_dir().join(".run-async");
+    if root.join("staging/commit.json").exists() {
+        // That run was done but for its commit, which the next one finishes before it begins anew.
+        return BTreeSet::new();
+    }
+    let journal = root.join("spool/journal.ndjson");
     let text = fs::read_to_string(journal).unwrap_or_default();
     let lines = text
         .split_inclusive('\n')
