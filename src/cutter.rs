@@ -12,8 +12,10 @@ use serde_json::Value;
 
 use crate::activity::JsonPath;
 
+mod block;
 mod seek;
 
+use block::Inside;
 use seek::Seeker;
 
 /// Why bytes are not a JSON array of records, as far as the cutter looks.
@@ -156,7 +158,20 @@ impl Cutter {
     pub fn advance(&mut self, bytes: &[u8]) -> Result<(usize, Option<Range<u64>>), CutError> {
         let base = self.offset;
         let mut i = self.skip_wrapping(bytes)?;
+        let mut one_by_one = 0;
         while i < bytes.len() {
+            if i >= one_by_one && matches!(self.state, State::Nested(1..)) {
+                let (length, ended) = self.skip_blocks(&bytes[i..]);
+                i += length;
+                if ended {
+                    return Ok((i, Some(self.record_ends(base + i as u64, i))));
+                }
+                // What is no whole block, or not like JSON.
+                one_by_one = i + block::LENGTH;
+                if i == bytes.len() {
+                    break;
+                }
+            }
             if self.in_string {
                 i += self.skip_string(&bytes[i..]);
                 if !self.in_string && self.state == State::Nested(0) {
@@ -241,6 +256,34 @@ impl Cutter {
             )));
         }
         Ok(length)
+    }
+
+    /// Goes on in a record that is an object or an array, as far as whole blocks
+    /// reach; gives how many bytes that took, and whether the record ended behind them.
+    #[inline]
+    fn skip_blocks(&mut self, bytes: &[u8]) -> (usize, bool) {
+        let State::Nested(depth @ 1..) = self.state else {
+            return (0, false);
+        };
+        let mut inside = Inside {
+            depth,
+            in_string: self.in_string,
+            escaped: self.escaped,
+        };
+        let mut length = 0;
+        for block in bytes.as_chunks().0 {
+            match inside.advance(block) {
+                Ok(None) => length += block::LENGTH,
+                Ok(Some(end)) => {
+                    (self.in_string, self.escaped) = (false, false);
+                    return (length + end, true);
+                }
+                Err(block::Stray) => break,
+            }
+        }
+        self.state = State::Nested(inside.depth);
+        (self.in_string, self.escaped) = (inside.in_string, inside.escaped);
+        (length, false)
     }
 
     /// A byte outside of any record, or the first of one.
