@@ -14,6 +14,7 @@ use crate::cutter;
 pub struct Mapped<'a, T> {
     record: T,
     raw: &'a str,
+    at: usize,
 }
 
 impl<'a, T> Mapped<'a, T> {
@@ -21,6 +22,22 @@ impl<'a, T> Mapped<'a, T> {
     #[must_use]
     pub fn raw(&self) -> &'a str {
         self.raw
+    }
+
+    /// Where in the slice it begins: which bytes of the slice it is, and how far
+    /// behind the record before it.
+    ///
+    /// Records that stand in a slice as they will stand in a file, with the same
+    /// bytes between them, need not be copied one by one.
+    #[must_use]
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    fn new(record: T, raw: &'a str, slice: &'a [u8]) -> Self {
+        // A record is a part of its slice, so this is how far it is into it.
+        let at = raw.as_ptr().addr() - slice.as_ptr().addr();
+        Self { record, raw, at }
     }
 }
 
@@ -111,23 +128,14 @@ pub fn map<'a, T: FromFields<'a>>(
         Some(match rows.next()? {
             Row::Found(raw) => {
                 let record = T::from_fields(&rows.fields(index));
-                record.map(|record| Mapped { record, raw })
+                record.map(|record| Mapped::new(record, raw, slice))
             }
-            Row::Unread(bytes) => unread(index, bytes, mapping),
+            Row::Unread(bytes) => text(index, bytes).and_then(|raw| {
+                let record = Fields::read(mapping, index, raw)?;
+                Ok(Mapped::new(record, raw, slice))
+            }),
         })
     })
-}
-
-/// Reads a record in which something may be wrong, to the letter and thoroughly.
-#[cold]
-fn unread<'a, T: FromFields<'a>>(
-    index: u64,
-    bytes: Result<&'a [u8], cutter::CutError>,
-    mapping: &Mapping,
-) -> Result<Mapped<'a, T>, Reject> {
-    let raw = text(index, bytes)?;
-    let record = Fields::read(mapping, index, raw)?;
-    Ok(Mapped { record, raw })
 }
 
 /// The text of a record, all of it, whichever fields are wanted.

@@ -11,14 +11,18 @@ type Read<'a, T> = Vec<Result<Mapped<'a, T>, Reject>>;
 fn thorough<'a, T: FromFields<'a>>(slice: &'a [u8], mapping: &Mapping) -> Read<'a, T> {
     let records = (0..).zip(cutter::records(slice));
     records
-        .map(|(index, bytes)| unread(index, bytes, mapping))
+        .map(|(index, bytes)| {
+            let raw = text(index, bytes)?;
+            let record = Fields::read(mapping, index, raw)?;
+            Ok(Mapped::new(record, raw, slice))
+        })
         .collect()
 }
 
 fn mapping() -> Mapping {
     let fields = [
         (Field::Id, "id", false),
-        (Field::Username, "id", true),
+        (Field::Username, "title", true),
         (Field::UserId, "by.account.id", true),
         (Field::PostId, "post", true),
         (Field::Name, "by.name", true),
@@ -112,6 +116,22 @@ fn blot() -> impl Strategy<Value = Vec<u8>> {
         b"a",
     ];
     prop::sample::select(blots.map(<[u8]>::to_vec).to_vec())
+}
+
+#[test]
+fn each_record_says_where_it_stands_in_its_slice() {
+    let slice = b"{\"id\":1},\n  {\"id\":2},\n  {\"i\\u0064\":3} , {\"id\":4}";
+    let mapping = mapping();
+    let mut end = 0;
+    let between = map::<User<'_>>(slice, &mapping).map(|user| {
+        let user = user.unwrap();
+        let gap = &slice[end..user.at()];
+        end = user.at() + user.raw().len();
+        assert_eq!(&slice[user.at()..end], user.raw().as_bytes());
+        gap
+    });
+    let expected: [&[u8]; 4] = [b"", b",\n  ", b",\n  ", b" , "];
+    assert_eq!(between.collect::<Vec<_>>(), expected);
 }
 
 proptest! {
