@@ -12,9 +12,14 @@ use serde_json::Value;
 
 use crate::activity::JsonPath;
 
+mod block;
+mod records;
 mod seek;
 
+use block::Inside;
 use seek::Seeker;
+
+pub use records::{Records, records};
 
 /// Why bytes are not a JSON array of records, as far as the cutter looks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -156,7 +161,20 @@ impl Cutter {
     pub fn advance(&mut self, bytes: &[u8]) -> Result<(usize, Option<Range<u64>>), CutError> {
         let base = self.offset;
         let mut i = self.skip_wrapping(bytes)?;
+        let mut one_by_one = 0;
         while i < bytes.len() {
+            if i >= one_by_one && matches!(self.state, State::Nested(1..)) {
+                let (length, ended) = self.skip_blocks(&bytes[i..]);
+                i += length;
+                if ended {
+                    return Ok((i, Some(self.record_ends(base + i as u64, i))));
+                }
+                // What is no whole block, or not like JSON.
+                one_by_one = i + block::LENGTH;
+                if i == bytes.len() {
+                    break;
+                }
+            }
             if self.in_string {
                 i += self.skip_string(&bytes[i..]);
                 if !self.in_string && self.state == State::Nested(0) {
@@ -255,6 +273,34 @@ impl Cutter {
         Ok(length)
     }
 
+    /// Goes on in a record that is an object or an array, as far as whole blocks
+    /// reach; gives how many bytes that took, and whether the record ended behind them.
+    #[inline]
+    fn skip_blocks(&mut self, bytes: &[u8]) -> (usize, bool) {
+        let State::Nested(depth @ 1..) = self.state else {
+            return (0, false);
+        };
+        let mut inside = Inside {
+            depth,
+            in_string: self.in_string,
+            escaped: self.escaped,
+        };
+        let mut length = 0;
+        for block in bytes.as_chunks().0 {
+            match inside.advance(block) {
+                Ok(None) => length += block::LENGTH,
+                Ok(Some(end)) => {
+                    (self.in_string, self.escaped) = (false, false);
+                    return (length + end, true);
+                }
+                Err(block::Stray) => break,
+            }
+        }
+        self.state = State::Nested(inside.depth);
+        (self.in_string, self.escaped) = (inside.in_string, inside.escaped);
+        (length, false)
+    }
+
     /// A byte outside of any record, or the first of one.
     fn between(&mut self, byte: u8, at: u64) -> Result<(), CutError> {
         if self.state == State::Bare || matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
@@ -347,50 +393,6 @@ impl Cutter {
 
 fn ends_bare(byte: u8) -> bool {
     matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r')
-}
-
-/// The records of a slice, one at a time.
-///
-/// A slice that is not a row of records ends the iteration with an error.
-pub fn records(slice: &[u8]) -> impl Iterator<Item = Result<&[u8], CutError>> {
-    let mut cutter = Cutter::of_slice();
-    let mut rest = slice;
-    let mut ended = false;
-    std::iter::from_fn(move || {
-        if ended {
-            return None;
-        }
-        match cutter.advance(rest) {
-            Ok((consumed, Some(place))) => {
-                // The record ended where the cutter stopped, so it lies within what
-                // was given; a range of `slice` in any case.
-                rest = &rest[consumed..];
-                let bounds = usize::try_from(place.start)
-                    .ok()
-                    .zip(usize::try_from(place.end).ok());
-                bounds
-                    .and_then(|(start, end)| slice.get(start..end))
-                    .map(Ok)
-            }
-            Ok((_, None)) => {
-                ended = true;
-                bare_tail(&cutter, slice)
-            }
-            Err(error) => {
-                ended = true;
-                Some(Err(error))
-            }
-        }
-    })
-}
-
-/// The record that only the end of the slice ends, or the complaint that there is none.
-fn bare_tail<'a>(cutter: &Cutter, slice: &'a [u8]) -> Option<Result<&'a [u8], CutError>> {
-    if cutter.state == State::Bare {
-        let start = usize::try_from(cutter.record_start).ok()?;
-        return slice.get(start..).map(Ok);
-    }
-    cutter.finish().err().map(Err)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::value::{FromRaw, Mismatch, Text};
+use super::value::{FromRaw, Mismatch, Sound, Text};
 
 /// An e-mail address as an API gave it; not checked beyond being a string.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,6 +30,10 @@ impl Email<'_> {
 impl<'a> FromRaw<'a> for Email<'a> {
     fn from_raw(raw: &'a str, zone: &TimeZone) -> Result<Self, Mismatch> {
         Text::from_raw(raw, zone).map(Self)
+    }
+
+    fn from_sound(sound: Sound<'a>, zone: &TimeZone) -> Result<Self, Mismatch> {
+        Text::from_sound(sound, zone).map(Self)
     }
 }
 

@@ -137,7 +137,26 @@ pub enum Field {
 
 impl Field {
     /// How many fields there are.
-    pub const COUNT: usize = Self::Author as usize + 1;
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// All of them, each in the place of its number.
+    pub(super) const ALL: [Self; 15] = [
+        Self::Id,
+        Self::UserId,
+        Self::PostId,
+        Self::Name,
+        Self::Username,
+        Self::Email,
+        Self::Title,
+        Self::Body,
+        Self::CreatedAt,
+        Self::UpdatedAt,
+        Self::Address,
+        Self::Phone,
+        Self::Website,
+        Self::Company,
+        Self::Author,
+    ];
 
     /// The name as it stands in messages: `user_id`.
     #[must_use]
@@ -284,6 +303,13 @@ mod tests {
             let name = serde_json::to_value(field).unwrap();
             assert_eq!(name, field.name());
         }
+    }
+
+    #[test]
+    fn all_fields_stand_in_the_places_of_their_numbers() {
+        let numbers = Field::ALL.map(|field| field as usize);
+        assert_eq!(numbers, std::array::from_fn(|at| at));
+        assert_eq!(Field::ALL.last(), Some(&Field::Author));
     }
 
     #[test]

@@ -71,6 +71,13 @@ impl IdSet {
     }
 
     fn insert_number(&mut self, number: i64) -> bool {
+        // Most APIs count their ids up.
+        if let Some(mut range) = self.ranges.last_entry()
+            && range.get().checked_add(1) == Some(number)
+        {
+            range.insert(number);
+            return true;
+        }
         if let Some((_, last)) = self.ranges.range(..=number).next_back()
             && number <= *last
         {

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use serde::{Deserialize, Serialize};
 
 use super::mapping::{Fields, Mapping};
+use super::rows::{Row, Rows};
 use super::value::Mismatch;
 use crate::cutter;
 use crate::text::Printable;
@@ -14,6 +15,7 @@ use crate::text::Printable;
 pub struct Mapped<'a, T> {
     record: T,
     raw: &'a str,
+    at: usize,
 }
 
 impl<'a, T> Mapped<'a, T> {
@@ -21,6 +23,22 @@ impl<'a, T> Mapped<'a, T> {
     #[must_use]
     pub fn raw(&self) -> &'a str {
         self.raw
+    }
+
+    /// Where in the slice it begins: which bytes of the slice it is, and how far
+    /// behind the record before it.
+    ///
+    /// Records that stand in a slice as they will stand in a file, with the same
+    /// bytes between them, need not be copied one by one.
+    #[must_use]
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    fn new(record: T, raw: &'a str, slice: &'a [u8]) -> Self {
+        // A record is a part of its slice, so this is how far it is into it.
+        let at = raw.as_ptr().addr() - slice.as_ptr().addr();
+        Self { record, raw, at }
     }
 }
 
@@ -145,14 +163,22 @@ pub fn map<'a, T: FromFields<'a>>(
     slice: &'a [u8],
     mapping: &Mapping,
 ) -> impl Iterator<Item = Result<Mapped<'a, T>, Rejected<'a>>> {
-    let numbered = (0..).zip(cutter::records(slice));
-    numbered.map(move |(index, bytes)| {
+    let mut rows = Rows::new(slice, mapping);
+    (0..).map_while(move |index| {
         // Where even the borders cannot be found, no less than the whole slice is the record.
-        let all = bytes.as_ref().map_or(slice, |bytes| *bytes);
-        let rejected = |reject| Rejected { reject, raw: all };
-        let raw = text(index, bytes).map_err(rejected)?;
-        let record = Fields::read(mapping, index, raw).map_err(rejected)?;
-        Ok(Mapped { record, raw })
+        let (all, read) = match rows.next()? {
+            Row::Found(raw) => {
+                let record = T::from_fields(&rows.fields(index));
+                (raw.as_bytes(), record.map(|record| (record, raw)))
+            }
+            Row::Unread(bytes) => {
+                let all = bytes.as_ref().map_or(slice, |bytes| *bytes);
+                let read = |raw| Ok((Fields::read(mapping, index, raw)?, raw));
+                (all, text(index, bytes).and_then(read))
+            }
+        };
+        let mapped = read.map(|(record, raw)| Mapped::new(record, raw, slice));
+        Some(mapped.map_err(|reject| Rejected { reject, raw: all }))
     })
 }
 
@@ -176,5 +202,7 @@ fn text(index: u64, bytes: Result<&[u8], cutter::CutError>) -> Result<&str, Reje
     })
 }
 
+#[cfg(test)]
+mod alike;
 #[cfg(test)]
 mod tests;

@@ -11,8 +11,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::fields::{Field, FieldMap};
 use super::mapper::{FromFields, Reject};
 use super::models::Resource;
-use super::value::{FromRaw, Mismatch};
-use tree::{Node, Values};
+use super::reader::Reader;
+use super::value::{FromRaw, Mismatch, Sound};
+use tree::Node;
+pub(super) use tree::Values;
 
 /// The field map of one resource, ready to read records with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -54,6 +56,13 @@ impl Mapping {
             zone,
             required,
         }
+    }
+
+    /// Takes the record that `reader` stands at, and finds its fields.
+    ///
+    /// None where [`Fields::read`] should look, if only to say what is wrong.
+    pub(super) fn take<'a>(&self, reader: &mut Reader<'a>, values: &mut Values<'a>) -> Option<()> {
+        self.root.take(reader, values)
     }
 
     /// For JSONPlaceholder's records, and the sample API's.
@@ -117,26 +126,31 @@ impl Mappings {
 pub struct Fields<'a, 'm> {
     mapping: &'m Mapping,
     index: u64,
-    values: Values<'a>,
+    values: &'m Values<'a>,
 }
 
 impl<'a, 'm> Fields<'a, 'm> {
+    /// The `values` that were found in record number `index` of a slice.
+    pub(super) fn new(mapping: &'m Mapping, index: u64, values: &'m Values<'a>) -> Self {
+        Self {
+            mapping,
+            index,
+            values,
+        }
+    }
+
     /// Reads the record `raw`, which is number `index` of its slice, as a `T`.
     pub(super) fn read<T: FromFields<'a>>(
         mapping: &'m Mapping,
         index: u64,
         raw: &'a str,
     ) -> Result<T, Reject> {
-        let mut fields = Self {
-            mapping,
-            index,
-            values: [None; Field::COUNT],
-        };
+        let mut values = [None; Field::COUNT];
         mapping
             .root
-            .find(raw, &mut fields.values)
+            .find(raw, &mut values)
             .map_err(|(path, why)| Reject::new(index, path, why))?;
-        T::from_fields(&fields)
+        T::from_fields(&Fields::new(mapping, index, &values))
     }
 
     /// Reads a field; none where the API lacks it, or where it is optional and
@@ -150,8 +164,8 @@ impl<'a, 'm> Fields<'a, 'm> {
         match self.values[field as usize] {
             None if required => Err(self.missing(field)),
             None => Ok(None),
-            Some("null") if !required => Ok(None),
-            Some(raw) => T::from_raw(raw, &self.mapping.zone)
+            Some(Sound { raw: "null", .. }) if !required => Ok(None),
+            Some(sound) => T::from_sound(sound, &self.mapping.zone)
                 .map(Some)
                 .map_err(|why| self.reject(field, why)),
         }

@@ -16,8 +16,9 @@ use super::fields::Field;
 use super::id::{CommentId, Id, PostId, UserId};
 use super::mapper::{FromFields, Reject};
 use super::mapping::Fields;
+use super::reader::members;
 use super::time::Time;
-use super::value::{FromRaw, Mismatch, Object, Text, object};
+use super::value::{FromRaw, Mismatch, Object, Sound, Text, object};
 use crate::text::{Printable, excerpt};
 
 /// One named collection of a source.
@@ -169,15 +170,60 @@ pub struct Company<'a> {
     pub bs: Option<Text<'a>>,
 }
 
+impl<'a> Address<'a> {
+    /// Reads an address in which nothing is wrong.
+    fn sound(raw: &'a str) -> Option<Self> {
+        let keys = ["street", "suite", "city", "zipcode", "geo"];
+        let [street, suite, city, zipcode, geo] = members(raw, keys)?;
+        let place = |geo: Sound<'a>| {
+            let [lat, lng] = members(geo.raw(), ["lat", "lng"])?;
+            let (lat, lng) = (optional(lat)?, optional(lng)?);
+            Some(Geo { lat, lng })
+        };
+        Some(Self {
+            street: optional(street)?,
+            suite: optional(suite)?,
+            city: optional(city)?,
+            zipcode: optional(zipcode)?,
+            geo: match geo.filter(|geo| geo.raw() != "null") {
+                Some(geo) => Some(place(geo)?),
+                None => None,
+            },
+        })
+    }
+}
+
+impl<'a> Company<'a> {
+    /// Reads a company in which nothing is wrong.
+    fn sound(raw: &'a str) -> Option<Self> {
+        let [name, catch_phrase, bs] = members(raw, ["name", "catchPhrase", "bs"])?;
+        Some(Self {
+            name: optional(name)?,
+            catch_phrase: optional(catch_phrase)?,
+            bs: optional(bs)?,
+        })
+    }
+}
+
+/// Reads a text that may be missing; none where it is something else.
+#[expect(clippy::option_option, reason = "the outer one is for `?`")]
+fn optional(sound: Option<Sound<'_>>) -> Option<Option<Text<'_>>> {
+    match sound.filter(|sound| sound.raw() != "null") {
+        Some(sound) => Text::from_sound(sound, &TimeZone::UTC).ok().map(Some),
+        None => Some(None),
+    }
+}
+
 impl<'a> FromRaw<'a> for Address<'a> {
     fn from_raw(raw: &'a str, _: &TimeZone) -> Result<Self, Mismatch> {
-        object(raw)
+        // What is wrong is for serde to say.
+        Self::sound(raw).map_or_else(|| object(raw), Ok)
     }
 }
 
 impl<'a> FromRaw<'a> for Company<'a> {
     fn from_raw(raw: &'a str, _: &TimeZone) -> Result<Self, Mismatch> {
-        object(raw)
+        Self::sound(raw).map_or_else(|| object(raw), Ok)
     }
 }
 

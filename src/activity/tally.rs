@@ -3,12 +3,16 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
 use super::id::UserId;
 use super::ids::IdSet;
 use super::models::{Comment, Post, Record, Resource, User};
 use super::summary::UserPosts;
+
+/// What users are called, if anything.
+type Names = HashMap<UserId, Option<String>, RandomState>;
 
 /// The counts of some records. An empty tally counts nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,9 +33,9 @@ pub struct Tally {
     comment_ids: IdSet,
     /// What each user is called, if anything.
     #[serde(with = "pairs")]
-    names: HashMap<UserId, Option<String>>,
-    #[serde(with = "pairs")]
-    posts_per_user: HashMap<UserId, u64>,
+    names: Names,
+    #[serde(with = "counts")]
+    posts_per_user: HashMap<UserId, u64, RandomState>,
 }
 
 impl Tally {
@@ -113,7 +117,8 @@ impl Tally {
             posts_per_user,
             ..
         } = self;
-        let mut counts: HashMap<UserId, u64> = HashMap::with_capacity(posts_per_user.len());
+        let mut counts: HashMap<UserId, u64, RandomState> = HashMap::default();
+        counts.reserve(posts_per_user.len());
         for (author, posts) in posts_per_user {
             *counts.entry(known_as(&names, author)).or_default() += posts;
         }
@@ -141,7 +146,7 @@ impl Tally {
 }
 
 /// The id of the user whom posts name: where nobody has the very id, `7` and `"7"` are the same.
-fn known_as(names: &HashMap<UserId, Option<String>>, author: UserId) -> UserId {
+fn known_as(names: &Names, author: UserId) -> UserId {
     if names.contains_key(&author) {
         return author;
     }
@@ -152,7 +157,7 @@ fn known_as(names: &HashMap<UserId, Option<String>>, author: UserId) -> UserId {
 
 /// Two users of one id keep the name that sorts first, so that merging has no
 /// order; any name is better than none.
-fn remember(names: &mut HashMap<UserId, Option<String>>, id: UserId, name: Option<String>) {
+fn remember(names: &mut Names, id: UserId, name: Option<String>) {
     match names.entry(id) {
         Entry::Vacant(place) => {
             place.insert(name);
@@ -172,26 +177,81 @@ fn remember(names: &mut HashMap<UserId, Option<String>>, id: UserId, name: Optio
 /// JSON has only strings for keys; a list of pairs keeps an id's kind.
 mod pairs {
     use std::collections::HashMap;
-    use std::hash::Hash;
+    use std::hash::{BuildHasher, Hash};
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) fn serialize<K: Serialize, V: Serialize, S: Serializer>(
-        map: &HashMap<K, V>,
+    pub(super) fn serialize<K: Serialize, V: Serialize, H, S: Serializer>(
+        map: &HashMap<K, V, H>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(map)
     }
 
-    pub(super) fn deserialize<'de, K, V, D>(deserializer: D) -> Result<HashMap<K, V>, D::Error>
+    pub(super) fn deserialize<'de, K, V, H, D>(
+        deserializer: D,
+    ) -> Result<HashMap<K, V, H>, D::Error>
     where
         K: Deserialize<'de> + Eq + Hash,
         V: Deserialize<'de>,
+        H: BuildHasher + Default,
         D: Deserializer<'de>,
     {
         Ok(Vec::<(K, V)>::deserialize(deserializer)?
             .into_iter()
             .collect())
+    }
+}
+
+/// Counts by id: there may be thousands of them for each slice, nearly always of
+/// numbers, which are quickest to read in one flat list.
+mod counts {
+    use std::collections::HashMap;
+
+    use foldhash::fast::RandomState;
+    use serde::de::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::activity::id::{Id, UserId};
+
+    #[derive(Default, Serialize, Deserialize)]
+    struct Wire {
+        /// By turns an id and how often it was counted.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        numbers: Vec<i64>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        others: Vec<(UserId, u64)>,
+    }
+
+    pub(super) fn serialize<S: Serializer>(
+        map: &HashMap<UserId, u64, RandomState>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let mut wire = Wire::default();
+        wire.numbers.reserve(2 * map.len());
+        for (user, count) in map {
+            match (&user.0, i64::try_from(*count)) {
+                (Id::Number(number), Ok(count)) => wire.numbers.extend([*number, count]),
+                _ => wire.others.push((user.clone(), *count)),
+            }
+        }
+        wire.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<HashMap<UserId, u64, RandomState>, D::Error> {
+        let wire = Wire::deserialize(deserializer)?;
+        let (pairs, []) = wire.numbers.as_chunks() else {
+            return Err(D::Error::custom("expected ids and counts in pairs"));
+        };
+        let counted = |[number, count]: &[i64; 2]| {
+            let count = u64::try_from(*count).map_err(|_| "expected counts of 0 or more");
+            count.map(|count| (UserId(Id::Number(*number)), count))
+        };
+        let numbers = pairs.iter().map(counted).collect::<Result<Vec<_>, _>>();
+        let numbers = numbers.map_err(D::Error::custom)?;
+        Ok(numbers.into_iter().chain(wire.others).collect())
     }
 }
 

@@ -1,12 +1,12 @@
 //! One value of a record: from the raw JSON that stands there to a type.
 
-use std::borrow::Cow;
 use std::fmt;
+use std::sync::OnceLock;
 
 use jiff::tz::TimeZone;
 use memchr::memchr;
 use serde::de::{self, Deserializer, Visitor};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::text::{Printable, excerpt};
@@ -24,6 +24,49 @@ pub trait FromRaw<'a>: Sized {
     /// # Errors
     /// When something else stands there than the type wants.
     fn from_raw(raw: &'a str, zone: &TimeZone) -> Result<Self, Mismatch>;
+
+    /// Reads a value of which something is known already.
+    ///
+    /// # Errors
+    /// As [`from_raw`](Self::from_raw).
+    fn from_sound(sound: Sound<'a>, zone: &TimeZone) -> Result<Self, Mismatch> {
+        Self::from_raw(sound.raw, zone)
+    }
+}
+
+/// A sound JSON value to the letter, without white space around it, and what was
+/// noticed of it by the one who found it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sound<'a> {
+    pub(super) raw: &'a str,
+    pub(super) escapes: Escapes,
+}
+
+impl<'a> Sound<'a> {
+    /// A sound value of which nothing else is known.
+    pub(super) fn new(raw: &'a str) -> Self {
+        let escapes = Escapes::Unknown;
+        Self { raw, escapes }
+    }
+
+    /// The value to the letter.
+    #[must_use]
+    pub fn raw(self) -> &'a str {
+        self.raw
+    }
+}
+
+/// Which escapes a string has. A later one includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Escapes {
+    /// None: what stands between the quotes is the text.
+    None,
+    /// A backslash and one letter, which always mean a character.
+    Simple,
+    /// `\u` as well, which means half a character at times.
+    Unicode,
+    /// Nobody looked, or it is no string.
+    Unknown,
 }
 
 /// What should stand in a place, and what stands there instead.
@@ -49,36 +92,78 @@ impl Mismatch {
     }
 }
 
-/// A string of a record, borrowed from the page where it has no escapes.
+/// A string of a record, borrowed from the page.
 ///
-/// serde borrows into a plain `Cow` field but not into an `Option` of one; this
-/// type borrows wherever it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Text<'a>(Cow<'a, str>);
+/// Escapes are resolved when somebody asks for the text, which of most fields
+/// nobody does.
+#[derive(Clone)]
+pub struct Text<'a> {
+    /// What stands between the quotes.
+    quoted: &'a str,
+    /// The text, where that is another.
+    text: OnceLock<Box<str>>,
+}
 
 impl<'a> Text<'a> {
     /// The text, as it reads with escapes resolved.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        if let Some(text) = self.text.get() {
+            return text;
+        }
+        if self.is_borrowed() {
+            return self.quoted;
+        }
+        // That all escapes mean something was found out before.
+        let resolve = || unescape(self.quoted).unwrap_or_default().into();
+        self.text.get_or_init(resolve)
     }
 
-    /// A text that stands somewhere without quotes.
+    /// A text that stands somewhere without quotes, or without escapes between them.
     pub(super) fn bare(text: &'a str) -> Self {
-        Self(Cow::Borrowed(text))
+        Self {
+            quoted: text,
+            text: OnceLock::new(),
+        }
+    }
+
+    fn resolved(text: String) -> Self {
+        Self {
+            quoted: "",
+            text: OnceLock::from(Box::from(text)),
+        }
     }
 
     /// Whether it points into the page.
     #[must_use]
     pub fn is_borrowed(&self) -> bool {
-        matches!(self.0, Cow::Borrowed(_))
+        self.text.get().is_none() && memchr(b'\\', self.quoted.as_bytes()).is_none()
+    }
+}
+
+impl PartialEq for Text<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Text<'_> {}
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Text").field(&self.as_str()).finish()
+    }
+}
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Printable(&self.0).fmt(f)
+        Printable(self.as_str()).fmt(f)
     }
 }
 
@@ -105,30 +190,48 @@ impl<'a> FromRaw<'a> for Object<'a> {
 }
 
 impl<'a> FromRaw<'a> for Text<'a> {
-    fn from_raw(raw: &'a str, _: &TimeZone) -> Result<Self, Mismatch> {
+    fn from_raw(raw: &'a str, zone: &TimeZone) -> Result<Self, Mismatch> {
+        Self::from_sound(Sound::new(raw), zone)
+    }
+
+    #[inline]
+    fn from_sound(sound: Sound<'a>, _: &TimeZone) -> Result<Self, Mismatch> {
+        let raw = sound.raw;
         let quoted = raw
             .strip_prefix('"')
             .and_then(|rest| rest.strip_suffix('"'))
             .ok_or_else(|| Mismatch::new("a string", raw))?;
-        // The value was found sound before, so that only escapes ask for another look.
-        let Some(first) = memchr(b'\\', quoted.as_bytes()) else {
-            return Ok(Self::bare(quoted));
+        let escapes = match sound.escapes {
+            Escapes::Unknown => escapes(quoted),
+            known => known,
         };
-        // JSON allows half a surrogate pair (`"\ud800"`), which is no character.
-        unescape(quoted, first)
-            .map(|text| Self(Cow::Owned(text)))
-            .ok_or_else(|| Mismatch::new("a string of whole characters", raw))
+        match escapes {
+            Escapes::None | Escapes::Simple => Ok(Self::bare(quoted)),
+            // JSON allows half a surrogate pair (`"\ud800"`), which is no character.
+            Escapes::Unicode | Escapes::Unknown => unescape(quoted)
+                .map(Self::resolved)
+                .ok_or_else(|| Mismatch::new("a string of whole characters", raw)),
+        }
     }
 }
 
-/// Resolves the escapes of a string without its quotes, the first of which is at `escape`.
+/// Which escapes a sound string has, without its quotes.
+fn escapes(quoted: &str) -> Escapes {
+    match memchr(b'\\', quoted.as_bytes()) {
+        None => Escapes::None,
+        Some(_) => Escapes::Unicode,
+    }
+}
+
+/// Resolves the escapes of a sound string without its quotes; none where one of
+/// them is half a character.
 ///
 /// `serde_json` does this too, but into a buffer that grows and is copied then,
 /// and most texts of several lines come this way.
-fn unescape(quoted: &str, mut escape: usize) -> Option<String> {
+pub(super) fn unescape(quoted: &str) -> Option<String> {
     let mut text = String::with_capacity(quoted.len());
     let mut rest = quoted;
-    loop {
+    while let Some(escape) = memchr(b'\\', rest.as_bytes()) {
         text.push_str(rest.get(..escape)?);
         let kind = *rest.as_bytes().get(escape + 1)?;
         rest = rest.get(escape + 2..)?;
@@ -145,10 +248,6 @@ fn unescape(quoted: &str, mut escape: usize) -> Option<String> {
             }
             itself => char::from(itself),
         });
-        match memchr(b'\\', rest.as_bytes()) {
-            Some(next) => escape = next,
-            None => break,
-        }
     }
     text.push_str(rest);
     Some(text)
@@ -179,11 +278,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
             }
 
             fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
+                Ok(Text::bare(text))
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
+                Ok(Text::resolved(text.to_owned()))
             }
         }
         deserializer.deserialize_str(TextVisitor)

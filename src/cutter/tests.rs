@@ -232,4 +232,27 @@ proptest! {
         let _ = cut(&[&bytes]);
         records(&bytes).for_each(drop);
     }
+
+    #[test]
+    fn many_bytes_at_once_are_cut_as_one_by_one(
+        parts in prop::collection::vec(
+            prop_oneof![
+                6 => "[a-z {}\\[\\],:\"]{0,30}",
+                3 => r#""[a-z{}\[\], ]{0,90}""#,
+                3 => r#""(\\\\|\\"|\\n|[a-z]{0,6}){0,20}""#,
+                1 => r"\\{1,5}",
+                2 => r#"\{"a": ?[0-9]{1,9}\},"#,
+            ],
+            0..20,
+        ),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let text = ["[{\"a\":", &parts.concat(), "}]"].concat();
+        let bytes: Vec<_> = text.bytes().map(|byte| [byte]).collect();
+        let bytes: Vec<_> = bytes.iter().map(<[u8; 1]>::as_slice).collect();
+        let one_by_one = cut(&bytes);
+        prop_assert_eq!(&cut(&[text.as_bytes()]), &one_by_one, "{}", &text);
+        let (front, back) = text.as_bytes().split_at(at.index(text.len()));
+        prop_assert_eq!(&cut(&[front, back]), &one_by_one, "{}", &text);
+    }
 }

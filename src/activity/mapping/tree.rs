@@ -10,13 +10,14 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Field, FieldMap, Mismatch};
+use super::{Field, FieldMap, Mismatch, Sound};
 use crate::activity::fields::JsonPath;
+use crate::activity::reader::Reader;
 use crate::activity::value::{member, several, without_place};
 use crate::text::excerpt;
 
 /// What stands in the place of each field, raw.
-pub(super) type Values<'a> = [Option<&'a str>; Field::COUNT];
+pub(in crate::activity) type Values<'a> = [Option<Sound<'a>>; Field::COUNT];
 
 /// A key of the tree: which fields stand there, and where it goes on from there.
 #[derive(Clone, Debug, Default)]
@@ -75,6 +76,60 @@ impl Node {
         walked.map_err(|error| explain(raw, &finds, &error))
     }
 
+    /// Takes the object that `reader` stands at, and finds the fields of it.
+    ///
+    /// None where [`find`](Self::find) should look, if only to say what is wrong.
+    #[inline]
+    pub(super) fn take<'a>(&self, reader: &mut Reader<'a>, values: &mut Values<'a>) -> Option<()> {
+        let mut seen = 0u32;
+        let mut expected = 0;
+        reader.object(|reader, key| {
+            let Some(at) = self.child(key, expected) else {
+                return reader.value().map(drop);
+            };
+            expected = at + 1;
+            if seen & (1 << at) != 0 {
+                return None;
+            }
+            seen |= 1 << at;
+            self.children[at].take_value(reader, values)
+        })
+    }
+
+    fn take_value<'a>(&self, reader: &mut Reader<'a>, values: &mut Values<'a>) -> Option<()> {
+        if self.children.is_empty() {
+            let value = reader.value()?;
+            for field in &self.fields {
+                values[*field as usize] = Some(value);
+            }
+            return Some(());
+        }
+        let mut below = reader.clone();
+        let value = reader.value()?;
+        if value.raw == "null" {
+            // Another record may have an object there, or something that is none.
+            reader.peculiar = true;
+        } else {
+            self.take(&mut below, values)?;
+            reader.peculiar |= below.peculiar;
+        }
+        for field in &self.fields {
+            values[*field as usize] = Some(value);
+        }
+        Some(())
+    }
+
+    /// Which child a key leads to. APIs keep their order, so that the one behind the last is looked at first.
+    #[inline]
+    fn child(&self, key: &str, expected: usize) -> Option<usize> {
+        let is = |child: &Self| child.key == key;
+        let (before, behind) = self.children.split_at(expected.min(self.children.len()));
+        match behind.iter().position(is) {
+            Some(at) => Some(at + before.len()),
+            None => before.iter().position(is),
+        }
+    }
+
     /// The place that `keys` lead to; grows there where there is none yet.
     fn grow(&mut self, keys: &[String]) -> &mut Self {
         let Some((key, rest)) = keys.split_first() else {
@@ -113,7 +168,7 @@ impl Node {
 
     fn keep<'a>(&self, raw: &'a str, finds: &mut Finds<'a, '_, '_>) {
         for field in &self.fields {
-            finds.values[*field as usize] = Some(raw);
+            finds.values[*field as usize] = Some(Sound::new(raw));
         }
     }
 }
