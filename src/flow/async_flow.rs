@@ -144,7 +144,7 @@ async fn process<T>(
             .blocking_send(slice)
             .map_err(|_| Error::Stopped(StopReason::Failure))
     });
-    let producing = produce(Arc::new(spool));
+    let producing = produce(Arc::new(run.streaming(spool)));
     let reducing = work_off(run, bench, &mut slices, &mut working, |slice, outcome| {
         run.reduce(reduction, slice, outcome, observer)
     });
@@ -153,7 +153,9 @@ async fn process<T>(
     // has let go of its sender and the last slice is done, nobody writes any more.
     while slices.recv().await.is_some() {}
     while working.join_next().await.is_some() {}
-    outcome.map(|(produced, ())| produced)
+    let (produced, ()) = outcome?;
+    reduction.settle(|answer| run.journal.is_whole(answer));
+    Ok(produced)
 }
 
 /// Steps 3 and 4: a few slices at a time on the blocking pool, each reduced when it is done.

@@ -97,7 +97,7 @@ fn process<T: Send>(
                     .send(slice)
                     .map_err(|_| Error::Stopped(StopReason::Failure))
             });
-            produce(&spool)
+            produce(&run.streaming(spool))
         });
         scope.spawn(|| {
             let (slices, done_in) = (slices, done_in);
@@ -127,6 +127,7 @@ fn process<T: Send>(
             Err(error) => (None, Err(error)),
         };
         run.stop_or(first_error([echo, reduced]))?;
+        reduction.settle(|answer| run.journal.is_whole(answer));
         produced.ok_or(Error::Stopped(StopReason::Failure))
     })
 }

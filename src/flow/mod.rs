@@ -6,6 +6,7 @@
 mod async_flow;
 mod authors;
 mod check;
+mod layout;
 mod main_flow;
 mod previous;
 mod reduction;

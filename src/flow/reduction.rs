@@ -1,6 +1,6 @@
 //! Step 4 of both flows: what comes of the slices, made one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use tracing::debug;
 
@@ -13,13 +13,47 @@ use super::rejects::Rejects;
 use super::work::Done;
 
 /// Tallies merged as they come; segments put in the API's order, whatever the order they come in.
+///
+/// What comes of an answer that is still on its way is kept apart until it is known to be whole.
 #[derive(Default)]
 pub(super) struct Reduction {
+    settled: Parts,
+    provisional: HashMap<u64, Parts>,
+}
+
+/// What came of some slices.
+#[derive(Default)]
+struct Parts {
     tally: Tally,
     segments: BTreeMap<Output, BTreeMap<(Resource, Position), Segment>>,
     rejects: Rejects,
     /// How many records came, by resource.
     received: BTreeMap<Resource, u64>,
+}
+
+impl Parts {
+    fn add(&mut self, slice: &Slice, found: u64, done: Done) {
+        *self.received.entry(slice.resource).or_default() += found;
+        if let Some(refused) = done.refused {
+            self.rejects.add(slice, refused);
+        }
+        self.tally = std::mem::take(&mut self.tally).merge(done.tally);
+        for (output, segment) in done.segments {
+            let parts = self.segments.entry(output).or_default();
+            parts.insert((slice.resource, slice.position.clone()), segment);
+        }
+    }
+
+    fn merge(&mut self, other: Self) {
+        for (resource, received) in other.received {
+            *self.received.entry(resource).or_default() += received;
+        }
+        self.rejects.merge(other.rejects);
+        self.tally = std::mem::take(&mut self.tally).merge(other.tally);
+        for (output, parts) in other.segments {
+            self.segments.entry(output).or_default().extend(parts);
+        }
+    }
 }
 
 /// What came of all slices.
@@ -57,23 +91,26 @@ impl Reduction {
             resource: slice.resource,
             records: found,
         });
-        *self.received.entry(slice.resource).or_default() += found;
-        if let Some(refused) = done.refused {
-            self.rejects.add(slice, refused);
-        }
-        self.tally = std::mem::take(&mut self.tally).merge(done.tally);
-        for (output, segment) in done.segments {
-            self.segments
-                .entry(output)
-                .or_default()
-                .insert((slice.resource, slice.position.clone()), segment);
-        }
+        let parts = match slice.answer {
+            Some(answer) => self.provisional.entry(answer).or_default(),
+            None => &mut self.settled,
+        };
+        parts.add(slice, found, done);
         Ok(())
+    }
+
+    /// All answers have ended: those that turned out whole count, the others never came.
+    pub(super) fn settle(&mut self, is_whole: impl Fn(u64) -> bool) {
+        for (answer, parts) in std::mem::take(&mut self.provisional) {
+            if is_whole(answer) {
+                self.settled.merge(parts);
+            }
+        }
     }
 
     /// The segments of one output, in order; they are gone from here then.
     pub(super) fn take(&mut self, output: Output) -> Vec<Segment> {
-        let parts = self.segments.remove(&output).unwrap_or_default();
+        let parts = self.settled.segments.remove(&output).unwrap_or_default();
         parts.into_values().collect()
     }
 
@@ -82,12 +119,12 @@ impl Reduction {
     /// # Errors
     /// When a resource has records and none of them mapped.
     pub(super) fn finish(self) -> Result<Reduced, DataProcessingError> {
-        let Self {
+        let Parts {
             tally,
             segments,
             rejects,
             received,
-        } = self;
+        } = self.settled;
         rejects.none_mapped(|resource| tally.records(resource))?;
         let counts = |(resource, received)| {
             let counts = Counts {
@@ -129,6 +166,7 @@ mod tests {
             records: 1,
             has_children: false,
             url: "http://api.test/posts".parse().unwrap(),
+            answer: None,
             place: place.clone(),
         };
         let mut tally = Tally::default();

@@ -71,17 +71,26 @@ struct OfResource {
 impl Rejects {
     /// Adds those of one slice.
     pub(super) fn add(&mut self, slice: &Slice, refused: Refused) {
-        let Refused { count, first } = refused;
-        let first = (slice.position.clone(), first);
-        match self.0.get_mut(&slice.resource) {
-            Some(known) => {
-                known.count += count;
-                if first.0 < known.first.0 {
-                    known.first = first;
+        let of_slice = OfResource {
+            count: refused.count,
+            first: (slice.position.clone(), refused.first),
+        };
+        self.merge(Self([(slice.resource, of_slice)].into()));
+    }
+
+    /// Adds others.
+    pub(super) fn merge(&mut self, others: Self) {
+        for (resource, other) in others.0 {
+            match self.0.get_mut(&resource) {
+                Some(known) => {
+                    known.count += other.count;
+                    if other.first.0 < known.first.0 {
+                        known.first = other.first;
+                    }
                 }
-            }
-            None => {
-                self.0.insert(slice.resource, OfResource { count, first });
+                None => {
+                    self.0.insert(resource, other);
+                }
             }
         }
     }
@@ -158,6 +167,7 @@ mod tests {
             records: 2,
             has_children: false,
             url: "http://api.test/posts?_page=4".parse().unwrap(),
+            answer: None,
             place: Place {
                 file: "spool/posts-3.page".to_owned(),
                 offset: 0,

@@ -14,8 +14,8 @@ use crate::concurrency::Stop;
 use crate::error::{ApiError, DataProcessingError, Error, StorageError};
 use crate::settings::{Settings, Start};
 use crate::storage::{
-    Flow, Header, Journal, Journaled, Manifest, NewSnapshot, Output, Segment, Slice, Spool, Stage,
-    StoredFile, write_json, write_records,
+    Flow, Header, Journal, Journaled, Manifest, NewSnapshot, Output, Pages, Segment, Slice, Spool,
+    Stage, StoredFile, write_json, write_records,
 };
 
 use super::Report;
@@ -95,6 +95,16 @@ impl Run {
             started_at,
             begun,
         })
+    }
+
+    /// Has slices processed while their answer comes. Not in a strict run: what ends that
+    /// must not be in an answer that breaks off and comes again.
+    pub(super) fn streaming(&self, spool: Spool) -> Spool {
+        if self.settings.strict {
+            spool
+        } else {
+            spool.streaming()
+        }
     }
 
     /// Whether the pages are those that another run kept.
@@ -289,6 +299,10 @@ impl Run {
     ) -> Result<Vec<StoredFile>, Error> {
         let (flow, new_files) = (self.shape.flow, self.stage.new_files());
         let folders = (self.stage.folder(), new_files.as_path());
+        let pages = Pages {
+            journal: &self.journal,
+            stay: self.settings.keep_raw || self.replays(),
+        };
         let source = &self.settings.source;
         let offered = |output: &&Output| {
             output
@@ -299,7 +313,7 @@ impl Run {
         for output in self.shape.outputs.iter().filter(offered) {
             let parts = segments.get(output).map_or(&[][..], Vec::as_slice);
             let name = output.file_name(flow);
-            files.push(write_records(folders, name, output.layout(), parts)?);
+            files.push(write_records(folders, name, output.layout(), parts, pages)?);
         }
         if let Some(rejected) = segments.get(&Output::Rejected) {
             let name = Output::Rejected.file_name(flow);
@@ -308,6 +322,7 @@ impl Run {
                 name,
                 Output::Rejected.layout(),
                 rejected,
+                pages,
             )?);
         }
         files.push(write_json(&new_files, flow.file_name("summary"), summary)?);

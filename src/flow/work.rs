@@ -17,6 +17,7 @@ use crate::settings::Settings;
 use crate::source::Source;
 use crate::storage::{Output, STAGING, Segment, SegmentWriter, Slice};
 
+use super::layout::{Laid, Records};
 use super::rejects::{self, Refused};
 
 /// What processing needs to know besides the slice.
@@ -92,6 +93,8 @@ impl From<StorageError> for Refusal {
 /// What one slice leaves besides its tally.
 struct Leavings<'a> {
     slice: &'a Slice,
+    /// What goes into the file of all records of the resource.
+    main: Records<'a>,
     segments: BTreeMap<Output, SegmentWriter>,
     first_reject: Option<Reject>,
     wants_ids: bool,
@@ -101,9 +104,10 @@ struct Leavings<'a> {
 }
 
 impl<'a> Leavings<'a> {
-    fn new(slice: &'a Slice) -> Self {
+    fn new(slice: &'a Slice, bytes: &'a [u8]) -> Self {
         Self {
             slice,
+            main: Records::new(bytes, all_of(slice.resource).layout()),
             segments: BTreeMap::new(),
             first_reject: None,
             wants_ids: slice.has_children,
@@ -140,14 +144,9 @@ impl<'a> Leavings<'a> {
         Some(Refused { count, first })
     }
 
-    /// A record goes into its output, its author into theirs.
-    fn take<T: Record>(
-        &mut self,
-        output: Output,
-        record: &Mapped<'a, T>,
-        author: Option<Object<'a>>,
-    ) {
-        self.push(output, record.raw());
+    /// A record goes into the file of its resource, its author into theirs.
+    fn take<T: Record>(&mut self, record: &Mapped<'a, T>, author: Option<Object<'a>>) {
+        self.main.take(record.at(), record.raw());
         if self.wants_ids {
             self.ids.push(record.id().clone());
         }
@@ -173,7 +172,7 @@ impl Workbench {
     /// Does the work on one slice.
     pub(super) fn process(&self, slice: &Slice) -> Result<Done, Refusal> {
         let bytes = slice.place.read(&self.folder)?;
-        let mut left = Leavings::new(slice);
+        let mut left = Leavings::new(slice, &bytes);
         let mapping = self.mappings.of(slice.resource);
         let tally = match slice.resource {
             Resource::Users => users(&bytes, mapping, &self.email_domain, &mut left)?,
@@ -183,16 +182,38 @@ impl Workbench {
         let refused = left.refused();
         // A file for each writer and output, so that nobody else appends to it.
         let writer = format!("{}-{:?}", std::process::id(), std::thread::current().id());
-        let segments = left.segments.into_iter().map(|(output, records)| {
+        let write = |(output, records): (Output, SegmentWriter)| {
             let name = format!("{STAGING}/{}-{writer}.segments", output.stem());
             Ok((output, records.write(&self.folder, name)?))
-        });
+        };
+        let segments = left.segments.into_iter().map(write);
+        let mut segments: BTreeMap<_, _> = segments.collect::<Result<_, StorageError>>()?;
+        match left.main.finish() {
+            Laid::Nothing => None,
+            Laid::AsTheyAre { records } => {
+                let place = slice.place.clone();
+                segments.insert(all_of(slice.resource), Segment { place, records })
+            }
+            Laid::Anew(records) => {
+                let (output, segment) = write((all_of(slice.resource), records))?;
+                segments.insert(output, segment)
+            }
+        };
         Ok(Done {
             tally,
-            segments: segments.collect::<Result<_, StorageError>>()?,
+            segments,
             refused,
             ids: left.ids,
         })
+    }
+}
+
+/// The output that all records of a resource go to.
+fn all_of(resource: Resource) -> Output {
+    match resource {
+        Resource::Users => Output::Users,
+        Resource::Posts => Output::Posts,
+        Resource::Comments => Output::Comments,
     }
 }
 
@@ -243,7 +264,7 @@ fn users<'a>(
     let tapped = map::<User<'_>>(slice, mapping).inspect(|user| {
         if let Ok(user) = user {
             tally.add_user(user);
-            left.take(Output::Users, user, None);
+            left.take(user, None);
             if let Some(name) = user.called() {
                 let name = serde_json::Value::from(name.as_str()).to_string();
                 left.push(Output::UserNames, &name);
@@ -276,7 +297,7 @@ fn posts<'a>(
         match post {
             Ok(post) => {
                 tally.add_post(&post);
-                left.take(Output::Posts, &post, post.author);
+                left.take(&post, post.author);
             }
             Err(rejected) => left.reject(&rejected)?,
         }
@@ -293,7 +314,7 @@ fn comments<'a>(
         match comment {
             Ok(comment) => {
                 tally.add_comment(&comment);
-                left.take(Output::Comments, &comment, comment.author);
+                left.take(&comment, comment.author);
             }
             Err(rejected) => left.reject(&rejected)?,
         }
@@ -324,6 +345,7 @@ mod tests {
             records: 2,
             has_children: false,
             url: "http://api.test/posts".parse().unwrap(),
+            answer: None,
             place,
         };
         let email_domain = "biz".parse().unwrap();

@@ -14,6 +14,7 @@ use tracing::{error, info};
 use crate::error::StorageError;
 
 use super::disk::{self, DiskFile};
+use super::journal::Journal;
 use super::outputs::Flow;
 
 /// Says that a commit was decided on.
@@ -201,6 +202,8 @@ pub(super) fn is_pending(folders: &Folders) -> bool {
 
 /// The commit is done, and its record is not needed any more.
 pub(super) fn settled(folders: &Folders) -> Result<(), StorageError> {
+    // Nobody is to go on with pages that are in the snapshot.
+    Journal::forget(&folders.spool())?;
     disk::remove_file(&folders.staging().join(DECIDED))
 }
 

@@ -34,6 +34,13 @@ impl DiskFile {
         Ok(Self { file, path })
     }
 
+    /// Makes a file that has nothing in common with one that was there before: that
+    /// one may have a second name, under which it is to stay as it is.
+    pub(super) fn create_anew(path: &Path) -> Result<Self, StorageError> {
+        remove_file(path)?;
+        Self::create(path)
+    }
+
     /// Opens a file to write behind what it holds; makes it where it is missing.
     pub(super) fn append(path: &Path) -> Result<Self, StorageError> {
         let open = || File::options().append(true).create(true).open(path);
@@ -122,6 +129,11 @@ pub(super) fn keep(from: &Path, to: &Path) -> Result<bool, StorageError> {
         Err(StorageError::Io { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
         linked => linked.map(|()| true),
     }
+}
+
+/// Copies a file, without its bytes passing through here where the system can.
+pub(super) fn copy(from: &Path, to: &Path) -> Result<(), StorageError> {
+    call("copy", from, || fs::copy(from, to)).map(drop)
 }
 
 fn has_no_links(error: &io::Error) -> bool {

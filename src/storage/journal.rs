@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::SeekFrom;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -204,8 +204,27 @@ pub struct Journal {
     path: PathBuf,
     /// What there was when it was opened.
     entries: HashMap<(Resource, Position), Entry>,
-    /// What came since.
+    /// How many came since.
     added: AtomicU64,
+    answers: Mutex<Answers>,
+}
+
+/// What is known of answers whose slices are processed while they come.
+#[derive(Debug, Default)]
+struct Answers {
+    next: u64,
+    whole: HashSet<u64>,
+    /// Of files that hold all pages of a resource, as slices name them.
+    sums: HashMap<String, Sum>,
+}
+
+/// The length and the checksum of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sum {
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// Its BLAKE3 checksum, in hex.
+    pub blake3: String,
 }
 
 impl Journal {
@@ -221,6 +240,7 @@ impl Journal {
             path,
             entries: HashMap::new(),
             added: AtomicU64::new(0),
+            answers: Mutex::default(),
         };
         journal.write(&Line::Run(Cow::Borrowed(header)))?;
         Ok(journal)
@@ -255,7 +275,45 @@ impl Journal {
             path,
             entries: entries.map(|entry| (entry.key(), entry)).collect(),
             added: AtomicU64::new(0),
+            answers: Mutex::default(),
         }
+    }
+
+    /// Removes the journal of the spool in `folder`, if there is one: nobody goes on with it then.
+    pub(super) fn forget(folder: &Path) -> Result<(), StorageError> {
+        disk::remove_file(&folder.join(NAME))
+    }
+
+    fn answers(&self) -> MutexGuard<'_, Answers> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A number for an answer whose slices are processed while it comes.
+    pub(super) fn number_answer(&self) -> u64 {
+        let mut answers = self.answers();
+        answers.next += 1;
+        answers.next
+    }
+
+    /// An answer turned out to be whole: what came of its slices counts.
+    pub(super) fn answer_is_whole(&self, number: u64) {
+        self.answers().whole.insert(number);
+    }
+
+    /// Whether an answer turned out to be whole.
+    #[must_use]
+    pub fn is_whole(&self, answer: u64) -> bool {
+        self.answers().whole.contains(&answer)
+    }
+
+    pub(super) fn add_sum(&self, file: String, sum: Sum) {
+        self.answers().sums.insert(file, sum);
+    }
+
+    /// What is known of a file that holds all pages of a resource, as slices name it.
+    #[must_use]
+    pub fn sum(&self, file: &str) -> Option<Sum> {
+        self.answers().sums.get(file).cloned()
     }
 
     /// The spool that it is of.

@@ -11,9 +11,9 @@ mod stage;
 mod verify;
 
 pub use commit::STAGING;
-pub use journal::{Header, Journal, Journaled};
+pub use journal::{Header, Journal, Journaled, Sum};
 pub use outputs::{
-    Counts, Flow, Manifest, Output, StoredFile, read_json, write_json, write_records,
+    Counts, Flow, Manifest, Output, Pages, StoredFile, read_json, write_json, write_records,
 };
 pub use segment::{Layout, Place, Segment, SegmentWriter};
 pub use spool::{Slice, Spool, SpoolSink, WholePage};

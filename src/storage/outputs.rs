@@ -1,7 +1,7 @@
 //! The files of a snapshot: their names, their form, and what the manifest says of them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,8 @@ use crate::api::Validators;
 use crate::error::StorageError;
 
 use super::disk::{self, DiskFile};
-use super::segment::{Layout, Segment};
+use super::journal::{Journal, Sum};
+use super::segment::{Layout, Place, Segment};
 
 /// The two flows, which keep their files apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -243,7 +244,8 @@ fn store(
 
 /// Joins segments, whose places are counted from `from`, into the file `name` in `folder`.
 ///
-/// An answer that was laid out like the file comes out byte for byte.
+/// An answer that was laid out like the file comes out byte for byte. If it is all of the
+/// resource, it is not even copied: its page gets a second name.
 ///
 /// # Errors
 /// When a segment cannot be read or the file cannot be written.
@@ -252,8 +254,24 @@ pub fn write_records(
     name: String,
     layout: Layout,
     segments: &[Segment],
+    pages: Pages<'_>,
 ) -> Result<StoredFile, StorageError> {
     let records = segments.iter().map(|segment| segment.records).sum();
+    if let Some((page, sum)) = whole_page(from, layout, segments, pages.journal)? {
+        let path = folder.join(&name);
+        if pages.stay {
+            disk::copy(&page, &path)?;
+        } else {
+            disk::keep(&page, &path)?;
+        }
+        DiskFile::open(&path)?.sync()?;
+        return Ok(StoredFile {
+            name,
+            records: Some(records),
+            bytes: sum.bytes,
+            blake3: sum.blake3,
+        });
+    }
     store(folder, name, Some(records), |file| {
         if records == 0 {
             return file.put(layout.empty);
@@ -272,6 +290,55 @@ pub fn write_records(
         }
         file.put(layout.close)
     })
+}
+
+/// The pages that segments may be parts of.
+#[derive(Clone, Copy, Debug)]
+pub struct Pages<'a> {
+    /// What is known of them.
+    pub journal: &'a Journal,
+    /// Whether they stay, so that a file needs bytes of its own.
+    pub stay: bool,
+}
+
+/// The page that is what the file should be, byte for byte, if there is one.
+fn whole_page(
+    from: &Path,
+    layout: Layout,
+    segments: &[Segment],
+    journal: &Journal,
+) -> Result<Option<(PathBuf, Sum)>, StorageError> {
+    let (Some(first), Some(last)) = (segments.first(), segments.last()) else {
+        return Ok(None);
+    };
+    let name = &first.place.file;
+    let Some(sum) = journal.sum(name) else {
+        return Ok(None);
+    };
+    // What stands between the segments, and at both ends, has a place and a text.
+    let end = |segment: &Segment| segment.place.offset + segment.place.length;
+    let mut gaps = vec![(0, first.place.offset, layout.open)];
+    for pair in segments.windows(2) {
+        gaps.push((end(&pair[0]), pair[1].place.offset, layout.separator));
+    }
+    gaps.push((end(last), sum.bytes, layout.close));
+    let same_file = segments.iter().all(|segment| segment.place.file == *name);
+    let fits = |(start, end, text): &(u64, u64, &[u8])| start + text.len() as u64 == *end;
+    if !same_file || !gaps.iter().all(fits) {
+        return Ok(None);
+    }
+    let path = from.join(name);
+    for (start, end, text) in gaps {
+        let place = Place {
+            file: name.clone(),
+            offset: start,
+            length: end - start,
+        };
+        if place.read(from)? != text {
+            return Ok(None);
+        }
+    }
+    Ok(Some((path, sum)))
 }
 
 /// Writes a value as indented JSON into the file `name`.
@@ -293,7 +360,67 @@ pub fn write_json(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::SegmentWriter;
+    use crate::source::Source;
+    use crate::storage::{Header, SegmentWriter};
+
+    fn journal(folder: &Path) -> Journal {
+        let source = Source::jsonplaceholder().unwrap();
+        let header = Header::new("1", Flow::Main, Timestamp::UNIX_EPOCH, &source);
+        Journal::create(folder, &header).unwrap()
+    }
+
+    fn pages(journal: &Journal) -> Pages<'_> {
+        Pages {
+            journal,
+            stay: false,
+        }
+    }
+
+    /// Whether a page with segments at these places becomes the file without being copied.
+    fn is_taken(page: &str, places: &[(u64, u64)]) -> bool {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("page"), page).unwrap();
+        let journal = journal(folder.path());
+        let sum = Sum {
+            bytes: page.len() as u64,
+            blake3: "the page's own".to_owned(),
+        };
+        journal.add_sum("page".to_owned(), sum);
+        let segments: Vec<_> = places
+            .iter()
+            .map(|(offset, length)| {
+                let place = Place {
+                    file: "page".to_owned(),
+                    offset: *offset,
+                    length: *length,
+                };
+                Segment { place, records: 1 }
+            })
+            .collect();
+        let both = (folder.path(), folder.path());
+        let name = "users.json".to_owned();
+        let stored = write_records(both, name, Layout::ARRAY, &segments, pages(&journal)).unwrap();
+        let text = std::fs::read_to_string(folder.path().join("users.json")).unwrap();
+        let records: Vec<u32> = serde_json::from_str(&text).unwrap();
+        assert_eq!(records.len(), segments.len(), "{text}");
+        stored.blake3 == "the page's own"
+    }
+
+    #[test]
+    fn a_page_that_is_what_the_file_should_be_is_not_copied() {
+        assert!(is_taken("[\n  1,\n  2\n]", &[(4, 1), (9, 1)]));
+        assert!(is_taken("[\n  1\n]", &[(4, 1)]));
+        // Other white space, at one place each.
+        assert!(!is_taken("[\n  1,\n  2\n]\n", &[(4, 1), (9, 1)]));
+        assert!(!is_taken("[\n\t\t1,\n  2\n]", &[(4, 1), (9, 1)]));
+        assert!(!is_taken("[\n  1 ,\n 2\n]", &[(4, 1), (9, 1)]));
+        assert!(!is_taken("[\n  1,\n  2 ]", &[(4, 1), (9, 1)]));
+        assert!(!is_taken("[1,2]", &[(1, 1), (3, 1)]));
+        // Some of its records were rejected, at either end or between.
+        assert!(!is_taken("[\n  1,\n  2\n]", &[(4, 1)]));
+        assert!(!is_taken("[\n  1,\n  2\n]", &[(9, 1)]));
+        assert!(!is_taken("[\n  1,\n  2,\n  3\n]", &[(4, 1), (14, 1)]));
+    }
 
     fn array(parts: &[&[&str]]) -> (StoredFile, String) {
         let folder = tempfile::tempdir().unwrap();
@@ -309,7 +436,8 @@ mod tests {
             .collect();
         let name = "users.json".to_owned();
         let both = (folder.path(), folder.path());
-        let stored = write_records(both, name, Layout::ARRAY, &segments).unwrap();
+        let journal = journal(folder.path());
+        let stored = write_records(both, name, Layout::ARRAY, &segments, pages(&journal)).unwrap();
         let text = std::fs::read_to_string(folder.path().join("users.json")).unwrap();
         (stored, text)
     }
@@ -345,7 +473,9 @@ mod tests {
         std::fs::remove_file(folder.path().join("segments")).unwrap();
         let name = "users.json".to_owned();
         let both = (folder.path(), folder.path());
-        let error = write_records(both, name, Layout::ARRAY, &[segment]).unwrap_err();
+        let journal = journal(folder.path());
+        let written = write_records(both, name, Layout::ARRAY, &[segment], pages(&journal));
+        let error = written.unwrap_err();
         assert!(error.to_string().contains("cannot open"), "{error}");
     }
 }

@@ -31,6 +31,12 @@ impl Layout {
         empty: b"[]",
     };
 
+    /// What stands between two records.
+    #[must_use]
+    pub fn separator(self) -> &'static [u8] {
+        self.separator
+    }
+
     /// One JSON text a line (NDJSON).
     pub const LINES: Self = Self {
         open: b"",
@@ -140,6 +146,21 @@ impl SegmentWriter {
         }
         self.bytes.extend_from_slice(record.as_bytes());
         self.records += 1;
+    }
+
+    /// Adds a run of records that have the layout already.
+    pub fn push_run(&mut self, run: &[u8], records: u64) {
+        if records > 0 && self.records > 0 {
+            self.bytes.extend_from_slice(self.layout.separator);
+        }
+        self.bytes.extend_from_slice(run);
+        self.records += records;
+    }
+
+    /// What was added so far.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Whether nothing was added.

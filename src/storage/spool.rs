@@ -16,7 +16,7 @@ use crate::cutter::Cutter;
 use crate::error::{DataProcessingError, Error, StorageError};
 
 use super::disk::DiskFile;
-use super::journal::{Entry, Journal};
+use super::journal::{Entry, Journal, Sum};
 use super::segment::Place;
 use super::stage::Staging;
 
@@ -41,6 +41,10 @@ pub struct Slice {
     pub has_children: bool,
     /// Where the page was asked for.
     pub url: Url,
+    /// The answer that it is of, where that is still on its way: what comes of the
+    /// slice counts only if the answer turns out to be whole.
+    #[serde(skip)]
+    pub answer: Option<u64>,
     /// Where its bytes are: from the first byte of the first record to the last of the last.
     pub place: Place,
 }
@@ -80,6 +84,8 @@ pub struct Spool {
     staging: Arc<Staging>,
     journal: Arc<Journal>,
     forward: Forward,
+    /// Whether slices are sent on while their answer comes.
+    streams: bool,
     /// Pages that are as they were in the last snapshot.
     kept: Mutex<Vec<Page>>,
 }
@@ -99,7 +105,19 @@ impl Spool {
             staging,
             journal,
             forward: Arc::new(forward),
+            streams: false,
             kept: Mutex::default(),
+        }
+    }
+
+    /// Sends slices on while their answer comes, if it is all of its resource and nobody
+    /// waits for its ids. What comes of them counts if the [`Journal`] says
+    /// that the answer was whole.
+    #[must_use]
+    pub fn streaming(self) -> Self {
+        Self {
+            streams: true,
+            ..self
         }
     }
 
@@ -161,10 +179,12 @@ impl Spool {
         (path, place)
     }
 
-    fn whole(&self, slices: Vec<Slice>, entry: Option<Entry>) -> WholePage {
+    fn whole(&self, slices: Vec<Slice>, answer: Option<u64>) -> WholePage {
         WholePage {
             slices,
-            entry,
+            answer,
+            entry: None,
+            sum: None,
             staging: Arc::clone(&self.staging),
             journal: Arc::clone(&self.journal),
             forward: Arc::clone(&self.forward),
@@ -186,7 +206,8 @@ impl Spool {
             opened => opened?,
         };
         let (mut hasher, mut bytes) = (blake3::Hasher::new(), 0);
-        let mut slicer = Slicer::new(page, place);
+        let single = !page.one_of_many;
+        let mut slicer = Slicer::new(page, place.clone(), None);
         let mut broken = false;
         for_each_piece(&mut file, |piece| {
             hasher.update(piece);
@@ -204,10 +225,17 @@ impl Spool {
         };
         received.digest = received.digest.and(Some(half(&hash)));
         received.bytes = bytes;
+        let sum = Sum {
+            bytes,
+            blake3: entry.blake3.clone(),
+        };
         Ok(Some(Recalled {
             received,
             said: entry.said.clone(),
-            whole: self.whole(cut, None),
+            whole: WholePage {
+                sum: single.then_some((place, sum)),
+                ..self.whole(cut, None)
+            },
         }))
     }
 }
@@ -244,15 +272,17 @@ impl Sinks for Spool {
     fn open(&self, page: Page) -> Result<SpoolSink, Error> {
         let (path, place) = self.names(&self.staging.spool(), &page);
         // A page that is received once more starts over.
-        let file = DiskFile::create(&path)?;
+        let file = DiskFile::create_anew(&path)?;
+        let streams = self.streams && !page.one_of_many && !page.has_children;
+        let answer = streams.then(|| self.journal.number_answer());
         Ok(SpoolSink {
-            slicer: Slicer::new(page, place),
+            slicer: Slicer::new(page, place, answer),
             file,
             hasher: blake3::Hasher::new(),
             stored: 0,
             received: 0,
             closed: false,
-            empty: self.whole(Vec::new(), None),
+            empty: self.whole(Vec::new(), answer),
         })
     }
 
@@ -275,19 +305,24 @@ struct Slicer {
     page: Page,
     /// The page's file, as slices name it.
     file: String,
+    answer: Option<u64>,
     cutter: Cutter,
     records: u64,
+    /// How many slices there are.
+    cut: u64,
     open: Option<Slice>,
     whole: Vec<Slice>,
 }
 
 impl Slicer {
-    fn new(page: Page, file: String) -> Self {
+    fn new(page: Page, file: String, answer: Option<u64>) -> Self {
         Self {
             cutter: Cutter::of_array_at(&page.records_at),
             page,
             file,
+            answer,
             records: 0,
+            cut: 0,
             open: None,
             whole: Vec::new(),
         }
@@ -310,7 +345,7 @@ impl Slicer {
     }
 
     fn add_record(&mut self, start: u64, end: u64) {
-        let (first, number) = (self.records, self.whole.len() as u64);
+        let (first, number) = (self.records, self.cut);
         let slice = self.open.get_or_insert_with(|| Slice {
             resource: self.page.subject.resource,
             position: self.page.position.then(number),
@@ -318,6 +353,7 @@ impl Slicer {
             records: 0,
             has_children: self.page.has_children,
             url: self.page.subject.url.clone(),
+            answer: self.answer,
             place: Place {
                 file: self.file.clone(),
                 offset: start,
@@ -328,8 +364,13 @@ impl Slicer {
         slice.place.length = end - slice.place.offset;
         self.records += 1;
         if slice.place.length >= SLICE || slice.records >= SLICE_RECORDS {
-            self.whole.extend(self.open.take());
+            self.end_slice();
         }
+    }
+
+    fn end_slice(&mut self) {
+        self.cut += u64::from(self.open.is_some());
+        self.whole.extend(self.open.take());
     }
 
     fn not_records(&self, cause: crate::cutter::CutError) -> Error {
@@ -344,7 +385,7 @@ impl Slicer {
     fn finish(mut self) -> Result<(Vec<Slice>, Received), Error> {
         let body = self.cutter.finish();
         let body = body.map_err(|cause| self.not_records(cause))?;
-        self.whole.extend(self.open.take());
+        self.end_slice();
         let received = Received {
             bytes: 0,
             records: self.records,
@@ -398,12 +439,20 @@ impl Sink for SpoolSink {
             self.store(b"]")?;
             self.closed = true;
         }
+        if self.slicer.answer.is_some() {
+            self.empty.forward(self.slicer.whole.drain(..))?;
+        }
         Ok(())
     }
 
     fn finish(self) -> Result<(Received, WholePage), Error> {
-        let subject = self.slicer.page.subject.clone();
-        let position = self.slicer.page.position.clone();
+        let Page {
+            subject,
+            position,
+            one_of_many,
+            ..
+        } = self.slicer.page.clone();
+        let file = self.slicer.file.clone();
         let (slices, mut received) = self.slicer.finish()?;
         let hash = self.hasher.finalize();
         received.bytes = self.received;
@@ -417,9 +466,14 @@ impl Sink for SpoolSink {
             blake3: hash.to_hex().to_string(),
             said: Said::default(),
         };
+        let sum = Sum {
+            bytes: entry.bytes,
+            blake3: entry.blake3.clone(),
+        };
         let page = WholePage {
             slices,
             entry: Some(entry),
+            sum: (!one_of_many).then_some((file, sum)),
             ..self.empty
         };
         Ok((received, page))
@@ -428,7 +482,11 @@ impl Sink for SpoolSink {
 
 /// A page that is in the spool, whole.
 pub struct WholePage {
+    /// Those that were not sent on while it came.
     slices: Vec<Slice>,
+    answer: Option<u64>,
+    /// Of its file, where that is all of its resource.
+    sum: Option<(String, Sum)>,
     /// What the journal is to say of it, unless it does already.
     entry: Option<Entry>,
     staging: Arc<Staging>,
@@ -442,9 +500,22 @@ impl WholePage {
     /// # Errors
     /// When nobody takes slices any more.
     pub fn pass_on(self) -> Result<(), Error> {
+        if let Some((file, sum)) = self.sum {
+            self.journal.add_sum(file, sum);
+        }
+        if let Some(answer) = self.answer {
+            self.journal.answer_is_whole(answer);
+        }
         self.slices
             .into_iter()
             .try_for_each(|slice| (self.forward)(slice))
+    }
+
+    fn forward(&self, slices: impl Iterator<Item = Slice>) -> Result<(), Error> {
+        for slice in slices {
+            (self.forward)(slice)?;
+        }
+        Ok(())
     }
 }
 
