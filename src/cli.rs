@@ -111,7 +111,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = Policy::default().concurrency)]
     concurrency: NonZeroUsize,
 
-    /// Worker processes at most [default: the number of cores]
+    /// Worker processes at most [default: the number of cores less one, which fetches]
     #[arg(long, value_name = "N")]
     workers: Option<NonZeroUsize>,
 
@@ -270,11 +270,15 @@ impl RunArgs {
     /// The settings, and the sample API where that is the source; it serves until dropped.
     pub(crate) fn settings(&self) -> Result<(Settings, Option<Server>), Error> {
         let (source, server) = self.source()?;
-        let cores = || available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        // Whatever arrives is hashed, cut and written meanwhile.
+        let others = || {
+            let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+            NonZeroUsize::new(cores - 1).unwrap_or(NonZeroUsize::MIN)
+        };
         let settings = Settings {
             data_dir: self.data_dir.clone(),
             email_domain: self.email_domain.clone(),
-            workers: self.workers.unwrap_or_else(cores),
+            workers: self.workers.unwrap_or_else(others),
             worker_program: flow::own_program()
                 .map_err(StorageError::io("find", "this program".as_ref()))?,
             start: self.start(),

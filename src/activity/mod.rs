@@ -1,6 +1,7 @@
 //! What records mean: models, the mapper that reads them, the processor that
 //! filters and maps them, and the tally that counts them.
 
+mod counts;
 mod email;
 mod fields;
 mod id;

@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
+use super::counts::Counts;
 use super::id::UserId;
 use super::ids::IdSet;
 use super::models::{Comment, Post, Record, Resource, User};
@@ -34,8 +35,7 @@ pub struct Tally {
     /// What each user is called, if anything.
     #[serde(with = "pairs")]
     names: Names,
-    #[serde(with = "counts")]
-    posts_per_user: HashMap<UserId, u64, RandomState>,
+    posts_per_user: Counts,
 }
 
 impl Tally {
@@ -51,14 +51,8 @@ impl Tally {
     pub fn add_post(&mut self, post: &Post<'_>) {
         self.posts += 1;
         self.post_ids.insert(post.id());
-        let Some(author) = &post.user_id else {
-            return;
-        };
-        // Looked up by reference first: nearly every post is by an author seen before.
-        if let Some(count) = self.posts_per_user.get_mut(author) {
-            *count += 1;
-        } else {
-            self.posts_per_user.insert(author.clone(), 1);
+        if let Some(author) = &post.user_id {
+            self.posts_per_user.add(&author.0, 1);
         }
     }
 
@@ -102,9 +96,7 @@ impl Tally {
         for (id, name) in other.names {
             remember(&mut self.names, id, name);
         }
-        for (id, posts) in other.posts_per_user {
-            *self.posts_per_user.entry(id).or_default() += posts;
-        }
+        self.posts_per_user.merge(other.posts_per_user);
         self
     }
 
@@ -118,9 +110,8 @@ impl Tally {
             ..
         } = self;
         let mut counts: HashMap<UserId, u64, RandomState> = HashMap::default();
-        counts.reserve(posts_per_user.len());
-        for (author, posts) in posts_per_user {
-            *counts.entry(known_as(&names, author)).or_default() += posts;
+        for (author, posts) in posts_per_user.into_all() {
+            *counts.entry(known_as(&names, UserId(author))).or_default() += posts;
         }
         let mut ranking: Vec<_> = counts
             .into_iter()
@@ -200,58 +191,6 @@ mod pairs {
         Ok(Vec::<(K, V)>::deserialize(deserializer)?
             .into_iter()
             .collect())
-    }
-}
-
-/// Counts by id: there may be thousands of them for each slice, nearly always of
-/// numbers, which are quickest to read in one flat list.
-mod counts {
-    use std::collections::HashMap;
-
-    use foldhash::fast::RandomState;
-    use serde::de::Error as _;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use crate::activity::id::{Id, UserId};
-
-    #[derive(Default, Serialize, Deserialize)]
-    struct Wire {
-        /// By turns an id and how often it was counted.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        numbers: Vec<i64>,
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        others: Vec<(UserId, u64)>,
-    }
-
-    pub(super) fn serialize<S: Serializer>(
-        map: &HashMap<UserId, u64, RandomState>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let mut wire = Wire::default();
-        wire.numbers.reserve(2 * map.len());
-        for (user, count) in map {
-            match (&user.0, i64::try_from(*count)) {
-                (Id::Number(number), Ok(count)) => wire.numbers.extend([*number, count]),
-                _ => wire.others.push((user.clone(), *count)),
-            }
-        }
-        wire.serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<HashMap<UserId, u64, RandomState>, D::Error> {
-        let wire = Wire::deserialize(deserializer)?;
-        let (pairs, []) = wire.numbers.as_chunks() else {
-            return Err(D::Error::custom("expected ids and counts in pairs"));
-        };
-        let counted = |[number, count]: &[i64; 2]| {
-            let count = u64::try_from(*count).map_err(|_| "expected counts of 0 or more");
-            count.map(|count| (UserId(Id::Number(*number)), count))
-        };
-        let numbers = pairs.iter().map(counted).collect::<Result<Vec<_>, _>>();
-        let numbers = numbers.map_err(D::Error::custom)?;
-        Ok(numbers.into_iter().chain(wire.others).collect())
     }
 }
 

@@ -171,7 +171,7 @@ async fn work_off(
             Some(slice) = slices.recv(), if working.len() < run.settings.workers.get() => {
                 let (bench, staging) = (Arc::clone(bench), run.stage.staging());
                 working.spawn_blocking(move || {
-                    let outcome = bench.process(&slice);
+                    let outcome = bench.process(&slice, &mut Vec::new());
                     // The folder is needed up to here, whether or not anybody waits still.
                     drop(staging);
                     (slice, outcome)

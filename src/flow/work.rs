@@ -170,14 +170,17 @@ impl Workbench {
     }
 
     /// Does the work on one slice.
-    pub(super) fn process(&self, slice: &Slice) -> Result<Done, Refusal> {
-        let bytes = slice.place.read(&self.folder)?;
-        let mut left = Leavings::new(slice, &bytes);
+    ///
+    /// `bytes` is room for it, used again and again: to be given new pages for each slice takes long.
+    pub(super) fn process(&self, slice: &Slice, bytes: &mut Vec<u8>) -> Result<Done, Refusal> {
+        slice.place.read_into(&self.folder, bytes)?;
+        let bytes = bytes.as_slice();
+        let mut left = Leavings::new(slice, bytes);
         let mapping = self.mappings.of(slice.resource);
         let tally = match slice.resource {
-            Resource::Users => users(&bytes, mapping, &self.email_domain, &mut left)?,
-            Resource::Posts => posts(&bytes, mapping, &mut left)?,
-            Resource::Comments => comments(&bytes, mapping, &mut left)?,
+            Resource::Users => users(bytes, mapping, &self.email_domain, &mut left)?,
+            Resource::Posts => posts(bytes, mapping, &mut left)?,
+            Resource::Comments => comments(bytes, mapping, &mut left)?,
         };
         let refused = left.refused();
         // A file for each writer and output, so that nobody else appends to it.
@@ -249,7 +252,8 @@ pub(super) fn mappings(source: &Source) -> Mappings {
 /// # Errors
 /// When the pipes to the program that started it fail.
 pub fn serve_worker(bench: &Workbench) -> io::Result<()> {
-    concurrency::serve(|slice: Slice| bench.process(&slice))
+    let mut bytes = Vec::new();
+    concurrency::serve(|slice: Slice| bench.process(&slice, &mut bytes))
 }
 
 fn users<'a>(
@@ -293,7 +297,9 @@ fn posts<'a>(
     mapping: &Mapping,
     left: &mut Leavings<'a>,
 ) -> Result<Tally, StorageError> {
-    map::<Post<'_>>(slice, mapping).try_fold(Tally::default(), |mut tally, post| {
+    // A fold would be the word for it, but moves the tally for each record.
+    let mut tally = Tally::default();
+    for post in map::<Post<'_>>(slice, mapping) {
         match post {
             Ok(post) => {
                 tally.add_post(&post);
@@ -301,8 +307,8 @@ fn posts<'a>(
             }
             Err(rejected) => left.reject(&rejected)?,
         }
-        Ok(tally)
-    })
+    }
+    Ok(tally)
 }
 
 fn comments<'a>(
@@ -310,7 +316,9 @@ fn comments<'a>(
     mapping: &Mapping,
     left: &mut Leavings<'a>,
 ) -> Result<Tally, StorageError> {
-    map::<Comment<'_>>(slice, mapping).try_fold(Tally::default(), |mut tally, comment| {
+    // A fold would be the word for it, but moves the tally for each record.
+    let mut tally = Tally::default();
+    for comment in map::<Comment<'_>>(slice, mapping) {
         match comment {
             Ok(comment) => {
                 tally.add_comment(&comment);
@@ -318,8 +326,8 @@ fn comments<'a>(
             }
             Err(rejected) => left.reject(&rejected)?,
         }
-        Ok(tally)
-    })
+    }
+    Ok(tally)
 }
 
 #[cfg(test)]
@@ -365,7 +373,7 @@ mod tests {
         let first = r#"{ "id":1,"name":"A\u0041","username":"a","email":"a@x.biz" }"#;
         let second = r#"{"id":2,"name":"B","username":"b","email":"b@x.com"}"#;
         let (bench, slice, _folder) = bench(Resource::Users, &format!("{first} ,\n{second}"));
-        let done = bench.process(&slice).unwrap();
+        let done = bench.process(&slice, &mut Vec::new()).unwrap();
         let text = |output| {
             let bytes = done.segments[&output].place.read(&bench.folder).unwrap();
             String::from_utf8(bytes).unwrap()
@@ -395,7 +403,7 @@ mod tests {
             "posts":{"zone":"UTC","fields":[]},"comments":{"zone":"UTC","fields":[]}}"#,
         )
         .unwrap();
-        let done = bench.process(&slice).unwrap();
+        let done = bench.process(&slice, &mut Vec::new()).unwrap();
         let names = &done.segments[&Output::UserNames];
         assert_eq!(names.place.read(&bench.folder).unwrap(), b"\"a\"");
         assert_eq!((names.records, done.tally.users), (1, 2));
@@ -406,7 +414,7 @@ mod tests {
         let post = r#"{"id":1,"userId":1,"title":"","body":""}"#;
         let records = format!("{post},{{}},\n{post},{{\"id\":2}}");
         let (bench, slice, _folder) = bench(Resource::Posts, &records);
-        let wire = serde_json::to_string(&bench.process(&slice).unwrap()).unwrap();
+        let wire = serde_json::to_string(&bench.process(&slice, &mut Vec::new()).unwrap()).unwrap();
         let done: Done = serde_json::from_str(&wire).unwrap();
         let read = |output| {
             let bytes = done.segments[&output].place.read(&bench.folder).unwrap();
@@ -437,7 +445,7 @@ mod tests {
     fn a_page_that_has_gone_is_a_storage_error_that_names_it_across_processes() {
         let (bench, slice, folder) = bench(Resource::Posts, "{}");
         std::fs::remove_file(folder.path().join("page")).unwrap();
-        let error = bench.process(&slice).unwrap_err().into_error(&bench.folder);
+        let error = bench.process(&slice, &mut Vec::new()).unwrap_err().into_error(&bench.folder);
         assert_eq!(error.exit_code(), 5);
         assert!(error.to_string().contains("page: No such file"), "{error}");
     }

@@ -76,6 +76,21 @@ impl DiskFile {
         })
     }
 
+    /// Reads `length` bytes into `bytes`, or fewer where the file ends before.
+    pub(super) fn read_length(
+        &mut self,
+        length: u64,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), StorageError> {
+        let Self { file, path } = self;
+        call("read", path, || {
+            // Room that is read into at once need not be cleared before.
+            bytes.clear();
+            bytes.reserve(usize::try_from(length).unwrap_or_default());
+            file.take(length).read_to_end(bytes).map(drop)
+        })
+    }
+
     /// Goes to a place in the file.
     pub(super) fn seek(&mut self, to: SeekFrom) -> Result<u64, StorageError> {
         self.file

@@ -95,19 +95,22 @@ impl Place {
     /// # Errors
     /// When the file cannot be read or ends before the place does.
     pub fn read(&self, folder: &Path) -> Result<Vec<u8>, StorageError> {
-        let mut bytes = vec![0; usize::try_from(self.length).unwrap_or(usize::MAX)];
-        let mut file = self.open(folder)?;
-        let mut filled = 0;
-        while filled < bytes.len() {
-            match file.read(&mut bytes[filled..])? {
-                0 => {
-                    let ended = std::io::ErrorKind::UnexpectedEof.into();
-                    return Err(StorageError::io("read", &folder.join(&self.file))(ended));
-                }
-                length => filled += length,
-            }
-        }
+        let mut bytes = Vec::new();
+        self.read_into(folder, &mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Reads the bytes in the place of those that `bytes` holds.
+    ///
+    /// # Errors
+    /// When the file cannot be read or ends before the place does.
+    pub fn read_into(&self, folder: &Path, bytes: &mut Vec<u8>) -> Result<(), StorageError> {
+        self.open(folder)?.read_length(self.length, bytes)?;
+        if bytes.len() as u64 != self.length {
+            let ended = std::io::ErrorKind::UnexpectedEof.into();
+            return Err(StorageError::io("read", &folder.join(&self.file))(ended));
+        }
+        Ok(())
     }
 }
 
