@@ -11,12 +11,16 @@ use http::header::LINK;
 use http::{HeaderMap, HeaderValue};
 use libfuzzer_sys::fuzz_target;
 
+/// Each relation is looked for in each line, which takes its time where there are many.
+const MOST_LINES: usize = 12;
+
 fuzz_target!(|input: &[u8]| {
     let (relation, rest) = first_line(input);
     let Ok(relation) = std::str::from_utf8(relation) else {
         return;
     };
-    let lines: Vec<_> = rest.split(|byte| *byte == b'\n').collect();
+    let lines = rest.split(|byte| *byte == b'\n');
+    let lines: Vec<_> = lines.take(MOST_LINES).collect();
     any_values(relation, &lines);
     built_values(&lines);
 });

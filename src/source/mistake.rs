@@ -51,9 +51,9 @@ impl fmt::Display for Mistake {
             ..
         } = self;
         write!(f, "{}:{line}:{}: ", Printable(file), self.column())?;
-        write!(f, "{}: {expected}", Printable(title))?;
+        write!(f, "{}: {}", Printable(title), Printable(expected))?;
         match help {
-            Some(help) => write!(f, "; {help}"),
+            Some(help) => write!(f, "; {}", Printable(help)),
             None => Ok(()),
         }
     }
@@ -107,7 +107,7 @@ impl Flaw {
             return Self::new(&place, format!("no `{name}`"), expected);
         }
         for trouble in ["unknown field ", "unknown variant "] {
-            let Some(name) = quoted_after(message, trouble) else {
+            let Some(name) = name_after(message, trouble) else {
                 continue;
             };
             // A value, unlike a key, may be a credential that went to the wrong place.
@@ -134,7 +134,12 @@ impl Flaw {
             _ if message.starts_with("wanted exactly 1 element") => {
                 ("not one place", format!("expected {LOCATOR}"))
             }
-            _ => match message.rsplit_once("expected ") {
+            // A message of our own ends with what was found, which may have that word in it.
+            _ => match message
+                .strip_prefix("expected ")
+                .map(|expected| ("", expected))
+                .or_else(|| message.rsplit_once("expected "))
+            {
                 Some((found, expected)) => (found, format!("expected {}", plain_words(expected))),
                 None => (message, "not valid here".to_owned()),
             },
@@ -204,6 +209,15 @@ pub(super) fn listed(names: &[&str]) -> String {
 fn quoted_after<'m>(message: &'m str, start: &str) -> Option<&'m str> {
     let rest = message.strip_prefix(start)?.strip_prefix('`')?;
     rest.split('`').next()
+}
+
+/// The name that a message calls unknown. It comes from the file and may have quotes in it, so
+/// that the list of known names behind it is what ends it.
+fn name_after<'m>(message: &'m str, start: &str) -> Option<&'m str> {
+    let rest = message.strip_prefix(start)?.strip_prefix('`')?;
+    let ends = rest.rsplit_once("`, expected ");
+    let (name, _) = ends.or_else(|| rest.split_once('`'))?;
+    Some(name)
 }
 
 /// `string "abc", ` becomes `a string stands here`.

@@ -354,3 +354,25 @@ fn a_mistake_at_the_end_of_a_line_is_marked_within_it_on_windows_too() {
         assert!(place.end <= line.len(), "{text:?}: {place:?} in {line:?}");
     }
 }
+
+#[test]
+fn what_a_file_calls_things_is_not_taken_for_what_is_expected() {
+    let cases = [
+        (
+            "\"b`, ``nme`\" = 5",
+            "f.toml:1:1: unknown key `b`, ``nme``: expected `name`, ",
+        ),
+        (
+            "\"x`, expected `y\" = 5",
+            "f.toml:1:1: unknown key `x`, expected `y`: expected `name`, ",
+        ),
+        (
+            "name = \"f\"\nbase_url = \"https://h\"\n[posts]\npath = \"p\"\nrecords = \"..expected \\u001b\"",
+            "f.toml:5:11: this cannot be read: expected keys with dots between them ",
+        ),
+    ];
+    for (text, expected) in cases {
+        let error = SourceFile::parse("f.toml", text).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
