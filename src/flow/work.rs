@@ -445,7 +445,10 @@ mod tests {
     fn a_page_that_has_gone_is_a_storage_error_that_names_it_across_processes() {
         let (bench, slice, folder) = bench(Resource::Posts, "{}");
         std::fs::remove_file(folder.path().join("page")).unwrap();
-        let error = bench.process(&slice, &mut Vec::new()).unwrap_err().into_error(&bench.folder);
+        let error = bench
+            .process(&slice, &mut Vec::new())
+            .unwrap_err()
+            .into_error(&bench.folder);
         assert_eq!(error.exit_code(), 5);
         assert!(error.to_string().contains("page: No such file"), "{error}");
     }

@@ -373,3 +373,33 @@ fn the_sample_gives_the_same_snapshot_every_time() {
     assert_eq!(place.json("summary.json")["users"], 10);
     assert_eq!(place.json("summary.json")["posts"], 100);
 }
+
+#[test]
+fn what_came_of_an_answer_that_broke_off_does_not_count() {
+    let long = |author: &str, from: u32| -> Vec<String> {
+        let body = "x".repeat(1000);
+        let post =
+            |id: u32| format!(r#"{{"id":{id},"userId":{author},"title":"t","body":"{body}"}}"#);
+        (from..from + 4000).map(post).collect()
+    };
+    let (broken, whole) = (long("1", 1), long("2", 9000));
+    for (flow, suffix) in [(&[][..], ""), (&["--async"][..], "_async")] {
+        // Most of it is processed when it breaks off, for it comes in many slices.
+        let first = Reply::json(compact(&broken)).cut_short(4_000_000);
+        let server = Server::start([
+            Route::get("/users").reply(Reply::json("[]")),
+            Route::get("/posts")
+                .reply(first)
+                .then(Reply::json(compact(&whole))),
+            Route::get("/comments").reply(Reply::json("[]")).any_times(),
+        ]);
+        let place = Workplace::new();
+        place.run_well(&[&[server.url(), "--backoff", "0s"], flow].concat());
+        assert!(place.file(&format!("posts{suffix}.json")) == stored(&whole));
+        let summary = place.json(&format!("summary{suffix}.json"));
+        assert_eq!(summary["posts"], 4000);
+        let counted = serde_json::json!([{"user_id": 2, "name": null, "posts": 4000}]);
+        assert_eq!(summary["posts_per_user"], counted);
+        server.finish();
+    }
+}

@@ -131,7 +131,7 @@ fn a_full_disk_ends_the_run_and_the_last_snapshot_stands() {
         };
         fill_with_old_snapshot(&place.data_dir());
         let before = place.data();
-        let users = [user("1", "A", &"x".repeat(length))];
+        let users = [user("1", &"x".repeat(length), "a@x.com")];
         // The posts find their room first, so that there is one way only to run out of it.
         let held = Gate::new();
         let server = Server::start([
