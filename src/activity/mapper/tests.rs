@@ -273,3 +273,27 @@ fn a_reject_is_short_where_what_was_found_cannot_be_looked_up() {
     let found = rejected::<User<'_>>(json.as_bytes(), &mapping);
     assert!(found.len() < 200, "{found}");
 }
+
+#[test]
+fn the_whole_record_can_be_a_field() {
+    let fields = [
+        (Field::Id, "login"),
+        (Field::Address, "?"),
+        (Field::Phone, "home.phone?"),
+    ];
+    let record = br#"{"login":"ann","city":"Ulm","home":{"phone":"1"}}"#;
+    let mapping = mapping(&fields);
+    let user = map::<User<'_>>(record, &mapping).next().unwrap().unwrap();
+    let city = user
+        .address
+        .as_ref()
+        .and_then(|address| address.city.as_ref());
+    assert_eq!(
+        city.map(|city| city.as_str().to_owned()),
+        Some("Ulm".to_owned())
+    );
+    assert_eq!(
+        user.phone.as_ref().map(|phone| phone.as_str().to_owned()),
+        Some("1".to_owned())
+    );
+}

@@ -81,6 +81,14 @@ impl Node {
     /// None where [`find`](Self::find) should look, if only to say what is wrong.
     #[inline]
     pub(super) fn take<'a>(&self, reader: &mut Reader<'a>, values: &mut Values<'a>) -> Option<()> {
+        // The record as a field of its own is not seen whole while it is read.
+        if !self.fields.is_empty() {
+            return None;
+        }
+        self.take_members(reader, values)
+    }
+
+    fn take_members<'a>(&self, reader: &mut Reader<'a>, values: &mut Values<'a>) -> Option<()> {
         let mut seen = 0u32;
         let mut expected = 0;
         reader.object(|reader, key| {
@@ -110,7 +118,7 @@ impl Node {
             // Another record may have an object there, or something that is none.
             reader.peculiar = true;
         } else {
-            self.take(&mut below, values)?;
+            self.take_members(&mut below, values)?;
             reader.peculiar |= below.peculiar;
         }
         for field in &self.fields {
