@@ -1,6 +1,7 @@
 //! The files of a snapshot: their names, their form, and what the manifest says of them.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -196,12 +197,12 @@ const GATHERED: usize = 64 * 1024;
 
 impl Checked {
     fn put(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
-        self.hasher.update(bytes);
         self.bytes += bytes.len() as u64;
         if self.buffer.len() + bytes.len() > GATHERED {
             self.flush()?;
         }
         if bytes.len() > GATHERED {
+            self.hasher.update(bytes);
             return self.file.write(bytes);
         }
         self.buffer.extend_from_slice(bytes);
@@ -210,6 +211,7 @@ impl Checked {
 
     fn flush(&mut self) -> Result<(), StorageError> {
         if !self.buffer.is_empty() {
+            self.hasher.update(&self.buffer);
             self.file.write(&self.buffer)?;
             self.buffer.clear();
         }
@@ -351,10 +353,38 @@ pub fn write_json(
     value: &impl Serialize,
 ) -> Result<StoredFile, StorageError> {
     let path = folder.join(&name);
-    let mut json = serde_json::to_vec_pretty(value)
-        .map_err(|error| StorageError::io("write", &path)(error.into()))?;
-    json.push(b'\n');
-    store(folder, name, None, |file| file.put(&json))
+    store(folder, name, None, |file| {
+        // Piece by piece: a summary has a line for every user.
+        let mut out = JsonOut { file, failed: None };
+        let written = serde_json::to_writer_pretty(&mut out, value);
+        if let Some(error) = out.failed {
+            return Err(error);
+        }
+        written.map_err(|error| StorageError::io("write", &path)(error.into()))?;
+        file.put(b"\n")
+    })
+}
+
+/// Takes what serde writes, and keeps the error that it would change into one of its own.
+struct JsonOut<'a> {
+    file: &'a mut Checked,
+    failed: Option<StorageError>,
+}
+
+impl Write for JsonOut<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.file.put(bytes) {
+            Ok(()) => Ok(bytes.len()),
+            Err(error) => {
+                self.failed = Some(error);
+                Err(io::ErrorKind::Other.into())
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
