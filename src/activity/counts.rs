@@ -13,9 +13,15 @@ use super::id::Id;
 /// close together, and larger where they do not.
 const PAGE: i64 = 16;
 
+/// How many numbers are noted down before they are sorted in: more than a slice has records.
+const NOTED: usize = 32 * 1024;
+
 /// Counts by id.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Counts {
+    /// Numbers that were counted once, each as often as it was: a table would be made
+    /// anew for each slice, and looked up for each record.
+    noted: Vec<i64>,
     /// Of numbers, a page of neighbours an entry; 0 for those that were not counted.
     pages: HashMap<i64, Page, RandomState>,
     texts: HashMap<Id, u64, RandomState>,
@@ -33,40 +39,54 @@ fn place(number: i64) -> (i64, usize) {
 }
 
 impl Counts {
-    /// Counts an id so many times.
-    pub(super) fn add(&mut self, id: &Id, count: u64) {
+    /// Counts an id once.
+    pub(super) fn add(&mut self, id: &Id) {
         match id {
             Id::Number(number) => {
-                let (page, place) = place(*number);
-                self.pages.entry(page).or_default()[place] += count;
-            }
-            text @ Id::Text(_) => match self.texts.get_mut(text) {
-                Some(known) => *known += count,
-                None => {
-                    self.texts.insert(text.clone(), count);
+                self.noted.push(*number);
+                if self.noted.len() == NOTED {
+                    let noted = runs(std::mem::take(&mut self.noted));
+                    self.sort_in(noted);
                 }
-            },
+            }
+            text @ Id::Text(_) => self.add_text(text, 1),
+        }
+    }
+
+    fn add_text(&mut self, text: &Id, count: u64) {
+        match self.texts.get_mut(text) {
+            Some(known) => *known += count,
+            None => {
+                self.texts.insert(text.clone(), count);
+            }
+        }
+    }
+
+    /// Adds counts of numbers, in ascending order.
+    fn sort_in(&mut self, counts: impl IntoIterator<Item = (i64, u64)>) {
+        let mut counts = counts.into_iter().peekable();
+        while let Some((page, _)) = counts.peek().map(|(number, _)| place(*number)) {
+            // Neighbours come one behind the other: their page is looked up once.
+            let known = self.pages.entry(page).or_default();
+            while let Some((number, count)) = counts.next_if(|(number, _)| place(*number).0 == page)
+            {
+                known[place(number).1] += count;
+            }
         }
     }
 
     /// Adds the counts of others.
     pub(super) fn merge(&mut self, other: Self) {
-        let mut sent = other.sent.into_iter().peekable();
-        while let Some((page, _)) = sent.peek().map(|(number, _)| place(*number)) {
-            // Neighbours come one behind the other: their page is looked up once.
-            let counts = self.pages.entry(page).or_default();
-            while let Some((number, count)) = sent.next_if(|(number, _)| place(*number).0 == page) {
-                counts[place(number).1] += count;
-            }
-        }
+        self.sort_in(runs(other.noted));
+        self.sort_in(other.sent);
         for (page, counts) in other.pages {
             let known = self.pages.entry(page).or_default();
             for (known, count) in known.iter_mut().zip(counts) {
                 *known += count;
             }
         }
-        for (id, count) in other.texts {
-            *self.texts.entry(id).or_default() += count;
+        for (id, count) in &other.texts {
+            self.add_text(id, *count);
         }
     }
 
@@ -79,12 +99,16 @@ impl Counts {
 
     /// The counts of numbers, in ascending order.
     fn numbers(&self) -> Vec<(i64, u64)> {
-        if !self.sent.is_empty() {
-            let mut all = Self::default();
-            all.merge(Self {
-                texts: HashMap::default(),
-                ..self.clone()
-            });
+        if self.pages.is_empty() && self.sent.is_empty() {
+            return runs(self.noted.clone()).collect();
+        }
+        if !self.sent.is_empty() || !self.noted.is_empty() {
+            let mut all = Self {
+                pages: self.pages.clone(),
+                ..Self::default()
+            };
+            all.sort_in(runs(self.noted.clone()));
+            all.sort_in(self.sent.iter().copied());
             return all.numbers();
         }
         let mut pages: Vec<_> = self.pages.iter().collect();
@@ -99,6 +123,20 @@ impl Counts {
         }
         numbers
     }
+}
+
+/// How often each number is there, in ascending order.
+fn runs(mut numbers: Vec<i64>) -> impl Iterator<Item = (i64, u64)> {
+    numbers.sort_unstable();
+    let mut numbers = numbers.into_iter().peekable();
+    std::iter::from_fn(move || {
+        let number = numbers.next()?;
+        let mut count = 1;
+        while numbers.next_if_eq(&number).is_some() {
+            count += 1;
+        }
+        Some((number, count))
+    })
 }
 
 impl PartialEq for Counts {
@@ -161,7 +199,10 @@ impl<'de> Deserialize<'de> for Counts {
             ..Self::default()
         };
         for (id, count) in &wire.others {
-            counts.add(id, *count);
+            match id {
+                Id::Number(number) => counts.sort_in([(*number, *count)]),
+                text @ Id::Text(_) => counts.add_text(text, *count),
+            }
         }
         Ok(counts)
     }
@@ -187,7 +228,7 @@ mod tests {
     fn neighbours_are_short_on_the_wire() {
         let mut counts = Counts::default();
         for number in [1_000_001, 1_000_003, 1_000_003] {
-            counts.add(&Id::Number(number), 1);
+            counts.add(&Id::Number(number));
         }
         let wire = serde_json::to_string(&counts).unwrap();
         assert_eq!(wire, r#"{"numbers":[1000001,1,2,2]}"#);
@@ -200,6 +241,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn more_numbers_than_are_noted_down_are_counted_all_the_same() {
+        let mut counts = Counts::default();
+        for number in (0..3).cycle().take(3 * NOTED + 1) {
+            counts.add(&Id::Number(number));
+        }
+        let third = NOTED as u64;
+        assert_eq!(counts.numbers(), [(0, third + 1), (1, third), (2, third)]);
+    }
+
     proptest! {
         #[test]
         fn counts_are_those_of_a_plain_map(
@@ -210,7 +261,7 @@ mod tests {
             for part in &parts {
                 let mut counts = Counts::default();
                 for (id, count) in part {
-                    counts.add(id, *count);
+                    (0..*count).for_each(|_| counts.add(id));
                     *plain.entry(id.clone()).or_insert(0) += count;
                 }
                 let wire = serde_json::to_string(&counts).unwrap();

@@ -52,7 +52,7 @@ impl Tally {
         self.posts += 1;
         self.post_ids.insert(post.id());
         if let Some(author) = &post.user_id {
-            self.posts_per_user.add(&author.0, 1);
+            self.posts_per_user.add(&author.0);
         }
     }
 
