@@ -178,6 +178,12 @@ impl Run {
         outcome: Result<Done, Refusal>,
         observer: &dyn Observer,
     ) -> Result<(), Error> {
+        if slice
+            .answer
+            .is_some_and(|answer| self.journal.broke_off(answer))
+        {
+            return Ok(());
+        }
         let done = outcome.map_err(|refusal| refusal.into_error(self.stage.folder()))?;
         if let (true, Some(refused)) = (self.settings.strict, &done.refused) {
             return Err(DataProcessingError::Rejected {

@@ -214,8 +214,33 @@ pub struct Journal {
 struct Answers {
     next: u64,
     whole: HashSet<u64>,
+    broken_off: HashSet<u64>,
     /// Of files that hold all pages of a resource, as slices name them.
     sums: HashMap<String, Sum>,
+}
+
+/// An answer whose slices are processed while it comes. Dropped before its end, it broke off.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) number: u64,
+    journal: Arc<Journal>,
+    ended: bool,
+}
+
+impl Answer {
+    /// It turned out to be whole: what came of its slices counts.
+    pub(super) fn is_whole(&mut self) {
+        self.ended = true;
+        self.journal.answers().whole.insert(self.number);
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.journal.answers().broken_off.insert(self.number);
+        }
+    }
 }
 
 /// The length and the checksum of a file.
@@ -288,16 +313,22 @@ impl Journal {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A number for an answer whose slices are processed while it comes.
-    pub(super) fn number_answer(&self) -> u64 {
+    /// Begins an answer whose slices are processed while it comes.
+    pub(super) fn begin_answer(self: &Arc<Self>) -> Answer {
         let mut answers = self.answers();
         answers.next += 1;
-        answers.next
+        Answer {
+            number: answers.next,
+            journal: Arc::clone(self),
+            ended: false,
+        }
     }
 
-    /// An answer turned out to be whole: what came of its slices counts.
-    pub(super) fn answer_is_whole(&self, number: u64) {
-        self.answers().whole.insert(number);
+    /// Whether an answer broke off: its page may be written anew already, so whatever
+    /// comes of its slices from here on means nothing, errors too.
+    #[must_use]
+    pub fn broke_off(&self, answer: u64) -> bool {
+        self.answers().broken_off.contains(&answer)
     }
 
     /// Whether an answer turned out to be whole.

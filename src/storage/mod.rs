@@ -4,18 +4,20 @@
 mod commit;
 mod disk;
 mod journal;
+mod manifest;
 mod outputs;
 mod segment;
+mod slice;
 mod spool;
 mod stage;
 mod verify;
 
 pub use commit::STAGING;
 pub use journal::{Header, Journal, Journaled, Sum};
-pub use outputs::{
-    Counts, Flow, Manifest, Output, Pages, StoredFile, read_json, write_json, write_records,
-};
+pub use manifest::{Counts, Manifest, StoredFile, read_json};
+pub use outputs::{Flow, Output, Pages, write_json, write_records};
 pub use segment::{Layout, Place, Segment, SegmentWriter};
-pub use spool::{Slice, Spool, SpoolSink, WholePage};
+pub use slice::Slice;
+pub use spool::{Spool, SpoolSink, WholePage};
 pub use stage::{NewSnapshot, Snapshot, Stage, Staging};
 pub use verify::{Verified, is_whole, verify};

@@ -1,18 +1,16 @@
-//! The files of a snapshot: their names, their form, and what the manifest says of them.
+//! The files of a snapshot: their names, their form, and how they are written.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::activity::{EmailDomain, Resource};
-use crate::api::Validators;
+use crate::activity::Resource;
 use crate::error::StorageError;
 
 use super::disk::{self, DiskFile};
 use super::journal::{Journal, Sum};
+use super::manifest::StoredFile;
 use super::segment::{Layout, Place, Segment};
 
 /// The two flows, which keep their files apart.
@@ -106,82 +104,6 @@ impl Output {
             Self::Rejected => None,
         }
     }
-}
-
-/// What a run left, and how to check it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Manifest {
-    /// The id of the run.
-    pub run: String,
-    /// Which flow it was.
-    pub flow: Flow,
-    /// The source's name or base URL.
-    pub source: String,
-    /// When it began.
-    pub started_at: Timestamp,
-    /// When its files were about to be put in place.
-    pub finished_at: Timestamp,
-    /// The domain that users were filtered by.
-    #[serde(default)]
-    pub email_domain: Option<EmailDomain>,
-    /// Tells the source's definition from others.
-    #[serde(default)]
-    pub definition: String,
-    /// What to ask the server with whether anything changed.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub validators: BTreeMap<Resource, Validators>,
-    /// How many records came of each resource, and what became of them.
-    #[serde(default)]
-    pub resources: BTreeMap<Resource, Counts>,
-    /// All files of the snapshot but the manifest itself.
-    pub files: Vec<StoredFile>,
-}
-
-impl Manifest {
-    /// The manifest of the last snapshot of a flow; nothing where there is none that can be read.
-    #[must_use]
-    pub fn last(data_dir: &Path, flow: Flow) -> Option<Self> {
-        read_json(&data_dir.join(flow.file_name("manifest")))
-    }
-}
-
-/// Reads a file of the data directory; nothing where there is none of that form.
-#[must_use]
-pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
-    let unreadable = |error: &dyn std::fmt::Display| {
-        tracing::debug!(path = %path.display(), %error, "cannot be read");
-    };
-    let bytes = disk::read(path)
-        .inspect_err(|error| unreadable(error))
-        .ok()??;
-    serde_json::from_slice(&bytes)
-        .inspect_err(|error| unreadable(error))
-        .ok()
-}
-
-/// What became of the records of a resource. Each that came is stored or rejected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    /// How many the API sent.
-    pub received: u64,
-    /// How many of them are stored.
-    pub records: u64,
-    /// How many of them did not map.
-    pub rejects: u64,
-}
-
-/// One file of a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StoredFile {
-    /// Its name in the data directory.
-    pub name: String,
-    /// How many records it holds; none where it holds something else.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub records: Option<u64>,
-    /// Its length.
-    pub bytes: u64,
-    /// Its BLAKE3 checksum in hex, as `b3sum` prints it.
-    pub blake3: String,
 }
 
 /// Writes bytes to a file and knows their number and checksum.
@@ -392,6 +314,7 @@ mod tests {
     use super::*;
     use crate::source::Source;
     use crate::storage::{Header, SegmentWriter};
+    use jiff::Timestamp;
 
     fn journal(folder: &Path) -> Journal {
         let source = Source::jsonplaceholder().unwrap();

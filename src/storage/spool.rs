@@ -1,83 +1,16 @@
-//! Pages on disk as they arrived, cut into slices at record boundaries.
+//! Pages on disk as they arrived.
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
-use url::Url;
-
-use crate::activity::Resource;
-use crate::api::{
-    Digest, Event, Observer, Page, Position, Recalled, Received, Said, Sink, Sinks, Whole,
-};
-use crate::cutter::Cutter;
-use crate::error::{DataProcessingError, Error, StorageError};
+use crate::api::{Digest, Event, Observer, Page, Recalled, Received, Said, Sink, Sinks, Whole};
+use crate::error::{Error, StorageError};
 
 use super::disk::DiskFile;
-use super::journal::{Entry, Journal, Sum};
-use super::segment::Place;
+use super::journal::{Answer, Entry, Journal, Sum};
+use super::slice::{Slice, Slicer, page_name};
 use super::stage::Staging;
-
-/// How many bytes of records make a slice: enough to be worth a task, little enough to hold.
-const SLICE: u64 = 1024 * 1024;
-
-/// How many records make one, however short: what is told of a reject is longer than `{}`.
-const SLICE_RECORDS: u64 = 16 * 1024;
-
-/// Some records of one page, in a row: what is processed at a time.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Slice {
-    /// Whose records.
-    pub resource: Resource,
-    /// Where it stands in the resource.
-    pub position: Position,
-    /// How many records of the page come before it.
-    pub first: u64,
-    /// How many records it holds.
-    pub records: u64,
-    /// Whether another resource is asked for by their ids.
-    pub has_children: bool,
-    /// Where the page was asked for.
-    pub url: Url,
-    /// The answer that it is of, where that is still on its way: what comes of the
-    /// slice counts only if the answer turns out to be whole.
-    #[serde(skip)]
-    pub answer: Option<u64>,
-    /// Where its bytes are: from the first byte of the first record to the last of the last.
-    pub place: Place,
-}
-
-impl Slice {
-    /// What its page is called: `posts-3`.
-    #[must_use]
-    pub fn page_name(&self) -> String {
-        page_name(self.resource, &self.position.whole())
-    }
-}
-
-/// What a page is called. Nothing of it comes from elsewhere: it names a file.
-fn page_name(resource: Resource, position: &Position) -> String {
-    format!("{resource}-{position}")
-}
-
-impl fmt::Display for Slice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            resource,
-            position,
-            first,
-            records,
-            ..
-        } = self;
-        write!(
-            f,
-            "{resource}, slice {position}, records {first} to {}",
-            (first + records).saturating_sub(1)
-        )
-    }
-}
 
 /// Takes pages in, and sends their slices on once the page is whole.
 pub struct Spool {
@@ -179,7 +112,7 @@ impl Spool {
         (path, place)
     }
 
-    fn whole(&self, slices: Vec<Slice>, answer: Option<u64>) -> WholePage {
+    fn whole(&self, slices: Vec<Slice>, answer: Option<Answer>) -> WholePage {
         WholePage {
             slices,
             answer,
@@ -274,9 +207,10 @@ impl Sinks for Spool {
         // A page that is received once more starts over.
         let file = DiskFile::create_anew(&path)?;
         let streams = self.streams && !page.one_of_many && !page.has_children;
-        let answer = streams.then(|| self.journal.number_answer());
+        let answer = streams.then(|| self.journal.begin_answer());
+        let number = answer.as_ref().map(|answer| answer.number);
         Ok(SpoolSink {
-            slicer: Slicer::new(page, place, answer),
+            slicer: Slicer::new(page, place, number),
             file,
             hasher: blake3::Hasher::new(),
             stored: 0,
@@ -297,102 +231,6 @@ impl Sinks for Spool {
         } else {
             Ok(None)
         }
-    }
-}
-
-/// Cuts the records of one page into slices.
-struct Slicer {
-    page: Page,
-    /// The page's file, as slices name it.
-    file: String,
-    answer: Option<u64>,
-    cutter: Cutter,
-    records: u64,
-    /// How many slices there are.
-    cut: u64,
-    open: Option<Slice>,
-    whole: Vec<Slice>,
-}
-
-impl Slicer {
-    fn new(page: Page, file: String, answer: Option<u64>) -> Self {
-        Self {
-            cutter: Cutter::of_array_at(&page.records_at),
-            page,
-            file,
-            answer,
-            records: 0,
-            cut: 0,
-            open: None,
-            whole: Vec::new(),
-        }
-    }
-
-    fn push(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let mut rest = bytes;
-        loop {
-            match self.cutter.advance(rest) {
-                Ok((_, None)) => return Ok(()),
-                Ok((consumed, Some(place))) => {
-                    // Of what is wrapped around the records, only the bracket is stored.
-                    let shift = self.cutter.array_start().map_or(0, |start| start - 1);
-                    self.add_record(place.start - shift, place.end - shift);
-                    rest = &rest[consumed..];
-                }
-                Err(cause) => return Err(self.not_records(cause)),
-            }
-        }
-    }
-
-    fn add_record(&mut self, start: u64, end: u64) {
-        let (first, number) = (self.records, self.cut);
-        let slice = self.open.get_or_insert_with(|| Slice {
-            resource: self.page.subject.resource,
-            position: self.page.position.then(number),
-            first,
-            records: 0,
-            has_children: self.page.has_children,
-            url: self.page.subject.url.clone(),
-            answer: self.answer,
-            place: Place {
-                file: self.file.clone(),
-                offset: start,
-                length: 0,
-            },
-        });
-        slice.records += 1;
-        slice.place.length = end - slice.place.offset;
-        self.records += 1;
-        if slice.place.length >= SLICE || slice.records >= SLICE_RECORDS {
-            self.end_slice();
-        }
-    }
-
-    fn end_slice(&mut self) {
-        self.cut += u64::from(self.open.is_some());
-        self.whole.extend(self.open.take());
-    }
-
-    fn not_records(&self, cause: crate::cutter::CutError) -> Error {
-        DataProcessingError::NotRecords {
-            subject: Box::new(self.page.subject.clone()),
-            cause,
-        }
-        .into()
-    }
-
-    /// The slices, and what is known of the page by them.
-    fn finish(mut self) -> Result<(Vec<Slice>, Received), Error> {
-        let body = self.cutter.finish();
-        let body = body.map_err(|cause| self.not_records(cause))?;
-        self.end_slice();
-        let received = Received {
-            bytes: 0,
-            records: self.records,
-            digest: self.page.one_of_many.then_some(0),
-            body,
-        };
-        Ok((self.whole, received))
     }
 }
 
@@ -484,7 +322,7 @@ impl Sink for SpoolSink {
 pub struct WholePage {
     /// Those that were not sent on while it came.
     slices: Vec<Slice>,
-    answer: Option<u64>,
+    answer: Option<Answer>,
     /// Of its file, where that is all of its resource.
     sum: Option<(String, Sum)>,
     /// What the journal is to say of it, unless it does already.
@@ -503,8 +341,8 @@ impl WholePage {
         if let Some((file, sum)) = self.sum {
             self.journal.add_sum(file, sum);
         }
-        if let Some(answer) = self.answer {
-            self.journal.answer_is_whole(answer);
+        if let Some(mut answer) = self.answer {
+            answer.is_whole();
         }
         self.slices
             .into_iter()

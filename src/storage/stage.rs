@@ -15,7 +15,8 @@ use crate::error::{Error, StorageError};
 use super::commit::{self, Commit, Folders};
 use super::disk;
 use super::journal::{Header, Journal, Journaled};
-use super::outputs::{Flow, StoredFile};
+use super::manifest::StoredFile;
+use super::outputs::Flow;
 
 /// How often a run that waits for another one looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);

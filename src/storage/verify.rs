@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, StorageError};
 
 use super::disk::{self, DiskFile};
-use super::outputs::{Flow, Manifest, StoredFile};
+use super::manifest::{Manifest, StoredFile};
+use super::outputs::Flow;
 use super::stage;
 
 /// What was found out about one snapshot.

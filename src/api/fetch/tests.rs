@@ -3,9 +3,12 @@
 use super::*;
 use crate::api::Failure;
 use crate::api::request::redirect_target;
+use crate::api::retry::Now;
+use crate::api::sink::Received;
+use crate::api::{Head, TransportError};
 use http::StatusCode;
 use proptest::prelude::*;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 fn source() -> Source {
     Source::of_shape("test", "http://api.test").unwrap()

@@ -1,7 +1,8 @@
 //! Pages in and out of the spool.
 
 use super::*;
-use crate::api::Subject;
+use crate::activity::Resource;
+use crate::api::{Position, Subject};
 use crate::concurrency::Stop;
 use crate::source::Source;
 use crate::storage::{Flow, Header, Journaled, Stage};
@@ -246,4 +247,31 @@ fn a_slice_of_the_shortest_records_is_bounded_too() {
     receive(&place, &[text.as_bytes()]).unwrap();
     let records: Vec<_> = place.slices.try_iter().map(|slice| slice.records).collect();
     assert_eq!(records, [16_384, 16_384, 7_232]);
+}
+
+#[test]
+fn slices_of_an_answer_that_breaks_off_are_known_for_such_before_it_comes_again() {
+    let place = Place::new();
+    let Place { spool, slices, .. } = place;
+    let spool = spool.streaming();
+    let single = || Page {
+        one_of_many: false,
+        ..page(0, "")
+    };
+    let record = format!("\"{}\"", "x".repeat(700_000));
+    let begin = || {
+        let mut sink = spool.open(single()).unwrap();
+        sink.write(format!("[{record},{record},").as_bytes())
+            .unwrap();
+        (sink, slices.try_recv().unwrap().answer.unwrap())
+    };
+    let (broken, first) = begin();
+    assert!(!spool.journal.broke_off(first) && !spool.journal.is_whole(first));
+    drop(broken);
+    assert!(spool.journal.broke_off(first));
+    let (mut whole, second) = begin();
+    whole.write(b"1]").unwrap();
+    whole.finish().unwrap().1.keep(&Said::default()).unwrap();
+    assert!(spool.journal.is_whole(second) && !spool.journal.broke_off(second));
+    assert!(!spool.journal.is_whole(first));
 }

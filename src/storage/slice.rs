@@ -1,0 +1,168 @@
+//! Slices: neighbouring records of one page, and how a page is cut into them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::activity::Resource;
+use crate::api::{Page, Position, Received};
+use crate::cutter::Cutter;
+use crate::error::{DataProcessingError, Error};
+
+use super::segment::Place;
+
+/// How many bytes of records make a slice: enough to be worth a task, little enough to hold.
+const SLICE: u64 = 1024 * 1024;
+
+/// How many records make one, however short: what is told of a reject is longer than `{}`.
+const SLICE_RECORDS: u64 = 16 * 1024;
+
+/// Some records of one page, in a row: what is processed at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slice {
+    /// Whose records.
+    pub resource: Resource,
+    /// Where it stands in the resource.
+    pub position: Position,
+    /// How many records of the page come before it.
+    pub first: u64,
+    /// How many records it holds.
+    pub records: u64,
+    /// Whether another resource is asked for by their ids.
+    pub has_children: bool,
+    /// Where the page was asked for.
+    pub url: Url,
+    /// The answer that it is of, where that is still on its way: what comes of the
+    /// slice counts only if the answer turns out to be whole.
+    #[serde(skip)]
+    pub answer: Option<u64>,
+    /// Where its bytes are: from the first byte of the first record to the last of the last.
+    pub place: Place,
+}
+
+impl Slice {
+    /// What its page is called: `posts-3`.
+    #[must_use]
+    pub fn page_name(&self) -> String {
+        page_name(self.resource, &self.position.whole())
+    }
+}
+
+/// What a page is called. Nothing of it comes from elsewhere: it names a file.
+pub(super) fn page_name(resource: Resource, position: &Position) -> String {
+    format!("{resource}-{position}")
+}
+
+impl fmt::Display for Slice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            resource,
+            position,
+            first,
+            records,
+            ..
+        } = self;
+        write!(
+            f,
+            "{resource}, slice {position}, records {first} to {}",
+            (first + records).saturating_sub(1)
+        )
+    }
+}
+
+/// Cuts the records of one page into slices.
+pub(super) struct Slicer {
+    pub(super) page: Page,
+    /// The page's file, as slices name it.
+    pub(super) file: String,
+    pub(super) answer: Option<u64>,
+    pub(super) cutter: Cutter,
+    records: u64,
+    /// How many slices there are.
+    cut: u64,
+    open: Option<Slice>,
+    pub(super) whole: Vec<Slice>,
+}
+
+impl Slicer {
+    pub(super) fn new(page: Page, file: String, answer: Option<u64>) -> Self {
+        Self {
+            cutter: Cutter::of_array_at(&page.records_at),
+            page,
+            file,
+            answer,
+            records: 0,
+            cut: 0,
+            open: None,
+            whole: Vec::new(),
+        }
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let mut rest = bytes;
+        loop {
+            match self.cutter.advance(rest) {
+                Ok((_, None)) => return Ok(()),
+                Ok((consumed, Some(place))) => {
+                    // Of what is wrapped around the records, only the bracket is stored.
+                    let shift = self.cutter.array_start().map_or(0, |start| start - 1);
+                    self.add_record(place.start - shift, place.end - shift);
+                    rest = &rest[consumed..];
+                }
+                Err(cause) => return Err(self.not_records(cause)),
+            }
+        }
+    }
+
+    fn add_record(&mut self, start: u64, end: u64) {
+        let (first, number) = (self.records, self.cut);
+        let slice = self.open.get_or_insert_with(|| Slice {
+            resource: self.page.subject.resource,
+            position: self.page.position.then(number),
+            first,
+            records: 0,
+            has_children: self.page.has_children,
+            url: self.page.subject.url.clone(),
+            answer: self.answer,
+            place: Place {
+                file: self.file.clone(),
+                offset: start,
+                length: 0,
+            },
+        });
+        slice.records += 1;
+        slice.place.length = end - slice.place.offset;
+        self.records += 1;
+        if slice.place.length >= SLICE || slice.records >= SLICE_RECORDS {
+            self.end_slice();
+        }
+    }
+
+    fn end_slice(&mut self) {
+        self.cut += u64::from(self.open.is_some());
+        self.whole.extend(self.open.take());
+    }
+
+    fn not_records(&self, cause: crate::cutter::CutError) -> Error {
+        DataProcessingError::NotRecords {
+            subject: Box::new(self.page.subject.clone()),
+            cause,
+        }
+        .into()
+    }
+
+    /// The slices, and what is known of the page by them.
+    pub(super) fn finish(mut self) -> Result<(Vec<Slice>, Received), Error> {
+        let body = self.cutter.finish();
+        let body = body.map_err(|cause| self.not_records(cause))?;
+        self.end_slice();
+        let received = Received {
+            bytes: 0,
+            records: self.records,
+            digest: self.page.one_of_many.then_some(0),
+            body,
+        };
+        Ok((self.whole, received))
+    }
+}
