@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::activity::{
-    Comment, EmailDomain, Field, FieldPath, Id, Mapped, Mapping, Mappings, Object, Post, Record,
-    Reject, Rejected, Resource, Tally, User, by_email_domain, map,
+    Comment, EmailDomain, Field, FieldPath, FromFields, Id, Mapped, Mapping, Mappings, Object,
+    Post, Record, Reject, Rejected, Resource, Tally, User, by_email_domain, map,
 };
 use crate::concurrency;
 use crate::error::{Error, StorageError};
@@ -179,8 +179,14 @@ impl Workbench {
         let mapping = self.mappings.of(slice.resource);
         let tally = match slice.resource {
             Resource::Users => users(bytes, mapping, &self.email_domain, &mut left)?,
-            Resource::Posts => posts(bytes, mapping, &mut left)?,
-            Resource::Comments => comments(bytes, mapping, &mut left)?,
+            Resource::Posts => {
+                let (count, left) = (Tally::add_post, &mut left);
+                written::<Post<'_>>(bytes, mapping, left, count, |post| post.author)?
+            }
+            Resource::Comments => {
+                let (count, left) = (Tally::add_comment, &mut left);
+                written::<Comment<'_>>(bytes, mapping, left, count, |comment| comment.author)?
+            }
         };
         let refused = left.refused();
         // A file for each writer and output, so that nobody else appends to it.
@@ -292,37 +298,21 @@ fn users<'a>(
     Ok(tally)
 }
 
-fn posts<'a>(
+/// Records that people wrote: posts, comments.
+fn written<'a, T: FromFields<'a> + Record>(
     slice: &'a [u8],
     mapping: &Mapping,
     left: &mut Leavings<'a>,
+    count: impl Fn(&mut Tally, &T),
+    author: impl Fn(&T) -> Option<Object<'a>>,
 ) -> Result<Tally, StorageError> {
     // A fold would be the word for it, but moves the tally for each record.
     let mut tally = Tally::default();
-    for post in map::<Post<'_>>(slice, mapping) {
-        match post {
-            Ok(post) => {
-                tally.add_post(&post);
-                left.take(&post, post.author);
-            }
-            Err(rejected) => left.reject(&rejected)?,
-        }
-    }
-    Ok(tally)
-}
-
-fn comments<'a>(
-    slice: &'a [u8],
-    mapping: &Mapping,
-    left: &mut Leavings<'a>,
-) -> Result<Tally, StorageError> {
-    // A fold would be the word for it, but moves the tally for each record.
-    let mut tally = Tally::default();
-    for comment in map::<Comment<'_>>(slice, mapping) {
-        match comment {
-            Ok(comment) => {
-                tally.add_comment(&comment);
-                left.take(&comment, comment.author);
+    for record in map::<T>(slice, mapping) {
+        match record {
+            Ok(record) => {
+                count(&mut tally, &record);
+                left.take(&record, author(&record));
             }
             Err(rejected) => left.reject(&rejected)?,
         }

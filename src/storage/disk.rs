@@ -19,6 +19,9 @@ fn call<T>(
     done.map_err(StorageError::io(operation, path))
 }
 
+/// How much of a file is read at a time.
+const PIECE: usize = 256 * 1024;
+
 /// An open file that knows its name.
 #[derive(Debug)]
 pub(super) struct DiskFile {
@@ -89,6 +92,20 @@ impl DiskFile {
             bytes.reserve(usize::try_from(length).unwrap_or_default());
             file.take(length).read_to_end(bytes).map(drop)
         })
+    }
+
+    /// Hands over what there is up to the end of the file, a piece at a time.
+    pub(super) fn each_piece<E: From<StorageError>>(
+        &mut self,
+        mut take: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut piece = vec![0; PIECE];
+        loop {
+            match self.read(&mut piece)? {
+                0 => return Ok(()),
+                length => take(&piece[..length])?,
+            }
+        }
     }
 
     /// Goes to a place in the file.

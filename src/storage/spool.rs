@@ -79,7 +79,7 @@ impl Spool {
         };
         let mut sink = self.open(page)?;
         let mut file = DiskFile::open(path)?;
-        for_each_piece(&mut file, |piece| sink.write(piece))?;
+        file.each_piece(|piece| sink.write(piece))?;
         sink.finish()?.1.keep(said)
     }
 
@@ -142,11 +142,11 @@ impl Spool {
         let single = !page.one_of_many;
         let mut slicer = Slicer::new(page, place.clone(), None);
         let mut broken = false;
-        for_each_piece(&mut file, |piece| {
+        file.each_piece(|piece| {
             hasher.update(piece);
             bytes += piece.len() as u64;
             broken = broken || slicer.push(piece).is_err();
-            Ok(())
+            Ok::<_, StorageError>(())
         })?;
         let hash = hasher.finalize();
         if broken || bytes != entry.bytes || hash.to_hex().as_str() != entry.blake3 {
@@ -170,20 +170,6 @@ impl Spool {
                 ..self.whole(cut, None)
             },
         }))
-    }
-}
-
-/// Reads a file to its end.
-fn for_each_piece(
-    file: &mut DiskFile,
-    mut take: impl FnMut(&[u8]) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let mut piece = vec![0; 256 * 1024];
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(()),
-            length => take(&piece[..length])?,
-        }
     }
 }
 

@@ -77,15 +77,10 @@ pub fn is_whole(data_dir: &Path, stored: &StoredFile) -> Result<bool, StorageErr
     }
     let mut file = DiskFile::open(&path)?;
     let (mut hasher, mut bytes) = (blake3::Hasher::new(), 0);
-    let mut piece = vec![0; 256 * 1024];
-    loop {
-        match file.read(&mut piece)? {
-            0 => break,
-            length => {
-                hasher.update(&piece[..length]);
-                bytes += length as u64;
-            }
-        }
-    }
+    file.each_piece(|piece| {
+        hasher.update(piece);
+        bytes += piece.len() as u64;
+        Ok::<_, StorageError>(())
+    })?;
     Ok(bytes == stored.bytes && hasher.finalize().to_hex().as_str() == stored.blake3)
 }
