@@ -103,7 +103,12 @@ fn at_each_call(check: impl Fn(u64) -> bool + Sync) -> u64 {
     next.load(Ordering::SeqCst)
 }
 
+/// The flows to try; none where the program was built without the means to fail on demand.
 fn flows() -> Vec<&'static [&'static str]> {
+    if !cfg!(debug_assertions) {
+        println!("skipped: a release build has no faults on demand");
+        return Vec::new();
+    }
     if is_long() {
         vec![&[], &["--async"]]
     } else {
@@ -206,7 +211,10 @@ fn a_disk_that_fails_at_any_call_leaves_the_old_snapshot() {
 
 #[test]
 fn a_worker_whose_disk_fails_leaves_the_old_snapshot() {
-    let world = World::new(&[]);
+    let Some(flow) = flows().first().copied() else {
+        return;
+    };
+    let world = World::new(flow);
     for call in 1..=3 {
         let place = world.place();
         let before = snapshot(&place);
