@@ -186,8 +186,9 @@ impl Stage {
         let names: Vec<_> = files.map(|file| file.name.as_str()).collect();
         let raw = new.keep_raw.then(|| format!("raw-{}", new.run));
         let commit = Commit::plan(folders, new.run, &names, new.gone, raw.clone())?;
-        commit.carry_out(folders)?;
+        // Before anything is decided: what fails here leaves all as it was.
         self.staging.sync_created()?;
+        commit.carry_out(folders)?;
         self.staging.committed.store(true, Ordering::SeqCst);
         Ok(Snapshot {
             data_dir: folders.data_dir.clone(),
