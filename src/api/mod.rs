@@ -48,8 +48,14 @@ pub type Digest = u128;
 /// The digest of some bytes.
 #[must_use]
 pub fn digest(bytes: &[u8]) -> Digest {
+    digest_of(&blake3::hash(bytes))
+}
+
+/// The digest that is half of this checksum.
+#[must_use]
+pub fn digest_of(hash: &blake3::Hash) -> Digest {
     let mut half = [0; 16];
-    half.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
+    half.copy_from_slice(&hash.as_bytes()[..16]);
     Digest::from_le_bytes(half)
 }
 

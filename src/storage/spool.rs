@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::api::{Digest, Event, Observer, Page, Recalled, Received, Said, Sink, Sinks, Whole};
+use crate::api::{Event, Observer, Page, Recalled, Received, Said, Sink, Sinks, Whole, digest_of};
 use crate::error::{Error, StorageError};
 
 use super::disk::DiskFile;
@@ -156,7 +156,7 @@ impl Spool {
             Ok(done) if done.1.records == entry.records => done,
             _ => return Ok(None),
         };
-        received.digest = received.digest.and(Some(half(&hash)));
+        received.digest = received.digest.and(Some(digest_of(&hash)));
         received.bytes = bytes;
         let sum = Sum {
             bytes,
@@ -171,13 +171,6 @@ impl Spool {
             },
         }))
     }
-}
-
-/// Half of a checksum is enough to tell pages from each other.
-fn half(hash: &blake3::Hash) -> Digest {
-    let mut half = [0; 16];
-    half.copy_from_slice(&hash.as_bytes()[..16]);
-    Digest::from_le_bytes(half)
 }
 
 impl Sinks for Spool {
@@ -280,7 +273,7 @@ impl Sink for SpoolSink {
         let (slices, mut received) = self.slicer.finish()?;
         let hash = self.hasher.finalize();
         received.bytes = self.received;
-        received.digest = received.digest.and(Some(half(&hash)));
+        received.digest = received.digest.and(Some(digest_of(&hash)));
         let entry = Entry {
             resource: subject.resource,
             position,
