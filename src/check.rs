@@ -14,7 +14,7 @@ use clap::Args;
 
 use crate::cli::{EXIT_CODES, PatienceArgs};
 use crate::source_argument::SourceArgs;
-use crate::{report, signals};
+use crate::{printing, signals};
 
 const HEAD: Style = Style::new().bold();
 const BAD: Style = AnsiColor::Red.on_default();
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Error> {
     };
     let transport = args.patience.transport(&source)?;
     let check = flow::check(&source, policy, &transport, &stop)?;
-    report::print_text(&Shown(&source, &check).to_string())?;
+    printing::print_text(&Shown(&source, &check).to_string())?;
     Ok(check.verdict()?)
 }
 

@@ -4,8 +4,8 @@ mod check;
 mod cli;
 mod diagnostics;
 mod logger;
+mod printing;
 mod progress;
-mod report;
 mod signals;
 mod source_argument;
 mod sources;
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            report::print_error(&error);
+            printing::print_error(&error);
             ExitCode::from(error.exit_code())
         }
     }
@@ -55,7 +55,7 @@ fn run(args: &RunArgs) -> Result<(), Error> {
         }
     });
     let outcome = match outcome {
-        Ok(done) => report::print(args, &done).and_then(|()| verdict(args, &done)),
+        Ok(done) => printing::print(args, &done).and_then(|()| verdict(args, &done)),
         Err(error) => Err(error),
     };
     outcome.inspect_err(logger::note)
@@ -65,14 +65,14 @@ fn run(args: &RunArgs) -> Result<(), Error> {
 fn verdict(args: &RunArgs, done: &Report) -> Result<(), Error> {
     Ok(done
         .rejects
-        .verdict(args.max_rejects, &report::rejected(done))?)
+        .verdict(args.max_rejects, &printing::rejected(done))?)
 }
 
 fn sample_api(args: &SampleApiArgs) -> Result<(), Error> {
     let port = args.port;
     let server =
         Server::start(&args.sample(), port).map_err(|cause| Error::Sample { port, cause })?;
-    report::print_sample_api(&server.base_url());
+    printing::print_sample_api(&server.base_url());
     server.wait();
     Ok(())
 }

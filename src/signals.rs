@@ -9,7 +9,7 @@ use activity_tracker::error::{Error, StopReason};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::{logger, report};
+use crate::{logger, printing};
 
 /// How long a run that was asked to stop may take to end.
 const GRACE: Duration = Duration::from_millis(700);
@@ -55,7 +55,7 @@ fn end_after_grace(reason: StopReason) {
     thread::sleep(GRACE);
     let error = Error::Stopped(reason);
     logger::note(&error);
-    report::print_error(&error);
+    printing::print_error(&error);
     process::exit(error.exit_code().into());
 }
 

@@ -5,7 +5,7 @@ use activity_tracker::source::{BUILT_IN, BuiltIn, InvalidSource, SCHEMA};
 use anstyle::Style;
 use clap::{Args, Subcommand};
 
-use crate::report;
+use crate::printing;
 
 const HEAD: Style = Style::new().bold();
 
@@ -36,7 +36,7 @@ pub(crate) fn print(args: &SourcesArgs) -> Result<(), Error> {
         Some(SourcesCommand::Show { name }) => BuiltIn::named(name)?.text.to_owned(),
         Some(SourcesCommand::Schema) => SCHEMA.to_owned(),
     };
-    report::print_text(&text)
+    printing::print_text(&text)
 }
 
 fn table() -> Result<String, InvalidSource> {

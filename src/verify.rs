@@ -7,7 +7,7 @@ use activity_tracker::storage;
 use activity_tracker::text::{Printable, count};
 
 use crate::cli::VerifyArgs;
-use crate::report::print_text;
+use crate::printing::print_text;
 
 /// Verifies the snapshots of a data directory and prints which runs they are of.
 ///
