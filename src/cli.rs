@@ -140,6 +140,10 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     fresh: bool,
 
+    /// Leave `history.db` alone: what changed since the run before is not worked out
+    #[arg(long)]
+    no_history: bool,
+
     /// Print the summary as JSON on standard output
     #[arg(long)]
     pub(crate) json: bool,
@@ -260,6 +264,10 @@ pub(crate) struct WorkerArgs {
     /// As JSON
     #[arg(long, value_parser = mappings)]
     pub(crate) mappings: Mappings,
+
+    /// Note down each record for the history
+    #[arg(long)]
+    pub(crate) history: bool,
 }
 
 fn mappings(text: &str) -> Result<Mappings, serde_json::Error> {
@@ -286,6 +294,7 @@ impl RunArgs {
             wait: self.wait,
             strict: self.strict,
             fresh: self.fresh,
+            history: !self.no_history,
             policy: self.policy(),
             transport: self.patience.transport(&source)?,
             source,

@@ -349,6 +349,23 @@ pub enum StorageError {
     /// There is nothing to verify.
     #[error("cannot verify {}: there is no snapshot in it", .0.display())]
     NoSnapshot(PathBuf),
+    /// The history could not be read or written.
+    #[error("cannot {operation} the history {}: {cause}", .path.display())]
+    History {
+        /// What was tried: `open`, `write`, …
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        #[source]
+        cause: rusqlite::Error,
+    },
+    /// The history is of a later version of this program, or of another program.
+    #[error(
+        "cannot use the history {}: {}", .0.display(),
+        if *.1 { "it is another program's file" } else { "a later version of this program made it" }
+    )]
+    ForeignHistory(PathBuf, bool),
     /// Another run has the data directory.
     #[error("cannot use {}: another run is writing to it", .0.display())]
     Locked(PathBuf),
@@ -369,8 +386,25 @@ impl StorageError {
         }
     }
 
+    /// For `map_err`: names the operation and the file of the history.
+    pub fn history(operation: &'static str, path: &Path) -> impl Fn(rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        move |cause| Self::History {
+            operation,
+            path: path.clone(),
+            cause,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::History { cause, .. } => return Some(history_hint(cause).to_owned()),
+            Self::ForeignHistory(_, false) => {
+                "use that version, or leave the history out with --no-history"
+            }
+            Self::ForeignHistory(_, true) => {
+                "move it away, or leave the history out with --no-history"
+            }
             Self::Locked(_) => {
                 "wait for it with --wait, or choose another directory with --data-dir"
             }
@@ -390,6 +424,20 @@ impl StorageError {
             },
         };
         Some(hint.to_owned())
+    }
+}
+
+fn history_hint(cause: &rusqlite::Error) -> &'static str {
+    use rusqlite::ErrorCode;
+    match cause.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => "make room, or choose another place with --data-dir",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "another program has it open: end its transaction, and try again"
+        }
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            "choose a place you may write to, with --data-dir"
+        }
+        _ => "move it away to begin a new one, or leave the history out with --no-history",
     }
 }
 

@@ -83,6 +83,7 @@ fn worker(args: WorkerArgs) -> ExitCode {
         folder: ".".into(),
         email_domain: args.email_domain,
         mappings: args.mappings,
+        history: args.history,
     };
     match flow::serve_worker(&bench) {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,9 +3,10 @@
 use std::error::Error as _;
 use std::io::{self, Write};
 
-use activity_tracker::activity::UserPosts;
+use activity_tracker::activity::{Resource, UserPosts};
 use activity_tracker::error::{Error, StorageError, chain};
-use activity_tracker::flow::Report;
+use activity_tracker::flow::{Recorded, Report};
+use activity_tracker::history::{ChangeCounts, Changes};
 use activity_tracker::source::InvalidSource;
 use activity_tracker::storage::Output;
 use activity_tracker::text::{Printable, count, excerpt};
@@ -70,6 +71,7 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
         summary,
         snapshot,
         rejects,
+        recorded,
         unchanged,
         elapsed,
     } = report;
@@ -94,6 +96,9 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
         )?;
     } else {
         writeln!(out, "{HEAD}{what}{HEAD:#} from {source} in {seconds:.2} s")?;
+    }
+    if let Some(recorded) = recorded {
+        write_recorded(out, recorded)?;
     }
     if has("users") {
         let filtered = count(summary.filtered_users, "user");
@@ -160,6 +165,54 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
         writeln!(out, "\nPages as they came: {}", folder.display())?;
     }
     writeln!(out, "\nLog: {}", args.log.file.display())
+}
+
+fn write_recorded(out: &mut impl Write, recorded: &Recorded) -> io::Result<()> {
+    if !recorded.changes.is_empty() {
+        writeln!(out, "Since the run before: {}", changed(&recorded.changes))?;
+    }
+    match &recorded.behind {
+        Some(reason) => {
+            let reason = Printable(reason);
+            writeln!(
+                out,
+                "{WARN}history{WARN:#}: a run behind, which the next command mends: {reason}"
+            )
+        }
+        None => Ok(()),
+    }
+}
+
+/// What changed, in a few words: `12 new posts, 1 removed; 2 changed users`.
+pub(crate) fn changed(changes: &Changes) -> String {
+    let of_resource = |(resource, counts): (&Resource, &ChangeCounts)| {
+        let kinds = [
+            (counts.added, "new"),
+            (counts.changed, "changed"),
+            (counts.removed, "removed"),
+        ];
+        let mut words = Vec::new();
+        for (number, kind) in kinds.into_iter().filter(|(number, _)| *number > 0) {
+            words.push(if words.is_empty() {
+                let name = resource.name();
+                let name = if number == 1 {
+                    &name[..name.len() - 1]
+                } else {
+                    name
+                };
+                format!("{number} {kind} {name}")
+            } else {
+                format!("{number} {kind}")
+            });
+        }
+        (!words.is_empty()).then(|| words.join(", "))
+    };
+    let all: Vec<_> = changes.iter().filter_map(of_resource).collect();
+    if all.is_empty() {
+        "nothing changed".to_owned()
+    } else {
+        all.join("; ")
+    }
 }
 
 /// Where the records are that did not map.

@@ -49,6 +49,16 @@ pub struct Settings {
     pub wait: bool,
     /// Whether the first record that does not map ends the run.
     pub strict: bool,
+    /// Whether what changed goes into the history of the data directory.
+    pub history: bool,
     /// Whether to fetch everything, rather than ask what changed since the last run.
     pub fresh: bool,
+}
+
+impl Settings {
+    /// Whether the run goes into the history. A replay says nothing of what the API has now.
+    #[must_use]
+    pub fn keeps_history(&self) -> bool {
+        self.history && !matches!(self.start, Start::Replay(_))
+    }
 }

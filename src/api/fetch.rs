@@ -73,6 +73,8 @@ pub struct Fetch {
     next_ticket: u64,
     /// Pages that a run which was cut off left whole.
     stored: HashSet<(Resource, Position)>,
+    /// How many requests were sent again.
+    retries: u64,
     dice: fastrand::Rng,
 }
 
@@ -99,6 +101,7 @@ impl Fetch {
             again: Vec::new(),
             next_ticket: 0,
             stored: HashSet::new(),
+            retries: 0,
             dice: fastrand::Rng::with_seed(seed),
         }
     }
@@ -264,6 +267,12 @@ impl Fetch {
         for lane in &mut self.lanes {
             lane.ask_for_changes(stored.remove(&lane.resource()));
         }
+    }
+
+    /// How many requests were sent again.
+    #[must_use]
+    pub fn retries(&self) -> u64 {
+        self.retries
     }
 
     /// What the next run can ask with whether anything changed, by resource.

@@ -40,6 +40,12 @@ impl SharedFetch {
         self.wake();
     }
 
+    /// How many requests were sent again.
+    #[must_use]
+    pub fn retries(&self) -> u64 {
+        self.lock().retries()
+    }
+
     /// What the next run can ask with whether anything changed, by resource.
     #[must_use]
     pub fn validators(&self) -> BTreeMap<Resource, Validators> {

@@ -39,8 +39,8 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Takes the record at `at` in the slice.
-    pub(super) fn take(&mut self, at: usize, record: &str) {
+    /// Takes the record at `at` in the slice; gives where it stands in the segment.
+    pub(super) fn take(&mut self, at: usize, record: &str) -> usize {
         match &mut self.state {
             State::Alike { end, records } => {
                 let expected = if *records == 0 {
@@ -51,14 +51,19 @@ impl<'a> Records<'a> {
                 if self.slice.get(*end..at) == Some(expected) {
                     *end = at + record.len();
                     *records += 1;
-                    return;
+                    return at;
                 }
                 let mut copy = SegmentWriter::new(self.layout);
                 copy.push_run(self.slice.get(..*end).unwrap_or_default(), *records);
                 copy.push(record);
+                let offset = copy.bytes().len() - record.len();
                 self.state = State::Copied(copy);
+                offset
             }
-            State::Copied(copy) => copy.push(record),
+            State::Copied(copy) => {
+                copy.push(record);
+                copy.bytes().len() - record.len()
+            }
         }
     }
 
@@ -84,14 +89,23 @@ mod tests {
     /// What becomes of records that stand at these places of a slice.
     fn lay(slice: &str, records: &[&str]) -> (u64, Option<String>) {
         let mut laid = Records::new(slice.as_bytes(), Layout::ARRAY);
+        let mut offsets = Vec::new();
         for record in records {
-            laid.take(slice.find(record).unwrap(), record);
+            offsets.push(laid.take(slice.find(record).unwrap(), record));
         }
+        let stand_there = |text: &str| {
+            let mut records = records.iter().zip(&offsets);
+            assert!(records.all(|(record, offset)| text[*offset..].starts_with(record)));
+        };
         match laid.finish() {
             Laid::Nothing => (0, None),
-            Laid::AsTheyAre { records } => (records, None),
+            Laid::AsTheyAre { records } => {
+                stand_there(slice);
+                (records, None)
+            }
             Laid::Anew(copy) => {
                 let text = String::from_utf8(copy.bytes().to_vec()).unwrap();
+                stand_there(&text);
                 (copy.records(), Some(text))
             }
         }

@@ -142,6 +142,9 @@ fn worker(run: &Run, mappings: &str) -> Command {
         "--mappings",
         mappings,
     ]);
+    if run.settings.keeps_history() {
+        command.arg("--history");
+    }
     command.current_dir(run.stage.folder());
     command
 }

@@ -7,6 +7,7 @@ mod async_flow;
 mod authors;
 mod check;
 mod layout;
+mod listing;
 mod main_flow;
 mod previous;
 mod reduction;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::activity::Summary;
+use crate::history::Changes;
 use crate::storage::Snapshot;
 
 use run::{Fetched, Run, Shape};
@@ -37,10 +39,21 @@ pub struct Report {
     pub snapshot: Snapshot,
     /// The records that did not map.
     pub rejects: Rejects,
+    /// What changed since the run before; none without a history.
+    pub recorded: Option<Recorded>,
     /// Whether the server said that nothing changed since the snapshot was made.
     pub unchanged: bool,
     /// How long it took.
     pub elapsed: Duration,
+}
+
+/// What a run adds to the history.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recorded {
+    /// What changed since the run before, by resource. Of one that was not known before, nothing.
+    pub changes: Changes,
+    /// Why the history has to be brought up by the next command, if it has to.
+    pub behind: Option<String>,
 }
 
 /// The program that worker processes run: this one.

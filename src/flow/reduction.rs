@@ -9,6 +9,7 @@ use crate::api::{Event, Observer, Position};
 use crate::error::{DataProcessingError, Error};
 use crate::storage::{Counts, Output, Segment, Slice};
 
+use super::listing::Listed;
 use super::rejects::Rejects;
 use super::work::Done;
 
@@ -29,6 +30,7 @@ struct Parts {
     rejects: Rejects,
     /// How many records came, by resource.
     received: BTreeMap<Resource, u64>,
+    listed: BTreeMap<(Resource, Position), Listed>,
 }
 
 impl Parts {
@@ -38,6 +40,10 @@ impl Parts {
             self.rejects.add(slice, refused);
         }
         self.tally = std::mem::take(&mut self.tally).merge(done.tally);
+        if let Some(listed) = done.listed {
+            let key = (slice.resource, slice.position.clone());
+            self.listed.insert(key, listed);
+        }
         for (output, segment) in done.segments {
             let parts = self.segments.entry(output).or_default();
             parts.insert((slice.resource, slice.position.clone()), segment);
@@ -49,6 +55,7 @@ impl Parts {
             *self.received.entry(resource).or_default() += received;
         }
         self.rejects.merge(other.rejects);
+        self.listed.extend(other.listed);
         self.tally = std::mem::take(&mut self.tally).merge(other.tally);
         for (output, parts) in other.segments {
             self.segments.entry(output).or_default().extend(parts);
@@ -64,6 +71,8 @@ pub(super) struct Reduced {
     pub(super) rejects: Rejects,
     /// What became of the records of each resource that has any.
     pub(super) resources: BTreeMap<Resource, Counts>,
+    /// What the history is to know of them.
+    pub(super) listed: BTreeMap<Resource, Vec<Listed>>,
 }
 
 impl Reduction {
@@ -124,6 +133,7 @@ impl Reduction {
             segments,
             rejects,
             received,
+            listed,
         } = self.settled;
         rejects.none_mapped(|resource| tally.records(resource))?;
         let counts = |(resource, received)| {
@@ -134,8 +144,10 @@ impl Reduction {
             };
             (resource, counts)
         };
+        let listed = in_files(listed, &segments);
         let segments = segments.into_iter();
         Ok(Reduced {
+            listed,
             resources: received.into_iter().map(counts).collect(),
             segments: segments
                 .map(|(output, parts)| (output, parts.into_values().collect()))
@@ -144,6 +156,28 @@ impl Reduction {
             rejects,
         })
     }
+}
+
+/// Tells listings where in the file of all records theirs begin.
+fn in_files(
+    mut listed: BTreeMap<(Resource, Position), Listed>,
+    segments: &BTreeMap<Output, BTreeMap<(Resource, Position), Segment>>,
+) -> BTreeMap<Resource, Vec<Listed>> {
+    for (output, parts) in segments {
+        let whole = output.resource().map(Output::all_of) == Some(*output);
+        let offsets = output.layout().offsets(parts.values());
+        for (key, offset) in parts.keys().zip(offsets).filter(|_| whole) {
+            let of_slice = listed.get_mut(key);
+            if let Some(listing) = of_slice.and_then(|listed| listed.listing.as_mut()) {
+                listing.base = offset;
+            }
+        }
+    }
+    let mut by_resource: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for ((resource, _), listed) in listed {
+        by_resource.entry(resource).or_default().push(listed);
+    }
+    by_resource
 }
 
 #[cfg(test)]
@@ -180,6 +214,7 @@ mod tests {
                 segments,
                 refused: None,
                 ids,
+                listed: None,
             },
         )
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -12,17 +12,19 @@ use crate::activity::{Resource, Summary, Tally};
 use crate::api::{Event, Fetch, Observer, SharedFetch};
 use crate::concurrency::Stop;
 use crate::error::{ApiError, DataProcessingError, Error, StorageError};
+use crate::history::{self, Changes, Found, History, NewRun, Places};
 use crate::settings::{Settings, Start};
 use crate::storage::{
-    Flow, Header, Journal, Journaled, Manifest, NewSnapshot, Output, Pages, Segment, Slice, Spool,
-    Stage, StoredFile, write_json, write_records,
+    Counts, Flow, Header, Journal, Journaled, Manifest, NewSnapshot, Output, Pages, Segment, Slice,
+    Spool, Stage, StoredFile, write_json, write_records,
 };
 
-use super::Report;
+use super::listing::Listed;
 use super::previous::Previous;
 use super::reduction::{Reduced, Reduction};
 use super::rejects::Rejects;
-use super::work::{Done, Refusal};
+use super::work::{Done, Refusal, mappings};
+use super::{Recorded, Report};
 
 /// What tells the flows apart once their records are processed.
 pub(super) struct Shape {
@@ -49,6 +51,9 @@ pub(super) struct Run {
     pub(super) journal: Arc<Journal>,
     pub(super) fetch: Arc<SharedFetch>,
     previous: Option<Previous>,
+    history: Option<Mutex<History>>,
+    /// Whether some of the pages are from a run that was cut off.
+    resumed: bool,
     shape: &'static Shape,
     id: String,
     started_at: Timestamp,
@@ -75,10 +80,14 @@ impl Run {
         let queueing = || observer.on(Event::Queueing);
         let wait: Option<&dyn Fn()> = if settings.wait { Some(&queueing) } else { None };
         let stage = Stage::open(&settings.data_dir, shape.flow, wait, stop)?;
+        let open = || History::open(&settings.data_dir);
+        let history = settings.keeps_history().then(open).transpose()?;
         let header = Header::new(&id, shape.flow, started_at, source);
         let journal = journal(&stage, settings, &header, observer)?;
         let mut fetch = Fetch::new(settings.policy.clone(), source, shape.resources, seed);
-        fetch.resume(journal.stored());
+        let stored = journal.stored();
+        let resumed = !stored.is_empty();
+        fetch.resume(stored);
         let previous = Previous::find(settings, shape.flow);
         if let Some(previous) = &previous {
             fetch.ask_for_changes(previous.validators());
@@ -90,6 +99,8 @@ impl Run {
             journal: Arc::new(journal),
             fetch: SharedFetch::new(fetch),
             previous,
+            history: history.map(Mutex::new),
+            resumed,
             shape,
             id,
             started_at,
@@ -157,16 +168,80 @@ impl Run {
     }
 
     /// The end of a run in which nothing changed: the last snapshot stands.
-    fn unchanged(&self, previous: &Previous) -> Report {
+    fn unchanged(&self, previous: &Previous) -> Result<Report, Error> {
         let (snapshot, summary) = previous.report();
         info!(run = self.id, since = previous.run(), "nothing changed");
-        Report {
+        let recorded = self.history.as_ref().map(|history| {
+            let run = self.new_run(Timestamp::now());
+            open(history).unchanged(&run, self.shape.resources)?;
+            Ok::<_, StorageError>(Recorded::default())
+        });
+        Ok(Report {
+            recorded: recorded.transpose()?,
             summary,
             snapshot,
             rejects: Rejects::default(),
             unchanged: true,
             elapsed: self.begun.elapsed(),
+        })
+    }
+
+    fn new_run(&self, finished_at: Timestamp) -> NewRun<'_> {
+        NewRun {
+            run: &self.id,
+            source: &self.settings.source.name,
+            flow: self.shape.flow,
+            started_at: self.started_at,
+            finished_at,
+            retries: self.fetch.retries(),
         }
+    }
+
+    /// Works out what the run changes in the history.
+    fn compare(
+        &self,
+        history: &Mutex<History>,
+        finished_at: Timestamp,
+        mut listed: BTreeMap<Resource, Vec<Listed>>,
+        (resources, files): (&BTreeMap<Resource, Counts>, &[StoredFile]),
+    ) -> Result<Changes, StorageError> {
+        let offered = self.shape.resources.iter();
+        let found = offered.filter_map(|resource| {
+            let name = self.shape.flow.file_name(resource.name());
+            let file = files.iter().find(|file| file.name == name)?;
+            let listed = listed.remove(resource).unwrap_or_default();
+            let unnamed: u64 = listed.iter().map(|listed| listed.unnamed).sum();
+            Some(Found {
+                resource: *resource,
+                counts: resources.get(resource).copied().unwrap_or_default(),
+                file,
+                listings: listed.into_iter().filter_map(|one| one.listing).collect(),
+                complete: !self.resumed && unnamed == 0,
+            })
+        });
+        let new_files = self.stage.new_files();
+        let places = Places {
+            data_dir: &self.settings.data_dir,
+            folder: self.stage.folder(),
+            new_files: &new_files,
+        };
+        let mappings = mappings(&self.settings.source);
+        open(history).compare(
+            &self.new_run(finished_at),
+            found.collect(),
+            places,
+            &mappings,
+        )
+    }
+
+    /// Behind the commit: the history takes what the run changed. If it cannot, the next command does.
+    fn record(&self, history: &Mutex<History>, changes: Changes) -> Recorded {
+        let taken = open(history).take_step(&self.settings.data_dir);
+        let behind = taken.err().map(|error| {
+            warn!(%error, "the history is a run behind; the next command brings it up");
+            error.to_string()
+        });
+        Recorded { changes, behind }
     }
 
     /// Step 4 for one slice: adds what came of it, and tells the fetch whose
@@ -215,7 +290,7 @@ impl Run {
         observer: &dyn Observer,
     ) -> Result<Report, Error> {
         if let (Fetched::Unchanged, Some(previous)) = (fetched, &self.previous) {
-            return Ok(self.unchanged(previous));
+            return self.unchanged(previous);
         }
         observer.on(Event::Committing);
         let Reduced {
@@ -223,6 +298,7 @@ impl Run {
             segments,
             rejects,
             resources,
+            listed,
         } = reduction.finish()?;
         let summary = self.sum_up(tally, &rejects);
         let stored = self.write(&summary, &segments);
@@ -230,12 +306,17 @@ impl Run {
         // What was rejected is in no output, so "not modified" could not bring it back.
         let mut validators = self.fetch.validators();
         validators.retain(|resource, _| rejects.of(*resource) == 0);
+        let finished_at = Timestamp::now();
+        let of_all = (&resources, files.as_slice());
+        let compare = |history| self.compare(history, finished_at, listed, of_all);
+        let compared = self.history.as_ref().map(compare).transpose();
+        let changes = self.stop_or(compared.map_err(Error::from))?;
         let manifest = Manifest {
             run: self.id.clone(),
             flow: self.shape.flow,
             source: self.settings.source.name.clone(),
             started_at: self.started_at,
-            finished_at: Timestamp::now(),
+            finished_at,
             email_domain: Some(self.settings.email_domain.clone()),
             definition: self.settings.source.fingerprint(),
             validators,
@@ -265,15 +346,19 @@ impl Run {
             files: &files,
             manifest: &manifest,
             gone: &gone,
+            beside: changes.is_some().then_some(history::STEP),
             keep_raw: self.settings.keep_raw,
         };
         let snapshot = self.stage.commit(new, &self.stop)?;
+        let history = self.history.as_ref().zip(changes);
+        let recorded = history.map(|(history, changes)| self.record(history, changes));
         let elapsed = self.begun.elapsed();
         info!(run = self.id, ?elapsed, "run is done");
         Ok(Report {
             summary,
             snapshot,
             rejects,
+            recorded,
             unchanged: false,
             elapsed,
         })
@@ -334,6 +419,11 @@ impl Run {
         files.push(write_json(&new_files, flow.file_name("summary"), summary)?);
         Ok(files)
     }
+}
+
+/// The history, whoever panicked with it: a step that was not finished is taken back by SQLite.
+fn open(history: &Mutex<History>) -> std::sync::MutexGuard<'_, History> {
+    history.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The journal of the spool that the run writes to, or takes its pages from.

@@ -18,6 +18,7 @@ use crate::source::Source;
 use crate::storage::{Output, STAGING, Segment, SegmentWriter, Slice};
 
 use super::layout::{Laid, Records};
+use super::listing::{Listed, Noted};
 use super::rejects::{self, Refused};
 
 /// What processing needs to know besides the slice.
@@ -29,6 +30,8 @@ pub struct Workbench {
     pub email_domain: EmailDomain,
     /// How records are read.
     pub mappings: Mappings,
+    /// Whether each record is noted down for the history.
+    pub history: bool,
 }
 
 /// What came of a slice: a small tally, and where its output is.
@@ -42,6 +45,9 @@ pub(super) struct Done {
     /// The ids of the records, in order, where others are asked for by them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) ids: Vec<Id>,
+    /// What the history is to know of the records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) listed: Option<Listed>,
 }
 
 /// Why nothing came of a slice, in a form that passes between processes.
@@ -74,6 +80,8 @@ impl From<StorageError> for Refusal {
             } => (operation.to_string(), path, cause.raw_os_error()),
             StorageError::Locked(path)
             | StorageError::Damaged(path)
+            | StorageError::ForeignHistory(path, _)
+            | StorageError::History { path, .. }
             | StorageError::NoSnapshot(path) => ("use".to_owned(), path, None),
         };
         let file = path
@@ -101,13 +109,16 @@ struct Leavings<'a> {
     ids: Vec<Id>,
     /// Authors in this slice: most write more than once.
     authors: HashSet<&'a str>,
+    /// What the history is to know.
+    noted: Option<Noted<'a>>,
 }
 
 impl<'a> Leavings<'a> {
-    fn new(slice: &'a Slice, bytes: &'a [u8]) -> Self {
+    fn new(slice: &'a Slice, bytes: &'a [u8], noted: Option<Noted<'a>>) -> Self {
         Self {
             slice,
-            main: Records::new(bytes, all_of(slice.resource).layout()),
+            noted,
+            main: Records::new(bytes, Output::all_of(slice.resource).layout()),
             segments: BTreeMap::new(),
             first_reject: None,
             wants_ids: slice.has_children,
@@ -129,6 +140,9 @@ impl<'a> Leavings<'a> {
         let line = rejects::line(self.slice, rejected)
             .map_err(|error| StorageError::io("write", "rejected".as_ref())(error.into()))?;
         self.push(Output::Rejected, &line);
+        if let Some(noted) = &mut self.noted {
+            noted.rejected(rejected.raw());
+        }
         let first = || Reject {
             index: self.slice.first + rejected.index,
             ..(**rejected).clone()
@@ -146,7 +160,10 @@ impl<'a> Leavings<'a> {
 
     /// A record goes into the file of its resource, its author into theirs.
     fn take<T: Record>(&mut self, record: &Mapped<'a, T>, author: Option<Object<'a>>) {
-        self.main.take(record.at(), record.raw());
+        let offset = self.main.take(record.at(), record.raw());
+        if let Some(noted) = &mut self.noted {
+            noted.record(record.id(), record.raw(), offset);
+        }
         if self.wants_ids {
             self.ids.push(record.id().clone());
         }
@@ -166,6 +183,7 @@ impl Workbench {
             folder: folder.to_owned(),
             email_domain: settings.email_domain.clone(),
             mappings: mappings(&settings.source),
+            history: settings.keeps_history(),
         }
     }
 
@@ -175,8 +193,9 @@ impl Workbench {
     pub(super) fn process(&self, slice: &Slice, bytes: &mut Vec<u8>) -> Result<Done, Refusal> {
         slice.place.read_into(&self.folder, bytes)?;
         let bytes = bytes.as_slice();
-        let mut left = Leavings::new(slice, bytes);
         let mapping = self.mappings.of(slice.resource);
+        let noted = self.history.then(|| Noted::new(mapping));
+        let mut left = Leavings::new(slice, bytes, noted);
         let tally = match slice.resource {
             Resource::Users => users(bytes, mapping, &self.email_domain, &mut left)?,
             Resource::Posts => {
@@ -201,28 +220,22 @@ impl Workbench {
             Laid::Nothing => None,
             Laid::AsTheyAre { records } => {
                 let place = slice.place.clone();
-                segments.insert(all_of(slice.resource), Segment { place, records })
+                segments.insert(Output::all_of(slice.resource), Segment { place, records })
             }
             Laid::Anew(records) => {
-                let (output, segment) = write((all_of(slice.resource), records))?;
+                let (output, segment) = write((Output::all_of(slice.resource), records))?;
                 segments.insert(output, segment)
             }
         };
+        let name = format!("{}-{writer}.entries", slice.resource);
+        let listed = left.noted.map(|noted| noted.write(&self.folder, &name));
         Ok(Done {
             tally,
             segments,
             refused,
             ids: left.ids,
+            listed: listed.transpose()?,
         })
-    }
-}
-
-/// The output that all records of a resource go to.
-fn all_of(resource: Resource) -> Output {
-    match resource {
-        Resource::Users => Output::Users,
-        Resource::Posts => Output::Posts,
-        Resource::Comments => Output::Comments,
     }
 }
 
@@ -349,6 +362,7 @@ mod tests {
         let email_domain = "biz".parse().unwrap();
         (
             Workbench {
+                history: true,
                 folder: folder.path().to_owned(),
                 email_domain,
                 mappings: Mappings::placeholder(),

@@ -139,6 +139,11 @@ pub(super) fn create_folder(path: &Path) -> Result<(), StorageError> {
     })
 }
 
+/// Has a file that somebody else wrote on the disk.
+pub(crate) fn sync_file(path: &Path) -> Result<(), StorageError> {
+    DiskFile::open(path)?.sync()
+}
+
 /// Has the entries of a folder on the disk.
 pub(super) fn sync_folder(path: &Path) -> Result<(), StorageError> {
     call("sync", path, || File::open(path)?.sync_all())
@@ -174,7 +179,7 @@ fn has_no_links(error: &io::Error) -> bool {
 }
 
 /// Removes a file, if it is there.
-pub(super) fn remove_file(path: &Path) -> Result<(), StorageError> {
+pub(crate) fn remove_file(path: &Path) -> Result<(), StorageError> {
     call("remove", path, || found(fs::remove_file(path))).map(drop)
 }
 

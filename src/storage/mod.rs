@@ -13,6 +13,7 @@ mod stage;
 mod verify;
 
 pub use commit::STAGING;
+pub(crate) use disk::{remove_file as remove, sync_file as sync};
 pub use journal::{Header, Journal, Journaled, Sum};
 pub use manifest::{Counts, Manifest, StoredFile, read_json};
 pub use outputs::{Flow, Output, Pages, write_json, write_records};

@@ -24,6 +24,15 @@ pub enum Flow {
 }
 
 impl Flow {
+    /// The name as it stands in files and messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::Async => "async",
+        }
+    }
+
     /// The name of one of this flow's files: `users.json` or `users_async.json`.
     #[must_use]
     pub fn file_name(self, stem: &str) -> String {
@@ -60,6 +69,16 @@ pub enum Output {
 }
 
 impl Output {
+    /// The output that all records of a resource go to.
+    #[must_use]
+    pub fn all_of(resource: Resource) -> Self {
+        match resource {
+            Resource::Users => Self::Users,
+            Resource::Posts => Self::Posts,
+            Resource::Comments => Self::Comments,
+        }
+    }
+
     /// The file's name without its flow and extension.
     #[must_use]
     pub fn stem(self) -> &'static str {

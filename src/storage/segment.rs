@@ -31,6 +31,21 @@ impl Layout {
         empty: b"[]",
     };
 
+    /// Where each of some segments begins in the file that they are joined to.
+    pub fn offsets<'s>(
+        self,
+        segments: impl Iterator<Item = &'s Segment>,
+    ) -> impl Iterator<Item = u64> {
+        let mut next = self.open.len() as u64;
+        segments.map(move |segment| {
+            let here = next;
+            if segment.records > 0 {
+                next += segment.place.length + self.separator.len() as u64;
+            }
+            here
+        })
+    }
+
     /// What stands between two records.
     #[must_use]
     pub fn separator(self) -> &'static [u8] {

@@ -73,6 +73,8 @@ pub struct NewSnapshot<'a> {
     pub manifest: &'a StoredFile,
     /// Files of the last snapshot that this one does not have.
     pub gone: &'a [String],
+    /// A file of the staging folder that is put in place with them, but is none of the snapshot's.
+    pub beside: Option<&'a str>,
     /// Whether the pages are kept.
     pub keep_raw: bool,
 }
@@ -183,7 +185,8 @@ impl Stage {
         stop.begin_commit()?;
         let folders = &self.staging.folders;
         let files = new.files.iter().chain([new.manifest]);
-        let names: Vec<_> = files.map(|file| file.name.as_str()).collect();
+        let names = files.map(|file| file.name.as_str()).chain(new.beside);
+        let names: Vec<_> = names.collect();
         let raw = new.keep_raw.then(|| format!("raw-{}", new.run));
         let commit = Commit::plan(folders, new.run, &names, new.gone, raw.clone())?;
         // Before anything is decided: what fails here leaves all as it was.
@@ -358,6 +361,7 @@ mod tests {
             files,
             manifest,
             gone: &[],
+            beside: None,
             keep_raw: false,
         };
         stage.commit(new, stop).unwrap();
@@ -404,6 +408,7 @@ mod tests {
             files: &[],
             manifest,
             gone: &[],
+            beside: None,
             keep_raw: false,
         };
         assert!(stage.commit(new, &stop).is_err());

@@ -174,6 +174,7 @@ impl Fetch {
         let Some(mut exchange) = self.under_way.remove(&ticket) else {
             return Verdict::Again(least);
         };
+        self.retries += 1;
         let delay = self
             .policy
             .backoff(exchange.attempt, self.dice.f64())

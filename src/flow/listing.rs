@@ -1,0 +1,77 @@
+//! What the history is to know of the records of a slice.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::activity::{Field, Fields, FromFields, Id, Mapping, Reject, map};
+use crate::error::StorageError;
+use crate::history::{Entry, Listing, Span, digest};
+
+/// Where it was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Listed {
+    /// Records, and those that did not map but have an id; none where there are neither.
+    pub(super) listing: Option<Listing>,
+    /// How many records did not map and have no id that could be read.
+    pub(super) unnamed: u64,
+}
+
+/// Notes down the records of one slice.
+pub(super) struct Noted<'m> {
+    mapping: &'m Mapping,
+    entries: Vec<Entry>,
+    unnamed: u64,
+}
+
+/// The one field that is needed of a record that did not map.
+struct JustId(Id);
+
+impl<'a> FromFields<'a> for JustId {
+    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Reject> {
+        fields.required(Field::Id).map(Self)
+    }
+}
+
+impl<'m> Noted<'m> {
+    pub(super) fn new(mapping: &'m Mapping) -> Self {
+        Self {
+            mapping,
+            entries: Vec::new(),
+            unnamed: 0,
+        }
+    }
+
+    /// A record that stands at `offset` of the slice's segment.
+    pub(super) fn record(&mut self, id: &Id, raw: &str, offset: usize) {
+        let span = Span {
+            offset: offset as u64,
+            length: raw.len() as u64,
+        };
+        self.entries.push(Entry {
+            id: id.clone(),
+            digest: digest(raw.as_bytes()),
+            span: Some(span),
+        });
+    }
+
+    /// A record that did not map: it is there all the same.
+    pub(super) fn rejected(&mut self, raw: &[u8]) {
+        match map::<JustId>(raw, self.mapping).next() {
+            Some(Ok(record)) => self.entries.push(Entry {
+                id: record.0.clone(),
+                digest: 0,
+                span: None,
+            }),
+            _ => self.unnamed += 1,
+        }
+    }
+
+    /// Writes it all to the file `name` of the staging folder in `folder`.
+    pub(super) fn write(self, folder: &Path, name: &str) -> Result<Listed, StorageError> {
+        Ok(Listed {
+            listing: Listing::write(folder, name, self.entries)?,
+            unnamed: self.unnamed,
+        })
+    }
+}

@@ -1,0 +1,252 @@
+//! What tells whether a record is still the same: its id, a digest of its bytes,
+//! and where it stands in its file. An entry takes about 13 bytes.
+
+use crate::activity::Id;
+
+/// What is remembered of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The record's id.
+    pub id: Id,
+    /// A digest of its bytes.
+    pub digest: u64,
+    /// Where it stands, from the beginning of its file or segment; none if it is in
+    /// no file: it did not map this time, or was not seen by a run that could have missed it.
+    pub span: Option<Span>,
+}
+
+/// Where a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The first byte.
+    pub offset: u64,
+    /// How many bytes.
+    pub length: u64,
+}
+
+/// The digest of a record's bytes (XXH3, 64 bits).
+///
+/// Two versions of a record have the same one by chance in one of 10¹⁹ cases. It
+/// is no defence against somebody who looks for such a pair.
+#[must_use]
+pub fn digest(record: &[u8]) -> u64 {
+    twox_hash::XxHash3_64::oneshot(record)
+}
+
+const NUMBER: u8 = 0;
+const TEXT: u8 = 1;
+const SOMEWHERE: u8 = 2;
+
+/// Writes entries behind one another, each as its difference to the one before.
+#[derive(Debug, Default)]
+pub struct EntryWriter {
+    bytes: Vec<u8>,
+    last_number: i64,
+    last_end: u64,
+    count: usize,
+}
+
+impl EntryWriter {
+    /// Adds an entry.
+    pub fn push(&mut self, entry: &Entry) {
+        let kind = match (&entry.id, entry.span) {
+            (Id::Number(_), None) => NUMBER,
+            (Id::Text(_), None) => TEXT,
+            (Id::Number(_), Some(_)) => NUMBER | SOMEWHERE,
+            (Id::Text(_), Some(_)) => TEXT | SOMEWHERE,
+        };
+        self.bytes.push(kind);
+        match &entry.id {
+            Id::Number(number) => {
+                self.signed(number.wrapping_sub(self.last_number));
+                self.last_number = *number;
+            }
+            Id::Text(text) => {
+                self.unsigned(text.len() as u64);
+                self.bytes.extend_from_slice(text.as_bytes());
+            }
+        }
+        self.bytes.extend_from_slice(&entry.digest.to_le_bytes());
+        if let Some(span) = entry.span {
+            self.signed(span.offset.wrapping_sub(self.last_end).cast_signed());
+            self.unsigned(span.length);
+            self.last_end = span.offset.wrapping_add(span.length);
+        }
+        self.count += 1;
+    }
+
+    /// How many they are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// What was written. What comes next is written as if it were the first.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(self).bytes
+    }
+
+    /// Seven bits a byte, the lowest first; the highest bit says that there are more (LEB128).
+    fn unsigned(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.bytes.push(number.to_le_bytes()[0] | 0x80);
+            number >>= 7;
+        }
+        self.bytes.push(number.to_le_bytes()[0]);
+    }
+
+    /// Small numbers of either sign take few bytes ("zigzag").
+    fn signed(&mut self, number: i64) {
+        self.unsigned(((number << 1) ^ (number >> 63)).cast_unsigned());
+    }
+}
+
+/// Reads what an [`EntryWriter`] wrote; nothing further where that is damaged.
+#[derive(Debug)]
+pub struct Entries<B> {
+    bytes: B,
+    at: usize,
+    last_number: i64,
+    last_end: u64,
+}
+
+/// Bytes that an [`EntryWriter`] did not write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("entries are not as they were written")]
+pub struct Malformed;
+
+impl<B: AsRef<[u8]>> Entries<B> {
+    /// Of these bytes.
+    pub fn new(bytes: B) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            last_number: 0,
+            last_end: 0,
+        }
+    }
+
+    fn entry(&mut self) -> Option<Entry> {
+        let kind = *self.take(1)?.first()?;
+        let id = if kind & TEXT == 0 {
+            self.last_number = self.last_number.wrapping_add(self.signed()?);
+            Id::Number(self.last_number)
+        } else {
+            let length = usize::try_from(self.unsigned()?).ok()?;
+            Id::Text(std::str::from_utf8(self.take(length)?).ok()?.into())
+        };
+        let digest = u64::from_le_bytes(self.take(8)?.try_into().ok()?);
+        let span = if kind & SOMEWHERE == 0 {
+            None
+        } else {
+            let offset = self.last_end.wrapping_add(self.signed()?.cast_unsigned());
+            let length = self.unsigned()?;
+            self.last_end = offset.wrapping_add(length);
+            Some(Span { offset, length })
+        };
+        (kind <= TEXT | SOMEWHERE).then_some(Entry { id, digest, span })
+    }
+
+    fn take(&mut self, length: usize) -> Option<&[u8]> {
+        let from = self.at;
+        self.at = from.checked_add(length)?;
+        self.bytes.as_ref().get(from..self.at)
+    }
+
+    fn unsigned(&mut self) -> Option<u64> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = *self.take(1)?.first()?;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    fn signed(&mut self) -> Option<i64> {
+        let number = self.unsigned()?;
+        Some((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
+    }
+}
+
+impl<B: AsRef<[u8]>> Iterator for Entries<B> {
+    type Item = Result<Entry, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.at >= self.bytes.as_ref().len() {
+            return None;
+        }
+        let entry = self.entry().ok_or(Malformed);
+        if entry.is_err() {
+            self.at = usize::MAX;
+        }
+        Some(entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn ids() -> impl Strategy<Value = Id> {
+        prop_oneof![
+            any::<i64>().prop_map(Id::Number),
+            (0i64..20).prop_map(Id::Number),
+            ".{0,9}".prop_map(|text| Id::Text(text.into())),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn entries_come_out_as_they_went_in(
+            entries in prop::collection::vec((ids(), any::<u64>(), any::<Option<(u64, u64)>>()), 0..40),
+        ) {
+            let entries: Vec<_> = entries
+                .into_iter()
+                .map(|(id, digest, span)| Entry {
+                    id,
+                    digest,
+                    span: span.map(|(offset, length)| Span { offset, length }),
+                })
+                .collect();
+            let mut writer = EntryWriter::default();
+            for entry in &entries {
+                writer.push(entry);
+            }
+            let read: Result<Vec<_>, _> = Entries::new(writer.take()).collect();
+            prop_assert_eq!(read.unwrap(), entries);
+        }
+
+        #[test]
+        fn damaged_entries_end_and_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+            let read: Vec<_> = Entries::new(bytes).collect();
+            let damaged = read.iter().position(Result::is_err);
+            prop_assert!(damaged.is_none_or(|at| at + 1 == read.len()));
+        }
+    }
+
+    #[test]
+    fn an_entry_takes_little_room() {
+        let mut writer = EntryWriter::default();
+        for number in 0..1000u32 {
+            writer.push(&Entry {
+                id: Id::Number(number.into()),
+                digest: digest(&number.to_le_bytes()),
+                span: Some(Span {
+                    offset: u64::from(number) * 310,
+                    length: 305,
+                }),
+            });
+        }
+        assert!(writer.take().len() <= 13_010);
+    }
+}

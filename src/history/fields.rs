@@ -1,0 +1,163 @@
+//! Which fields of a record differ, as they were and as they are.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// The fields that differ, by their path (`address.city`), each to the letter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Difference {
+    before: BTreeMap<String, String>,
+    after: BTreeMap<String, String>,
+}
+
+impl Difference {
+    /// Between two versions of a record; none if one of them is no JSON object.
+    ///
+    /// Another order of fields, or other blanks, is no difference.
+    pub(super) fn between(before: &str, after: &str) -> Option<Self> {
+        let mut difference = Self::default();
+        difference.objects("", &members(before)?, &members(after)?);
+        Some(difference)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.before.is_empty() && self.after.is_empty()
+    }
+
+    /// The fields as they were, as a JSON object.
+    pub(super) fn before(&self) -> String {
+        object(&self.before)
+    }
+
+    /// The fields as they are, as a JSON object.
+    pub(super) fn after(&self) -> String {
+        object(&self.after)
+    }
+
+    fn objects(&mut self, path: &str, before: &Members<'_>, after: &Members<'_>) {
+        for (key, was) in before {
+            let path = join(path, key);
+            match after.get(key) {
+                Some(is) => self.values(path, was.get(), is.get()),
+                None => {
+                    self.before.insert(path, was.get().to_owned());
+                }
+            }
+        }
+        for (key, is) in after.iter().filter(|(key, _)| !before.contains_key(*key)) {
+            self.after.insert(join(path, key), is.get().to_owned());
+        }
+    }
+
+    fn values(&mut self, path: String, was: &str, is: &str) {
+        if was == is {
+            return;
+        }
+        if let (Some(was), Some(is)) = (members(was), members(is)) {
+            return self.objects(&path, &was, &is);
+        }
+        // `1.0` is not `1.00` here: what the API sends has changed. Blanks within a list have not.
+        let list = |text: &str| {
+            let value: Option<Value> = serde_json::from_str(text).ok();
+            value.filter(Value::is_array)
+        };
+        if list(was).is_some_and(|was| list(is) == Some(was)) {
+            return;
+        }
+        self.before.insert(path.clone(), was.to_owned());
+        self.after.insert(path, is.to_owned());
+    }
+}
+
+type Members<'a> = BTreeMap<String, &'a RawValue>;
+
+fn members(text: &str) -> Option<Members<'_>> {
+    text.starts_with('{')
+        .then(|| serde_json::from_str(text).ok())
+        .flatten()
+}
+
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
+}
+
+fn object(fields: &BTreeMap<String, String>) -> String {
+    let member =
+        |(path, value): (&String, &String)| format!("{}:{value}", Value::from(path.as_str()));
+    let members: Vec<_> = fields.iter().map(member).collect();
+    format!("{{{}}}", members.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fields_that_differ_are_told_to_the_letter() {
+        let cases = [
+            (r#"{"a":1}"#, r#"{"a":1}"#, "{}", "{}"),
+            (r#"{"a":1,"b":2}"#, r#"{ "b":2, "a":1 }"#, "{}", "{}"),
+            (r#"{"a":1}"#, r#"{"a":2}"#, r#"{"a":1}"#, r#"{"a":2}"#),
+            (
+                r#"{"a":1.0}"#,
+                r#"{"a":1.00}"#,
+                r#"{"a":1.0}"#,
+                r#"{"a":1.00}"#,
+            ),
+            (r#"{"a":1}"#, r#"{"a":"1"}"#, r#"{"a":1}"#, r#"{"a":"1"}"#),
+            (r#"{"a":1}"#, r"{}", r#"{"a":1}"#, "{}"),
+            (r"{}", r#"{"a":null}"#, "{}", r#"{"a":null}"#),
+            (r#"{"a":[1, 2]}"#, r#"{"a":[1,2]}"#, "{}", "{}"),
+            (
+                r#"{"a":[1]}"#,
+                r#"{"a":[2]}"#,
+                r#"{"a":[1]}"#,
+                r#"{"a":[2]}"#,
+            ),
+            (
+                r#"{"a":{"b":1,"c":1}}"#,
+                r#"{"a":{"b":1,"c":2}}"#,
+                r#"{"a.c":1}"#,
+                r#"{"a.c":2}"#,
+            ),
+            (
+                r#"{"a":{"b":1}}"#,
+                r#"{"a":[1]}"#,
+                r#"{"a":{"b":1}}"#,
+                r#"{"a":[1]}"#,
+            ),
+            (
+                r#"{"a":123456789012345678901}"#,
+                r#"{"a":123456789012345678902}"#,
+                r#"{"a":123456789012345678901}"#,
+                r#"{"a":123456789012345678902}"#,
+            ),
+            (r#"{"\"":1}"#, r#"{"\"":2}"#, r#"{"\"":1}"#, r#"{"\"":2}"#),
+        ];
+        for (before, after, was, is) in cases {
+            let difference = Difference::between(before, after).unwrap();
+            assert_eq!(
+                (difference.before().as_str(), difference.after().as_str()),
+                (was, is)
+            );
+            assert_eq!(
+                difference.is_empty(),
+                was == is && was == "{}",
+                "{before} {after}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_has_no_fields() {
+        for other in ["", "1", "[1]", "{", "null"] {
+            assert_eq!(Difference::between(other, "{}"), None, "{other}");
+        }
+    }
+}

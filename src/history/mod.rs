@@ -1,0 +1,149 @@
+//! What changed from run to run, in an SQLite file that anyone can query.
+//!
+//! Before a run commits, it compares what it found with what `history.db` knows and
+//! writes the difference, the *step*, into a file of its own. That file appears in the
+//! data directory together with the snapshot, and is then taken into `history.db`.
+//! Whatever is killed when, the history is never ahead of the snapshot, and where it
+//! is a step behind, the step is there, and the next command takes it.
+
+mod entry;
+mod fields;
+mod schema;
+mod sorted;
+mod step;
+mod telling;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, params, vtab};
+use tracing::{info, warn};
+
+use crate::activity::{Mappings, Resource};
+use crate::error::StorageError;
+use crate::storage;
+
+use schema::Form;
+
+pub use entry::{Entries, Entry, EntryWriter, Malformed, Span, digest};
+pub use sorted::Listing;
+pub use step::{ChangeCounts, Changes, Found, NewRun, Places};
+
+/// The file of the history in a data directory.
+pub const FILE: &str = "history.db";
+
+/// The file of a step that is not in the history yet.
+pub const STEP: &str = ".history-next.db";
+
+/// How long to wait for somebody else's query to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The history of a data directory.
+#[derive(Debug)]
+pub struct History {
+    path: PathBuf,
+    connection: Connection,
+}
+
+impl History {
+    /// Opens the history of a data directory that nobody else is writing to; it is made where
+    /// there is none. A step that is not in it yet is taken into it.
+    ///
+    /// # Errors
+    /// When the file is damaged, of a later version, or another program's, or cannot be written.
+    pub fn open(data_dir: &Path) -> Result<Self, StorageError> {
+        let path = data_dir.join(FILE);
+        let failed = |cause| StorageError::history("open", &path)(cause);
+        let mut connection = Connection::open(&path).map_err(failed)?;
+        connection.busy_timeout(PATIENCE).map_err(failed)?;
+        vtab::series::load_module(&connection).map_err(failed)?;
+        match schema::form(&connection).map_err(failed)? {
+            Form::Ours(schema::VERSION) => {}
+            Form::Ours(version) => {
+                let transaction = connection.transaction().map_err(failed)?;
+                schema::migrate(&transaction, version).map_err(failed)?;
+                transaction.commit().map_err(failed)?;
+            }
+            form => return Err(StorageError::ForeignHistory(path, form == Form::Foreign)),
+        }
+        let mut history = Self { path, connection };
+        history.take_step(data_dir)?;
+        Ok(history)
+    }
+
+    /// Compares what a run found with what is known, and writes the step for the commit
+    /// to put in place.
+    ///
+    /// # Errors
+    /// When something cannot be read or written.
+    pub fn compare(
+        &self,
+        run: &NewRun<'_>,
+        found: Vec<Found<'_>>,
+        places: Places<'_>,
+        mappings: &Mappings,
+    ) -> Result<Changes, StorageError> {
+        let path = places.new_files.join(STEP);
+        let changes = step::write(&self.connection, &path, run, found, (places, mappings))?;
+        storage::sync(&path)?;
+        Ok(changes)
+    }
+
+    /// Takes the step that a commit put in place, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be read or the history cannot be written. The step stays, and the
+    /// next command takes it.
+    pub fn take_step(&mut self, data_dir: &Path) -> Result<(), StorageError> {
+        let step = data_dir.join(STEP);
+        if !step.exists() {
+            return Ok(());
+        }
+        let applied = step::apply(&mut self.connection, &step);
+        if applied.map_err(StorageError::history("write", &self.path))? {
+            info!("the history has the last run");
+        } else {
+            warn!(
+                "the history is not the one that the last run was compared with; its changes are left out"
+            );
+        }
+        storage::remove(&step)
+    }
+
+    /// Notes a run in which the server said that nothing had changed.
+    ///
+    /// # Errors
+    /// When the history cannot be written.
+    pub fn unchanged(
+        &mut self,
+        run: &NewRun<'_>,
+        resources: &[Resource],
+    ) -> Result<(), StorageError> {
+        self.note_unchanged(run, resources)
+            .map_err(StorageError::history("write", &self.path))
+    }
+
+    fn note_unchanged(&mut self, run: &NewRun<'_>, resources: &[Resource]) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        transaction.execute(
+            "INSERT INTO runs (run, source, flow, started_at, finished_at, retries, unchanged)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1)",
+            params![
+                run.run,
+                run.source,
+                run.flow.name(),
+                run.started_at.to_string(),
+                run.finished_at.to_string(),
+                run.retries.cast_signed()
+            ],
+        )?;
+        let id = transaction.last_insert_rowid();
+        for resource in resources {
+            transaction.execute(
+                "UPDATE collections SET run = ?1 WHERE source = ?2 AND resource = ?3",
+                params![id, run.source, resource.name()],
+            )?;
+        }
+        transaction.commit()
+    }
+}

@@ -1,0 +1,276 @@
+//! The entries of a resource by id, whatever order the API has its records in.
+//!
+//! Workers sort the entries of their slice. Slices that lie behind one another are
+//! chained, which for most APIs gives one chain; chains are merged, sixteen at a time,
+//! so memory stays small however many there are.
+
+use std::collections::BTreeSet;
+use std::collections::VecDeque;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::activity::Id;
+use crate::error::StorageError;
+use crate::storage::{Layout, Place, STAGING, SegmentWriter};
+
+use super::entry::{Entries, Entry, EntryWriter};
+
+/// How many chains are merged at once.
+const FAN: usize = 16;
+
+/// How many entries stand together in what a merge leaves for the next one.
+const BLOCK: usize = 16_384;
+
+/// Where the entries of some records are, sorted by id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing {
+    /// Where they were written.
+    pub place: Place,
+    /// The lowest id.
+    pub first: Id,
+    /// The highest id.
+    pub last: Id,
+    /// Where in the file of the records their spans are counted from.
+    #[serde(default)]
+    pub base: u64,
+}
+
+impl Listing {
+    /// Sorts entries and appends them to the file `name` of the staging folder in `folder`.
+    /// None come of none.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(
+        folder: &Path,
+        name: &str,
+        mut entries: Vec<Entry>,
+    ) -> Result<Option<Self>, StorageError> {
+        if !entries.is_sorted_by(|one, other| one.id <= other.id) {
+            entries.sort_by(|one, other| one.id.cmp(&other.id));
+        }
+        let mut writer = EntryWriter::default();
+        for entry in &entries {
+            writer.push(entry);
+        }
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+            return Ok(None);
+        };
+        let mut bytes = SegmentWriter::new(Layout::LINES);
+        bytes.push_run(&writer.take(), entries.len() as u64);
+        let segment = bytes.write(folder, format!("{STAGING}/{name}"))?;
+        Ok(Some(Self {
+            place: segment.place,
+            first: first.id.clone(),
+            last: last.id.clone(),
+            base: 0,
+        }))
+    }
+}
+
+/// Listings whose ids lie behind one another, read as one.
+struct Chain {
+    listings: VecDeque<Listing>,
+    entries: Entries<Vec<u8>>,
+    base: u64,
+    head: Option<Entry>,
+}
+
+impl Chain {
+    fn begin(folder: &Path, listings: VecDeque<Listing>) -> Result<Self, StorageError> {
+        let mut chain = Self {
+            listings,
+            entries: Entries::new(Vec::new()),
+            base: 0,
+            head: None,
+        };
+        chain.advance(folder)?;
+        Ok(chain)
+    }
+
+    /// Gives the head and finds the next one.
+    fn advance(&mut self, folder: &Path) -> Result<Option<Entry>, StorageError> {
+        let next = loop {
+            if let Some(entry) = self.entries.next() {
+                let damaged =
+                    |error| StorageError::io("read", folder)(std::io::Error::other(error));
+                let mut entry = entry.map_err(damaged)?;
+                if let Some(span) = &mut entry.span {
+                    span.offset += self.base;
+                }
+                break Some(entry);
+            }
+            let Some(listing) = self.listings.pop_front() else {
+                break None;
+            };
+            self.base = listing.base;
+            self.entries = Entries::new(listing.place.read(folder)?);
+        };
+        Ok(std::mem::replace(&mut self.head, next))
+    }
+}
+
+/// Puts listings into as few chains as can be.
+fn chains(mut listings: Vec<Listing>) -> Vec<VecDeque<Listing>> {
+    listings.sort_by(|one, other| one.first.cmp(&other.first));
+    let mut chains: Vec<VecDeque<Listing>> = Vec::new();
+    // The last id of each chain; several may end at the same one.
+    let mut ends: BTreeSet<(Id, usize)> = BTreeSet::new();
+    for listing in listings {
+        let before = (listing.first.clone(), 0);
+        let found = ends.range(..before).next_back().cloned();
+        let chain = if let Some(end) = found {
+            ends.remove(&end);
+            end.1
+        } else {
+            chains.push(VecDeque::new());
+            chains.len() - 1
+        };
+        ends.insert((listing.last.clone(), chain));
+        chains[chain].push_back(listing);
+    }
+    chains
+}
+
+/// All entries of some listings by id, each id once.
+pub(super) struct Sorted<'a> {
+    folder: &'a Path,
+    chains: Vec<Chain>,
+    last: Option<Id>,
+}
+
+impl<'a> Sorted<'a> {
+    /// Of listings whose places are counted from `folder`.
+    pub(super) fn new(folder: &'a Path, listings: Vec<Listing>) -> Result<Self, StorageError> {
+        let mut all = chains(listings);
+        let mut pass = 0;
+        while all.len() > FAN {
+            let mut merged = Vec::new();
+            for (index, group) in all.chunks(FAN).enumerate() {
+                let name = format!("entries-{pass}-{index}.merged");
+                merged.push(Self::of(folder, group.to_vec())?.write(&name)?);
+            }
+            all = merged;
+            pass += 1;
+        }
+        Self::of(folder, all)
+    }
+
+    fn of(folder: &'a Path, chains: Vec<VecDeque<Listing>>) -> Result<Self, StorageError> {
+        let chains = chains.into_iter().map(|chain| Chain::begin(folder, chain));
+        Ok(Self {
+            folder,
+            chains: chains.collect::<Result<_, _>>()?,
+            last: None,
+        })
+    }
+
+    /// Writes what comes of merging, as one chain.
+    fn write(mut self, name: &str) -> Result<VecDeque<Listing>, StorageError> {
+        let mut listings = VecDeque::new();
+        loop {
+            let mut block = Vec::new();
+            while let Some(entry) = self.next()? {
+                block.push(entry);
+                if block.len() == BLOCK {
+                    break;
+                }
+            }
+            match Listing::write(self.folder, name, block)? {
+                Some(listing) => listings.push_back(listing),
+                None => return Ok(listings),
+            }
+        }
+    }
+
+    /// The next entry. Of several with one id, the first of the first chain.
+    pub(super) fn next(&mut self) -> Result<Option<Entry>, StorageError> {
+        loop {
+            let heads = self.chains.iter().enumerate();
+            let heads = heads.filter_map(|(at, chain)| Some((&chain.head.as_ref()?.id, at)));
+            let Some((_, at)) = heads.min() else {
+                return Ok(None);
+            };
+            let Some(entry) = self.chains[at].advance(self.folder)? else {
+                continue;
+            };
+            if self.last.as_ref() != Some(&entry.id) {
+                self.last = Some(entry.id.clone());
+                return Ok(Some(entry));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::entry::Span;
+    use proptest::prelude::*;
+
+    fn entry(number: i64, offset: u64) -> Entry {
+        Entry {
+            id: Id::Number(number),
+            digest: number.unsigned_abs(),
+            span: Some(Span { offset, length: 1 }),
+        }
+    }
+
+    /// What comes of slices with these ids, and how many chains they make.
+    fn sorted(slices: &[Vec<i64>]) -> (Vec<i64>, usize) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join(STAGING)).unwrap();
+        let mut listings = Vec::new();
+        for (index, slice) in slices.iter().enumerate() {
+            let entries = slice
+                .iter()
+                .zip(0..)
+                .map(|(id, at)| entry(*id, at))
+                .collect();
+            let listing = Listing::write(folder.path(), "entries", entries).unwrap();
+            let base = index as u64 * 1000;
+            listings.extend(listing.map(|listing| Listing { base, ..listing }));
+        }
+        let count = chains(listings.clone()).len();
+        let mut sorted = Sorted::new(folder.path(), listings).unwrap();
+        let mut ids = Vec::new();
+        while let Some(found) = sorted.next().unwrap() {
+            let Id::Number(id) = found.id else {
+                panic!("{found:?}")
+            };
+            let span = found.span.unwrap();
+            let slice = &slices[usize::try_from(span.offset / 1000).unwrap()];
+            assert_eq!(slice[usize::try_from(span.offset % 1000).unwrap()], id);
+            ids.push(id);
+        }
+        (ids, count)
+    }
+
+    #[test]
+    fn slices_behind_one_another_make_one_chain_whichever_way_the_api_counts() {
+        let up: Vec<Vec<i64>> = (0..50)
+            .map(|slice| (slice * 10..slice * 10 + 10).collect())
+            .collect();
+        let down = up
+            .iter()
+            .rev()
+            .map(|slice| slice.iter().rev().copied().collect());
+        let down: Vec<Vec<i64>> = down.collect();
+        let all: Vec<i64> = (0..500).collect();
+        assert_eq!(sorted(&up), (all.clone(), 1));
+        assert_eq!(sorted(&down), (all, 1));
+    }
+
+    proptest! {
+        #[test]
+        fn any_slices_come_out_in_order_and_each_id_once(
+            slices in prop::collection::vec(prop::collection::vec(-50i64..50, 0..6), 0..40),
+        ) {
+            let mut expected: Vec<i64> = slices.concat();
+            expected.sort_unstable();
+            expected.dedup();
+            prop_assert_eq!(sorted(&slices).0, expected);
+        }
+    }
+}

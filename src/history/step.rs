@@ -1,0 +1,367 @@
+//! What one run changes in the history: worked out before the commit, put in place
+//! with the snapshot, and taken into `history.db` behind it.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, Rows, params};
+use serde::{Deserialize, Serialize};
+
+use crate::activity::{Mappings, Resource};
+use crate::error::StorageError;
+use crate::storage::{Counts, Flow, StoredFile};
+
+use super::entry::{Entries, Entry};
+use super::sorted::{Listing, Sorted};
+use super::telling::Telling;
+
+/// The tables of a step.
+const TABLES: &str = include_str!("schema/step.sql");
+
+/// What takes a step into the history.
+const APPLY: &str = include_str!("schema/apply.sql");
+
+/// A run, as the history knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct NewRun<'a> {
+    /// Its id.
+    pub run: &'a str,
+    /// The source's name or base URL.
+    pub source: &'a str,
+    /// Which flow it was.
+    pub flow: Flow,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When its files were about to be put in place.
+    pub finished_at: Timestamp,
+    /// How many requests were sent again.
+    pub retries: u64,
+}
+
+/// What a run found of a resource.
+#[derive(Clone, Debug)]
+pub struct Found<'a> {
+    /// Which resource.
+    pub resource: Resource,
+    /// How many records came, and what became of them.
+    pub counts: Counts,
+    /// The file of its records, in the folder of new files.
+    pub file: &'a StoredFile,
+    /// What is remembered of each of them.
+    pub listings: Vec<Listing>,
+    /// Whether a record that is not among them is gone: all of it was fetched in one run,
+    /// and each record that did not map has an id at least.
+    pub complete: bool,
+}
+
+/// How many records of a resource are not what they were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeCounts {
+    /// Records that were not there before.
+    pub added: u64,
+    /// Records that differ from what they were.
+    pub changed: u64,
+    /// Records that are not there any more.
+    pub removed: u64,
+}
+
+impl ChangeCounts {
+    /// How many they are together.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.added + self.changed + self.removed
+    }
+}
+
+/// What a run changed, by resource. Of a resource that was not known before, nothing is told.
+pub type Changes = BTreeMap<Resource, ChangeCounts>;
+
+/// What is known of a resource from the last run that had it.
+pub(super) struct Known {
+    collection: i64,
+    /// The checksum of the file of its records.
+    blake3: String,
+}
+
+impl Known {
+    fn find(
+        history: &Connection,
+        source: &str,
+        resource: Resource,
+    ) -> rusqlite::Result<Option<Self>> {
+        let known = |row: &Row<'_>| {
+            Ok(Self {
+                collection: row.get(0)?,
+                blake3: row.get(1)?,
+            })
+        };
+        history
+            .prepare_cached(
+                "SELECT id, blake3 FROM collections WHERE source = ?1 AND resource = ?2",
+            )?
+            .query_row([source, resource.name()], known)
+            .optional()
+    }
+}
+
+/// Where what a run needs and leaves is.
+#[derive(Clone, Copy, Debug)]
+pub struct Places<'a> {
+    /// Where the last snapshot is.
+    pub data_dir: &'a Path,
+    /// What places are counted from.
+    pub folder: &'a Path,
+    /// Where the new files are.
+    pub new_files: &'a Path,
+}
+
+/// Compares what a run found with what is known, and writes the step to `path`.
+pub(super) fn write(
+    history: &Connection,
+    path: &Path,
+    run: &NewRun<'_>,
+    found: Vec<Found<'_>>,
+    (places, mappings): (Places<'_>, &Mappings),
+) -> Result<Changes, StorageError> {
+    let failed = |cause| StorageError::history("write", path)(cause);
+    let step = Connection::open(path).map_err(failed)?;
+    // It is synced as a whole before the commit; a torn one is never looked at.
+    let begin = format!("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN; {TABLES}");
+    step.execute_batch(&begin).map_err(failed)?;
+    insert_run(history, &step, run).map_err(failed)?;
+    let mut changes = Changes::new();
+    for found in found {
+        let known = Known::find(history, run.source, found.resource).map_err(failed)?;
+        let before = known
+            .as_ref()
+            .map(|known| old_file(places.data_dir, found.resource, known));
+        let mapping = mappings.of(found.resource);
+        let contents = (before.flatten(), places.new_files.join(&found.file.name));
+        let first = known.is_none();
+        let mut telling = Telling::new((&step, path), found.resource, mapping, contents, first);
+        let sorted = Sorted::new(places.folder, found.listings.clone())?;
+        match &known {
+            Some(known) => {
+                let mut blocks = history
+                    .prepare("SELECT entries FROM entries WHERE collection = ?1 ORDER BY block")
+                    .map_err(failed)?;
+                let rows = blocks.query([known.collection]).map_err(failed)?;
+                compare(
+                    &mut Blocks::new(rows, path),
+                    sorted,
+                    found.complete,
+                    &mut telling,
+                )?;
+            }
+            None => compare(&mut Nothing, sorted, found.complete, &mut telling)?,
+        }
+        let counts = telling.finish()?;
+        insert_collection(&step, &found, first, &counts).map_err(failed)?;
+        if !first {
+            changes.insert(found.resource, counts);
+        }
+    }
+    step.execute_batch("COMMIT").map_err(failed)?;
+    step.close().map_err(|(_, cause)| failed(cause))?;
+    Ok(changes)
+}
+
+fn insert_run(history: &Connection, step: &Connection, run: &NewRun<'_>) -> rusqlite::Result<()> {
+    let base: i64 = last_run(history)?;
+    step.execute(
+        "INSERT INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![
+            run.run,
+            run.source,
+            run.flow.name(),
+            run.started_at.to_string(),
+            run.finished_at.to_string(),
+            run.retries.cast_signed(),
+            base
+        ],
+    )?;
+    Ok(())
+}
+
+fn insert_collection(
+    step: &Connection,
+    found: &Found<'_>,
+    first: bool,
+    counts: &ChangeCounts,
+) -> rusqlite::Result<()> {
+    let Counts {
+        received,
+        records,
+        rejects,
+    } = found.counts;
+    step.execute(
+        "INSERT INTO collections VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        params![
+            found.resource.name(),
+            found.file.blake3,
+            received.cast_signed(),
+            records.cast_signed(),
+            rejects.cast_signed(),
+            first,
+            found.complete,
+            counts.added.cast_signed(),
+            counts.changed.cast_signed(),
+            counts.removed.cast_signed()
+        ],
+    )?;
+    Ok(())
+}
+
+/// The number of the last run; 0 before the first.
+fn last_run(history: &Connection) -> rusqlite::Result<i64> {
+    history.query_row("SELECT coalesce(max(id), 0) FROM runs", [], |row| {
+        row.get(0)
+    })
+}
+
+/// The file that the known entries point into, if it still is in the data directory.
+fn old_file(data_dir: &Path, resource: Resource, known: &Known) -> Option<PathBuf> {
+    [Flow::Main, Flow::Async].into_iter().find_map(|flow| {
+        let manifest = crate::storage::Manifest::last(data_dir, flow)?;
+        let name = flow.file_name(resource.name());
+        let is_it = |file: &StoredFile| file.name == name && file.blake3 == known.blake3;
+        manifest
+            .files
+            .iter()
+            .any(is_it)
+            .then(|| data_dir.join(name))
+    })
+}
+
+/// Entries by id, one after the other.
+trait InOrder {
+    fn next(&mut self) -> Result<Option<Entry>, StorageError>;
+}
+
+impl InOrder for Sorted<'_> {
+    fn next(&mut self) -> Result<Option<Entry>, StorageError> {
+        self.next()
+    }
+}
+
+struct Nothing;
+
+impl InOrder for Nothing {
+    fn next(&mut self) -> Result<Option<Entry>, StorageError> {
+        Ok(None)
+    }
+}
+
+/// Entries as the history keeps them, block by block.
+struct Blocks<'s> {
+    rows: Rows<'s>,
+    path: &'s Path,
+    block: Entries<Vec<u8>>,
+}
+
+impl<'s> Blocks<'s> {
+    fn new(rows: Rows<'s>, path: &'s Path) -> Self {
+        Self {
+            rows,
+            path,
+            block: Entries::new(Vec::new()),
+        }
+    }
+}
+
+impl InOrder for Blocks<'_> {
+    fn next(&mut self) -> Result<Option<Entry>, StorageError> {
+        let failed = |cause| StorageError::history("read", self.path)(cause);
+        loop {
+            if let Some(entry) = self.block.next() {
+                let malformed = |_| failed(rusqlite::Error::InvalidQuery);
+                return entry.map(Some).map_err(malformed);
+            }
+            let Some(row) = self.rows.next().map_err(failed)? else {
+                return Ok(None);
+            };
+            self.block = Entries::new(row.get(0).map_err(failed)?);
+        }
+    }
+}
+
+/// Holds what was there against what is there, both by id.
+fn compare(
+    old: &mut impl InOrder,
+    mut new: impl InOrder,
+    complete: bool,
+    telling: &mut Telling<'_>,
+) -> Result<(), StorageError> {
+    let (mut was, mut is) = (old.next()?, new.next()?);
+    loop {
+        let order = match (&was, &is) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(was), Some(is)) => was.id.cmp(&is.id),
+        };
+        let before = if order.is_le() {
+            std::mem::replace(&mut was, old.next()?)
+        } else {
+            None
+        };
+        let now = if order.is_ge() {
+            std::mem::replace(&mut is, new.next()?)
+        } else {
+            None
+        };
+        // A record without a place is there, but it did not map: what it was before stands.
+        let now = now.map(|now| {
+            if now.span.is_some() {
+                Ok(now)
+            } else {
+                Err(now)
+            }
+        });
+        match (before, now) {
+            (Some(before), None) if complete => telling.removed(&before)?,
+            (Some(before), None | Some(Err(_))) => telling.keep(&Entry {
+                span: None,
+                ..before
+            })?,
+            (Some(before), Some(Ok(now))) if before.digest == now.digest => telling.keep(&now)?,
+            (Some(before), Some(Ok(now))) => telling.changed(&before, &now)?,
+            (None, Some(Ok(now))) => telling.added(&now)?,
+            (None, Some(Err(_)) | None) => {}
+        }
+    }
+}
+
+/// Takes a step into the history, unless it is in it already. Gives whether it could be:
+/// a step that was made behind another history is of no use.
+pub(super) fn apply(history: &mut Connection, path: &Path) -> rusqlite::Result<bool> {
+    let name = path
+        .to_str()
+        .ok_or_else(|| rusqlite::Error::InvalidPath(path.to_owned()))?;
+    history.execute("ATTACH DATABASE ?1 AS next", [name])?;
+    let applied = apply_attached(history);
+    let detached = history.execute_batch("DETACH DATABASE next");
+    let applied = applied?;
+    detached?;
+    Ok(applied)
+}
+
+fn apply_attached(history: &mut Connection) -> rusqlite::Result<bool> {
+    let transaction = history.transaction()?;
+    let (base, known): (i64, bool) = transaction.query_row(
+        "SELECT base, run IN (SELECT run FROM main.runs) FROM next.run",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    if known {
+        return Ok(true);
+    }
+    if base != last_run(&transaction)? {
+        return Ok(false);
+    }
+    transaction.execute_batch(APPLY)?;
+    transaction.commit()?;
+    Ok(true)
+}

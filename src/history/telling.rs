@@ -1,0 +1,272 @@
+//! Writes down what became of each record of a resource.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::types::Value;
+use rusqlite::{CachedStatement, Connection, params};
+
+use crate::activity::{Comment, Id, Mapping, Post, Resource, User, map};
+use crate::error::StorageError;
+use crate::storage::Place;
+
+use super::entry::{Entry, EntryWriter, Span, digest};
+use super::fields::Difference;
+use super::step::ChangeCounts;
+
+/// How many entries stand in one block.
+const BLOCK: usize = 4096;
+
+/// The files that records are read from again: as they were, if that is still there, and as they are.
+type Contents = (Option<PathBuf>, PathBuf);
+
+/// What becomes of the records of one resource, on its way into a step.
+pub(super) struct Telling<'a> {
+    step: &'a Connection,
+    path: &'a Path,
+    resource: Resource,
+    mapping: &'a Mapping,
+    contents: Contents,
+    /// Whether nothing was known of the resource before, so that nothing is new.
+    first: bool,
+    counts: ChangeCounts,
+    block: EntryWriter,
+    blocks: i64,
+    /// Numbers in a row that were not known before.
+    span: Option<(i64, i64)>,
+}
+
+impl<'a> Telling<'a> {
+    pub(super) fn new(
+        (step, path): (&'a Connection, &'a Path),
+        resource: Resource,
+        mapping: &'a Mapping,
+        contents: Contents,
+        first: bool,
+    ) -> Self {
+        Self {
+            step,
+            path,
+            resource,
+            mapping,
+            contents,
+            first,
+            counts: ChangeCounts::default(),
+            block: EntryWriter::default(),
+            blocks: 0,
+            span: None,
+        }
+    }
+
+    /// A record is what it was, or nothing better is known of it.
+    pub(super) fn keep(&mut self, entry: &Entry) -> Result<(), StorageError> {
+        self.block.push(entry);
+        if self.block.count() == BLOCK {
+            self.end_block()?;
+        }
+        Ok(())
+    }
+
+    /// A record was not there before.
+    pub(super) fn added(&mut self, entry: &Entry) -> Result<(), StorageError> {
+        self.keep(entry)?;
+        if self.first {
+            return self.first_seen(&entry.id);
+        }
+        self.counts.added += 1;
+        let after = self.now(entry)?;
+        let about = self.about(&after);
+        self.change(&entry.id, "added", &about, (None, Some(after)))
+    }
+
+    /// A record is not there any more.
+    pub(super) fn removed(&mut self, entry: &Entry) -> Result<(), StorageError> {
+        self.counts.removed += 1;
+        let before = self.before(entry);
+        let about = before.as_deref().map(|text| self.about(text));
+        let about = about.unwrap_or_default();
+        self.change(&entry.id, "removed", &about, (before, None))
+    }
+
+    /// The bytes of a record are others than before.
+    pub(super) fn changed(&mut self, before: &Entry, now: &Entry) -> Result<(), StorageError> {
+        self.keep(now)?;
+        let after = self.now(now)?;
+        let was = self.before(before);
+        let difference = was.and_then(|was| Difference::between(&was, &after));
+        if difference.as_ref().is_some_and(Difference::is_empty) {
+            return Ok(());
+        }
+        self.counts.changed += 1;
+        let about = self.about(&after);
+        let fields = difference.map(|fields| (fields.before(), fields.after()));
+        self.change(&now.id, "changed", &about, fields.unzip())
+    }
+
+    /// There are no more.
+    pub(super) fn finish(mut self) -> Result<ChangeCounts, StorageError> {
+        self.end_block()?;
+        self.end_span()?;
+        Ok(self.counts)
+    }
+
+    fn first_seen(&mut self, id: &Id) -> Result<(), StorageError> {
+        match id {
+            Id::Number(number) => {
+                if let Some((_, last)) = &mut self.span
+                    && last.checked_add(1) == Some(*number)
+                {
+                    *last = *number;
+                    return Ok(());
+                }
+                self.end_span()?;
+                self.span = Some((*number, *number));
+                Ok(())
+            }
+            Id::Text(_) => self.insert_span(&sql(id), &sql(id)),
+        }
+    }
+
+    fn end_span(&mut self) -> Result<(), StorageError> {
+        match self.span.take() {
+            Some((first, last)) => self.insert_span(&first.into(), &last.into()),
+            None => Ok(()),
+        }
+    }
+
+    fn insert_span(&self, first: &Value, last: &Value) -> Result<(), StorageError> {
+        let mut statement = self.statement("INSERT INTO spans VALUES (?1, ?2, ?3)")?;
+        let inserted = statement.execute(params![self.resource.name(), first, last]);
+        inserted.map(|_| ()).map_err(self.failed())
+    }
+
+    fn end_block(&mut self) -> Result<(), StorageError> {
+        if self.block.is_empty() {
+            return Ok(());
+        }
+        let bytes = self.block.take();
+        let mut statement = self.statement("INSERT INTO entries VALUES (?1, ?2, ?3)")?;
+        let inserted = statement.execute(params![self.resource.name(), self.blocks, bytes]);
+        inserted.map_err(self.failed())?;
+        self.blocks += 1;
+        Ok(())
+    }
+
+    fn change(
+        &self,
+        id: &Id,
+        kind: &str,
+        about: &About,
+        (before, after): (Option<String>, Option<String>),
+    ) -> Result<(), StorageError> {
+        let mut statement = self.statement(
+            "INSERT INTO changes (resource, record, kind, label, user, email, before, after)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?;
+        let user = about.user.as_ref().map(sql);
+        let resource = self.resource.name();
+        let (label, email) = (&about.label, &about.email);
+        let inserted = statement.execute(params![
+            resource,
+            sql(id),
+            kind,
+            label,
+            user,
+            email,
+            before,
+            after
+        ]);
+        inserted.map(|_| ()).map_err(self.failed())
+    }
+
+    fn statement(&self, sql: &str) -> Result<CachedStatement<'a>, StorageError> {
+        self.step.prepare_cached(sql).map_err(self.failed())
+    }
+
+    fn failed(&self) -> impl Fn(rusqlite::Error) -> StorageError + use<> {
+        let path = self.path.to_owned();
+        move |cause| StorageError::history("write", &path)(cause)
+    }
+
+    /// A record as it is.
+    fn now(&self, entry: &Entry) -> Result<String, StorageError> {
+        let (_, file) = &self.contents;
+        let bytes = entry.span.map_or(Ok(Vec::new()), |span| read(file, span))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// A record as it was; none if the file is not what it was.
+    fn before(&self, entry: &Entry) -> Option<String> {
+        let bytes = read(self.contents.0.as_ref()?, entry.span?).ok()?;
+        (digest(&bytes) == entry.digest)
+            .then(|| String::from_utf8(bytes).ok())
+            .flatten()
+    }
+
+    fn about(&self, record: &str) -> About {
+        About::of(self.resource, record, self.mapping).unwrap_or_default()
+    }
+}
+
+/// The bytes at a place of a file.
+fn read(file: &Path, span: Span) -> Result<Vec<u8>, StorageError> {
+    let place = Place {
+        file: file.to_string_lossy().into_owned(),
+        offset: span.offset,
+        length: span.length,
+    };
+    place.read("".as_ref())
+}
+
+/// An id as SQLite has it.
+pub(super) fn sql(id: &Id) -> Value {
+    match id {
+        Id::Number(number) => Value::Integer(*number),
+        Id::Text(text) => Value::Text(text.to_string()),
+    }
+}
+
+/// What to call a record, and whose it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct About {
+    label: Option<String>,
+    user: Option<Id>,
+    email: Option<String>,
+}
+
+impl About {
+    fn of(resource: Resource, record: &str, mapping: &Mapping) -> Option<Self> {
+        let bytes = record.as_bytes();
+        Some(match resource {
+            Resource::Users => {
+                let user = map::<User<'_>>(bytes, mapping).next()?.ok()?;
+                Self {
+                    label: user.called().map(|name| name.as_str().to_owned()),
+                    user: Some(user.id.0.clone()),
+                    email: user
+                        .email
+                        .as_ref()
+                        .map(|email| email.as_str().to_lowercase()),
+                }
+            }
+            Resource::Posts => {
+                let post = map::<Post<'_>>(bytes, mapping).next()?.ok()?;
+                Self {
+                    label: post.title.as_ref().map(|title| title.as_str().to_owned()),
+                    user: post.user_id.as_ref().map(|user| user.0.clone()),
+                    email: None,
+                }
+            }
+            Resource::Comments => {
+                let comment = map::<Comment<'_>>(bytes, mapping).next()?.ok()?;
+                Self {
+                    label: comment.name.as_ref().map(|name| name.as_str().to_owned()),
+                    user: comment.user_id.as_ref().map(|user| user.0.clone()),
+                    email: comment
+                        .email
+                        .as_ref()
+                        .map(|email| email.as_str().to_lowercase()),
+                }
+            }
+        })
+    }
+}
