@@ -20,7 +20,7 @@ use rusqlite::{Connection, params, vtab};
 use tracing::{info, warn};
 
 use crate::activity::{Mappings, Resource};
-use crate::error::StorageError;
+use crate::error::{Error, StorageError};
 use crate::storage;
 
 use schema::Form;
@@ -43,32 +43,36 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct History {
     path: PathBuf,
     connection: Connection,
+    /// Whether there is no file yet.
+    in_memory: bool,
 }
 
 impl History {
-    /// Opens the history of a data directory that nobody else is writing to; it is made where
-    /// there is none. A step that is not in it yet is taken into it.
+    /// Opens the history of a data directory that nobody else is writing to. A step that is
+    /// not in it yet is taken into it. Where there is none, it is made when there is something
+    /// to write: a run that fails leaves nothing.
     ///
     /// # Errors
     /// When the file is damaged, of a later version, or another program's, or cannot be written.
     pub fn open(data_dir: &Path) -> Result<Self, StorageError> {
         let path = data_dir.join(FILE);
-        let failed = |cause| StorageError::history("open", &path)(cause);
-        let mut connection = Connection::open(&path).map_err(failed)?;
-        connection.busy_timeout(PATIENCE).map_err(failed)?;
-        vtab::series::load_module(&connection).map_err(failed)?;
-        match schema::form(&connection).map_err(failed)? {
-            Form::Ours(schema::VERSION) => {}
-            Form::Ours(version) => {
-                let transaction = connection.transaction().map_err(failed)?;
-                schema::migrate(&transaction, version).map_err(failed)?;
-                transaction.commit().map_err(failed)?;
-            }
-            form => return Err(StorageError::ForeignHistory(path, form == Form::Foreign)),
-        }
-        let mut history = Self { path, connection };
+        let in_memory = !path.exists();
+        let connection = connect(&path, in_memory)?;
+        let mut history = Self {
+            path,
+            connection,
+            in_memory,
+        };
         history.take_step(data_dir)?;
         Ok(history)
+    }
+
+    /// Makes the file, unless it is there.
+    fn on_disk(&mut self) -> Result<&mut Connection, StorageError> {
+        if std::mem::take(&mut self.in_memory) {
+            self.connection = connect(&self.path, false)?;
+        }
+        Ok(&mut self.connection)
     }
 
     /// Compares what a run found with what is known, and writes the step for the commit
@@ -99,7 +103,7 @@ impl History {
         if !step.exists() {
             return Ok(());
         }
-        let applied = step::apply(&mut self.connection, &step);
+        let applied = step::apply(self.on_disk()?, &step);
         if applied.map_err(StorageError::history("write", &self.path))? {
             info!("the history has the last run");
         } else {
@@ -119,31 +123,83 @@ impl History {
         run: &NewRun<'_>,
         resources: &[Resource],
     ) -> Result<(), StorageError> {
-        self.note_unchanged(run, resources)
+        note_unchanged(self.on_disk()?, run, resources)
             .map_err(StorageError::history("write", &self.path))
     }
+}
 
-    fn note_unchanged(&mut self, run: &NewRun<'_>, resources: &[Resource]) -> rusqlite::Result<()> {
-        let transaction = self.connection.transaction()?;
-        transaction.execute(
-            "INSERT INTO runs (run, source, flow, started_at, finished_at, retries, unchanged)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1)",
-            params![
-                run.run,
-                run.source,
-                run.flow.name(),
-                run.started_at.to_string(),
-                run.finished_at.to_string(),
-                run.retries.cast_signed()
-            ],
-        )?;
-        let id = transaction.last_insert_rowid();
-        for resource in resources {
-            transaction.execute(
-                "UPDATE collections SET run = ?1 WHERE source = ?2 AND resource = ?3",
-                params![id, run.source, resource.name()],
-            )?;
-        }
-        transaction.commit()
+/// Settles what a killed run left in a data directory, and takes its step into the history.
+/// Where a run is under way there, that is left to it.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn bring_up(data_dir: &Path) -> Result<(), Error> {
+    match storage::settle(data_dir) {
+        Err(Error::Storage(StorageError::Locked(_))) => return Ok(()),
+        settled => settled?,
     }
+    if data_dir.join(STEP).exists() {
+        match storage::hold(data_dir) {
+            Err(Error::Storage(StorageError::Locked(_))) => {}
+            held => {
+                let _held = held?;
+                History::open(data_dir)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Opens a history, in memory or in a file, and brings it to the form of this version.
+fn connect(path: &Path, in_memory: bool) -> Result<Connection, StorageError> {
+    let failed = |cause| StorageError::history("open", path)(cause);
+    let connection = if in_memory {
+        Connection::open_in_memory()
+    } else {
+        Connection::open(path)
+    };
+    let mut connection = connection.map_err(failed)?;
+    connection.busy_timeout(PATIENCE).map_err(failed)?;
+    vtab::series::load_module(&connection).map_err(failed)?;
+    match schema::form(&connection).map_err(failed)? {
+        Form::Ours(schema::VERSION) => {}
+        Form::Ours(version) => {
+            let transaction = connection.transaction().map_err(failed)?;
+            schema::migrate(&transaction, version).map_err(failed)?;
+            transaction.commit().map_err(failed)?;
+        }
+        form => {
+            let foreign = form == Form::Foreign;
+            return Err(StorageError::ForeignHistory(path.to_owned(), foreign));
+        }
+    }
+    Ok(connection)
+}
+
+fn note_unchanged(
+    history: &mut Connection,
+    run: &NewRun<'_>,
+    resources: &[Resource],
+) -> rusqlite::Result<()> {
+    let transaction = history.transaction()?;
+    transaction.execute(
+        "INSERT INTO runs (run, source, flow, started_at, finished_at, retries, unchanged)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 1)",
+        params![
+            run.run,
+            run.source,
+            run.flow.name(),
+            run.started_at.to_string(),
+            run.finished_at.to_string(),
+            run.retries.cast_signed()
+        ],
+    )?;
+    let id = transaction.last_insert_rowid();
+    for resource in resources {
+        transaction.execute(
+            "UPDATE collections SET run = ?1 WHERE source = ?2 AND resource = ?3",
+            params![id, run.source, resource.name()],
+        )?;
+    }
+    transaction.commit()
 }

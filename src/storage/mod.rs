@@ -21,4 +21,5 @@ pub use segment::{Layout, Place, Segment, SegmentWriter};
 pub use slice::Slice;
 pub use spool::{Spool, SpoolSink, WholePage};
 pub use stage::{NewSnapshot, Snapshot, Stage, Staging};
+pub(crate) use stage::{hold, settle};
 pub use verify::{Verified, is_whole, verify};

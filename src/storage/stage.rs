@@ -282,7 +282,7 @@ fn recover_all(data_dir: &Path) -> Result<(), StorageError> {
 }
 
 /// Settles what killed commits left in a data directory, if there is anything to settle.
-pub(super) fn settle(data_dir: &Path) -> Result<(), Error> {
+pub(crate) fn settle(data_dir: &Path) -> Result<(), Error> {
     let pending = |flow| commit::is_pending(&Folders::new(data_dir, flow));
     if [Flow::Main, Flow::Async].into_iter().any(pending) {
         let _lock = lock(data_dir, None, &Stop::new())?;
@@ -303,6 +303,11 @@ fn create_all(path: &Path) -> Result<Vec<PathBuf>, StorageError> {
         disk::create_folder(folder)?;
     }
     Ok(created)
+}
+
+/// A hold on a data directory that nobody else is writing to.
+pub(crate) fn hold(data_dir: &Path) -> Result<File, Error> {
+    lock(data_dir, None, &Stop::new())
 }
 
 /// Locks the directory itself: no lock file to leave behind, and a killed process lets go.

@@ -9,7 +9,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use super::support::program::{Outcome, Running, SNAPSHOT, Workplace};
+use rusqlite::Connection;
+
+use super::support::program::{HISTORY, Outcome, Running, SNAPSHOT, Workplace};
 use super::support::records::{compact, post, posts, user, users};
 use super::support::server::{Reply, Route, Server};
 
@@ -75,8 +77,27 @@ fn snapshot(place: &Workplace) -> Files {
         (name.into_owned(), fs::read(&path).expect("read a file"))
     });
     named
-        .filter(|(name, _)| !name.starts_with("manifest"))
+        .filter(|(name, _)| !name.starts_with("manifest") && name != HISTORY)
         .collect()
+}
+
+/// Holds the history against the snapshot: both are of the same run.
+fn assert_in_step(place: &Workplace, says: &dyn Fn() -> String) {
+    let manifests = ["manifest.json", "manifest_async.json"];
+    let manifest = manifests.map(|name| fs::read(place.data_dir().join(name)).ok());
+    let manifest = manifest.into_iter().flatten().next().expect("a manifest");
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("JSON");
+    let history = Connection::open(place.data_dir().join(HISTORY)).expect("a history");
+    let last = "SELECT run FROM runs ORDER BY id DESC LIMIT 1";
+    let last: String = history
+        .query_row(last, [], |row| row.get(0))
+        .expect("a run");
+    assert_eq!(manifest["run"], *last, "{}", says());
+    let intact = "PRAGMA integrity_check";
+    let intact: String = history
+        .query_row(intact, [], |row| row.get(0))
+        .expect("a check");
+    assert_eq!(intact, "ok", "{}", says());
 }
 
 fn verify(place: &Workplace) -> Outcome {
@@ -143,6 +164,7 @@ fn killed(kind: &str, next: &(dyn Fn(&World, &Workplace) + Sync)) {
                 found.keys()
             );
             verify(&place).assert_code(0);
+            assert_in_step(&place, &says);
             // Whatever is left, the next run puts right.
             world
                 .run(&place, &world.new, None, &["--resume"])
@@ -193,6 +215,7 @@ fn a_disk_that_fails_at_any_call_leaves_the_old_snapshot() {
             }
             let says = || format!("{call}: {outcome:?}");
             verify(&place).assert_code(0);
+            assert_in_step(&place, &says);
             match outcome.status.code() {
                 // Only what is left to clear up may fail without a word.
                 Some(0) => assert!(snapshot(&place) == new, "{}", says()),

@@ -154,7 +154,8 @@ pub(crate) fn fill_with_old_snapshot(data_dir: &Path) {
 }
 
 /// What is in a folder: files with their bytes, folders with a slash behind their names.
-/// The pages of a run that did not finish do not count: they may be there or not.
+/// The pages of a run that did not finish do not count: they may be there or not. Nor does
+/// a history beside a snapshot, which tells one run from another.
 pub(crate) fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(folder).expect("list a folder");
     let named = entries.filter_map(|entry| {
@@ -169,8 +170,15 @@ pub(crate) fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
             Some((name.into_owned(), fs::read(&path).expect("read a file")))
         }
     });
-    named.collect()
+    let mut named: BTreeMap<_, _> = named.collect();
+    if named.keys().any(|name| name.starts_with("manifest")) {
+        named.remove(HISTORY);
+    }
+    named
 }
+
+/// The file of the history in a data directory.
+pub(crate) const HISTORY: &str = "history.db";
 
 /// # Panics
 /// When a run left anything but its pages and their journal.
