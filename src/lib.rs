@@ -21,6 +21,7 @@ pub mod concurrency;
 pub mod cutter;
 pub mod error;
 pub mod flow;
+pub mod report;
 pub mod sample;
 pub mod settings;
 pub mod source;
