@@ -74,7 +74,9 @@ impl From<StorageError> for Refusal {
             } => (operation.to_string(), path, cause.raw_os_error()),
             StorageError::Locked(path)
             | StorageError::Damaged(path)
-            | StorageError::NoSnapshot(path) => ("use".to_owned(), path, None),
+            | StorageError::NoSnapshot(path)
+            | StorageError::Undescribed { path, .. }
+            | StorageError::Unsound { path, .. } => ("use".to_owned(), path, None),
         };
         let file = path
             .file_name()
@@ -227,7 +229,7 @@ fn all_of(resource: Resource) -> Output {
 }
 
 /// How the records of a source are read, with their authors where those are its users.
-pub(super) fn mappings(source: &Source) -> Mappings {
+pub(crate) fn mappings(source: &Source) -> Mappings {
     let authors = source.authors.as_ref();
     let fields = |resource| {
         let endpoint = source

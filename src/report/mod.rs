@@ -1,5 +1,18 @@
 //! Reports: who is active, from the files of a snapshot.
+//!
+//! [`ActivityReport::of`] counts; [`table`], [`markdown`], [`csv`] and [`json`] write what
+//! was counted.
 
+mod answers;
+mod calendar;
+pub mod csv;
+mod gather;
+pub mod json;
+pub mod markdown;
 mod model;
+mod outline;
+mod people;
+pub mod table;
+mod taken;
 
 pub use model::*;

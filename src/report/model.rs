@@ -18,7 +18,8 @@ pub struct ActivityReport {
     pub snapshots: BTreeMap<Resource, Taken>,
     /// How many there are of everything.
     pub totals: Totals,
-    /// All users and all others who wrote something, most active first, then by id.
+    /// All users and all others who wrote something: those first who wrote most, then
+    /// those who received most comments, then by id, then by e-mail address.
     pub users: Vec<UserActivity>,
     /// Posts that nobody answered, in the API's order; none without comments.
     pub unanswered: Option<Unanswered>,
@@ -52,7 +53,7 @@ pub struct Totals {
     pub comments: Option<u64>,
     /// Users who wrote neither a post nor a comment.
     pub silent_users: u64,
-    /// Comments whose author is no user of the source.
+    /// Comments whose author is named and is no user of the source.
     pub comments_by_others: Option<u64>,
     /// Records that the last runs could not map, so that they are in no number here.
     pub rejects: u64,
@@ -75,7 +76,9 @@ pub struct UserActivity {
     pub comments_received: Option<u64>,
     /// Comments that they wrote; none where there are no comments.
     pub comments_written: Option<u64>,
-    /// When they were first and last active, where that is dated.
+    /// When the account was made, where the API tells.
+    pub joined: Option<Timestamp>,
+    /// When they first and last wrote something, where that is dated.
     pub active: Option<(Timestamp, Timestamp)>,
 }
 
@@ -115,7 +118,8 @@ pub struct Domain {
 pub struct Dates {
     /// Days on which something was written, oldest first.
     pub days: Vec<Day>,
-    /// All weeks from the first to the last, quiet ones too.
+    /// All weeks from the first to the last, quiet ones too, unless ten years of them
+    /// are quiet: a wrong date makes no thousand weeks.
     pub weeks: Vec<Week>,
     /// What was written in each hour (0 to 23) of each weekday, Monday first.
     pub hours: [[u64; 24]; 7],
@@ -147,9 +151,11 @@ pub struct Week {
     pub new_users: u64,
     /// Those who wrote something and had done so in an earlier week.
     pub returning_users: u64,
+    /// Accounts that were made; none where the API has no dates of users.
+    pub joined: Option<u64>,
 }
 
-/// How long posts waited for their first answer.
+/// How long posts waited for their first answer. One that is dated before its post took no time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct FirstAnswer {
     /// Posts with a dated answer.

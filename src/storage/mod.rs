@@ -10,6 +10,7 @@ mod segment;
 mod slice;
 mod spool;
 mod stage;
+mod stored;
 mod verify;
 
 pub use commit::STAGING;
@@ -20,4 +21,5 @@ pub use segment::{Layout, Place, Segment, SegmentWriter};
 pub use slice::Slice;
 pub use spool::{Spool, SpoolSink, WholePage};
 pub use stage::{NewSnapshot, Snapshot, Stage, Staging};
+pub use stored::{Piece, each_piece};
 pub use verify::{Verified, is_whole, verify};
