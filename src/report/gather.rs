@@ -113,7 +113,7 @@ impl Count {
         Self {
             top,
             with_comments: choice.has(Resource::Comments),
-            people: People::default(),
+            people: People::new(choice.has(Resource::Comments)),
             answers: Answers::default(),
             calendar: Calendar::default(),
             totals: Totals::default(),
@@ -221,7 +221,7 @@ impl Count {
             snapshots,
             totals,
             domains: self.people.domains(),
-            users: self.people.ranking(with_comments),
+            users: self.people.ranking(),
             unanswered: (with_comments && has_posts).then_some(self.unanswered),
             dates: self.calendar.finish(),
             history: None,

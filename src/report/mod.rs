@@ -14,5 +14,7 @@ mod outline;
 mod people;
 pub mod table;
 mod taken;
+#[cfg(test)]
+mod tests;
 
 pub use model::*;

@@ -19,7 +19,7 @@ pub struct ActivityReport {
     /// How many there are of everything.
     pub totals: Totals,
     /// All users and all others who wrote something: those first who wrote most, then
-    /// those who received most comments, then by id, then by e-mail address.
+    /// those who received most comments, then by id, then in the API's order.
     pub users: Vec<UserActivity>,
     /// Posts that nobody answered, in the API's order; none without comments.
     pub unanswered: Option<Unanswered>,

@@ -15,27 +15,17 @@ use super::model::{Domain, UserActivity};
 pub(super) type Number = u32;
 
 /// All people, each once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct People {
-    all: Vec<Person>,
+    /// In the order in which they were found. An address that is in small letters is
+    /// kept in `by_email` alone.
+    all: Vec<UserActivity>,
     by_id: HashMap<Id, Number, RandomState>,
     /// By address in small letters.
     by_email: HashMap<Box<str>, Number, RandomState>,
     domains: HashMap<Box<str>, u64, RandomState>,
-}
-
-/// One of them.
-#[derive(Debug, Default)]
-struct Person {
-    id: Option<Id>,
-    name: Option<Box<str>>,
-    email: Option<Box<str>>,
-    is_user: bool,
-    posts: u64,
-    received: u64,
-    written: u64,
-    joined: Option<Timestamp>,
-    active: Option<(Timestamp, Timestamp)>,
+    /// What is counted of everybody's comments in the beginning.
+    no_comments: Option<u64>,
 }
 
 /// Whom a comment names.
@@ -50,6 +40,17 @@ pub(super) enum Author {
 }
 
 impl People {
+    /// Nobody yet.
+    pub(super) fn new(with_comments: bool) -> Self {
+        Self {
+            all: Vec::new(),
+            by_id: HashMap::default(),
+            by_email: HashMap::default(),
+            domains: HashMap::default(),
+            no_comments: with_comments.then_some(0),
+        }
+    }
+
     /// Adds a user. Of two with the same id, or the same address, the first one is meant by both.
     pub(super) fn add_user(
         &mut self,
@@ -58,7 +59,6 @@ impl People {
         email: Option<&str>,
         joined: Option<Timestamp>,
     ) {
-        let number = self.next();
         if let Some(domain) = email.and_then(domain) {
             match self.domains.get_mut(&*domain) {
                 Some(users) => *users += 1,
@@ -68,26 +68,19 @@ impl People {
         if self.by_id.contains_key(&id) {
             return;
         }
-        self.by_id.insert(id.clone(), number);
-        if let Some(email) = email.filter(|email| !email.is_empty()) {
-            let known = small(email).into_owned().into();
-            self.by_email.entry(known).or_insert(number);
+        let number = self.push(Some(id), email);
+        if let Some(user) = self.person(number) {
+            user.name = name.map(str::to_owned);
+            user.is_user = true;
+            user.joined = joined;
         }
-        self.all.push(Person {
-            id: Some(id),
-            name: name.map(Into::into),
-            email: email.map(Into::into),
-            is_user: true,
-            joined,
-            ..Person::default()
-        });
     }
 
     /// The author of a post.
     pub(super) fn author_of_post(&mut self, id: &Id) -> Number {
         match self.known(id) {
             Some(number) => number,
-            None => self.add_other(Some(id), None),
+            None => self.push(Some(id.clone()), None),
         }
     }
 
@@ -97,32 +90,39 @@ impl People {
         if let Some(number) = id.and_then(|id| self.known(id)) {
             return Author::Person(number);
         }
-        if let Some(number) = email.and_then(|email| self.by_email.get(&*small(email))) {
-            return Author::Person(*number);
-        }
         // WordPress writes 0 for all who have no account.
         let named = id.filter(|id| **id != Id::Number(0));
+        let by_email = email.and_then(|email| self.by_email.get(&*small(email)).copied());
+        // An id that no user has may have been theirs before; two strangers are two.
+        let same = |number: &Number| named.is_none() || self.is_user(*number);
+        if let Some(number) = by_email.filter(same) {
+            return Author::Person(number);
+        }
         match (named, email) {
             (None, None) if id.is_some() => Author::Guest,
             (None, None) => Author::Unnamed,
-            (id, email) => Author::Person(self.add_other(id, email)),
+            (id, email) => Author::Person(self.push(id.cloned(), email)),
         }
     }
 
-    /// Counts a post; gives who wrote it.
+    /// Counts a post, and the comments that it received.
     pub(super) fn add_post(&mut self, author: Number, received: u64, when: Option<Timestamp>) {
         if let Some(person) = self.person(author) {
             person.posts += 1;
-            person.received += received;
-            person.was_active(when);
+            if let Some(all) = &mut person.comments_received {
+                *all += received;
+            }
+            was_active(person, when);
         }
     }
 
     /// Counts a comment that somebody wrote.
     pub(super) fn add_comment(&mut self, author: Number, when: Option<Timestamp>) {
         if let Some(person) = self.person(author) {
-            person.written += 1;
-            person.was_active(when);
+            if let Some(all) = &mut person.comments_written {
+                *all += 1;
+            }
+            was_active(person, when);
         }
     }
 
@@ -134,7 +134,7 @@ impl People {
 
     /// Users who wrote nothing.
     pub(super) fn silent(&self) -> u64 {
-        let silent = |person: &&Person| person.is_user && person.posts + person.written == 0;
+        let silent = |person: &&UserActivity| person.is_user && wrote(person) == 0;
         self.all.iter().filter(silent).count() as u64
     }
 
@@ -152,21 +152,32 @@ impl People {
     }
 
     /// Everybody, most active first.
-    pub(super) fn ranking(self, with_comments: bool) -> Vec<UserActivity> {
+    pub(super) fn ranking(self) -> Vec<UserActivity> {
         let mut all = self.all;
-        all.sort_unstable_by(|a, b| a.rank().cmp(&b.rank()));
-        let activity = |person: Person| UserActivity {
-            id: person.id,
-            name: person.name.map(Into::into),
-            email: person.email.map(Into::into),
-            is_user: person.is_user,
-            posts: person.posts,
-            comments_received: with_comments.then_some(person.received),
-            comments_written: with_comments.then_some(person.written),
-            joined: person.joined,
-            active: person.active,
-        };
-        all.into_iter().map(activity).collect()
+        for (email, number) in self.by_email {
+            if let Some(person) = all.get_mut(number as usize)
+                && person.email.is_none()
+            {
+                person.email = Some(email.into());
+            }
+        }
+        drop(self.by_id);
+        let mut order: Vec<_> = (0..all.len()).collect();
+        // Stable: those who are alike stay in the order in which they were found.
+        order.sort_by(|a, b| rank(&all[*a]).cmp(&rank(&all[*b])));
+        // Each is put in its place without a second list: one circle of moves after the other.
+        for start in 0..order.len() {
+            let mut place = start;
+            loop {
+                let from = std::mem::replace(&mut order[place], place);
+                if from == start || from == place {
+                    break;
+                }
+                all.swap(place, from);
+                place = from;
+            }
+        }
+        all
     }
 
     /// Whom an id means: where nobody has the very id, `7` and `"7"` are the same.
@@ -180,47 +191,63 @@ impl People {
         Some(number)
     }
 
-    fn add_other(&mut self, id: Option<&Id>, email: Option<&str>) -> Number {
-        let number = self.next();
-        match (id, email) {
-            (Some(id), _) => drop(self.by_id.insert(id.clone(), number)),
-            (None, Some(email)) => {
-                self.by_email.insert(small(email).into(), number);
+    /// Adds somebody, who is known by the id and the address from now on.
+    fn push(&mut self, id: Option<Id>, email: Option<&str>) -> Number {
+        // Four thousand million people fit in no memory.
+        let number = Number::try_from(self.all.len()).unwrap_or(Number::MAX);
+        let mut kept = None;
+        if let Some(email) = email.filter(|email| !email.is_empty()) {
+            let small = small(email);
+            if self.by_email.contains_key(&*small) {
+                kept = Some(email.to_owned());
+            } else {
+                kept = (small != email).then(|| email.to_owned());
+                self.by_email.insert(small.into(), number);
             }
-            (None, None) => {}
         }
-        self.all.push(Person {
-            id: id.cloned(),
-            email: email.map(Into::into),
-            ..Person::default()
+        if let Some(id) = &id {
+            self.by_id.insert(id.clone(), number);
+        }
+        self.all.push(UserActivity {
+            id,
+            name: None,
+            email: kept,
+            is_user: false,
+            posts: 0,
+            comments_received: self.no_comments,
+            comments_written: self.no_comments,
+            joined: None,
+            active: None,
         });
         number
     }
 
-    fn next(&self) -> Number {
-        // Four thousand million people fit in no memory.
-        Number::try_from(self.all.len()).unwrap_or(Number::MAX)
-    }
-
-    fn person(&mut self, number: Number) -> Option<&mut Person> {
+    fn person(&mut self, number: Number) -> Option<&mut UserActivity> {
         self.all.get_mut(number as usize)
     }
 }
 
-impl Person {
-    fn was_active(&mut self, when: Option<Timestamp>) {
-        if let Some(when) = when {
-            let (first, last) = self.active.get_or_insert((when, when));
-            *first = when.min(*first);
-            *last = when.max(*last);
-        }
+fn was_active(person: &mut UserActivity, when: Option<Timestamp>) {
+    if let Some(when) = when {
+        let (first, last) = person.active.get_or_insert((when, when));
+        *first = when.min(*first);
+        *last = when.max(*last);
     }
+}
 
-    fn rank(&self) -> impl Ord + use<'_> {
-        let by_id = (self.id.is_none(), self.id.as_ref());
-        let wrote = Reverse(self.posts + self.written);
-        (wrote, Reverse(self.received), by_id, self.email.as_deref())
-    }
+/// How many posts and comments somebody wrote.
+fn wrote(person: &UserActivity) -> u64 {
+    person.posts + person.comments_written.unwrap_or_default()
+}
+
+/// Who wrote most comes first, then who received most, then by id.
+fn rank(person: &UserActivity) -> impl Ord + use<'_> {
+    let by_id = (person.id.is_none(), person.id.as_ref());
+    (
+        Reverse(wrote(person)),
+        Reverse(person.comments_received),
+        by_id,
+    )
 }
 
 /// What stands behind the last `@` of an address, in small letters.
