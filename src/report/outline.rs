@@ -178,7 +178,10 @@ fn users(report: &ActivityReport, top: usize) -> Section {
     if dated {
         columns.push(column("last active", 72));
     }
-    columns.push(BAR);
+    columns.push(Column {
+        from_width: 72,
+        ..BAR
+    });
     let row = |user: &&UserActivity| {
         let mut row = vec![
             Cell::Text(name(user)),
@@ -309,7 +312,7 @@ fn first_answer(dates: &Dates) -> Option<Section> {
     Some(Section {
         title: "Time to first answer".to_owned(),
         content: Content::Text(format!(
-            "{median} for half of {posts}, {most} for nine in ten, at most."
+            "Half of {posts} waited {median} at most, nine in ten {most}."
         )),
         note: None,
     })
@@ -444,7 +447,7 @@ fn taken(report: &ActivityReport) -> Section {
         content: Content::Table {
             columns: vec![
                 column("records", 0),
-                column("run of", 0),
+                column("finished", 0),
                 column("run", 80),
                 column("file", 0),
             ],

@@ -75,6 +75,8 @@ fn write_table(
     let mut table = Table::new();
     table
         .load_style(STYLE)
+        // Cut off anywhere, not between words: there is none of these in what is printable.
+        .set_delimiter('\0')
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(u16::try_from(width).unwrap_or(u16::MAX))
         .set_header(shown.iter().map(|index| columns[*index].head));
@@ -134,11 +136,11 @@ fn bar(part: u64, most: u64, width: usize) -> String {
 fn write_hours(out: &mut impl Write, hours: &[[u64; 24]; 7]) -> io::Result<()> {
     const SHADES: [&str; 5] = ["· ", "░░", "▒▒", "▓▓", "██"];
     let most = hours.iter().flatten().copied().max().unwrap_or_default();
-    write!(out, "{QUIET}    ")?;
-    for hour in (0..24).step_by(3) {
-        write!(out, " {hour:02}   ")?;
-    }
-    writeln!(out, "{QUIET:#}")?;
+    let heads: String = (0..24)
+        .step_by(3)
+        .map(|hour| format!("{hour:02}    "))
+        .collect();
+    writeln!(out, "{QUIET}     {}{QUIET:#}", heads.trim_end())?;
     for (weekday, hours) in WEEKDAYS.iter().zip(hours) {
         let shade = |written: &u64| match most {
             0 => SHADES[0],
@@ -150,8 +152,10 @@ fn write_hours(out: &mut impl Write, hours: &[[u64; 24]; 7]) -> io::Result<()> {
         let line: String = hours.iter().map(shade).collect();
         writeln!(out, "{weekday}  {}", line.trim_end())?;
     }
-    writeln!(
-        out,
-        "{QUIET}darkest: {most} posts and comments in an hour of the week{QUIET:#}"
-    )
+    let what = if most == 1 {
+        "post or comment"
+    } else {
+        "posts and comments"
+    };
+    writeln!(out, "{QUIET}darkest: {most} {what}{QUIET:#}")
 }
