@@ -79,6 +79,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<(), Error> {
         return Err(Error::Usage(problem.to_owned()));
     }
     let report = ActivityReport::of(&args.data_dir, args.top)?;
+    // What goes into a file is written here, before anything is printed.
     match print(args, &report) {
         // Whoever reads has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -136,11 +136,11 @@ fn bar(part: u64, most: u64, width: usize) -> String {
 fn write_hours(out: &mut impl Write, hours: &[[u64; 24]; 7]) -> io::Result<()> {
     const SHADES: [&str; 5] = ["· ", "░░", "▒▒", "▓▓", "██"];
     let most = hours.iter().flatten().copied().max().unwrap_or_default();
-    let heads: String = (0..24)
+    let heads: Vec<_> = (0..24)
         .step_by(3)
-        .map(|hour| format!("{hour:02}    "))
+        .map(|hour| format!("{hour:02}"))
         .collect();
-    writeln!(out, "{QUIET}     {}{QUIET:#}", heads.trim_end())?;
+    writeln!(out, "{QUIET}     {}{QUIET:#}", heads.join("    "))?;
     for (weekday, hours) in WEEKDAYS.iter().zip(hours) {
         let shade = |written: &u64| match most {
             0 => SHADES[0],

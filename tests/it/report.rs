@@ -73,6 +73,16 @@ fn author(record: &Value, users: &[Value]) -> Result<usize, Value> {
     by_id.or_else(by_email).ok_or_else(stranger)
 }
 
+/// Somebody who has done nothing yet. What a stranger writes does not say when they joined.
+fn person(record: &Value, id: &Value, is_user: bool) -> Value {
+    let of_user = |value: Value| if is_user { value } else { Value::Null };
+    json!({
+        "id": id, "name": of_user(record["name"].clone()), "email": record["email"], "is_user": is_user,
+        "posts": 0, "comments_received": 0, "comments_written": 0,
+        "joined": of_user(json!(when(record))), "active": null,
+    })
+}
+
 /// All of a report, worked out without haste.
 fn naive(db: &Value, top: usize) -> Value {
     let [users, posts, comments] = ["users", "posts", "comments"].map(|name| records(db, name));
@@ -84,13 +94,7 @@ fn naive(db: &Value, top: usize) -> Value {
     // Everybody: users first, then strangers as they turn up, comments before posts.
     let mut people: Vec<Value> = users
         .iter()
-        .map(|user| {
-            json!({
-                "id": user["id"], "name": user["name"], "email": user["email"], "is_user": true,
-                "posts": 0, "comments_received": 0, "comments_written": 0,
-                "joined": when(user), "active": null,
-            })
-        })
+        .map(|user| person(user, &user["id"], true))
         .collect();
     let mut strangers: Vec<Value> = Vec::new();
     let mut number = |record: &Value, people: &mut Vec<Value>| match author(record, users) {
@@ -100,11 +104,7 @@ fn naive(db: &Value, top: usize) -> Value {
                 return users.len() + known;
             }
             strangers.push(stranger);
-            people.push(json!({
-                "id": record["userId"], "name": null, "email": record["email"], "is_user": false,
-                "posts": 0, "comments_received": 0, "comments_written": 0,
-                "joined": null, "active": null,
-            }));
+            people.push(person(record, &record["userId"], false));
             people.len() - 1
         }
     };
@@ -174,6 +174,21 @@ fn naive(db: &Value, top: usize) -> Value {
         .iter()
         .filter(|comment| author(comment, users).is_err())
         .count();
+    json!({
+        "totals": {
+            "users": users.len(), "posts": posts.len(), "comments": comments.len(),
+            "silent_users": silent, "comments_by_others": others, "rejects": 0,
+        },
+        "users": people,
+        "unanswered": {"count": unanswered.len(), "posts": &unanswered[..unanswered.len().min(top)]},
+        "domains": domains(users),
+        "dates": dates(&written, waits, users),
+        "history": null,
+    })
+}
+
+/// The domains of users' addresses, most users first.
+fn domains(users: &[Value]) -> Vec<Value> {
     let mut domains: BTreeMap<String, u64> = BTreeMap::new();
     for (_, domain) in users
         .iter()
@@ -183,21 +198,10 @@ fn naive(db: &Value, top: usize) -> Value {
     }
     let mut domains: Vec<_> = domains.into_iter().collect();
     domains.sort_by_key(|(_, users)| u64::MAX - users);
-    let domains: Vec<_> = domains
+    domains
         .iter()
         .map(|(domain, users)| json!({"domain": domain, "users": users}))
-        .collect();
-    json!({
-        "totals": {
-            "users": users.len(), "posts": posts.len(), "comments": comments.len(),
-            "silent_users": silent, "comments_by_others": others, "rejects": 0,
-        },
-        "users": people,
-        "unanswered": {"count": unanswered.len(), "posts": &unanswered[..unanswered.len().min(top)]},
-        "domains": domains,
-        "dates": dates(&written, waits, users),
-        "history": null,
-    })
+        .collect()
 }
 
 /// What was written when: the moment, whether it is a post, and by whom.

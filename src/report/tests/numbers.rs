@@ -39,7 +39,7 @@ const USERS: &str = r#"[
 
 #[test]
 fn posts_and_comments_are_those_of_their_authors_however_they_are_named() {
-    let posts_of = |ids: &str| format!("[{}]", ids);
+    let posts_of = |ids: &str| format!("[{ids}]");
     let two = r#"{"id": 1, "user": 1}, {"id": 2, "user": 2}"#;
     let person = |who: &str, posts, written, received| (who.to_owned(), posts, written, received);
     let silent = |who| person(who, 0, 0, 0);
@@ -220,13 +220,16 @@ fn days_weeks_and_hours_are_those_of_utc() {
 
 #[test]
 fn first_answers_are_waited_for_from_the_post_to_the_earliest_comment() {
+    /// The post, and how many seconds behind it.
+    type Comments = &'static [(u32, i64)];
+    type Expected = Option<(u64, i64, i64)>;
     let post = |id: u32| format!(r#"{{"id": {id}, "at": "2024-05-01T00:00:00Z"}}"#);
     let comment = |post: u32, seconds: i64| {
         let at = 1_714_521_600 + seconds;
         format!(r#"{{"id": 1, "post": {post}, "at": {at}}}"#)
     };
-    // (post, seconds) of comments; median and 90th percentile.
-    let cases: [(&[(u32, i64)], Option<(u64, i64, i64)>); 6] = [
+    // The comments; how many were answered, median and 90th percentile.
+    let cases: [(Comments, Expected); 6] = [
         (&[], None),
         (&[(99, 5)], None),
         (&[(1, 50), (1, 5), (1, 500)], Some((1, 5, 5))),
