@@ -21,6 +21,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::{Host, Url};
 
 use crate::check::CheckArgs;
+use crate::report_command::ReportArgs;
 use crate::source_argument::SourceArgs;
 use crate::sources::SourcesArgs;
 
@@ -49,6 +50,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Fetch, process and store once
     Run(RunArgs),
+    /// Print who is active, from the files that runs left; needs no network
+    Report(ReportArgs),
     /// Look at the first page of each resource of a source, and write nothing
     Check(CheckArgs),
     /// List the built-in sources, show one, or print the schema of source files

@@ -346,8 +346,8 @@ pub enum StorageError {
     /// A file is not as it was written.
     #[error("cannot use {}: it is not as it was written", .0.display())]
     Damaged(PathBuf),
-    /// There is nothing to verify.
-    #[error("cannot verify {}: there is no snapshot in it", .0.display())]
+    /// There is nothing to look at.
+    #[error("cannot use {}: there is no snapshot in it", .0.display())]
     NoSnapshot(PathBuf),
     /// The history could not be read or written.
     #[error("cannot {operation} the history {}: {cause}", .path.display())]
@@ -366,6 +366,25 @@ pub enum StorageError {
         if *.1 { "it is another program's file" } else { "a later version of this program made it" }
     )]
     ForeignHistory(PathBuf, bool),
+    /// What is in a stored file is not what its manifest says.
+    #[error("cannot read {}: {reason}", .path.display())]
+    Unsound {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A manifest does not say how the records of its snapshot are to be read.
+    #[error(
+        "cannot read the records of {}: it is of an older version, which did not store the source's definition",
+        .path.display()
+    )]
+    Undescribed {
+        /// Which manifest.
+        path: PathBuf,
+        /// What makes a new one.
+        command: &'static str,
+    },
     /// Another run has the data directory.
     #[error("cannot use {}: another run is writing to it", .0.display())]
     Locked(PathBuf),
@@ -396,6 +415,15 @@ impl StorageError {
         }
     }
 
+    /// A stored file that is not what its manifest says.
+    #[must_use]
+    pub fn unsound(path: &Path, reason: &dyn std::fmt::Display) -> Self {
+        Self::Unsound {
+            path: path.to_owned(),
+            reason: reason.to_string(),
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::History { cause, .. } => return Some(history_hint(cause).to_owned()),
@@ -404,6 +432,12 @@ impl StorageError {
             }
             Self::ForeignHistory(_, true) => {
                 "move it away, or leave the history out with --no-history"
+            }
+            Self::Unsound { .. } => {
+                "`activity-tracker verify` says which files are whole, and `run --fresh` makes them anew"
+            }
+            Self::Undescribed { command, .. } => {
+                return Some(format!("run once more: `{command}`, with the same source"));
             }
             Self::Locked(_) => {
                 "wait for it with --wait, or choose another directory with --data-dir"

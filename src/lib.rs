@@ -22,6 +22,7 @@ pub mod cutter;
 pub mod error;
 pub mod flow;
 pub mod history;
+pub mod report;
 pub mod sample;
 pub mod settings;
 pub mod source;

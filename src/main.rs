@@ -6,6 +6,7 @@ mod diagnostics;
 mod logger;
 mod printing;
 mod progress;
+mod report_command;
 mod signals;
 mod source_argument;
 mod sources;
@@ -26,6 +27,7 @@ use progress::Progress;
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => run(&args),
+        Command::Report(args) => report_command::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Sources(args) => sources::print(&args),
         Command::SampleApi(args) => sample_api(&args),

@@ -23,7 +23,8 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-fn turns_direction(c: char) -> bool {
+/// Whether a character turns the direction in which text is shown.
+pub(crate) fn turns_direction(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -111,7 +111,8 @@ impl IdSet {
     }
 }
 
-fn hash(text: &str) -> u128 {
+/// 128 bits of a text's BLAKE3 hash.
+pub(crate) fn hash(text: &str) -> u128 {
     let mut half = [0; 16];
     blake3::Hasher::new()
         .update(text.as_bytes())

@@ -35,6 +35,12 @@ impl<'a, T> Mapped<'a, T> {
         self.at
     }
 
+    /// The record alone.
+    #[must_use]
+    pub fn into_record(self) -> T {
+        self.record
+    }
+
     fn new(record: T, raw: &'a str, slice: &'a [u8]) -> Self {
         // A record is a part of its slice, so this is how far it is into it.
         let at = raw.as_ptr().addr() - slice.as_ptr().addr();

@@ -22,6 +22,7 @@ pub use email::{Email, EmailDomain, InvalidDomain};
 pub use fields::{Field, FieldMap, FieldPath, InvalidPath, JsonPath};
 pub use id::{CommentId, Id, PostId, UserId};
 pub use ids::IdSet;
+pub(crate) use ids::hash as hash_text;
 pub use mapper::{FromFields, Mapped, Reject, Rejected, map};
 pub use mapping::{Fields, Mapping, Mappings};
 pub use models::{Address, Comment, Company, Geo, Post, Record, Resource, User};

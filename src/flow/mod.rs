@@ -28,6 +28,7 @@ pub use async_flow::{SharedObserver, run as run_in_runtime, run_async};
 pub use check::{Check, Finding, FirstPage, Look, check};
 pub use main_flow::run;
 pub use rejects::Rejects;
+pub(crate) use work::mappings;
 pub use work::{Workbench, serve_worker};
 
 /// What a run gave.

@@ -319,6 +319,7 @@ impl Run {
             finished_at,
             email_domain: Some(self.settings.email_domain.clone()),
             definition: self.settings.source.fingerprint(),
+            source_definition: Some(self.settings.source.definition.clone()),
             validators,
             resources,
             files: files.clone(),

@@ -82,7 +82,9 @@ impl From<StorageError> for Refusal {
             | StorageError::Damaged(path)
             | StorageError::ForeignHistory(path, _)
             | StorageError::History { path, .. }
-            | StorageError::NoSnapshot(path) => ("use".to_owned(), path, None),
+            | StorageError::NoSnapshot(path)
+            | StorageError::Undescribed { path, .. }
+            | StorageError::Unsound { path, .. } => ("use".to_owned(), path, None),
         };
         let file = path
             .file_name()
@@ -240,7 +242,7 @@ impl Workbench {
 }
 
 /// How the records of a source are read, with their authors where those are its users.
-pub(super) fn mappings(source: &Source) -> Mappings {
+pub(crate) fn mappings(source: &Source) -> Mappings {
     let authors = source.authors.as_ref();
     let fields = |resource| {
         let endpoint = source

@@ -8,6 +8,7 @@
 
 mod entry;
 mod fields;
+mod query;
 mod schema;
 mod sorted;
 mod step;
@@ -26,6 +27,7 @@ use crate::storage;
 use schema::Form;
 
 pub use entry::{Entries, Entry, EntryWriter, Malformed, Span, digest};
+pub use query::{Change, FoundOf, Json, Kind, Log, LoggedRun, Users, Wanted};
 pub use sorted::Listing;
 pub use step::{ChangeCounts, Changes, Found, NewRun, Places};
 
@@ -168,12 +170,19 @@ fn connect(path: &Path, in_memory: bool) -> Result<Connection, StorageError> {
             schema::migrate(&transaction, version).map_err(failed)?;
             transaction.commit().map_err(failed)?;
         }
-        form => {
-            let foreign = form == Form::Foreign;
-            return Err(StorageError::ForeignHistory(path.to_owned(), foreign));
-        }
+        form => refuse_foreign(path, form)?,
     }
     Ok(connection)
+}
+
+/// A file that this version can neither read nor bring to its form is left alone.
+fn refuse_foreign(path: &Path, form: Form) -> Result<(), StorageError> {
+    let foreign = match form {
+        Form::Ours(_) => return Ok(()),
+        Form::Newer(_) => false,
+        Form::Foreign => true,
+    };
+    Err(StorageError::ForeignHistory(path.to_owned(), foreign))
 }
 
 fn note_unchanged(

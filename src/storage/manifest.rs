@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::activity::{EmailDomain, Resource};
 use crate::api::Validators;
+use crate::error::{Error, StorageError};
+use crate::source::Definition;
 
-use super::disk;
-use super::outputs::Flow;
+use super::outputs::{Flow, Output};
+use super::{disk, stage};
 
 /// What a run left, and how to check it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +33,10 @@ pub struct Manifest {
     /// Tells the source's definition from others.
     #[serde(default)]
     pub definition: String,
+    /// The source as it was written, to read its records again with; none where an older
+    /// version of the program stored them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_definition: Option<Definition>,
     /// What to ask the server with whether anything changed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub validators: BTreeMap<Resource, Validators>,
@@ -46,6 +52,46 @@ impl Manifest {
     #[must_use]
     pub fn last(data_dir: &Path, flow: Flow) -> Option<Self> {
         read_json(&data_dir.join(flow.file_name("manifest")))
+    }
+
+    /// The manifests of all snapshots in `data_dir`, the newest one first.
+    ///
+    /// A commit that was cut off half-way is finished first.
+    ///
+    /// # Errors
+    /// When one is there and cannot be read, or there is none.
+    pub fn all(data_dir: &Path) -> Result<Vec<Self>, Error> {
+        stage::settle(data_dir)?;
+        let mut found = Vec::new();
+        for flow in [Flow::Main, Flow::Async] {
+            let path = data_dir.join(flow.file_name("manifest"));
+            if let Some(bytes) = disk::read(&path)? {
+                let manifest: Self = serde_json::from_slice(&bytes)
+                    .map_err(|error| StorageError::unsound(&path, &error))?;
+                found.push(manifest);
+            }
+        }
+        if found.is_empty() {
+            return Err(StorageError::NoSnapshot(data_dir.to_owned()).into());
+        }
+        found.sort_by_key(|manifest| std::cmp::Reverse(manifest.finished_at));
+        Ok(found)
+    }
+
+    /// Whether both are of the same API, whichever resources of it were fetched.
+    #[must_use]
+    pub fn same_source(&self, other: &Self) -> bool {
+        let written = self.source_definition.as_ref();
+        let alike = written.zip(other.source_definition.as_ref());
+        (!self.definition.is_empty() && self.definition == other.definition)
+            || alike.is_some_and(|(one, other)| one.same_source(other))
+    }
+
+    /// The file of an output, where the snapshot has one.
+    #[must_use]
+    pub fn file(&self, output: Output) -> Option<&StoredFile> {
+        let name = output.file_name(self.flow);
+        self.files.iter().find(|file| file.name == name)
     }
 }
 

@@ -10,6 +10,7 @@ mod segment;
 mod slice;
 mod spool;
 mod stage;
+mod stored;
 mod verify;
 
 pub use commit::STAGING;
@@ -22,4 +23,5 @@ pub use slice::Slice;
 pub use spool::{Spool, SpoolSink, WholePage};
 pub use stage::{NewSnapshot, Snapshot, Stage, Staging};
 pub(crate) use stage::{hold, settle};
+pub use stored::{Piece, each_piece};
 pub use verify::{Verified, is_whole, verify};

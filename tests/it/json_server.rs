@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::support::program::Workplace;
 
 /// The server's URL and its database; none where they are not there, which is said.
-fn real_api() -> Option<(String, Value)> {
+pub(crate) fn real_api() -> Option<(String, Value)> {
     let server = env::var("ACTIVITY_TRACKER_TEST_JSON_SERVER");
     let (Ok(url), Ok(db)) = (server, env::var("ACTIVITY_TRACKER_TEST_DB")) else {
         println!("skipped: .ci/run starts json-server for this test where it has the data");

@@ -33,6 +33,8 @@ mod regressions;
 #[cfg(test)]
 mod rejects;
 #[cfg(test)]
+mod report;
+#[cfg(test)]
 mod resume;
 #[cfg(test)]
 mod run;

@@ -345,7 +345,7 @@ fn what_is_damaged_is_told_with_its_run() {
     outcome.assert_code(5);
     assert_eq!(
         outcome.first_line(),
-        "error: cannot verify data: there is no snapshot in it"
+        "error: cannot use data: there is no snapshot in it"
     );
     place.run_well(&[server.url()]);
     let outcome = verify();

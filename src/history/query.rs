@@ -1,0 +1,371 @@
+//! What the history can be asked.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rusqlite::types::{Value, ValueRef};
+use rusqlite::{Connection, OpenFlags, Row, params_from_iter};
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::activity::{Id, Resource};
+use crate::error::StorageError;
+use crate::storage::Counts;
+
+use super::step::ChangeCounts;
+use super::telling::sql;
+use super::{FILE, PATIENCE};
+
+/// A history that is only read. Whoever writes to it meanwhile is not in its way.
+#[derive(Debug)]
+pub struct Log {
+    path: PathBuf,
+    connection: Connection,
+}
+
+/// A run that was committed, or in which nothing changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LoggedRun {
+    /// Its number in the history, from 1 on.
+    pub number: i64,
+    /// Its id.
+    pub run: String,
+    /// The source's name or base URL.
+    pub source: String,
+    /// `main` or `async`.
+    pub flow: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When its files were about to be put in place.
+    pub finished_at: Timestamp,
+    /// How many requests were sent again.
+    pub retries: u64,
+    /// Whether the server said that nothing had changed.
+    pub unchanged: bool,
+    /// What it found, by resource; nothing where nothing had changed.
+    pub resources: BTreeMap<Resource, FoundOf>,
+}
+
+/// What a run found of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct FoundOf {
+    /// How many records came, and what became of them.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// Whether nothing was known before, so that nothing is told as added.
+    pub first: bool,
+    /// Whether a record that was not seen is gone.
+    pub complete: bool,
+    /// How many records were not what they had been.
+    #[serde(flatten)]
+    pub changes: ChangeCounts,
+}
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// It was not there before.
+    Added,
+    /// Some of its fields are others.
+    Changed,
+    /// It is not there any more.
+    Removed,
+}
+
+impl Kind {
+    /// The word for it in the history and in messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Changed => "changed",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+/// A change of a record.
+#[derive(Clone, Debug, Serialize)]
+pub struct Change {
+    /// The run that found it.
+    pub run: String,
+    /// When that run was finished.
+    pub at: Timestamp,
+    /// The source's name or base URL.
+    pub source: String,
+    /// Of which resource.
+    pub resource: Resource,
+    /// The record's id.
+    pub id: Id,
+    /// What became of it.
+    pub kind: Kind,
+    /// A user's name, a post's title, a comment's name.
+    pub label: Option<String>,
+    /// The user's own id, or the author's.
+    pub user: Option<Id>,
+    /// The user's or author's e-mail address, in small letters.
+    pub email: Option<String>,
+    /// The fields that differ, as they were, by path; or the record that is gone. None for a
+    /// record that is new, and where the last snapshot was not there any more.
+    pub before: Option<Json>,
+    /// The fields that differ, as they are, by path; or the record that is new.
+    pub after: Option<Json>,
+}
+
+/// A JSON object, to the letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Json(pub String);
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match serde_json::from_str::<&RawValue>(&self.0) {
+            Ok(raw) => raw.serialize(serializer),
+            Err(_) => self.0.serialize(serializer),
+        }
+    }
+}
+
+/// Which changes are wanted; all of them by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Those of one source.
+    pub source: Option<String>,
+    /// Those that runs found from this time on.
+    pub since: Option<Timestamp>,
+    /// Those that runs found behind this one.
+    pub behind: Option<i64>,
+    /// Those that this run found.
+    pub run: Option<i64>,
+    /// Those of one resource.
+    pub resource: Option<Resource>,
+    /// Those of one of these users and of what they wrote.
+    pub users: Option<Users>,
+    /// No more than so many.
+    pub limit: Option<u64>,
+}
+
+/// Users by id and by e-mail address in small letters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Users {
+    /// Their ids, in each form in which records may refer to them.
+    pub ids: Vec<Id>,
+    /// Their addresses.
+    pub emails: Vec<String>,
+}
+
+impl Log {
+    /// Opens the history of a data directory to read it; none where there is none.
+    ///
+    /// # Errors
+    /// When the file is not of the form that this version writes, or cannot be read.
+    pub fn open(data_dir: &Path) -> Result<Option<Self>, StorageError> {
+        let path = data_dir.join(FILE);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let failed = |cause| StorageError::history("open", &path)(cause);
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&path, flags).map_err(failed)?;
+        connection.busy_timeout(PATIENCE).map_err(failed)?;
+        super::refuse_foreign(&path, super::schema::form(&connection).map_err(failed)?)?;
+        Ok(Some(Self { path, connection }))
+    }
+
+    /// The runs of a source, or all of them, oldest first.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn runs(&self, source: Option<&str>) -> Result<Vec<LoggedRun>, StorageError> {
+        self.read_runs(source)
+            .map_err(StorageError::history("read", &self.path))
+    }
+
+    fn read_runs(&self, source: Option<&str>) -> rusqlite::Result<Vec<LoggedRun>> {
+        let mut runs = BTreeMap::new();
+        let mut statement = self.connection.prepare(
+            "SELECT id, run, source, flow, started_at, finished_at, retries, unchanged
+             FROM runs WHERE ?1 IS NULL OR source = ?1",
+        )?;
+        let mut rows = statement.query([source])?;
+        while let Some(row) = rows.next()? {
+            let run = logged(row)?;
+            runs.insert(run.number, run);
+        }
+        let mut statement = self.connection.prepare(
+            "SELECT r.run, c.resource, r.received, r.records, r.rejects, r.first, r.complete,
+                    r.added, r.changed, r.removed
+             FROM run_collections r JOIN collections c ON c.id = r.collection",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            if let Some(run) = runs.get_mut(&row.get(0)?) {
+                run.resources.insert(resource(row, 1)?, found(row)?);
+            }
+        }
+        Ok(runs.into_values().collect())
+    }
+
+    /// Hands over changes, newest run first, and those of a run by resource and in order of
+    /// their ids, until `take` fails or there are no more.
+    ///
+    /// # Errors
+    /// When the file cannot be read, and what `take` fails with.
+    pub fn changes<E: From<StorageError>>(
+        &self,
+        wanted: &Wanted,
+        mut take: impl FnMut(Change) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = StorageError::history("read", &self.path);
+        let (condition, values) = wanted.condition();
+        let text = format!(
+            "SELECT r.run, r.finished_at, c.source, c.resource, x.record, x.kind, x.label, x.user,
+                    x.email, x.before, x.after
+             FROM changes x JOIN runs r ON r.id = x.run JOIN collections c ON c.id = x.collection
+             WHERE {condition} ORDER BY x.run DESC, x.id LIMIT {}",
+            wanted.limit.map_or(-1, u64::cast_signed)
+        );
+        let mut statement = self.connection.prepare(&text).map_err(&failed)?;
+        let mut rows = statement.query(params_from_iter(values)).map_err(&failed)?;
+        while let Some(row) = rows.next().map_err(&failed)? {
+            take(change(row).map_err(&failed)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Wanted {
+    /// As a condition of SQL, and the values for its places.
+    fn condition(&self) -> (String, Vec<Value>) {
+        let mut conditions = vec!["true".to_owned()];
+        let mut values: Vec<Value> = Vec::new();
+        let mut ask = |condition: &str, value: Value| {
+            values.push(value);
+            conditions.push(format!("{condition} ?{}", values.len()));
+        };
+        if let Some(source) = &self.source {
+            ask("c.source =", source.clone().into());
+        }
+        if let Some(since) = self.since {
+            // As texts, times with and without fractions of a second would not sort.
+            ask("julianday(r.finished_at) >=", julian(since).into());
+        }
+        if let Some(behind) = self.behind {
+            ask("x.run >", behind.into());
+        }
+        if let Some(run) = self.run {
+            ask("x.run =", run.into());
+        }
+        if let Some(resource) = self.resource {
+            ask("c.resource =", resource.name().to_owned().into());
+        }
+        if let Some(users) = &self.users {
+            let mut places = |new: Vec<Value>| {
+                let from = values.len() + 1;
+                values.extend(new);
+                let places = (from..=values.len()).map(|place| format!("?{place}"));
+                places.collect::<Vec<_>>().join(", ")
+            };
+            let ids = places(users.ids.iter().map(sql).collect());
+            let emails = places(users.emails.iter().cloned().map(Value::Text).collect());
+            conditions.push(format!("(x.user IN ({ids}) OR x.email IN ({emails}))"));
+        }
+        (conditions.join(" AND "), values)
+    }
+}
+
+/// A time as days of the Julian calendar, as SQLite's `julianday` gives it.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of this age fit")]
+fn julian(time: Timestamp) -> f64 {
+    time.as_millisecond() as f64 / 86_400_000.0 + 2_440_587.5
+}
+
+fn logged(row: &Row<'_>) -> rusqlite::Result<LoggedRun> {
+    Ok(LoggedRun {
+        number: row.get(0)?,
+        run: row.get(1)?,
+        source: row.get(2)?,
+        flow: row.get(3)?,
+        started_at: time(row, 4)?,
+        finished_at: time(row, 5)?,
+        retries: number(row, 6)?,
+        unchanged: row.get(7)?,
+        resources: BTreeMap::new(),
+    })
+}
+
+fn found(row: &Row<'_>) -> rusqlite::Result<FoundOf> {
+    Ok(FoundOf {
+        counts: Counts {
+            received: number(row, 2)?,
+            records: number(row, 3)?,
+            rejects: number(row, 4)?,
+        },
+        first: row.get(5)?,
+        complete: row.get(6)?,
+        changes: ChangeCounts {
+            added: number(row, 7)?,
+            changed: number(row, 8)?,
+            removed: number(row, 9)?,
+        },
+    })
+}
+
+fn change(row: &Row<'_>) -> rusqlite::Result<Change> {
+    let kind: String = row.get(5)?;
+    Ok(Change {
+        run: row.get(0)?,
+        at: time(row, 1)?,
+        source: row.get(2)?,
+        resource: resource(row, 3)?,
+        id: id(row, 4)?.ok_or_else(|| unexpected(row, 4))?,
+        kind: match kind.as_str() {
+            "added" => Kind::Added,
+            "changed" => Kind::Changed,
+            "removed" => Kind::Removed,
+            _ => return Err(unexpected(row, 5)),
+        },
+        label: row.get(6)?,
+        user: id(row, 7)?,
+        email: row.get(8)?,
+        before: row.get::<_, Option<String>>(9)?.map(Json),
+        after: row.get::<_, Option<String>>(10)?.map(Json),
+    })
+}
+
+fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, i64>(column)?.cast_unsigned())
+}
+
+fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    let text: String = row.get(column)?;
+    text.parse().map_err(|_| unexpected(row, column))
+}
+
+fn resource(row: &Row<'_>, column: usize) -> rusqlite::Result<Resource> {
+    let name: String = row.get(column)?;
+    let all = [Resource::Users, Resource::Posts, Resource::Comments];
+    let known = all.into_iter().find(|resource| resource.name() == name);
+    known.ok_or_else(|| unexpected(row, column))
+}
+
+fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Id>> {
+    match row.get_ref(column)? {
+        ValueRef::Null => Ok(None),
+        ValueRef::Integer(number) => Ok(Some(Id::Number(number))),
+        ValueRef::Text(text) => match std::str::from_utf8(text) {
+            Ok(text) => Ok(Some(Id::Text(text.into()))),
+            Err(_) => Err(unexpected(row, column)),
+        },
+        _ => Err(unexpected(row, column)),
+    }
+}
+
+/// A value that this program does not write.
+fn unexpected(row: &Row<'_>, column: usize) -> rusqlite::Error {
+    let found = row
+        .get_ref(column)
+        .map_or(rusqlite::types::Type::Null, |value| value.data_type());
+    rusqlite::Error::InvalidColumnType(column, "history".to_owned(), found)
+}

@@ -1,0 +1,308 @@
+//! The numbers of a report, counted in one pass over the stored records.
+//!
+//! One thread reads the files and finds where records begin; the other one maps and
+//! counts them. Users come first, so that everybody is known who may be named, then
+//! comments, then the posts that they answer.
+
+use std::collections::BTreeMap;
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::thread;
+
+use crossbeam_channel::{Sender, bounded};
+
+use crate::activity::{Email, Field, Fields, FromFields, Id, Reject, Resource, Text, Time, map};
+use crate::error::{Error, StopReason, StorageError};
+use crate::storage::{Manifest, Piece, each_piece};
+
+use super::answers::{Answers, Found};
+use super::calendar::{Calendar, Kind};
+use super::model::{ActivityReport, PostLine, Totals, Unanswered};
+use super::people::{Author, People};
+use super::taken::{Choice, Chosen};
+
+/// Pieces that wait to be counted.
+const WAITING: usize = 4;
+
+/// How often a data directory is looked at anew that changes while it is read.
+const LOOKS: usize = 3;
+
+impl ActivityReport {
+    /// Counts what is in the snapshots of a data directory. Of posts without an
+    /// answer it names the first `top`.
+    ///
+    /// # Errors
+    /// When there is no snapshot, one does not say how its records are read, or a file
+    /// cannot be read or is not what its manifest says.
+    pub fn of(data_dir: &Path, top: usize) -> Result<Self, Error> {
+        let mut looks = 1;
+        loop {
+            let manifests = Manifest::all(data_dir)?;
+            let counted = Self::of_manifests(data_dir, &manifests, top);
+            // A run may have put new files in place meanwhile.
+            let stands = || Ok::<_, Error>(Manifest::all(data_dir)? == manifests);
+            if looks == LOOKS || stands()? {
+                return counted;
+            }
+            looks += 1;
+        }
+    }
+
+    fn of_manifests(data_dir: &Path, manifests: &[Manifest], top: usize) -> Result<Self, Error> {
+        let choice = Choice::of(data_dir, manifests)?;
+        let mut count = Count::new(&choice, top);
+        thread::scope(|scope| {
+            let (sender, pieces) = bounded(WAITING);
+            let reader = scope.spawn({
+                let choice = &choice;
+                // The queue ends when its sender is dropped.
+                move || read(data_dir, choice, &sender)
+            });
+            let counted = pieces
+                .iter()
+                .try_for_each(|(chosen, piece)| count.add(data_dir, chosen, &piece));
+            // A reader that nobody listens to ends by itself.
+            drop(pieces);
+            let read = reader.join().unwrap_or_else(|panic| resume_unwind(panic));
+            counted.and(read)
+        })?;
+        Ok(count.finish(&choice))
+    }
+}
+
+/// Hands over the records of all files, in the order in which they are to be counted.
+fn read<'c>(
+    data_dir: &Path,
+    choice: &'c Choice,
+    sender: &Sender<(&'c Chosen, Piece)>,
+) -> Result<(), Error> {
+    for chosen in choice.in_order() {
+        let mut listening = true;
+        let handed_over = each_piece(data_dir, &chosen.file, |piece| {
+            listening = sender.send((chosen, piece)).is_ok();
+            if listening {
+                Ok(())
+            } else {
+                Err(Error::Stopped(StopReason::Failure))
+            }
+        });
+        if !listening {
+            // Whoever counts tells why it ended.
+            return Ok(());
+        }
+        handed_over?;
+    }
+    Ok(())
+}
+
+/// What is counted so far.
+struct Count {
+    top: usize,
+    with_comments: bool,
+    people: People,
+    answers: Answers,
+    calendar: Calendar,
+    totals: Totals,
+    comments: u64,
+    by_others: u64,
+    unanswered: Unanswered,
+}
+
+impl Count {
+    fn new(choice: &Choice, top: usize) -> Self {
+        Self {
+            top,
+            with_comments: choice.has(Resource::Comments),
+            people: People::new(choice.has(Resource::Comments)),
+            answers: Answers::default(),
+            calendar: Calendar::default(),
+            totals: Totals::default(),
+            comments: 0,
+            by_others: 0,
+            unanswered: Unanswered {
+                count: 0,
+                posts: Vec::new(),
+            },
+        }
+    }
+
+    fn add(&mut self, data_dir: &Path, chosen: &Chosen, piece: &Piece) -> Result<(), Error> {
+        let counted = match chosen.resource {
+            Resource::Users => each(chosen, piece, |user| self.add_user(user)),
+            Resource::Posts => each(chosen, piece, |post| self.add_post(post)),
+            Resource::Comments => each(chosen, piece, |comment| self.add_comment(&comment)),
+        };
+        let path = data_dir.join(&chosen.file.name);
+        Ok(counted.map_err(|reject| StorageError::unsound(&path, &reject))?)
+    }
+
+    fn add_user(&mut self, user: User<'_>) {
+        self.totals.users += 1;
+        let joined = user.created_at.as_ref().map(Time::instant);
+        if let Some(joined) = joined {
+            self.calendar.add_account(joined);
+        }
+        let name = user.name.as_ref().map(Text::as_str);
+        let email = user.email.as_ref().map(Email::as_str);
+        self.people.add_user(user.id, name, email, joined);
+    }
+
+    fn add_comment(&mut self, comment: &Comment<'_>) {
+        self.comments += 1;
+        let when = comment.created_at.as_ref().map(Time::instant);
+        if let Some(post) = &comment.post_id {
+            self.answers.add(post, when);
+        }
+        let email = comment.email.as_ref().map(Email::as_str);
+        let id = comment.user_id.as_ref();
+        let author = self.people.author_of_comment(id, email);
+        let number = match author {
+            Author::Person(number) => Some(number),
+            Author::Guest | Author::Unnamed => None,
+        };
+        let is_user = number.is_some_and(|number| self.people.is_user(number));
+        self.by_others += u64::from(!is_user && author != Author::Unnamed);
+        if let Some(number) = number {
+            self.people.add_comment(number, when);
+        }
+        if let Some(when) = when {
+            self.calendar.add(Kind::Comment, when, number);
+        }
+    }
+
+    fn add_post(&mut self, post: Post<'_>) {
+        self.totals.posts += 1;
+        let when = post.created_at.as_ref().map(Time::instant);
+        let author = post.user_id.as_ref();
+        let author = author.map(|author| self.people.author_of_post(author));
+        let found = self.answers.take(&post.id);
+        let received = match found {
+            Found::Answered(answer) => answer.count,
+            Found::Nothing | Found::Again => 0,
+        };
+        if let Some(author) = author {
+            self.people.add_post(author, received, when);
+        }
+        if let Some(when) = when {
+            self.calendar.add(Kind::Post, when, author);
+            if let Found::Answered(answer) = found
+                && let Some(first) = answer.first
+            {
+                self.calendar.add_wait(when, first);
+            }
+        }
+        if found == Found::Nothing {
+            self.unanswered.count += 1;
+            if self.with_comments && self.unanswered.posts.len() < self.top {
+                self.unanswered.posts.push(PostLine {
+                    id: post.id,
+                    user_id: post.user_id,
+                    title: post.title.map(|title| title.as_str().to_owned()),
+                    created_at: when,
+                });
+            }
+        }
+    }
+
+    fn finish(mut self, choice: &Choice) -> ActivityReport {
+        let with_comments = self.with_comments;
+        let of_comments = |count| with_comments.then_some(count);
+        let totals = Totals {
+            comments: of_comments(self.comments),
+            silent_users: self.people.silent(),
+            comments_by_others: of_comments(self.by_others),
+            rejects: choice.rejects(),
+            ..self.totals
+        };
+        let has_posts = choice.has(Resource::Posts);
+        let snapshots: BTreeMap<_, _> = choice.taken().collect();
+        ActivityReport {
+            source: choice.source.clone(),
+            snapshots,
+            totals,
+            domains: self.people.domains(),
+            users: self.people.ranking(),
+            unanswered: (with_comments && has_posts).then_some(self.unanswered),
+            dates: self.calendar.finish(),
+            history: None,
+        }
+    }
+}
+
+/// Reads the records of a piece.
+fn each<'a, T: FromFields<'a>>(
+    chosen: &Chosen,
+    piece: &'a Piece,
+    mut take: impl FnMut(T),
+) -> Result<(), Reject> {
+    for record in map::<T>(piece.records(), &chosen.mapping) {
+        let record = record.map_err(|rejected| {
+            let mut reject = Reject::from(rejected);
+            reject.index += piece.first;
+            reject
+        })?;
+        take(record.into_record());
+    }
+    Ok(())
+}
+
+/// What a report needs of a user.
+struct User<'a> {
+    id: Id,
+    name: Option<Text<'a>>,
+    email: Option<Email<'a>>,
+    created_at: Option<Time<'a>>,
+}
+
+impl<'a> FromFields<'a> for User<'a> {
+    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Reject> {
+        let name = fields.get(Field::Name)?;
+        Ok(Self {
+            id: fields.required(Field::Id)?,
+            name: match name {
+                Some(name) => Some(name),
+                None => fields.get(Field::Username)?,
+            },
+            email: fields.get(Field::Email)?,
+            created_at: fields.get(Field::CreatedAt)?,
+        })
+    }
+}
+
+/// What a report needs of a post.
+struct Post<'a> {
+    id: Id,
+    user_id: Option<Id>,
+    title: Option<Text<'a>>,
+    created_at: Option<Time<'a>>,
+}
+
+impl<'a> FromFields<'a> for Post<'a> {
+    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Reject> {
+        Ok(Self {
+            id: fields.required(Field::Id)?,
+            user_id: fields.get(Field::UserId)?,
+            title: fields.get(Field::Title)?,
+            created_at: fields.get(Field::CreatedAt)?,
+        })
+    }
+}
+
+/// What a report needs of a comment.
+struct Comment<'a> {
+    post_id: Option<Id>,
+    user_id: Option<Id>,
+    email: Option<Email<'a>>,
+    created_at: Option<Time<'a>>,
+}
+
+impl<'a> FromFields<'a> for Comment<'a> {
+    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Reject> {
+        Ok(Self {
+            post_id: fields.get(Field::PostId)?,
+            user_id: fields.get(Field::UserId)?,
+            email: fields.get(Field::Email)?,
+            created_at: fields.get(Field::CreatedAt)?,
+        })
+    }
+}

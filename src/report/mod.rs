@@ -1,0 +1,20 @@
+//! Reports: who is active, from the files of a snapshot.
+//!
+//! [`ActivityReport::of`] counts; [`table`], [`markdown`], [`csv`] and [`json`] write what
+//! was counted.
+
+mod answers;
+mod calendar;
+pub mod csv;
+mod gather;
+pub mod json;
+pub mod markdown;
+mod model;
+mod outline;
+mod people;
+pub mod table;
+mod taken;
+#[cfg(test)]
+mod tests;
+
+pub use model::*;

@@ -1,0 +1,136 @@
+//! Which snapshot each resource is taken from.
+
+use std::path::Path;
+
+use crate::activity::{Field, FieldMap, Mapping, Resource};
+use crate::error::{Error, StorageError};
+use crate::flow::mappings;
+use crate::source::Source;
+use crate::storage::{Flow, Manifest, Output, StoredFile};
+
+use super::model::Taken;
+
+/// The fields that a report reads.
+const READ: [Field; 8] = [
+    Field::Id,
+    Field::UserId,
+    Field::PostId,
+    Field::Name,
+    Field::Username,
+    Field::Email,
+    Field::Title,
+    Field::CreatedAt,
+];
+
+/// What a report is made from.
+#[derive(Debug)]
+pub(super) struct Choice {
+    /// The source's name or base URL.
+    pub(super) source: String,
+    /// In the order in which they are to be counted.
+    chosen: Vec<Chosen>,
+}
+
+/// Where one resource is taken from.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    pub(super) resource: Resource,
+    pub(super) file: StoredFile,
+    pub(super) mapping: Mapping,
+    taken: Taken,
+    rejects: u64,
+}
+
+impl Choice {
+    /// Takes each resource from the newest snapshot that has it. Snapshots of another
+    /// source than the newest one do not count.
+    pub(super) fn of(data_dir: &Path, manifests: &[Manifest]) -> Result<Self, Error> {
+        let Some(newest) = manifests.first() else {
+            return Err(StorageError::NoSnapshot(data_dir.to_owned()).into());
+        };
+        let alike =
+            |manifest: &&Manifest| manifest.run == newest.run || manifest.same_source(newest);
+        let alike: Vec<_> = manifests.iter().filter(alike).collect();
+        let mut chosen = Vec::new();
+        for (resource, output) in [
+            (Resource::Users, Output::Users),
+            (Resource::Comments, Output::Comments),
+            (Resource::Posts, Output::Posts),
+        ] {
+            let mut found = alike.iter();
+            let found = found.find_map(|manifest| Some((manifest, manifest.file(output)?)));
+            if let Some((manifest, file)) = found {
+                chosen.push(Chosen::new(data_dir, resource, manifest, file)?);
+            }
+        }
+        Ok(Self {
+            source: newest.source.clone(),
+            chosen,
+        })
+    }
+
+    pub(super) fn in_order(&self) -> impl Iterator<Item = &Chosen> {
+        self.chosen.iter()
+    }
+
+    pub(super) fn has(&self, resource: Resource) -> bool {
+        self.chosen.iter().any(|chosen| chosen.resource == resource)
+    }
+
+    pub(super) fn rejects(&self) -> u64 {
+        self.chosen.iter().map(|chosen| chosen.rejects).sum()
+    }
+
+    pub(super) fn taken(&self) -> impl Iterator<Item = (Resource, Taken)> {
+        self.chosen
+            .iter()
+            .map(|chosen| (chosen.resource, chosen.taken.clone()))
+    }
+}
+
+impl Chosen {
+    fn new(
+        data_dir: &Path,
+        resource: Resource,
+        manifest: &Manifest,
+        file: &StoredFile,
+    ) -> Result<Self, Error> {
+        let Some(definition) = &manifest.source_definition else {
+            let path = data_dir.join(manifest.flow.file_name("manifest"));
+            let command = match manifest.flow {
+                Flow::Main => "activity-tracker run --fresh",
+                Flow::Async => "activity-tracker run --async --fresh",
+            };
+            return Err(StorageError::Undescribed { path, command }.into());
+        };
+        let source = narrowed(definition.source()?);
+        let counts = manifest.resources.get(&resource);
+        Ok(Self {
+            resource,
+            file: file.clone(),
+            mapping: mappings(&source).of(resource).clone(),
+            taken: Taken {
+                run: manifest.run.clone(),
+                at: manifest.finished_at,
+                file: file.name.clone(),
+            },
+            rejects: counts.map_or(0, |counts| counts.rejects),
+        })
+    }
+}
+
+/// The source with no other fields than those that are read here.
+fn narrowed(mut source: Source) -> Source {
+    let narrow = |fields: &mut FieldMap| {
+        let read = fields.iter().filter(|(field, _)| READ.contains(field));
+        *fields = read.map(|(field, path)| (field, path.clone())).collect();
+    };
+    for endpoint in source.endpoints.values_mut() {
+        narrow(&mut endpoint.fields);
+    }
+    if let Some(authors) = &mut source.authors {
+        narrow(&mut authors.fields);
+        authors.within.clear();
+    }
+    source
+}

@@ -1,0 +1,132 @@
+//! Small snapshots, and every number that is to come of them.
+
+mod formats;
+mod numbers;
+mod snapshots;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::activity::Resource;
+use crate::source::{Nowhere, Source, SourceFile, Vars};
+use crate::storage::{Counts, Flow, Manifest, StoredFile};
+
+/// A source whose records may have everything and need no more than an id.
+const DATED: &str = r#"
+name = "dated"
+base_url = "http://api.test"
+[users]
+path = "/users"
+[users.fields]
+name = { path = "name", optional = true }
+username = { path = "login", optional = true }
+email = { path = "email", optional = true }
+created_at = { path = "joined", optional = true }
+[posts]
+path = "/posts"
+[posts.fields]
+user_id = { path = "user", optional = true }
+title = { path = "title", optional = true }
+created_at = { path = "at", optional = true }
+[comments]
+path = "/comments"
+[comments.fields]
+post_id = { path = "post", optional = true }
+user_id = { path = "user", optional = true }
+email = { path = "email", optional = true }
+created_at = { path = "at", optional = true }
+"#;
+
+/// The source of a file, with nothing filled in.
+fn source(text: &str) -> Source {
+    let file = SourceFile::parse("test.toml", text).unwrap();
+    file.resolve(&Vars::new(), &Nowhere).unwrap()
+}
+
+/// A run of a flow at a second of 2026-01-01.
+struct Run {
+    flow: Flow,
+    second: i64,
+    source: Source,
+    files: Vec<(Resource, String)>,
+    rejects: u64,
+}
+
+impl Run {
+    fn new(flow: Flow, second: i64) -> Self {
+        Self {
+            flow,
+            second,
+            source: source(DATED),
+            files: Vec::new(),
+            rejects: 0,
+        }
+    }
+
+    fn with(mut self, resource: Resource, records: &str) -> Self {
+        self.files.push((resource, records.to_owned()));
+        self
+    }
+
+    /// Its manifest, and its files stored in a data directory.
+    fn store(self, data_dir: &Path) -> Manifest {
+        let begun = "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap();
+        let at = Timestamp::from_second(begun.as_second() + self.second).unwrap();
+        let mut resources = BTreeMap::new();
+        let mut files = Vec::new();
+        for (resource, records) in &self.files {
+            let all: Vec<Value> = serde_json::from_str(records).unwrap();
+            let name = self.flow.file_name(resource.name());
+            fs::write(data_dir.join(&name), records).unwrap();
+            let counts = Counts {
+                received: all.len() as u64 + self.rejects,
+                records: all.len() as u64,
+                rejects: self.rejects,
+            };
+            resources.insert(*resource, counts);
+            files.push(StoredFile {
+                name,
+                records: Some(all.len() as u64),
+                bytes: records.len() as u64,
+                blake3: String::new(),
+            });
+        }
+        let manifest = Manifest {
+            run: format!("run-{}", self.second),
+            flow: self.flow,
+            source: self.source.name.clone(),
+            started_at: begun,
+            finished_at: at,
+            email_domain: None,
+            definition: self.source.fingerprint(),
+            source_definition: Some(self.source.definition),
+            validators: BTreeMap::new(),
+            resources,
+            files,
+        };
+        store_manifest(data_dir, &manifest);
+        manifest
+    }
+}
+
+fn store_manifest(data_dir: &Path, manifest: &Manifest) {
+    let name = manifest.flow.file_name("manifest");
+    let text = serde_json::to_string(manifest).unwrap();
+    fs::write(data_dir.join(name), text).unwrap();
+}
+
+/// A data directory with one run of all three resources.
+fn stored(users: &str, posts: &str, comments: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    Run::new(Flow::Async, 1)
+        .with(Resource::Users, users)
+        .with(Resource::Posts, posts)
+        .with(Resource::Comments, comments)
+        .store(folder.path());
+    folder
+}

@@ -1,0 +1,116 @@
+//! The command `report`: who is active, out of the data directory.
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use activity_tracker::error::{Error, StorageError};
+use activity_tracker::report::{ActivityReport, csv, json, markdown, table};
+use clap::{Args, ValueEnum};
+
+/// How wide tables are where nobody says, as in a pipe.
+const USUAL_WIDTH: usize = 100;
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// Where the snapshot is
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "data",
+        env = "ACTIVITY_TRACKER_DATA_DIR"
+    )]
+    data_dir: PathBuf,
+
+    /// What to print: tables for people, or all of it for programs
+    #[arg(long, default_value = "table")]
+    format: Format,
+
+    /// Which table, where the format is csv [default: users]
+    #[arg(long)]
+    table: Option<Table>,
+
+    /// How many rows a list has in a table or in Markdown, and how many posts without an
+    /// answer are named in any format
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    top: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+    Csv,
+    Markdown,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Table {
+    Users,
+    Domains,
+    Unanswered,
+    Days,
+    Weeks,
+    Hours,
+    Runs,
+}
+
+impl From<Table> for csv::Table {
+    fn from(table: Table) -> Self {
+        match table {
+            Table::Users => Self::Users,
+            Table::Domains => Self::Domains,
+            Table::Unanswered => Self::Unanswered,
+            Table::Days => Self::Days,
+            Table::Weeks => Self::Weeks,
+            Table::Hours => Self::Hours,
+            Table::Runs => Self::Runs,
+        }
+    }
+}
+
+/// Counts what is in the data directory and prints it.
+///
+/// # Errors
+/// When the command line makes no sense, there is nothing that can be counted, or stdout
+/// cannot be written to.
+pub(crate) fn run(args: &ReportArgs) -> Result<(), Error> {
+    if args.table.is_some() && args.format != Format::Csv {
+        let problem = "--table chooses what --format csv prints; other formats print all tables";
+        return Err(Error::Usage(problem.to_owned()));
+    }
+    let report = ActivityReport::of(&args.data_dir, args.top)?;
+    // What goes into a file is written here, before anything is printed.
+    match print(args, &report) {
+        // Whoever reads has read enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => {
+            printed.map_err(StorageError::io("print to", "standard output".as_ref()))?;
+            Ok(())
+        }
+    }
+}
+
+fn print(args: &ReportArgs, report: &ActivityReport) -> io::Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match args.format {
+        Format::Table => {
+            // Colours are taken out where they are not wanted.
+            let mut out = BufWriter::new(anstream::stdout().lock());
+            table::write(&mut out, report, width(), args.top)?;
+            return out.flush();
+        }
+        Format::Json => json::write(&mut out, report)?,
+        Format::Csv => {
+            let table = args.table.map(csv::Table::from).unwrap_or_default();
+            csv::write(&mut out, report, table)?;
+        }
+        Format::Markdown => markdown::write(&mut out, report, args.top)?,
+    }
+    out.flush()
+}
+
+/// How many columns stdout has.
+fn width() -> usize {
+    let size = terminal_size::terminal_size_of(io::stdout());
+    size.map_or(USUAL_WIDTH, |(width, _)| width.0.into())
+}
