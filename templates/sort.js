@@ -10,7 +10,7 @@ function compare(one, other, numbers, sign) {
 }
 
 function sort(table, head, column) {
-  const numbers = head.classList.contains("number");
+  const numbers = head.dataset.kind === "number";
   const before = head.getAttribute("aria-sort");
   const opposite = { ascending: "descending", descending: "ascending" };
   // What is most is what people look for; names are looked up from A.

@@ -241,7 +241,7 @@ fn hours(dates: &Dates) -> Figure {
     let busiest = cells.rev().max_by_key(|(count, ..)| *count);
     let says = match busiest {
         Some((count, day, hour)) if count > 0 => format!(
-            "Busiest: {}, {hour:02} to {:02} h, with {}. The darker a field is, the more was written.",
+            "Busiest: {}, {hour:02} to {:02} h, with {}. The stronger the colour, the more was written.",
             WEEKDAYS[day],
             hour + 1,
             number(count)

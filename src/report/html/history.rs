@@ -4,7 +4,7 @@ use super::Section;
 use super::chart::{Bar, Series};
 use super::dates::stacked;
 use super::table::{Cell, Column, Table};
-use super::words::{length, moment, number};
+use super::words::{Shown, length, moment, number};
 use crate::activity::Resource;
 use crate::report::{ChangeCounts, RunChanges};
 
@@ -73,10 +73,7 @@ fn table(runs: &[&RunChanges]) -> Table {
         .collect();
     resources.sort_unstable();
     resources.dedup();
-    let mut columns = vec![
-        Column::numbers("Finished").sorted("descending"),
-        Column::text("Run"),
-    ];
+    let mut columns = vec![Column::times("Run").sorted("descending")];
     for resource in &resources {
         columns.extend(["added", "changed", "removed"].map(|what| {
             let name = resource.name();
@@ -84,10 +81,11 @@ fn table(runs: &[&RunChanges]) -> Table {
         }));
     }
     let rows = runs.iter().rev().map(|run| {
-        let mut row = vec![
-            Cell::measure(moment(run.at), run.at.as_second()),
-            Cell::text(&run.run),
-        ];
+        let finished = Cell::measure(moment(run.at), run.at.as_second());
+        let mut row = vec![Cell {
+            under: vec![Shown::new(&run.run)],
+            ..finished
+        }];
         for resource in &resources {
             let counts = run.changes.get(resource);
             row.extend([
@@ -102,6 +100,6 @@ fn table(runs: &[&RunChanges]) -> Table {
         label: "What each run found changed",
         columns,
         rows: rows.collect(),
-        class: "tall",
+        class: "changes",
     }
 }

@@ -165,7 +165,7 @@ pub(super) fn origins(report: &ActivityReport) -> Section {
         columns: vec![
             Column::text("Resource"),
             Column::text("Run"),
-            Column::numbers("Finished"),
+            Column::times("Finished"),
             Column::text("File"),
         ],
         rows: rows.collect(),

@@ -38,7 +38,7 @@ pub(super) fn users(report: &ActivityReport, home: Home) -> Section {
         label: "Users, most active first",
         columns,
         rows: rows.collect(),
-        class: "tall people",
+        class: "people",
     };
     Section {
         id: "users",
@@ -142,7 +142,7 @@ pub(super) fn unanswered(report: &ActivityReport, home: Home) -> Option<Section>
             .iter()
             .map(|post| line(post, dates, report, home))
             .collect(),
-        class: "tall titles",
+        class: "titles",
     };
     let note = match unanswered.count {
         0 => "Every post has an answer.".to_owned(),
@@ -222,7 +222,7 @@ pub(super) fn domains(report: &ActivityReport) -> Option<Section> {
             Column::numbers("Share"),
         ],
         rows: rows.collect(),
-        class: "tall",
+        class: "broad",
     };
     let users = counted(with_address, "user");
     let domains = counted(report.domains.len() as u64, "domain");

@@ -12,8 +12,15 @@ pub(super) struct Table {
     pub(super) label: &'static str,
     pub(super) columns: Vec<Column>,
     pub(super) rows: Vec<Vec<Cell>>,
-    /// How it is laid out besides: `tall` for one with many rows.
+    /// How it is laid out besides.
     pub(super) class: &'static str,
+}
+
+impl Table {
+    /// Whether it has more rows than one wants to pass on the way to what comes next.
+    fn is_tall(&self) -> bool {
+        self.rows.len() > 25
+    }
 }
 
 /// A column and how it sorts.
@@ -22,6 +29,8 @@ pub(super) struct Column {
     pub(super) name: String,
     /// Numbers sort as numbers, the largest first.
     pub(super) numbers: bool,
+    /// Whether it is aligned as text all the same.
+    pub(super) leading: bool,
     /// How the table is sorted by it already.
     pub(super) sorted: Option<&'static str>,
 }
@@ -32,6 +41,7 @@ impl Column {
         Self {
             name: name.into(),
             numbers: false,
+            leading: true,
             sorted: None,
         }
     }
@@ -40,7 +50,16 @@ impl Column {
     pub(super) fn numbers(name: impl Into<String>) -> Self {
         Self {
             numbers: true,
+            leading: false,
             ..Self::text(name)
+        }
+    }
+
+    /// A column of times, which sort as numbers and are read as text.
+    pub(super) fn times(name: impl Into<String>) -> Self {
+        Self {
+            leading: true,
+            ..Self::numbers(name)
         }
     }
 

@@ -195,6 +195,7 @@ impl Browser {
     /// Puts a picture of the whole page into the folder for pictures, if there is one.
     pub(crate) fn picture(&self, name: &str) {
         let whole = json!({ "captureBeyondViewport": true });
+        self.chromium("Emulation.setScrollbarsHidden", &json!({ "hidden": true }));
         keep(name, "png", || {
             self.chromium("Page.captureScreenshot", &whole)
         });

@@ -142,7 +142,7 @@ const SORTING: &str = r#"
           const keys = [...table.tBodies[0].rows].map((row) => row.cells[column].dataset.key);
           const there = keys.filter((key) => key !== "");
           const sign = orders[time] === "ascending" ? 1 : -1;
-          const number = head.classList.contains("number");
+          const number = head.dataset.kind === "number";
           const apart = (a, b) => sign * (number ? a - b : collator.compare(a, b));
           const sorted = there.every((key, at) => at === 0 || apart(there[at - 1], key) <= 0);
           const last = keys.slice(there.length).every((key) => key === "");
