@@ -1,10 +1,15 @@
 //! Who wrote, what nobody answered, and where people have their addresses.
 
+use std::collections::{HashMap, HashSet};
+
 use super::table::{Cell, Column, Table};
 use super::words::{Shown, counted, day_of, number, share, visible};
 use super::{Home, LISTED, Section};
 use crate::activity::Id;
 use crate::report::{ActivityReport, PostLine, UserActivity};
+
+/// Users by their ids.
+type Authors<'a> = HashMap<&'a Id, &'a UserActivity>;
 
 /// The users, most active first.
 pub(super) fn users(report: &ActivityReport, home: Home) -> Section {
@@ -125,6 +130,7 @@ fn active(user: &UserActivity) -> [Cell; 2] {
 /// Posts that nobody answered; none without comments.
 pub(super) fn unanswered(report: &ActivityReport, home: Home) -> Option<Section> {
     let unanswered = report.unanswered.as_ref()?;
+    let authors = authors(&unanswered.posts, &report.users);
     let listed = unanswered.posts.len() as u64;
     let dates = unanswered
         .posts
@@ -140,7 +146,7 @@ pub(super) fn unanswered(report: &ActivityReport, home: Home) -> Option<Section>
         rows: unanswered
             .posts
             .iter()
-            .map(|post| line(post, dates, report, home))
+            .map(|post| line(post, dates, &authors, home))
             .collect(),
         class: "titles",
     };
@@ -164,7 +170,7 @@ pub(super) fn unanswered(report: &ActivityReport, home: Home) -> Option<Section>
     })
 }
 
-fn line(post: &PostLine, dates: bool, report: &ActivityReport, home: Home) -> Vec<Cell> {
+fn line(post: &PostLine, dates: bool, authors: &Authors<'_>, home: Home) -> Vec<Cell> {
     let id = plain(&post.id);
     let title = match visible(post.title.as_ref()) {
         Some(title) => Cell {
@@ -173,7 +179,7 @@ fn line(post: &PostLine, dates: bool, report: &ActivityReport, home: Home) -> Ve
         },
         None => Cell::text(&format!("post {id}")),
     };
-    let mut row = vec![title, author(post, report, home)];
+    let mut row = vec![title, author(post, authors, home)];
     if dates {
         row.push(post.created_at.map_or_else(
             || Cell::missing("–"),
@@ -183,15 +189,24 @@ fn line(post: &PostLine, dates: bool, report: &ActivityReport, home: Home) -> Ve
     row
 }
 
+/// The users among the authors of these posts: users may be many, and are looked through once.
+fn authors<'a>(posts: &[PostLine], users: &'a [UserActivity]) -> Authors<'a> {
+    let wanted: HashSet<_> = posts
+        .iter()
+        .filter_map(|post| post.user_id.as_ref())
+        .collect();
+    let found = users
+        .iter()
+        .filter_map(|user| Some((user.id.as_ref()?, user)));
+    found.filter(|(id, _)| wanted.contains(id)).collect()
+}
+
 /// A post's author, by name where that is known.
-fn author(post: &PostLine, report: &ActivityReport, home: Home) -> Cell {
+fn author(post: &PostLine, authors: &Authors<'_>, home: Home) -> Cell {
     let Some(id) = &post.user_id else {
         return Cell::missing("unknown");
     };
-    let user = report
-        .users
-        .iter()
-        .find(|user| user.id.as_ref() == Some(id));
+    let user = authors.get(id).copied();
     let name = user.and_then(|user| visible(user.name.as_ref()));
     let cell = name.map_or_else(|| Cell::text(&format!("user {}", plain(id))), Cell::text);
     Cell {
