@@ -70,10 +70,16 @@ pub(super) fn on_axis(value: f64) -> String {
     format!("{}{unit}", text.strip_suffix(".0").unwrap_or(&text))
 }
 
-/// A number that may be an average: `3`, `3.5`.
+/// A number that may be an average: `3`, `3.5`, `12,000`.
 pub(super) fn measured(value: f64) -> String {
     let text = format!("{value:.1}");
-    text.strip_suffix(".0").unwrap_or(&text).to_owned()
+    let (whole, rest) = text.split_once('.').unwrap_or((&text, "0"));
+    let whole = whole.parse().map_or_else(|_| whole.to_owned(), number);
+    if rest == "0" {
+        whole
+    } else {
+        format!("{whole}.{rest}")
+    }
 }
 
 /// A count as a number to draw with.
@@ -140,6 +146,20 @@ mod tests {
             assert_eq!(number(count), text);
         }
         assert_eq!(number(u64::MAX), "18,446,744,073,709,551,615");
+    }
+
+    #[test]
+    fn averages_have_one_digit_behind_the_point() {
+        let cases = [
+            (0.04, "0"),
+            (3.0, "3"),
+            (3.46, "3.5"),
+            (160_836.0, "160,836"),
+            (1e20, "100000000000000000000"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(measured(value), text);
+        }
     }
 
     #[test]

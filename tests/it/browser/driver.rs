@@ -90,6 +90,8 @@ impl Browser {
         self.session = format!("{}/{id}", self.session);
         // Away from the page for new tabs, which asks for much.
         self.post("/url", &json!({ "url": "about:blank" }));
+        // As on a phone, where they take no room.
+        self.chromium("Emulation.setScrollbarsHidden", &json!({ "hidden": true }));
     }
 
     /// Sends a command.
@@ -195,7 +197,6 @@ impl Browser {
     /// Puts a picture of the whole page into the folder for pictures, if there is one.
     pub(crate) fn picture(&self, name: &str) {
         let whole = json!({ "captureBeyondViewport": true });
-        self.chromium("Emulation.setScrollbarsHidden", &json!({ "hidden": true }));
         keep(name, "png", || {
             self.chromium("Page.captureScreenshot", &whole)
         });
