@@ -43,7 +43,7 @@ pub(super) fn users(report: &ActivityReport, home: Home) -> Section {
         label: "Users, most active first",
         columns,
         rows: rows.collect(),
-        class: "people",
+        class: if comments { "people" } else { "people broad" },
     };
     Section {
         id: "users",
