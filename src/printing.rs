@@ -260,6 +260,12 @@ fn deepest(error: &Error) -> Option<String> {
     Some(chain(cause))
 }
 
+/// Tells people something on stderr that is no part of the answer.
+pub(crate) fn print_note(text: &str) {
+    // stderr may be closed, and there is nobody to tell then.
+    let _ = writeln!(anstream::stderr().lock(), "{}", Printable(text));
+}
+
 /// Tells where the sample API is.
 pub(crate) fn print_sample_api(base_url: &str) {
     let mut out = anstream::stderr().lock();

@@ -4,8 +4,12 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use activity_tracker::error::{Error, StorageError};
+use activity_tracker::report::html::{self, Home};
 use activity_tracker::report::{ActivityReport, csv, json, markdown, table};
+use activity_tracker::storage;
 use clap::{Args, ValueEnum};
+
+use crate::printing;
 
 /// How wide tables are where nobody says, as in a pipe.
 const USUAL_WIDTH: usize = 100;
@@ -21,9 +25,14 @@ pub(crate) struct ReportArgs {
     )]
     data_dir: PathBuf,
 
-    /// What to print: tables for people, or all of it for programs
-    #[arg(long, default_value = "table")]
-    format: Format,
+    /// What to print: tables for people, or all of it for programs [default: table, or
+    /// nothing with --html]
+    #[arg(long)]
+    format: Option<Format>,
+
+    /// Write the report as one web page, which needs no network and no other file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 
     /// Which table, where the format is csv [default: users]
     #[arg(long)]
@@ -35,8 +44,9 @@ pub(crate) struct ReportArgs {
     top: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Format {
+    #[default]
     Table,
     Json,
     Csv,
@@ -74,13 +84,21 @@ impl From<Table> for csv::Table {
 /// When the command line makes no sense, there is nothing that can be counted, or stdout
 /// cannot be written to.
 pub(crate) fn run(args: &ReportArgs) -> Result<(), Error> {
-    if args.table.is_some() && args.format != Format::Csv {
+    if args.table.is_some() && args.format != Some(Format::Csv) {
         let problem = "--table chooses what --format csv prints; other formats print all tables";
         return Err(Error::Usage(problem.to_owned()));
     }
     let report = ActivityReport::of(&args.data_dir, args.top)?;
-    // What goes into a file is written here, before anything is printed.
-    match print(args, &report) {
+    let format = match &args.html {
+        Some(file) => {
+            storage::replace(file, html::page(&report, Home::File).as_bytes())?;
+            printing::print_note(&format!("report in {}", file.display()));
+            args.format
+        }
+        None => Some(args.format.unwrap_or_default()),
+    };
+    let Some(format) = format else { return Ok(()) };
+    match print(args, format, &report) {
         // Whoever reads has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         printed => {
@@ -90,9 +108,9 @@ pub(crate) fn run(args: &ReportArgs) -> Result<(), Error> {
     }
 }
 
-fn print(args: &ReportArgs, report: &ActivityReport) -> io::Result<()> {
+fn print(args: &ReportArgs, format: Format, report: &ActivityReport) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
-    match args.format {
+    match format {
         Format::Table => {
             // Colours are taken out where they are not wanted.
             let mut out = BufWriter::new(anstream::stdout().lock());

@@ -13,11 +13,12 @@ use crossbeam_channel::{Sender, bounded};
 
 use crate::activity::{Email, Field, Fields, FromFields, Id, Reject, Resource, Text, Time, map};
 use crate::error::{Error, StopReason, StorageError};
+use crate::history::{self, Log};
 use crate::storage::{Manifest, Piece, each_piece};
 
 use super::answers::{Answers, Found};
 use super::calendar::{Calendar, Kind};
-use super::model::{ActivityReport, PostLine, Totals, Unanswered};
+use super::model::{ActivityReport, PostLine, RunChanges, Totals, Unanswered};
 use super::people::{Author, People};
 use super::taken::{Choice, Chosen};
 
@@ -35,17 +36,20 @@ impl ActivityReport {
     /// When there is no snapshot, one does not say how its records are read, or a file
     /// cannot be read or is not what its manifest says.
     pub fn of(data_dir: &Path, top: usize) -> Result<Self, Error> {
+        history::bring_up(data_dir)?;
         let mut looks = 1;
-        loop {
+        let mut report = loop {
             let manifests = Manifest::all(data_dir)?;
             let counted = Self::of_manifests(data_dir, &manifests, top);
             // A run may have put new files in place meanwhile.
             let stands = || Ok::<_, Error>(Manifest::all(data_dir)? == manifests);
             if looks == LOOKS || stands()? {
-                return counted;
+                break counted?;
             }
             looks += 1;
-        }
+        };
+        report.history = past(data_dir, &report.source)?;
+        Ok(report)
     }
 
     fn of_manifests(data_dir: &Path, manifests: &[Manifest], top: usize) -> Result<Self, Error> {
@@ -227,6 +231,24 @@ impl Count {
             history: None,
         }
     }
+}
+
+/// What the runs of a source changed, oldest first; none without a history.
+fn past(data_dir: &Path, source: &str) -> Result<Option<Vec<RunChanges>>, StorageError> {
+    let Some(log) = Log::open(data_dir)? else {
+        return Ok(None);
+    };
+    let found = log.runs(Some(source))?.into_iter();
+    let changes = found.filter(|run| !run.unchanged).map(|run| RunChanges {
+        run: run.run,
+        at: run.finished_at,
+        changes: run
+            .resources
+            .iter()
+            .map(|(of, found)| (*of, found.changes))
+            .collect(),
+    });
+    Ok(Some(changes.collect()))
 }
 
 /// Reads the records of a piece.

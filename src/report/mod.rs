@@ -7,6 +7,7 @@ mod answers;
 mod calendar;
 pub mod csv;
 mod gather;
+pub mod html;
 pub mod json;
 pub mod markdown;
 mod model;

@@ -139,6 +139,26 @@ pub(super) fn create_folder(path: &Path) -> Result<(), StorageError> {
     })
 }
 
+/// Writes a file beside its place and puts it there when it is whole.
+///
+/// # Errors
+/// When it cannot be written; what was in its place is there still.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let beside = path.with_file_name(name);
+    let written = DiskFile::create(&beside).and_then(|mut file| {
+        file.write(bytes)?;
+        file.sync()
+    });
+    let placed = written.and_then(|()| rename(&beside, path).map(drop));
+    if placed.is_err() {
+        // What remains of it is of no use; the first error is the one to tell.
+        let _ = remove_file(&beside);
+    }
+    placed
+}
+
 /// Has a file that somebody else wrote on the disk.
 pub(crate) fn sync_file(path: &Path) -> Result<(), StorageError> {
     DiskFile::open(path)?.sync()

@@ -14,6 +14,7 @@ mod stored;
 mod verify;
 
 pub use commit::STAGING;
+pub use disk::replace;
 pub(crate) use disk::{remove_file as remove, sync_file as sync};
 pub use journal::{Header, Journal, Journaled, Sum};
 pub use manifest::{Counts, Manifest, StoredFile, read_json};

@@ -1,6 +1,8 @@
 //! Integration tests: one binary, so that the test server is compiled once and none of it is unused.
 
 #[cfg(test)]
+mod browser;
+#[cfg(test)]
 mod check;
 #[cfg(test)]
 mod crashes;

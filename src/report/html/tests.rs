@@ -1,0 +1,89 @@
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::activity::Resource;
+use crate::report::{Taken, Totals, UserActivity};
+
+/// One user of that name and id, and nothing else.
+fn report_of(name: &str, id: Id) -> ActivityReport {
+    let user = UserActivity {
+        joined: None,
+        id: Some(id),
+        name: Some(name.to_owned()),
+        email: None,
+        is_user: true,
+        posts: 3,
+        comments_received: None,
+        comments_written: None,
+        active: None,
+    };
+    let taken = Taken {
+        run: "run".to_owned(),
+        at: Timestamp::UNIX_EPOCH,
+        file: "users.json".to_owned(),
+    };
+    ActivityReport {
+        source: name.to_owned(),
+        snapshots: BTreeMap::from([(Resource::Users, taken)]),
+        totals: Totals {
+            users: 1,
+            posts: 3,
+            ..Totals::default()
+        },
+        users: vec![user],
+        unanswered: None,
+        domains: Vec::new(),
+        dates: None,
+        history: None,
+    }
+}
+
+#[test]
+fn text_of_others_is_never_markup() {
+    let name = "</title></script><script>alert(1)</script>\"'<b onclick=x>";
+    let page = page(&report_of(name, Id::Text(name.into())), Home::Server);
+    assert_eq!(page.matches("<script").count(), 1);
+    assert_eq!(page.matches("</script").count(), 1);
+    assert!(!page.contains("<b ") && !page.contains("alert(1)</"));
+    assert!(page.contains("&#60;script&#62;alert(1)"), "{page}");
+}
+
+#[test]
+fn a_policy_forbids_all_but_the_script_and_the_style_that_are_there() {
+    let page = page(&report_of("Ann", Id::Number(1)), Home::File);
+    let before = page.find("Content-Security-Policy").expect("a policy");
+    assert!(before < page.find("<style").expect("a style sheet"));
+    assert!(page.contains("content=\"default-src &#39;none&#39;; script-src &#39;sha256-"));
+    for inline in [" style=", "javascript:", "http://", "@import", "url("] {
+        let outside = page.replace("http://www.w3.org/2000/svg", "");
+        assert!(!outside.contains(inline), "{inline}");
+    }
+}
+
+#[test]
+fn only_a_server_has_pages_of_users_to_link_to() {
+    let report = report_of("Ann", Id::Text("a/b?c".into()));
+    assert!(page(&report, Home::Server).contains("href=\"/users/a%2Fb%3Fc\""));
+    assert!(!page(&report, Home::File).contains("/users/"));
+}
+
+#[test]
+fn a_file_is_the_page() {
+    let report = report_of("Ann", Id::Number(1));
+    let mut file = Vec::new();
+    write_html(&report, &mut file).expect("write to memory");
+    assert_eq!(file, page(&report, Home::File).as_bytes());
+}
+
+#[test]
+fn a_report_of_nothing_is_a_page() {
+    let mut report = report_of("Ann", Id::Number(1));
+    report.users.clear();
+    report.totals = Totals::default();
+    report.history = Some(Vec::new());
+    let page = page(&report, Home::File);
+    assert!(page.contains("0 users, 0 posts."), "{page}");
+    assert!(!page.contains("NaN") && !page.contains("inf%"), "{page}");
+}
