@@ -15,6 +15,8 @@ mod faults;
 #[cfg(test)]
 mod flows;
 #[cfg(test)]
+mod history;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod interrupt;
