@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activity::{Field, Fields, FromFields, Id, Mapping, Reject, map};
 use crate::error::StorageError;
-use crate::history::{Entry, Listing, Span, digest};
+use crate::history::{Entry, List, Listing, Span, digest};
 
 /// Where it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub(super) struct Listed {
 /// Notes down the records of one slice.
 pub(super) struct Noted<'m> {
     mapping: &'m Mapping,
-    entries: Vec<Entry>,
+    entries: List,
     unnamed: u64,
 }
 
@@ -37,7 +37,7 @@ impl<'m> Noted<'m> {
     pub(super) fn new(mapping: &'m Mapping) -> Self {
         Self {
             mapping,
-            entries: Vec::new(),
+            entries: List::default(),
             unnamed: 0,
         }
     }

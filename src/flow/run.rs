@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -236,7 +237,11 @@ impl Run {
 
     /// Behind the commit: the history takes what the run changed. If it cannot, the next command does.
     fn record(&self, history: &Mutex<History>, changes: Changes) -> Recorded {
-        let taken = open(history).take_step(&self.settings.data_dir);
+        let taken = thread::scope(|scope| {
+            // To remove the last snapshot takes the system long, if it was a large one.
+            scope.spawn(|| self.stage.clean());
+            open(history).take_step(&self.settings.data_dir)
+        });
         let behind = taken.err().map(|error| {
             warn!(%error, "the history is a run behind; the next command brings it up");
             error.to_string()

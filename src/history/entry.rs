@@ -46,6 +46,36 @@ pub struct EntryWriter {
     count: usize,
 }
 
+/// The bytes of an entry but its text: kind, two or three numbers of up to ten bytes, digest.
+const ROOM: usize = 40;
+
+/// Gathers the bytes of an entry, so that the list grows once for each.
+struct Head {
+    bytes: [u8; ROOM],
+    length: usize,
+}
+
+impl Head {
+    fn push(&mut self, byte: u8) {
+        self.bytes[self.length] = byte;
+        self.length += 1;
+    }
+
+    /// Seven bits a byte, the lowest first; the highest bit says that there are more (LEB128).
+    fn unsigned(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.push(number.to_le_bytes()[0] | 0x80);
+            number >>= 7;
+        }
+        self.push(number.to_le_bytes()[0]);
+    }
+
+    /// Small numbers of either sign take few bytes ("zigzag").
+    fn signed(&mut self, number: i64) {
+        self.unsigned(((number << 1) ^ (number >> 63)).cast_unsigned());
+    }
+}
+
 impl EntryWriter {
     /// Adds an entry.
     pub fn push(&mut self, entry: &Entry) {
@@ -55,22 +85,29 @@ impl EntryWriter {
             (Id::Number(_), Some(_)) => NUMBER | SOMEWHERE,
             (Id::Text(_), Some(_)) => TEXT | SOMEWHERE,
         };
-        self.bytes.push(kind);
+        let mut head = Head {
+            bytes: [0; ROOM],
+            length: 0,
+        };
+        head.push(kind);
         match &entry.id {
             Id::Number(number) => {
-                self.signed(number.wrapping_sub(self.last_number));
+                head.signed(number.wrapping_sub(self.last_number));
                 self.last_number = *number;
             }
-            Id::Text(text) => {
-                self.unsigned(text.len() as u64);
-                self.bytes.extend_from_slice(text.as_bytes());
-            }
+            Id::Text(text) => head.unsigned(text.len() as u64),
         }
-        self.bytes.extend_from_slice(&entry.digest.to_le_bytes());
+        let digest = head.length..head.length + 8;
+        head.bytes[digest].copy_from_slice(&entry.digest.to_le_bytes());
+        head.length += 8;
         if let Some(span) = entry.span {
-            self.signed(span.offset.wrapping_sub(self.last_end).cast_signed());
-            self.unsigned(span.length);
+            head.signed(span.offset.wrapping_sub(self.last_end).cast_signed());
+            head.unsigned(span.length);
             self.last_end = span.offset.wrapping_add(span.length);
+        }
+        self.bytes.extend_from_slice(&head.bytes[..head.length]);
+        if let Id::Text(text) = &entry.id {
+            self.bytes.extend_from_slice(text.as_bytes());
         }
         self.count += 1;
     }
@@ -90,20 +127,6 @@ impl EntryWriter {
     /// What was written. What comes next is written as if it were the first.
     pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(self).bytes
-    }
-
-    /// Seven bits a byte, the lowest first; the highest bit says that there are more (LEB128).
-    fn unsigned(&mut self, mut number: u64) {
-        while number >= 0x80 {
-            self.bytes.push(number.to_le_bytes()[0] | 0x80);
-            number >>= 7;
-        }
-        self.bytes.push(number.to_le_bytes()[0]);
-    }
-
-    /// Small numbers of either sign take few bytes ("zigzag").
-    fn signed(&mut self, number: i64) {
-        self.unsigned(((number << 1) ^ (number >> 63)).cast_unsigned());
     }
 }
 
@@ -133,14 +156,13 @@ impl<B: AsRef<[u8]>> Entries<B> {
     }
 
     fn entry(&mut self) -> Option<Entry> {
-        let kind = *self.take(1)?.first()?;
-        let id = if kind & TEXT == 0 {
+        let kind = self.byte()?;
+        let mut text = 0;
+        if kind & TEXT == 0 {
             self.last_number = self.last_number.wrapping_add(self.signed()?);
-            Id::Number(self.last_number)
         } else {
-            let length = usize::try_from(self.unsigned()?).ok()?;
-            Id::Text(std::str::from_utf8(self.take(length)?).ok()?.into())
-        };
+            text = usize::try_from(self.unsigned()?).ok()?;
+        }
         let digest = u64::from_le_bytes(self.take(8)?.try_into().ok()?);
         let span = if kind & SOMEWHERE == 0 {
             None
@@ -150,7 +172,18 @@ impl<B: AsRef<[u8]>> Entries<B> {
             self.last_end = offset.wrapping_add(length);
             Some(Span { offset, length })
         };
+        let id = if kind & TEXT == 0 {
+            Id::Number(self.last_number)
+        } else {
+            Id::Text(std::str::from_utf8(self.take(text)?).ok()?.into())
+        };
         (kind <= TEXT | SOMEWHERE).then_some(Entry { id, digest, span })
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let byte = self.bytes.as_ref().get(self.at).copied();
+        self.at = self.at.checked_add(1)?;
+        byte
     }
 
     fn take(&mut self, length: usize) -> Option<&[u8]> {
@@ -162,7 +195,7 @@ impl<B: AsRef<[u8]>> Entries<B> {
     fn unsigned(&mut self) -> Option<u64> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
-            let byte = *self.take(1)?.first()?;
+            let byte = self.byte()?;
             number |= u64::from(byte & 0x7f) << shift;
             if byte < 0x80 {
                 return Some(number);

@@ -28,7 +28,7 @@ use schema::Form;
 
 pub use entry::{Entries, Entry, EntryWriter, Malformed, Span, digest};
 pub use query::{Change, FoundOf, Json, Kind, Log, LoggedRun, Users, Wanted};
-pub use sorted::Listing;
+pub use sorted::{List, Listing};
 pub use step::{ChangeCounts, Changes, Found, NewRun, Places};
 
 /// The file of the history in a data directory.

@@ -37,35 +37,97 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Sorts entries and appends them to the file `name` of the staging folder in `folder`.
-    /// None come of none.
+    /// Appends entries to the file `name` of the staging folder in `folder`. None come of none.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write(
-        folder: &Path,
-        name: &str,
-        mut entries: Vec<Entry>,
-    ) -> Result<Option<Self>, StorageError> {
-        if !entries.is_sorted_by(|one, other| one.id <= other.id) {
-            entries.sort_by(|one, other| one.id.cmp(&other.id));
-        }
-        let mut writer = EntryWriter::default();
-        for entry in &entries {
-            writer.push(entry);
-        }
-        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+    pub fn write(folder: &Path, name: &str, list: List) -> Result<Option<Self>, StorageError> {
+        let Some(mut list) = list.finish() else {
             return Ok(None);
         };
+        let count = list.writer.count() as u64;
         let mut bytes = SegmentWriter::new(Layout::LINES);
-        bytes.push_run(&writer.take(), entries.len() as u64);
+        bytes.push_run(&list.writer.take(), count);
         let segment = bytes.write(folder, format!("{STAGING}/{name}"))?;
         Ok(Some(Self {
             place: segment.place,
-            first: first.id.clone(),
-            last: last.id.clone(),
+            first: list.first,
+            last: list.last,
             base: 0,
         }))
+    }
+}
+
+/// Gathers entries, which are sorted at the end if they did not come in order.
+#[derive(Debug, Default)]
+pub struct List(Gathered);
+
+#[derive(Debug, Default)]
+enum Gathered {
+    #[default]
+    Nothing,
+    /// They came in order so far.
+    InOrder(InOrder),
+    AsTheyCame(Vec<Entry>),
+}
+
+#[derive(Debug)]
+struct InOrder {
+    writer: EntryWriter,
+    first: Id,
+    last: Id,
+}
+
+impl InOrder {
+    fn begin(entry: &Entry) -> Self {
+        let mut writer = EntryWriter::default();
+        writer.push(entry);
+        Self {
+            writer,
+            first: entry.id.clone(),
+            last: entry.id.clone(),
+        }
+    }
+
+    fn push(&mut self, entry: &Entry) {
+        self.writer.push(entry);
+        self.last.clone_from(&entry.id);
+    }
+}
+
+impl List {
+    /// Adds an entry.
+    pub fn push(&mut self, entry: Entry) {
+        match &mut self.0 {
+            Gathered::Nothing => self.0 = Gathered::InOrder(InOrder::begin(&entry)),
+            Gathered::InOrder(list) if list.last <= entry.id => list.push(&entry),
+            Gathered::InOrder(list) => {
+                // What was just written can be read.
+                let mut entries = Entries::new(list.writer.take())
+                    .collect::<Result<Vec<_>, _>>()
+                    .unwrap_or_default();
+                entries.push(entry);
+                self.0 = Gathered::AsTheyCame(entries);
+            }
+            Gathered::AsTheyCame(entries) => entries.push(entry),
+        }
+    }
+
+    fn finish(self) -> Option<InOrder> {
+        match self.0 {
+            Gathered::Nothing => None,
+            Gathered::InOrder(list) => Some(list),
+            Gathered::AsTheyCame(mut entries) => {
+                // Of several with one id, the first stays the first.
+                entries.sort_by(|one, other| one.id.cmp(&other.id));
+                let (first, others) = entries.split_first()?;
+                let mut list = InOrder::begin(first);
+                for entry in others {
+                    list.push(entry);
+                }
+                Some(list)
+            }
+        }
     }
 }
 
@@ -170,12 +232,10 @@ impl<'a> Sorted<'a> {
     fn write(mut self, name: &str) -> Result<VecDeque<Listing>, StorageError> {
         let mut listings = VecDeque::new();
         loop {
-            let mut block = Vec::new();
-            while let Some(entry) = self.next()? {
+            let mut block = List::default();
+            for _ in 0..BLOCK {
+                let Some(entry) = self.next()? else { break };
                 block.push(entry);
-                if block.len() == BLOCK {
-                    break;
-                }
             }
             match Listing::write(self.folder, name, block)? {
                 Some(listing) => listings.push_back(listing),
@@ -223,12 +283,11 @@ mod tests {
         std::fs::create_dir(folder.path().join(STAGING)).unwrap();
         let mut listings = Vec::new();
         for (index, slice) in slices.iter().enumerate() {
-            let entries = slice
-                .iter()
-                .zip(0..)
-                .map(|(id, at)| entry(*id, at))
-                .collect();
-            let listing = Listing::write(folder.path(), "entries", entries).unwrap();
+            let mut list = List::default();
+            for (id, at) in slice.iter().zip(0..) {
+                list.push(entry(*id, at));
+            }
+            let listing = Listing::write(folder.path(), "entries", list).unwrap();
             let base = index as u64 * 1000;
             listings.extend(listing.map(|listing| Listing { base, ..listing }));
         }

@@ -171,6 +171,12 @@ impl Stage {
         Journal::reopen(&self.staging.spool(), journaled)
     }
 
+    /// Removes what a run that has committed does not need any more. Else that is done
+    /// when it is dropped.
+    pub fn clean(&self) {
+        self.staging.clean();
+    }
+
     /// For whoever writes there on their own.
     #[must_use]
     pub fn staging(&self) -> Arc<Staging> {
