@@ -42,12 +42,12 @@ impl Difference {
             match after.get(key) {
                 Some(is) => self.values(path, was.get(), is.get()),
                 None => {
-                    self.before.insert(path, was.get().to_owned());
+                    self.before.insert(path, compact(was.get()));
                 }
             }
         }
         for (key, is) in after.iter().filter(|(key, _)| !before.contains_key(*key)) {
-            self.after.insert(join(path, key), is.get().to_owned());
+            self.after.insert(join(path, key), compact(is.get()));
         }
     }
 
@@ -58,16 +58,12 @@ impl Difference {
         if let (Some(was), Some(is)) = (members(was), members(is)) {
             return self.objects(&path, &was, &is);
         }
-        // `1.0` is not `1.00` here: what the API sends has changed. Blanks within a list have not.
-        let list = |text: &str| {
-            let value: Option<Value> = serde_json::from_str(text).ok();
-            value.filter(Value::is_array)
-        };
-        if list(was).is_some_and(|was| list(is) == Some(was)) {
-            return;
+        // `1.0` is not `1.00` here: what the API sends has changed. Blanks within a list are nothing.
+        let (was, is) = (compact(was), compact(is));
+        if was != is {
+            self.before.insert(path.clone(), was);
+            self.after.insert(path, is);
         }
-        self.before.insert(path.clone(), was.to_owned());
-        self.after.insert(path, is.to_owned());
     }
 }
 
@@ -85,6 +81,21 @@ fn join(path: &str, key: &str) -> String {
     } else {
         format!("{path}.{key}")
     }
+}
+
+/// JSON without the blanks between its parts: in one line, and else to the letter.
+pub(super) fn compact(json: &str) -> String {
+    let (mut in_string, mut escaped) = (false, false);
+    let matters = |letter: &char| {
+        if in_string {
+            in_string = escaped || *letter != '"';
+            escaped = !escaped && *letter == '\\';
+            return true;
+        }
+        in_string = *letter == '"';
+        !letter.is_ascii_whitespace()
+    };
+    json.chars().filter(matters).collect()
 }
 
 fn object(fields: &BTreeMap<String, String>) -> String {
@@ -151,6 +162,18 @@ mod tests {
                 was == is && was == "{}",
                 "{before} {after}"
             );
+        }
+    }
+
+    #[test]
+    fn only_blanks_between_parts_are_left_out() {
+        let cases = [
+            ("{ \"a b\" :\n [ 1.0 ,\t2 ] }", r#"{"a b":[1.0,2]}"#),
+            (r#"[ " \" x \\" , "\\\"  " ]"#, r#"[" \" x \\","\\\"  "]"#),
+            ("\"é  \u{3000}\"", "\"é  \u{3000}\""),
+        ];
+        for (json, expected) in cases {
+            assert_eq!(compact(json), expected);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::error::StorageError;
 use crate::storage::Place;
 
 use super::entry::{Entry, EntryWriter, Span, digest};
-use super::fields::Difference;
+use super::fields::{Difference, compact};
 use super::step::ChangeCounts;
 
 /// How many entries stand in one block.
@@ -75,7 +75,7 @@ impl<'a> Telling<'a> {
         self.counts.added += 1;
         let after = self.now(entry)?;
         let about = self.about(&after);
-        self.change(&entry.id, "added", &about, (None, Some(after)))
+        self.change(&entry.id, "added", &about, (None, Some(compact(&after))))
     }
 
     /// A record is not there any more.
@@ -84,6 +84,7 @@ impl<'a> Telling<'a> {
         let before = self.before(entry);
         let about = before.as_deref().map(|text| self.about(text));
         let about = about.unwrap_or_default();
+        let before = before.as_deref().map(compact);
         self.change(&entry.id, "removed", &about, (before, None))
     }
 

@@ -54,8 +54,8 @@ CREATE TABLE changes (
     label      TEXT,                     -- a user's name, a post's title, a comment's name
     user       ANY,                      -- the user's own id, or the author's
     email      TEXT,                     -- the user's or author's address, in small letters
-    before     TEXT,                     -- JSON: the fields that differ, as they were, or the record that is gone
-    after      TEXT                      -- JSON: the fields that differ, as they are, or the new record
+    before     TEXT,                     -- JSON in one line: the fields that differ, as they were, or the record that is gone
+    after      TEXT                      -- JSON in one line: the fields that differ, as they are, or the new record
 ) STRICT;
 CREATE INDEX changes_by_run ON changes (run);
 CREATE INDEX changes_by_record ON changes (collection, record);
