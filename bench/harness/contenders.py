@@ -49,9 +49,14 @@ class Program:
                 *source, prefix + url,
             ]  # fmt: skip
 
+        # The others keep no history, so neither does the one that they are held against.
+        plain = ["--no-history"]
         return [
-            Contender("main", "Activity Tracker", flow([])),
-            Contender("async", "Activity Tracker, async flow", flow(["--async"]), suffix="_async"),
+            Contender("main", "Activity Tracker", flow(plain)),
+            Contender(
+                "async", "Activity Tracker, async flow", flow([*plain, "--async"]), suffix="_async"
+            ),
+            Contender("history", "Activity Tracker, with history", flow([])),
         ]
 
 
