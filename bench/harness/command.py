@@ -268,7 +268,7 @@ def _self_test(options: argparse.Namespace) -> None:
         )
         results = {**_carry_out(plan), "skipped": [{"title": "all peers", "missing": ["nothing"]}]}
         rows = [row for case in results["cases"] for row in case["rows"]]
-        # Main, disk and async over whole answers; main and async over pages.
+        # Main, disk, async and history over whole answers; main, async and history over pages.
         if len(rows) != 7 or not all(row["as_sent"] for row in rows):
             raise Failed(
                 f"self-test: rows are missing, or something was not stored as sent: {rows}"
