@@ -512,3 +512,30 @@ fn a_reader_that_leaves_early_is_no_error_and_a_full_disk_is_one() {
         assert_eq!(outcome.first_line(), says, "{format}");
     }
 }
+
+#[test]
+fn the_web_page_is_written_beside_its_place_and_put_there_whole() {
+    let place = Workplace::new();
+    place.run_well(&["sample", "--async"]);
+    let outcome = report(&place, &["--html", "report.html"]);
+    outcome.assert_code(0);
+    assert_eq!(outcome.stdout, "");
+    assert_eq!(outcome.stderr, "report in report.html\n");
+    let page = fs::read_to_string(place.path().join("report.html")).expect("the page");
+    assert!(page.starts_with("<!doctype html>") || page.starts_with("<!DOCTYPE html>"));
+    assert!(page.contains("Maudie Huel"));
+    assert!(!place.path().join("report.html.new").exists());
+    let both = report(&place, &["--html", "report.html", "--format", "csv"]);
+    both.assert_code(0);
+    assert!(both.stdout.starts_with("id,"), "{}", both.stdout);
+
+    let nowhere = report(&place, &["--html", "missing/report.html"]);
+    nowhere.assert_code(5);
+    assert!(
+        nowhere
+            .stderr
+            .contains("cannot create missing/report.html.new"),
+        "{}",
+        nowhere.stderr
+    );
+}
