@@ -12,14 +12,14 @@ use crate::text::excerpt;
 use super::model::ActivityReport;
 use super::outline::{Cell, Column, Content, Outline, Section, WEEKDAYS};
 
-const HEAD: Style = Style::new().bold();
-const QUIET: Style = Style::new().dimmed();
+pub(super) const HEAD: Style = Style::new().bold();
+pub(super) const QUIET: Style = Style::new().dimmed();
 
 /// The least and the most columns that tables are laid out for.
-const WIDTHS: (usize, usize) = (40, 120);
+pub(super) const WIDTHS: (usize, usize) = (40, 120);
 
 /// Characters of a text that a cell may show at most, however wide the screen is.
-const LONGEST: usize = 200;
+pub(super) const LONGEST: usize = 200;
 
 /// Writes a report for a screen of `width` columns, with `top` rows in each list.
 ///
@@ -62,7 +62,7 @@ fn write_section(out: &mut impl Write, section: &Section, width: usize) -> io::R
 const STYLE: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-fn write_table(
+pub(super) fn write_table(
     out: &mut impl Write,
     columns: &[Column],
     rows: &[Vec<Cell>],
