@@ -73,7 +73,7 @@ fn fields(change: &Change) -> Option<String> {
         return None;
     }
     let (Some(before), Some(after)) = (&change.before, &change.after) else {
-        return Some("what it was is not known any more".to_owned());
+        return Some("not known any more".to_owned());
     };
     let (before, after) = (members(before), members(after));
     let mut paths: Vec<_> = before.keys().chain(after.keys()).collect();
@@ -204,10 +204,7 @@ mod tests {
             assert_eq!(found.as_deref(), Some(expected));
         }
         let unknown = fields(&change(None, None));
-        assert_eq!(
-            unknown.as_deref(),
-            Some("what it was is not known any more")
-        );
+        assert_eq!(unknown.as_deref(), Some("not known any more"));
     }
 
     #[test]
