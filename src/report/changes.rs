@@ -22,7 +22,7 @@ use crate::text::{count, excerpt};
 use super::json::{Escaping, in_line};
 use super::markdown::{escaped, write_cells, write_heads};
 use super::outline::{Cell, moment};
-use super::table::{HEAD, LONGEST, QUIET, WIDTHS, write_table};
+use super::table::{HEAD, LONGEST, QUIET, WIDTHS, write_table_with};
 use super::{csv as tables, who};
 
 /// Rows that are laid out together; more of them get heads of their own.
@@ -208,20 +208,24 @@ pub fn table(out: &mut impl Write, list: &ChangeList, width: usize) -> Result<()
     )?;
     if counts.total() > 0 {
         writeln!(out, "{}\n", totals(&counts))?;
-        let columns = rows::columns(list.sources().len() > 1);
-        let mut waiting: Vec<Vec<Cell>> = Vec::new();
+        let mut columns = rows::columns(list.sources().len() > 1);
+        // There is more room for the fields below each row.
+        columns.pop();
+        let (mut waiting, mut below): (Vec<Vec<Cell>>, Vec<Vec<String>>) = Default::default();
         let mut shown = 0;
         list.each(|change| {
             shown += 1;
             waiting.push(rows::row(&change, &columns));
+            below.push(rows::fields(&change));
             if waiting.len() == LAID_OUT {
-                write_table(out, &columns, &waiting, width)?;
+                write_table_with(out, &columns, (&waiting, &below), width)?;
                 waiting.clear();
+                below.clear();
             }
             Ok::<_, Unwritten>(())
         })?;
         if !waiting.is_empty() {
-            write_table(out, &columns, &waiting, width)?;
+            write_table_with(out, &columns, (&waiting, &below), width)?;
         }
         if let Some(more) = more(&counts, shown) {
             writeln!(out, "{QUIET}{more}{QUIET:#}")?;

@@ -58,14 +58,27 @@ fn write_section(out: &mut impl Write, section: &Section, width: usize) -> io::R
     }
 }
 
+/// How far lines below a row stand to the right.
+const INDENT: usize = 4;
+
 /// Lines below the heads, and nothing else: what is cut off here is easily read.
 const STYLE: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
-pub(super) fn write_table(
+fn write_table(
     out: &mut impl Write,
     columns: &[Column],
     rows: &[Vec<Cell>],
+    width: usize,
+) -> io::Result<()> {
+    write_table_with(out, columns, (rows, &[]), width)
+}
+
+/// Writes a table with lines of text below its rows.
+pub(super) fn write_table_with(
+    out: &mut impl Write,
+    columns: &[Column],
+    (rows, below): (&[Vec<Cell>], &[Vec<String>]),
     width: usize,
 ) -> io::Result<()> {
     let shown: Vec<_> = (0..columns.len())
@@ -104,8 +117,15 @@ pub(super) fn write_table(
     for (number, line) in table.lines().enumerate() {
         let line = line.trim_end();
         match number {
-            0 | 1 => writeln!(out, "{QUIET}{line}{QUIET:#}")?,
+            0 | 1 => {
+                writeln!(out, "{QUIET}{line}{QUIET:#}")?;
+                continue;
+            }
             _ => writeln!(out, "{line}")?,
+        }
+        for text in below.get(number - 2).into_iter().flatten() {
+            let text = excerpt(text, width.saturating_sub(INDENT + 1));
+            writeln!(out, "{:INDENT$}{text}", "")?;
         }
     }
     Ok(())

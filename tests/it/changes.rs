@@ -303,13 +303,17 @@ fn each_format_tells_the_same_in_its_own_way() {
     What changed at http://api.test since run 1 (YYYY-MM-DD HH:MM:SS UTC)
     7 changes: 2 added, 3 changed, 2 removed
 
-    found              what            id   label             whose            fields
-    ────────────────────────────────────────────────────────────────────────────────────────────────────
-    YYYY-MM-DD HH:MM   changed user     2   Ada               bob@melissa.tv   name: "Bob" → "Ada"
-    YYYY-MM-DD HH:MM   changed user     1   Ada               ada@april.biz    address.city: "Rome" → "…
+    found              what            id   label             whose
+    ────────────────────────────────────────────────────────────────────────
+    YYYY-MM-DD HH:MM   changed user     2   Ada               bob@melissa.tv
+        name: "Bob" → "Ada"
+    YYYY-MM-DD HH:MM   changed user     1   Ada               ada@april.biz
+        address.city: "Rome" → "Oslo"
     YYYY-MM-DD HH:MM   removed user     3   Cleo              cleo@may.biz
     YYYY-MM-DD HH:MM   added user       4   =Dora()           dora@x.org
-    YYYY-MM-DD HH:MM   changed post     2   two, and | more   user 1           tags: nothing → [1.5,"x"…
+    YYYY-MM-DD HH:MM   changed post     2   two, and | more   user 1
+        tags: nothing → [1.5,"x"]
+        title: "two" → "two, and | more"
     YYYY-MM-DD HH:MM   removed post     3   three             user 3
     YYYY-MM-DD HH:MM   added post     p-4   four              user 4
 
@@ -319,9 +323,10 @@ fn each_format_tells_the_same_in_its_own_way() {
     What changed in users at http://api.test since run 1 (YYYY-MM-DD HH:MM:SS UTC)
     4 changes: 1 added, 2 changed, 1 removed
 
-    found              what           id   label   whose            fields
-    ───────────────────────────────────────────────────────────────────────────────────
-    YYYY-MM-DD HH:MM   changed user    2   Ada     bob@melissa.tv   name: "Bob" → "Ada"
+    found              what           id   label   whose
+    ─────────────────────────────────────────────────────────────
+    YYYY-MM-DD HH:MM   changed user    2   Ada     bob@melissa.tv
+        name: "Bob" → "Ada"
     and 3 more changes: --limit 4 shows all of them, and --format csv prints them for programs
 
     users known since run 1 (YYYY-MM-DD HH:MM:SS UTC)

@@ -20,15 +20,15 @@ const FIELDS: usize = 5;
 
 const SOURCE: &str = "source";
 
-/// The columns of a table of changes.
+/// The columns of a table of changes; the fields that differ come last.
 pub(super) fn columns(several_sources: bool) -> Vec<Column> {
     let mut columns = vec![
         column("found", 0),
         column("what", 0),
         number("id", 0),
         column("label", 0),
-        column("whose", 84),
-        column("fields", 60),
+        column("whose", 72),
+        column("fields", 0),
     ];
     if several_sources {
         columns.insert(1, column(SOURCE, 0));
@@ -38,6 +38,8 @@ pub(super) fn columns(several_sources: bool) -> Vec<Column> {
 
 /// A change in these columns.
 pub(super) fn row(change: &Change, columns: &[Column]) -> Vec<Cell> {
+    let fields = fields(change);
+    let joined = (!fields.is_empty()).then(|| fields.join("; "));
     let resource = change.resource.name();
     let one = resource.strip_suffix('s').unwrap_or(resource);
     let mut row = vec![
@@ -46,7 +48,7 @@ pub(super) fn row(change: &Change, columns: &[Column]) -> Vec<Cell> {
         Cell::Text(id(&change.id)),
         text(change.label.as_deref()),
         text(whose(change).as_deref()),
-        text(fields(change).as_deref()),
+        text(joined.as_deref()),
     ];
     if columns.iter().any(|column| column.head == SOURCE) {
         row.insert(1, Cell::Text(change.source.clone()));
@@ -68,12 +70,12 @@ fn whose(change: &Change) -> Option<String> {
 }
 
 /// Which fields differ, and how: `name: "Ada" → "Eve"`.
-fn fields(change: &Change) -> Option<String> {
+pub(super) fn fields(change: &Change) -> Vec<String> {
     if change.kind != Kind::Changed {
-        return None;
+        return Vec::new();
     }
     let (Some(before), Some(after)) = (&change.before, &change.after) else {
-        return Some("not known any more".to_owned());
+        return vec!["what it was is not known any more".to_owned()];
     };
     let (before, after) = (members(before), members(after));
     let mut paths: Vec<_> = before.keys().chain(after.keys()).collect();
@@ -92,7 +94,7 @@ fn fields(change: &Change) -> Option<String> {
     if let Some(left) = paths.len().checked_sub(FIELDS).filter(|left| *left > 0) {
         told.push(format!("{left} more"));
     }
-    Some(told.join("; "))
+    told
 }
 
 type Members<'a> = BTreeMap<String, &'a RawValue>;
@@ -201,10 +203,10 @@ mod tests {
         ];
         for (before, after, expected) in cases {
             let found = fields(&change(Some(before), Some(after)));
-            assert_eq!(found.as_deref(), Some(expected));
+            assert_eq!(found.join("; "), expected);
         }
         let unknown = fields(&change(None, None));
-        assert_eq!(unknown.as_deref(), Some("not known any more"));
+        assert_eq!(unknown, ["what it was is not known any more"]);
     }
 
     #[test]

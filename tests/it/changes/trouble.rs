@@ -207,7 +207,10 @@ fn a_removed_user_keeps_its_id_where_the_last_snapshot_is_gone() {
     let removed = &listed(&place, &["--user", "3"])[0];
     assert_eq!(removed["before"], Value::Null);
     let table = changes(&place, &[]).stdout;
-    assert!(table.contains("not known any more"), "{table}");
+    assert!(
+        table.contains("what it was is not known any more"),
+        "{table}"
+    );
 }
 
 #[test]
