@@ -1,6 +1,6 @@
 //! What changed from run to run, for people and for programs.
 //!
-//! [`ChangeList::of`] looks up what was asked for; [`table`], [`markdown`], [`csv`], [`json`]
+//! [`ChangeList::of`] looks up what was asked for; [`table`], [`markdown`], [`csv()`], [`json()`]
 //! and [`ndjson`] write it while they read it: however much changed, little is held in memory.
 
 mod rows;
