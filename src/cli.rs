@@ -20,6 +20,7 @@ use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::{Host, Url};
 
+use crate::changes::ChangesArgs;
 use crate::check::CheckArgs;
 use crate::report_command::ReportArgs;
 use crate::source_argument::SourceArgs;
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Print who is active, from the files that runs left; needs no network
     Report(ReportArgs),
+    /// Print what changed from run to run, newest first; needs no network
+    Changes(ChangesArgs),
     /// Look at the first page of each resource of a source, and write nothing
     Check(CheckArgs),
     /// List the built-in sources, show one, or print the schema of source files

@@ -349,6 +349,9 @@ pub enum StorageError {
     /// There is nothing to look at.
     #[error("cannot use {}: there is no snapshot in it", .0.display())]
     NoSnapshot(PathBuf),
+    /// There is no history to look at.
+    #[error("cannot tell what changed: there is no history in {}", .0.display())]
+    NoHistory(PathBuf),
     /// The history could not be read or written.
     #[error("cannot {operation} the history {}: {cause}", .path.display())]
     History {
@@ -443,6 +446,9 @@ impl StorageError {
                 "wait for it with --wait, or choose another directory with --data-dir"
             }
             Self::Damaged(_) => "run again, with --fresh",
+            Self::NoHistory(_) => {
+                "`activity-tracker run` makes one, unless --no-history is given; --data-dir says where"
+            }
             Self::NoSnapshot(_) => "`activity-tracker run` makes one; --data-dir says where",
             Self::Io { cause, .. } => match cause.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {

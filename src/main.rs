@@ -1,5 +1,6 @@
 //! The command line: parse, start the log, run, exit code.
 
+mod changes;
 mod check;
 mod cli;
 mod diagnostics;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => run(&args),
         Command::Report(args) => report_command::run(&args),
+        Command::Changes(args) => changes::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Sources(args) => sources::print(&args),
         Command::SampleApi(args) => sample_api(&args),

@@ -128,7 +128,7 @@ fn print(args: &ReportArgs, format: Format, report: &ActivityReport) -> io::Resu
 }
 
 /// How many columns stdout has.
-fn width() -> usize {
+pub(crate) fn width() -> usize {
     let size = terminal_size::terminal_size_of(io::stdout());
     size.map_or(USUAL_WIDTH, |(width, _)| width.0.into())
 }

@@ -134,7 +134,7 @@ fn var(text: &str) -> Result<(String, String), String> {
 }
 
 /// Takes the names of resources, and names them to whoever gives another.
-fn resource_names() -> impl TypedValueParser<Value = Resource> {
+pub(crate) fn resource_names() -> impl TypedValueParser<Value = Resource> {
     let all = [Resource::Users, Resource::Posts, Resource::Comments];
     PossibleValuesParser::new(all.map(Resource::name)).try_map(move |name| {
         let named = all.into_iter().find(|resource| resource.name() == name);

@@ -83,6 +83,7 @@ impl From<StorageError> for Refusal {
             | StorageError::ForeignHistory(path, _)
             | StorageError::History { path, .. }
             | StorageError::NoSnapshot(path)
+            | StorageError::NoHistory(path)
             | StorageError::Undescribed { path, .. }
             | StorageError::Unsound { path, .. } => ("use".to_owned(), path, None),
         };

@@ -10,6 +10,7 @@ mod entry;
 mod fields;
 mod query;
 mod schema;
+mod since;
 mod sorted;
 mod step;
 mod telling;
@@ -27,7 +28,8 @@ use crate::storage;
 use schema::Form;
 
 pub use entry::{Entries, Entry, EntryWriter, Malformed, Span, digest};
-pub use query::{Change, FoundOf, Json, Kind, Log, LoggedRun, Users, Wanted};
+pub use query::{Change, FoundOf, Json, Kind, Log, LoggedRun, Named, Users, Wanted};
+pub use since::Since;
 pub use sorted::{List, Listing};
 pub use step::{ChangeCounts, Changes, Found, NewRun, Places};
 

@@ -233,6 +233,69 @@ impl Log {
         }
         Ok(())
     }
+
+    /// How many changes there are, whatever the limit.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn count(&self, wanted: &Wanted) -> Result<ChangeCounts, StorageError> {
+        let (condition, values) = wanted.condition();
+        let text = format!(
+            "SELECT count(*) FILTER (WHERE x.kind = 'added'), count(*) FILTER (WHERE x.kind = 'changed'),
+                    count(*) FILTER (WHERE x.kind = 'removed')
+             FROM changes x JOIN runs r ON r.id = x.run JOIN collections c ON c.id = x.collection
+             WHERE {condition}"
+        );
+        let counts = |row: &Row<'_>| {
+            Ok(ChangeCounts {
+                added: number(row, 0)?,
+                changed: number(row, 1)?,
+                removed: number(row, 2)?,
+            })
+        };
+        self.connection
+            .query_row(&text, params_from_iter(values), counts)
+            .map_err(StorageError::history("read", &self.path))
+    }
+
+    /// Hands over whom changes name, as often as they do.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn each_named(&self, mut take: impl FnMut(Named)) -> Result<(), StorageError> {
+        let mut read = || {
+            let mut statement = self.connection.prepare(
+                "SELECT c.resource = 'users', x.user,
+                        CASE c.resource WHEN 'users' THEN x.label END, x.email
+                 FROM changes x JOIN collections c ON c.id = x.collection
+                 WHERE x.user IS NOT NULL OR x.email IS NOT NULL",
+            )?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                take(Named {
+                    is_user: row.get(0)?,
+                    id: id(row, 1)?,
+                    name: row.get(2)?,
+                    email: row.get(3)?,
+                });
+            }
+            Ok(())
+        };
+        read().map_err(StorageError::history("read", &self.path))
+    }
+}
+
+/// Somebody whom changes name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Whether it is a user; an author otherwise.
+    pub is_user: bool,
+    /// The user's own id, or the author's.
+    pub id: Option<Id>,
+    /// A user's name.
+    pub name: Option<String>,
+    /// The address in small letters.
+    pub email: Option<String>,
 }
 
 impl Wanted {
@@ -247,10 +310,6 @@ impl Wanted {
         if let Some(source) = &self.source {
             ask("c.source =", source.clone().into());
         }
-        if let Some(since) = self.since {
-            // As texts, times with and without fractions of a second would not sort.
-            ask("julianday(r.finished_at) >=", julian(since).into());
-        }
         if let Some(behind) = self.behind {
             ask("x.run >", behind.into());
         }
@@ -259,6 +318,12 @@ impl Wanted {
         }
         if let Some(resource) = self.resource {
             ask("c.resource =", resource.name().to_owned().into());
+        }
+        if let Some(since) = self.since {
+            values.push(since.to_string().into());
+            let place = values.len();
+            // As texts, times with and without fractions of a second would not sort.
+            conditions.push(format!("julianday(r.finished_at) >= julianday(?{place})"));
         }
         if let Some(users) = &self.users {
             let mut places = |new: Vec<Value>| {
@@ -273,12 +338,6 @@ impl Wanted {
         }
         (conditions.join(" AND "), values)
     }
-}
-
-/// A time as days of the Julian calendar, as SQLite's `julianday` gives it.
-#[expect(clippy::cast_precision_loss, reason = "milliseconds of this age fit")]
-fn julian(time: Timestamp) -> f64 {
-    time.as_millisecond() as f64 / 86_400_000.0 + 2_440_587.5
 }
 
 fn logged(row: &Row<'_>) -> rusqlite::Result<LoggedRun> {

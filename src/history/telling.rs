@@ -83,7 +83,11 @@ impl<'a> Telling<'a> {
         self.counts.removed += 1;
         let before = self.before(entry);
         let about = before.as_deref().map(|text| self.about(text));
-        let about = about.unwrap_or_default();
+        let mut about = about.unwrap_or_default();
+        if self.resource == Resource::Users {
+            // It is whose it is, even where nothing else is known of it any more.
+            about.user.get_or_insert_with(|| entry.id.clone());
+        }
         let before = before.as_deref().map(compact);
         self.change(&entry.id, "removed", &about, (before, None))
     }

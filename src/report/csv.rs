@@ -169,7 +169,7 @@ fn runs<W: Write>(out: &mut Rows<'_, W>, report: &ActivityReport) -> Result<(), 
     Ok(())
 }
 
-fn id(id: Option<&Id>) -> String {
+pub(super) fn id(id: Option<&Id>) -> String {
     match id {
         // A number is none that a spreadsheet would compute, whatever its sign.
         Some(Id::Number(number)) => number.to_string(),
@@ -184,7 +184,7 @@ fn optional<T: ToString>(value: Option<T>) -> String {
 
 /// Remote text. What begins as a formula does gets a `'`, which spreadsheets take for
 /// the mark of a text (OWASP, "CSV Injection").
-fn text(text: Option<&str>) -> String {
+pub(super) fn text(text: Option<&str>) -> String {
     let text = text.unwrap_or_default();
     let printable = Printable(text).to_string();
     let formulas = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];

@@ -37,17 +37,9 @@ impl ActivityReport {
     /// cannot be read or is not what its manifest says.
     pub fn of(data_dir: &Path, top: usize) -> Result<Self, Error> {
         history::bring_up(data_dir)?;
-        let mut looks = 1;
-        let mut report = loop {
-            let manifests = Manifest::all(data_dir)?;
-            let counted = Self::of_manifests(data_dir, &manifests, top);
-            // A run may have put new files in place meanwhile.
-            let stands = || Ok::<_, Error>(Manifest::all(data_dir)? == manifests);
-            if looks == LOOKS || stands()? {
-                break counted?;
-            }
-            looks += 1;
-        };
+        let mut report = steadily(data_dir, |manifests| {
+            Self::of_manifests(data_dir, manifests, top)
+        })?;
         report.history = past(data_dir, &report.source)?;
         Ok(report)
     }
@@ -71,6 +63,24 @@ impl ActivityReport {
             counted.and(read)
         })?;
         Ok(count.finish(&choice))
+    }
+}
+
+/// Reads what the snapshots of a data directory hold, and reads it anew where a run puts new
+/// files in place meanwhile.
+pub(super) fn steadily<T>(
+    data_dir: &Path,
+    mut read: impl FnMut(&[Manifest]) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut looks = 1;
+    loop {
+        let manifests = Manifest::all(data_dir)?;
+        let found = read(&manifests);
+        let stands = || Ok::<_, Error>(Manifest::all(data_dir)? == manifests);
+        if looks == LOOKS || stands()? {
+            return found;
+        }
+        looks += 1;
     }
 }
 
@@ -131,13 +141,13 @@ impl Count {
     }
 
     fn add(&mut self, data_dir: &Path, chosen: &Chosen, piece: &Piece) -> Result<(), Error> {
-        let counted = match chosen.resource {
-            Resource::Users => each(chosen, piece, |user| self.add_user(user)),
-            Resource::Posts => each(chosen, piece, |post| self.add_post(post)),
-            Resource::Comments => each(chosen, piece, |comment| self.add_comment(&comment)),
-        };
-        let path = data_dir.join(&chosen.file.name);
-        Ok(counted.map_err(|reject| StorageError::unsound(&path, &reject))?)
+        match chosen.resource {
+            Resource::Users => each(data_dir, chosen, piece, |user| self.add_user(user)),
+            Resource::Posts => each(data_dir, chosen, piece, |post| self.add_post(post)),
+            Resource::Comments => each(data_dir, chosen, piece, |comment| {
+                self.add_comment(&comment);
+            }),
+        }
     }
 
     fn add_user(&mut self, user: User<'_>) {
@@ -252,16 +262,17 @@ fn past(data_dir: &Path, source: &str) -> Result<Option<Vec<RunChanges>>, Storag
 }
 
 /// Reads the records of a piece.
-fn each<'a, T: FromFields<'a>>(
+pub(super) fn each<'a, T: FromFields<'a>>(
+    data_dir: &Path,
     chosen: &Chosen,
     piece: &'a Piece,
     mut take: impl FnMut(T),
-) -> Result<(), Reject> {
+) -> Result<(), Error> {
     for record in map::<T>(piece.records(), &chosen.mapping) {
         let record = record.map_err(|rejected| {
             let mut reject = Reject::from(rejected);
             reject.index += piece.first;
-            reject
+            StorageError::unsound(&data_dir.join(&chosen.file.name), &reject)
         })?;
         take(record.into_record());
     }

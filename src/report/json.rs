@@ -20,19 +20,58 @@ pub fn write(out: &mut impl Write, report: &ActivityReport) -> io::Result<()> {
 }
 
 /// JSON laid out as ever, with escapes for what is no letter to see.
-struct Escaping(PrettyFormatter<'static>);
+pub(super) struct Escaping<F>(pub(super) F);
 
-impl Formatter for Escaping {
+/// JSON that came from elsewhere, in one line, with escapes for what is no letter to see.
+pub(super) fn in_line(raw: &str) -> String {
+    let mut line = String::with_capacity(raw.len());
+    let (mut within, mut escaped) = (false, false);
+    for c in raw.chars() {
+        // Blanks between values are not of their letters.
+        if !within && c.is_ascii_whitespace() {
+            continue;
+        }
+        if c == '"' && !escaped {
+            within = !within;
+        }
+        escaped = within && c == '\\' && !escaped;
+        if is_unseen(c) {
+            let _ = write_escaped(&mut line, c);
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+fn is_unseen(c: char) -> bool {
+    c.is_control() || crate::text::turns_direction(c)
+}
+
+/// All of these are of the first plane: one escape each.
+fn write_escaped(out: &mut impl std::fmt::Write, c: char) -> std::fmt::Result {
+    write!(out, "\\u{:04x}", u32::from(c))
+}
+
+impl<F: Formatter> Formatter for Escaping<F> {
+    fn write_raw_fragment<W: ?Sized + Write>(
+        &mut self,
+        out: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        out.write_all(in_line(fragment).as_bytes())
+    }
+
     fn write_string_fragment<W: ?Sized + Write>(
         &mut self,
         out: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
         let mut written = 0;
-        let is_unseen = |c: char| c.is_control() || crate::text::turns_direction(c);
         for (at, c) in fragment.char_indices().filter(|(_, c)| is_unseen(*c)) {
-            // All of these are of the first plane: one escape each.
-            write!(out, "{}\\u{:04x}", &fragment[written..at], u32::from(c))?;
+            let mut escape = String::new();
+            let _ = write_escaped(&mut escape, c);
+            write!(out, "{}{escape}", &fragment[written..at])?;
             written = at + c.len_utf8();
         }
         out.write_all(&fragment.as_bytes()[written..])
@@ -72,5 +111,25 @@ impl Formatter for Escaping {
 
     fn end_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
         self.0.end_object_value(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_of_others_becomes_one_line_that_steers_nothing() {
+        let cases = [
+            (
+                "{\n  \"a\": [1.10, 2],\r\n\t\"b c\": null }",
+                r#"{"a":[1.10,2],"b c":null}"#,
+            ),
+            (r#"{"a \" b" : "\\" , "c": 1}"#, r#"{"a \" b":"\\","c":1}"#),
+            ("\"\u{202e}\u{9b}é😀\"", r#""\u202e\u009bé😀""#),
+        ];
+        for (raw, expected) in cases {
+            assert_eq!(in_line(raw), expected);
+        }
     }
 }

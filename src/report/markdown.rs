@@ -33,25 +33,42 @@ pub fn write(out: &mut impl Write, report: &ActivityReport, top: usize) -> io::R
 }
 
 fn write_table(out: &mut impl Write, columns: &[Column], rows: &[Vec<Cell>]) -> io::Result<()> {
-    // A bar is for the eye; its number stands beside it.
-    let is_drawn = |index: &usize| !columns[*index].head.is_empty();
-    let shown: Vec<_> = (0..columns.len()).filter(is_drawn).collect();
-    let heads = shown.iter().map(|index| columns[*index].head.to_owned());
-    write_row(out, heads)?;
-    let rule = |index: &usize| if columns[*index].right { "---:" } else { "---" }.to_owned();
-    write_row(out, shown.iter().map(rule))?;
-    for row in rows {
-        let cells = shown.iter().filter_map(|index| row.get(*index));
-        write_row(
-            out,
-            cells.map(|cell| match cell {
-                Cell::Text(text) => escaped(text),
-                Cell::Number(number) => number.to_string(),
-                Cell::Bar(..) | Cell::Empty => String::new(),
-            }),
-        )?;
-    }
-    Ok(())
+    write_heads(out, columns)?;
+    rows.iter()
+        .try_for_each(|row| write_cells(out, columns, row))
+}
+
+/// A bar is for the eye; its number stands beside it.
+fn drawn(columns: &[Column]) -> impl Iterator<Item = (usize, &Column)> {
+    let columns = columns.iter().enumerate();
+    columns.filter(|(_, column)| !column.head.is_empty())
+}
+
+/// The first two lines of a table.
+pub(super) fn write_heads(out: &mut impl Write, columns: &[Column]) -> io::Result<()> {
+    write_row(
+        out,
+        drawn(columns).map(|(_, column)| column.head.to_owned()),
+    )?;
+    let rule = |column: &Column| if column.right { "---:" } else { "---" }.to_owned();
+    write_row(out, drawn(columns).map(|(_, column)| rule(column)))
+}
+
+/// A line of a table.
+pub(super) fn write_cells(
+    out: &mut impl Write,
+    columns: &[Column],
+    row: &[Cell],
+) -> io::Result<()> {
+    let cells = drawn(columns).filter_map(|(index, _)| row.get(index));
+    write_row(
+        out,
+        cells.map(|cell| match cell {
+            Cell::Text(text) => escaped(text),
+            Cell::Number(number) => number.to_string(),
+            Cell::Bar(..) | Cell::Empty => String::new(),
+        }),
+    )
 }
 
 fn write_row(out: &mut impl Write, cells: impl Iterator<Item = String>) -> io::Result<()> {
@@ -75,7 +92,7 @@ fn write_hours(out: &mut impl Write, hours: &[[u64; 24]; 7]) -> io::Result<()> {
 }
 
 /// Remote text as Markdown that says just that.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     let printable = Printable(text).to_string();
     for (at, c) in printable.char_indices() {

@@ -1,10 +1,11 @@
 //! Reports: who is active, from the files of a snapshot.
 //!
 //! [`ActivityReport::of`] counts; [`table`], [`markdown`], [`csv`] and [`json`] write what
-//! was counted.
+//! was counted. [`changes`] tells what became other from run to run.
 
 mod answers;
 mod calendar;
+pub mod changes;
 pub mod csv;
 mod gather;
 pub mod html;
@@ -17,5 +18,6 @@ pub mod table;
 mod taken;
 #[cfg(test)]
 mod tests;
+pub mod who;
 
 pub use model::*;

@@ -83,7 +83,7 @@ impl Outline {
     }
 }
 
-fn column(head: &'static str, from_width: usize) -> Column {
+pub(super) fn column(head: &'static str, from_width: usize) -> Column {
     let right = false;
     Column {
         head,
@@ -92,7 +92,7 @@ fn column(head: &'static str, from_width: usize) -> Column {
     }
 }
 
-fn number(head: &'static str, from_width: usize) -> Column {
+pub(super) fn number(head: &'static str, from_width: usize) -> Column {
     let right = true;
     Column {
         right,
@@ -111,7 +111,7 @@ fn text(text: Option<&str>) -> Cell {
     text.map_or(Cell::Empty, |text| Cell::Text(text.to_owned()))
 }
 
-fn id(id: &Id) -> String {
+pub(super) fn id(id: &Id) -> String {
     match id {
         Id::Number(number) => number.to_string(),
         Id::Text(text) => text.clone().into(),
@@ -468,7 +468,7 @@ fn day(when: Option<Timestamp>) -> Cell {
     })
 }
 
-fn moment(when: Timestamp) -> String {
+pub(super) fn moment(when: Timestamp) -> String {
     when.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 

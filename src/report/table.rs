@@ -12,14 +12,14 @@ use crate::text::excerpt;
 use super::model::ActivityReport;
 use super::outline::{Cell, Column, Content, Outline, Section, WEEKDAYS};
 
-const HEAD: Style = Style::new().bold();
-const QUIET: Style = Style::new().dimmed();
+pub(super) const HEAD: Style = Style::new().bold();
+pub(super) const QUIET: Style = Style::new().dimmed();
 
 /// The least and the most columns that tables are laid out for.
-const WIDTHS: (usize, usize) = (40, 120);
+pub(super) const WIDTHS: (usize, usize) = (40, 120);
 
 /// Characters of a text that a cell may show at most, however wide the screen is.
-const LONGEST: usize = 200;
+pub(super) const LONGEST: usize = 200;
 
 /// Writes a report for a screen of `width` columns, with `top` rows in each list.
 ///
@@ -58,6 +58,9 @@ fn write_section(out: &mut impl Write, section: &Section, width: usize) -> io::R
     }
 }
 
+/// How far lines below a row stand to the right.
+const INDENT: usize = 4;
+
 /// Lines below the heads, and nothing else: what is cut off here is easily read.
 const STYLE: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
@@ -66,6 +69,16 @@ fn write_table(
     out: &mut impl Write,
     columns: &[Column],
     rows: &[Vec<Cell>],
+    width: usize,
+) -> io::Result<()> {
+    write_table_with(out, columns, (rows, &[]), width)
+}
+
+/// Writes a table with lines of text below its rows.
+pub(super) fn write_table_with(
+    out: &mut impl Write,
+    columns: &[Column],
+    (rows, below): (&[Vec<Cell>], &[Vec<String>]),
     width: usize,
 ) -> io::Result<()> {
     let shown: Vec<_> = (0..columns.len())
@@ -104,8 +117,15 @@ fn write_table(
     for (number, line) in table.lines().enumerate() {
         let line = line.trim_end();
         match number {
-            0 | 1 => writeln!(out, "{QUIET}{line}{QUIET:#}")?,
+            0 | 1 => {
+                writeln!(out, "{QUIET}{line}{QUIET:#}")?;
+                continue;
+            }
             _ => writeln!(out, "{line}")?,
+        }
+        for text in below.get(number - 2).into_iter().flatten() {
+            let text = excerpt(text, width.saturating_sub(INDENT + 1));
+            writeln!(out, "{:INDENT$}{text}", "")?;
         }
     }
     Ok(())

@@ -1,0 +1,102 @@
+//! The command `changes`: what became other from run to run, out of the history.
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use activity_tracker::activity::Resource;
+use activity_tracker::error::{Error, StorageError};
+use activity_tracker::report::changes::{self, ChangeList, Question, Unwritten};
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+
+use crate::report_command::width;
+use crate::source_argument::resource_names;
+
+/// How many changes a table has unless told otherwise.
+const USUAL_LIMIT: u64 = 50;
+
+#[derive(Debug, Args)]
+pub(crate) struct ChangesArgs {
+    /// Where the history is
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "data",
+        env = "ACTIVITY_TRACKER_DATA_DIR"
+    )]
+    data_dir: PathBuf,
+
+    /// From when on: how long ago (7d, 12h, `1h 30m`), a date or time in UTC (2026-11-01,
+    /// 2026-11-01T08:00:00Z), or behind a run, by its number or its id [default: all]
+    #[arg(long, value_name = "WHEN")]
+    since: Option<String>,
+
+    /// Only a user, by id, name, username or e-mail address, and what the user wrote
+    #[arg(long, value_name = "ID|NAME", value_parser = NonEmptyStringValueParser::new())]
+    user: Option<String>,
+
+    /// Only records of this resource
+    #[arg(long, value_name = "NAME", value_parser = resource_names())]
+    resource: Option<Resource>,
+
+    /// What to print: a table for people, or all of it for programs
+    #[arg(long, default_value = "table")]
+    format: Format,
+
+    /// The newest ones only, so many [default: 50 in a table, all in other formats]
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+    Ndjson,
+    Csv,
+    Markdown,
+}
+
+/// Reads the history of the data directory and prints what was asked for.
+///
+/// # Errors
+/// When the command line makes no sense, there is no history that can be read, or stdout
+/// cannot be written to.
+pub(crate) fn run(args: &ChangesArgs) -> Result<(), Error> {
+    let usual = (args.format == Format::Table).then_some(USUAL_LIMIT);
+    let question = Question {
+        since: args.since.clone(),
+        user: args.user.clone(),
+        resource: args.resource,
+        limit: args.limit.or(usual),
+    };
+    let list = ChangeList::of(&args.data_dir, question, Timestamp::now())?;
+    match print(args.format, &list) {
+        Err(Unwritten::Unread(error)) => Err(error.into()),
+        // Whoever reads has read enough.
+        Err(Unwritten::Unprinted(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(Unwritten::Unprinted(error)) => {
+            Err(StorageError::io("print to", "standard output".as_ref())(error).into())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn print(format: Format, list: &ChangeList) -> Result<(), Unwritten> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match format {
+        Format::Table => {
+            drop(out);
+            // Colours are taken out where they are not wanted.
+            let mut out = BufWriter::new(anstream::stdout().lock());
+            changes::table(&mut out, list, width())?;
+            return Ok(out.flush()?);
+        }
+        Format::Json => changes::json(&mut out, list)?,
+        Format::Ndjson => changes::ndjson(&mut out, list)?,
+        Format::Csv => changes::csv(&mut out, list)?,
+        Format::Markdown => changes::markdown(&mut out, list)?,
+    }
+    Ok(out.flush()?)
+}
