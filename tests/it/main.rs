@@ -49,4 +49,6 @@ mod unchanged;
 #[cfg(test)]
 mod usage;
 #[cfg(test)]
+mod watch;
+#[cfg(test)]
 mod workers;
