@@ -2,19 +2,14 @@
 
 use std::fmt::Display;
 use std::fs;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use activity_tracker::activity::{EmailDomain, Mappings};
 use activity_tracker::api::{Authorities, Policy, Transport};
-use activity_tracker::error::{Error, StorageError};
-use activity_tracker::flow;
-use activity_tracker::sample::{Sample, Server};
-use activity_tracker::settings::{Settings, Start};
+use activity_tracker::error::Error;
+use activity_tracker::sample::Sample;
 use activity_tracker::source::Source;
-use activity_tracker::storage::{Flow, Journaled};
 use activity_tracker::text::Printable;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -23,8 +18,9 @@ use url::{Host, Url};
 use crate::changes::ChangesArgs;
 use crate::check::CheckArgs;
 use crate::report_command::ReportArgs;
-use crate::source_argument::SourceArgs;
+use crate::run_command::RunArgs;
 use crate::sources::SourcesArgs;
+use crate::watch_command::WatchArgs;
 
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
@@ -51,6 +47,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Fetch, process and store once
     Run(RunArgs),
+    /// Run again and again, and tell what changed
+    Watch(Box<WatchArgs>),
     /// Print who is active, from the files that runs left; needs no network
     Report(ReportArgs),
     /// Print what changed from run to run, newest first; needs no network
@@ -66,100 +64,6 @@ pub(crate) enum Command {
     /// Process slices given on standard input (what `run` starts its workers with)
     #[command(hide = true)]
     Worker(Box<WorkerArgs>),
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag that a person may type"
-)]
-pub(crate) struct RunArgs {
-    #[command(flatten)]
-    source: SourceArgs,
-
-    /// Take the async flow: comments too, into files of its own (`*_async.json`)
-    #[arg(long = "async")]
-    pub(crate) async_flow: bool,
-
-    /// Keep users whose e-mail address lies in this domain: `biz`, `april.biz`
-    #[arg(long, value_name = "DOMAIN", default_value = "biz")]
-    email_domain: EmailDomain,
-
-    /// Where the snapshot goes
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "data",
-        env = "ACTIVITY_TRACKER_DATA_DIR"
-    )]
-    data_dir: PathBuf,
-
-    /// Go on with the pages of a run that was cut off, if there are any; starts
-    /// afresh otherwise
-    #[arg(long)]
-    resume: bool,
-
-    /// Keep the pages as they came, in a folder `raw-RUN` of the data directory
-    #[arg(long)]
-    keep_raw: bool,
-
-    /// Process the pages that another run kept in DIR, without a network; the
-    /// source is the one they came from, unless another one is given
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["resume", "keep_raw", "fresh"])]
-    replay: Option<PathBuf>,
-
-    /// Wait where another run has the data directory, rather than to end
-    #[arg(long)]
-    wait: bool,
-
-    /// Requests under way at once, over all resources
-    #[arg(long, value_name = "N", default_value_t = Policy::default().concurrency)]
-    concurrency: NonZeroUsize,
-
-    /// Worker processes at most [default: the number of cores less one, which fetches]
-    #[arg(long, value_name = "N")]
-    workers: Option<NonZeroUsize>,
-
-    #[command(flatten)]
-    patience: PatienceArgs,
-
-    /// Longest wait before the first retry; twice as long for each further one
-    /// up to 30s, and at random within that
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
-    backoff: Duration,
-
-    /// Longest wait that a server may ask for with Retry-After
-    #[arg(long, value_name = "TIME", default_value = "5min", value_parser = duration)]
-    max_wait: Duration,
-
-    /// How many records may fail to map before the exit code is 4; all others are
-    /// stored in any case, and those that fail are kept in `rejected.ndjson`
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) max_rejects: u64,
-
-    /// End at the first record that does not map, and store nothing
-    #[arg(long, conflicts_with = "max_rejects")]
-    strict: bool,
-
-    /// Fetch everything, without asking the server what changed since the last run
-    #[arg(long)]
-    fresh: bool,
-
-    /// Leave `history.db` alone: what changed since the run before is not worked out
-    #[arg(long)]
-    no_history: bool,
-
-    /// Print the summary as JSON on standard output
-    #[arg(long)]
-    pub(crate) json: bool,
-
-    /// Print nothing but errors
-    #[arg(long, short)]
-    pub(crate) quiet: bool,
-
-    #[command(flatten)]
-    pub(crate) log: LogArgs,
 }
 
 #[derive(Debug, Args)]
@@ -280,84 +184,6 @@ fn mappings(text: &str) -> Result<Mappings, serde_json::Error> {
     serde_json::from_str(text)
 }
 
-impl RunArgs {
-    /// The settings, and the sample API where that is the source; it serves until dropped.
-    pub(crate) fn settings(&self) -> Result<(Settings, Option<Server>), Error> {
-        let (source, server) = self.source()?;
-        // Whatever arrives is hashed, cut and written meanwhile.
-        let others = || {
-            let cores = available_parallelism().map_or(1, NonZeroUsize::get);
-            NonZeroUsize::new(cores - 1).unwrap_or(NonZeroUsize::MIN)
-        };
-        let settings = Settings {
-            data_dir: self.data_dir.clone(),
-            email_domain: self.email_domain.clone(),
-            workers: self.workers.unwrap_or_else(others),
-            worker_program: flow::own_program()
-                .map_err(StorageError::io("find", "this program".as_ref()))?,
-            start: self.start(),
-            keep_raw: self.keep_raw,
-            wait: self.wait,
-            strict: self.strict,
-            fresh: self.fresh,
-            history: !self.no_history,
-            policy: self.policy(),
-            transport: self.patience.transport(&source)?,
-            source,
-        };
-        Ok((settings, server))
-    }
-
-    fn start(&self) -> Start {
-        match &self.replay {
-            Some(folder) => Start::Replay(folder.clone()),
-            None if self.resume => Start::Resume,
-            None => Start::Afresh,
-        }
-    }
-
-    fn source(&self) -> Result<(Source, Option<Server>), Error> {
-        let Some(folder) = &self.replay else {
-            return self.source.load();
-        };
-        let kept = Journaled::read(folder)?.ok_or_else(|| {
-            let folder = folder.display();
-            Error::Usage(format!(
-                "cannot replay {folder}: expected a folder of pages that `--keep-raw` made"
-            ))
-        })?;
-        if !kept.complete {
-            let run = &kept.header.run;
-            return Err(Error::Usage(format!(
-                "cannot replay the run {run}: it did not finish; `run --resume` goes on with it"
-            )));
-        }
-        if (kept.header.flow == Flow::Async) != self.async_flow {
-            let says = if self.async_flow { "leave out" } else { "add" };
-            return Err(Error::Usage(format!(
-                "cannot replay {}: it is of the other flow: {says} --async",
-                folder.display()
-            )));
-        }
-        if self.source.is_given() {
-            return self.source.load();
-        }
-        Ok((kept.header.definition.source()?, None))
-    }
-
-    fn policy(&self) -> Policy {
-        let usual = Policy::default();
-        Policy {
-            retries: self.patience.retries,
-            first_backoff: self.backoff,
-            longest_backoff: usual.longest_backoff.max(self.backoff),
-            max_wait: self.max_wait,
-            concurrency: self.concurrency,
-            ..usual
-        }
-    }
-}
-
 impl PatienceArgs {
     /// How to talk to the servers of this source.
     ///
@@ -412,7 +238,7 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let expected = || "expected a time such as 30s, 5min or 50ms".to_owned();
     let signed: jiff::SignedDuration = text.parse().map_err(|_| expected())?;
     let time = Duration::try_from(signed).map_err(|_| expected())?;
@@ -433,7 +259,7 @@ fn size(text: &str) -> Result<ByteSize, String> {
 
 const LONGEST: Duration = Duration::from_hours(30 * 24);
 
-fn positive_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("expected more than no time".to_owned()),
         time => Ok(time),

@@ -1,4 +1,4 @@
-//! The command line: parse, start the log, run, exit code.
+//! The command line: parse, do what was asked, exit code.
 
 mod changes;
 mod check;
@@ -8,26 +8,27 @@ mod logger;
 mod printing;
 mod progress;
 mod report_command;
+mod run_command;
+mod run_options;
 mod signals;
 mod source_argument;
 mod sources;
 mod verify;
+mod watch_command;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use activity_tracker::concurrency::Stop;
 use activity_tracker::error::Error;
-use activity_tracker::flow::{self, Report, SharedObserver, Workbench};
+use activity_tracker::flow::{self, Workbench};
 use activity_tracker::sample::Server;
 use clap::Parser;
 
-use cli::{Cli, Command, RunArgs, SampleApiArgs, WorkerArgs};
-use progress::Progress;
+use cli::{Cli, Command, SampleApiArgs, WorkerArgs};
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Run(args) => run(&args),
+        Command::Run(args) => run_command::run(&args),
+        Command::Watch(args) => watch_command::run(&args),
         Command::Report(args) => report_command::run(&args),
         Command::Changes(args) => changes::run(&args),
         Command::Check(args) => check::run(&args),
@@ -43,33 +44,6 @@ fn main() -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
-}
-
-fn run(args: &RunArgs) -> Result<(), Error> {
-    logger::start(&args.log)?;
-    let stop = Stop::new();
-    signals::watch(&stop);
-    let outcome = args.settings().and_then(|(settings, _sample_server)| {
-        let progress = Arc::new(Progress::start(args.quiet));
-        if args.async_flow {
-            let observer: SharedObserver = progress;
-            flow::run_async(&settings, &stop, &observer)
-        } else {
-            flow::run(&settings, &stop, &progress)
-        }
-    });
-    let outcome = match outcome {
-        Ok(done) => printing::print(args, &done).and_then(|()| verdict(args, &done)),
-        Err(error) => Err(error),
-    };
-    outcome.inspect_err(logger::note)
-}
-
-/// Whether so many records did not map that the exit code is to tell.
-fn verdict(args: &RunArgs, done: &Report) -> Result<(), Error> {
-    Ok(done
-        .rejects
-        .verdict(args.max_rejects, &printing::rejected(done))?)
 }
 
 fn sample_api(args: &SampleApiArgs) -> Result<(), Error> {

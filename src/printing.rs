@@ -1,6 +1,7 @@
 //! What is printed: data to stdout, everything for people to stderr.
 
 use std::error::Error as _;
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use activity_tracker::activity::{Resource, UserPosts};
@@ -14,7 +15,7 @@ use annotate_snippets::Renderer;
 use anstyle::{AnsiColor, Style};
 use indicatif::DecimalBytes;
 
-use crate::cli::RunArgs;
+use crate::run_command::RunArgs;
 use crate::{diagnostics, signals};
 
 /// How many users the summary names.
@@ -30,7 +31,7 @@ pub(crate) fn print(args: &RunArgs, report: &Report) -> Result<(), Error> {
     if args.json {
         print_json(report)?;
     }
-    if !args.quiet {
+    if !args.options.quiet {
         // stderr may be closed, and there is nobody to tell then.
         let _ = write_summary(&mut anstream::stderr().lock(), args, report);
     }
@@ -76,19 +77,8 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
         elapsed,
     } = report;
     let source = Printable(&summary.source);
-    // What the source does not offer has no file.
-    let has = |stem: &str| {
-        snapshot
-            .files
-            .iter()
-            .any(|file| file.name.starts_with(stem))
-    };
-    let mut counts = Vec::new();
-    counts.extend(has("users").then(|| count(summary.users, "user")));
-    counts.extend(has("posts").then(|| count(summary.posts, "post")));
-    counts.extend(summary.comments.map(|comments| count(comments, "comment")));
     let seconds = elapsed.as_secs_f64();
-    let what = counts.join(", ");
+    let what = found(report);
     if *unchanged {
         writeln!(
             out,
@@ -100,7 +90,7 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
     if let Some(recorded) = recorded {
         write_recorded(out, recorded)?;
     }
-    if has("users") {
+    if has(report, "users") {
         let filtered = count(summary.filtered_users, "user");
         let domain = &summary.email_domain;
         writeln!(out, "{filtered} with an e-mail address in {domain}")?;
@@ -164,7 +154,23 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
         let folder = snapshot.data_dir.join(raw);
         writeln!(out, "\nPages as they came: {}", folder.display())?;
     }
-    writeln!(out, "\nLog: {}", args.log.file.display())
+    writeln!(out, "\nLog: {}", args.options.log.file.display())
+}
+
+/// What a snapshot holds, in a few words: `10 users, 100 posts`.
+pub(crate) fn found(report: &Report) -> String {
+    let summary = &report.summary;
+    let mut counts = Vec::new();
+    counts.extend(has(report, "users").then(|| count(summary.users, "user")));
+    counts.extend(has(report, "posts").then(|| count(summary.posts, "post")));
+    counts.extend(summary.comments.map(|comments| count(comments, "comment")));
+    counts.join(", ")
+}
+
+/// Whether there is such a file. What the source does not offer has none.
+fn has(report: &Report, stem: &str) -> bool {
+    let mut files = report.snapshot.files.iter();
+    files.any(|file| file.name.starts_with(stem))
 }
 
 fn write_recorded(out: &mut impl Write, recorded: &Recorded) -> io::Result<()> {
@@ -264,6 +270,12 @@ fn deepest(error: &Error) -> Option<String> {
 pub(crate) fn print_note(text: &str) {
     // stderr may be closed, and there is nobody to tell then.
     let _ = writeln!(anstream::stderr().lock(), "{}", Printable(text));
+}
+
+/// Tells people something in a line that is safe to show and may have colours.
+pub(crate) fn print_line(line: &impl Display) {
+    // stderr may be closed, and there is nobody to tell then.
+    let _ = writeln!(anstream::stderr().lock(), "{line}");
 }
 
 /// Tells where the sample API is.

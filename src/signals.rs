@@ -1,5 +1,6 @@
 //! Ctrl-C and SIGTERM: the run is asked to stop, and made to if it does not.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{process, thread};
@@ -17,19 +18,42 @@ const GRACE: Duration = Duration::from_millis(700);
 /// Whether the end of the run is being told already.
 static TOLD: AtomicBool = AtomicBool::new(false);
 
-/// Lets the first signal stop the run, and the second one end the program.
+/// How the program ends where a request to stop is not enough.
+pub(crate) trait Ending: Send + Sync + 'static {
+    /// The work has not ended by itself, a moment after it was asked to.
+    fn late(&self, reason: StopReason);
+
+    /// A second signal came.
+    fn at_once(&self, reason: StopReason) -> ! {
+        process::exit(Error::Stopped(reason).exit_code().into());
+    }
+}
+
+/// A single run: its end is told as an error.
+pub(crate) struct EndOfRun;
+
+impl Ending for EndOfRun {
+    fn late(&self, reason: StopReason) {
+        let error = Error::Stopped(reason);
+        logger::note(&error);
+        printing::print_error(&error);
+        process::exit(error.exit_code().into());
+    }
+}
+
+/// Lets the first signal stop the work, and the second one end the program.
 /// A run that is moving its files into place is let do so: that takes
 /// milliseconds, and half of it would be no state to leave.
 ///
 /// A blocked name look-up or connect cannot be woken: after a moment of grace
 /// the program ends around it. By then the run's files and workers are gone,
 /// for their removal needs nobody but the thread that asks.
-pub(crate) fn watch(stop: &Stop) {
+pub(crate) fn watch(stop: &Stop, ending: impl Ending) {
     // Without a handler a signal ends the program at once, which is what remains to do.
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else {
         return;
     };
-    let stop = stop.clone();
+    let (stop, ending) = (stop.clone(), Arc::new(ending));
     thread::spawn(move || {
         let mut asked = false;
         for signal in signals.forever() {
@@ -39,24 +63,20 @@ pub(crate) fn watch(stop: &Stop) {
                 StopReason::Interrupt
             };
             if asked && !stop.is_committing() {
-                process::exit(Error::Stopped(reason).exit_code().into());
+                ending.at_once(reason);
             }
             asked = true;
             stop.request(reason);
             // A run that is committing goes on to its end.
-            if stop.check().is_err() {
-                thread::spawn(move || end_after_grace(reason));
+            if !stop.is_committing() {
+                let ending = Arc::clone(&ending);
+                thread::spawn(move || {
+                    thread::sleep(GRACE);
+                    ending.late(reason);
+                });
             }
         }
     });
-}
-
-fn end_after_grace(reason: StopReason) {
-    thread::sleep(GRACE);
-    let error = Error::Stopped(reason);
-    logger::note(&error);
-    printing::print_error(&error);
-    process::exit(error.exit_code().into());
 }
 
 /// Gives true to the first who asks: only one tells how the run ended.

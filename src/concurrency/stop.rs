@@ -1,7 +1,9 @@
 //! One way to stop everything that is under way.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use crate::error::{Error, StopReason};
 
@@ -21,6 +23,7 @@ struct State {
     reason: Option<StopReason>,
     committing: bool,
     calls: Vec<(u64, Call)>,
+    parts: Vec<Weak<Mutex<State>>>,
 }
 
 impl Stop {
@@ -74,10 +77,50 @@ impl Stop {
         Ok(())
     }
 
-    /// Whether the run commits, or did.
+    /// Whether the run commits, or did; or one that is a part of this.
     #[must_use]
     pub fn is_committing(&self) -> bool {
-        self.lock().committing
+        let parts = {
+            let state = self.lock();
+            if state.committing {
+                return true;
+            }
+            state.parts.clone()
+        };
+        let mut parts = parts.iter().filter_map(Weak::upgrade);
+        parts.any(|part| Self(part).is_committing())
+    }
+
+    /// A stop for one run of several: it may fail or commit, and the others are as they were.
+    /// It is requested with this one for as long as the registration lives.
+    #[must_use]
+    pub fn part(&self) -> (Self, Registration) {
+        let part = Self::new();
+        {
+            let mut state = self.lock();
+            state.parts.retain(|part| part.strong_count() > 0);
+            state.parts.push(Arc::downgrade(&part.0));
+        }
+        let registration = self.on_request({
+            let (whole, part) = (self.clone(), part.clone());
+            move || {
+                if let Err(Error::Stopped(reason)) = whole.check() {
+                    part.request(reason);
+                }
+            }
+        });
+        (part, registration)
+    }
+
+    /// Waits so long, and no longer when a stop is requested.
+    pub fn wait(&self, time: Duration) {
+        let (sender, requested) = channel();
+        let _registration = self.on_request(move || {
+            // Who waited may be on the way out already.
+            let _ = sender.send(());
+        });
+        // Either way the waiting is over.
+        let _ = requested.recv_timeout(time);
     }
 
     /// Has `call` called when a stop is requested, or now if it was already.
@@ -153,5 +196,34 @@ mod tests {
         let stop = Stop::new();
         stop.request(StopReason::Terminate);
         assert!(stop.begin_commit().is_err());
+    }
+
+    #[test]
+    fn a_part_stops_with_the_whole_and_fails_by_itself() {
+        let whole = Stop::new();
+        let (failed, _kept) = whole.part();
+        failed.request(StopReason::Failure);
+        assert!(whole.check().is_ok());
+
+        let (committed, _kept) = whole.part();
+        committed.begin_commit().unwrap();
+        assert!(whole.is_committing());
+        let (running, _kept) = whole.part();
+        whole.request(StopReason::Terminate);
+        assert!(committed.check().is_ok());
+        assert!(matches!(
+            running.check(),
+            Err(Error::Stopped(StopReason::Terminate))
+        ));
+        let (late, _kept) = whole.part();
+        assert!(late.check().is_err());
+    }
+
+    #[test]
+    fn nobody_waits_any_longer_when_a_stop_is_requested() {
+        let stop = Stop::new();
+        stop.wait(Duration::ZERO);
+        stop.request(StopReason::Interrupt);
+        stop.wait(Duration::from_hours(1));
     }
 }

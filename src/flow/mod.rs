@@ -51,6 +51,8 @@ pub struct Report {
 /// What a run adds to the history.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recorded {
+    /// The run's id in the history.
+    pub run: String,
     /// What changed since the run before, by resource. Of one that was not known before, nothing.
     pub changes: Changes,
     /// Why the history has to be brought up by the next command, if it has to.

@@ -175,7 +175,10 @@ impl Run {
         let recorded = self.history.as_ref().map(|history| {
             let run = self.new_run(Timestamp::now());
             open(history).unchanged(&run, self.shape.resources)?;
-            Ok::<_, StorageError>(Recorded::default())
+            Ok::<_, StorageError>(Recorded {
+                run: self.id.clone(),
+                ..Recorded::default()
+            })
         });
         Ok(Report {
             recorded: recorded.transpose()?,
@@ -246,7 +249,11 @@ impl Run {
             warn!(%error, "the history is a run behind; the next command brings it up");
             error.to_string()
         });
-        Recorded { changes, behind }
+        Recorded {
+            run: self.id.clone(),
+            changes,
+            behind,
+        }
     }
 
     /// Step 4 for one slice: adds what came of it, and tells the fetch whose

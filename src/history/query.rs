@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rusqlite::types::{Value, ValueRef};
-use rusqlite::{Connection, OpenFlags, Row, params_from_iter};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params_from_iter};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -171,6 +171,18 @@ impl Log {
         connection.busy_timeout(PATIENCE).map_err(failed)?;
         super::refuse_foreign(&path, super::schema::form(&connection).map_err(failed)?)?;
         Ok(Some(Self { path, connection }))
+    }
+
+    /// The number of a run in the history, if it is there.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn number(&self, run: &str) -> Result<Option<i64>, StorageError> {
+        let text = "SELECT id FROM runs WHERE run = ?1";
+        let number = self.connection.query_row(text, [run], |row| row.get(0));
+        number
+            .optional()
+            .map_err(StorageError::history("read", &self.path))
     }
 
     /// The runs of a source, or all of them, oldest first.

@@ -53,4 +53,6 @@ mod unchanged;
 #[cfg(test)]
 mod usage;
 #[cfg(test)]
+mod watch;
+#[cfg(test)]
 mod workers;

@@ -1,0 +1,98 @@
+//! The command `run`: one run, from what a person typed to what is printed.
+
+use std::path::PathBuf;
+
+use activity_tracker::concurrency::Stop;
+use activity_tracker::error::Error;
+use activity_tracker::sample::Server;
+use activity_tracker::settings::Start;
+use activity_tracker::source::Source;
+use activity_tracker::storage::{Flow, Journaled};
+use clap::Args;
+
+use crate::cli::EXIT_CODES;
+use crate::progress::Progress;
+use crate::run_options::RunOptions;
+use crate::{logger, printing, signals};
+
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) options: RunOptions,
+
+    /// Go on with the pages of a run that was cut off, if there are any; starts
+    /// afresh otherwise
+    #[arg(long)]
+    resume: bool,
+
+    /// Process the pages that another run kept in DIR, without a network; the
+    /// source is the one they came from, unless another one is given
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["resume", "keep_raw", "fresh"])]
+    replay: Option<PathBuf>,
+
+    /// Print the summary as JSON on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Takes a run and prints what it gave.
+///
+/// # Errors
+/// Whatever ends the run; after all is stored and printed, when too many records did not map.
+pub(crate) fn run(args: &RunArgs) -> Result<(), Error> {
+    let options = &args.options;
+    logger::start(&options.log)?;
+    let stop = Stop::new();
+    signals::watch(&stop, signals::EndOfRun);
+    let take = || {
+        let (source, _sample_server) = args.source()?;
+        let settings = options.settings(source, args.start())?;
+        let done = options.take_run(&settings, &stop, Progress::start(options.quiet))?;
+        printing::print(args, &done)?;
+        options.verdict(&done)
+    };
+    take().inspect_err(logger::note)
+}
+
+impl RunArgs {
+    fn start(&self) -> Start {
+        match &self.replay {
+            Some(folder) => Start::Replay(folder.clone()),
+            None if self.resume => Start::Resume,
+            None => Start::Afresh,
+        }
+    }
+
+    /// The source, and the sample API where that is it; it serves until dropped.
+    fn source(&self) -> Result<(Source, Option<Server>), Error> {
+        let source = &self.options.source;
+        let Some(folder) = &self.replay else {
+            return source.load();
+        };
+        let kept = Journaled::read(folder)?.ok_or_else(|| {
+            let folder = folder.display();
+            Error::Usage(format!(
+                "cannot replay {folder}: expected a folder of pages that `--keep-raw` made"
+            ))
+        })?;
+        if !kept.complete {
+            let run = &kept.header.run;
+            return Err(Error::Usage(format!(
+                "cannot replay the run {run}: it did not finish; `run --resume` goes on with it"
+            )));
+        }
+        let async_flow = self.options.async_flow;
+        if (kept.header.flow == Flow::Async) != async_flow {
+            let says = if async_flow { "leave out" } else { "add" };
+            return Err(Error::Usage(format!(
+                "cannot replay {}: it is of the other flow: {says} --async",
+                folder.display()
+            )));
+        }
+        if source.is_given() {
+            return source.load();
+        }
+        Ok((kept.header.definition.source()?, None))
+    }
+}

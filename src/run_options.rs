@@ -1,0 +1,170 @@
+//! What a person may say about runs, whether they are taken once or again and again.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use activity_tracker::activity::EmailDomain;
+use activity_tracker::api::Policy;
+use activity_tracker::concurrency::Stop;
+use activity_tracker::error::{Error, StorageError};
+use activity_tracker::flow::{self, Report, SharedObserver};
+use activity_tracker::settings::{Settings, Start};
+use activity_tracker::source::Source;
+use clap::Args;
+
+use crate::cli::{LogArgs, PatienceArgs, duration};
+use crate::printing;
+use crate::progress::Progress;
+use crate::source_argument::SourceArgs;
+
+#[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that a person may type"
+)]
+pub(crate) struct RunOptions {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+
+    /// Take the async flow: comments too, into files of its own (`*_async.json`)
+    #[arg(long = "async")]
+    pub(crate) async_flow: bool,
+
+    /// Keep users whose e-mail address lies in this domain: `biz`, `april.biz`
+    #[arg(long, value_name = "DOMAIN", default_value = "biz")]
+    email_domain: EmailDomain,
+
+    /// Where the snapshot goes
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "data",
+        env = "ACTIVITY_TRACKER_DATA_DIR"
+    )]
+    data_dir: PathBuf,
+
+    /// Keep the pages as they came, in a folder `raw-RUN` of the data directory
+    #[arg(long)]
+    keep_raw: bool,
+
+    /// Wait where another run has the data directory, rather than to end
+    #[arg(long)]
+    wait: bool,
+
+    /// Requests under way at once, over all resources
+    #[arg(long, value_name = "N", default_value_t = Policy::default().concurrency)]
+    concurrency: NonZeroUsize,
+
+    /// Worker processes at most [default: the number of cores less one, which fetches]
+    #[arg(long, value_name = "N")]
+    workers: Option<NonZeroUsize>,
+
+    #[command(flatten)]
+    patience: PatienceArgs,
+
+    /// Longest wait before the first retry; twice as long for each further one
+    /// up to 30s, and at random within that
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
+    backoff: Duration,
+
+    /// Longest wait that a server may ask for with Retry-After
+    #[arg(long, value_name = "TIME", default_value = "5min", value_parser = duration)]
+    max_wait: Duration,
+
+    /// How many records may fail to map before the exit code is 4; all others are
+    /// stored in any case, and those that fail are kept in `rejected.ndjson`
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    max_rejects: u64,
+
+    /// End at the first record that does not map, and store nothing
+    #[arg(long, conflicts_with = "max_rejects")]
+    strict: bool,
+
+    /// Fetch everything, without asking the server what changed since the last run
+    #[arg(long)]
+    fresh: bool,
+
+    /// Leave `history.db` alone: what changed since the run before is not worked out
+    #[arg(long)]
+    no_history: bool,
+
+    /// Print nothing but errors
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+impl RunOptions {
+    /// The settings of a run against this source.
+    ///
+    /// # Errors
+    /// When the file of authorities cannot be used, or the system does not tell what program this is.
+    pub(crate) fn settings(&self, source: Source, start: Start) -> Result<Settings, Error> {
+        // Whatever arrives is hashed, cut and written meanwhile.
+        let others = || {
+            let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+            NonZeroUsize::new(cores - 1).unwrap_or(NonZeroUsize::MIN)
+        };
+        Ok(Settings {
+            data_dir: self.data_dir.clone(),
+            email_domain: self.email_domain.clone(),
+            workers: self.workers.unwrap_or_else(others),
+            worker_program: flow::own_program()
+                .map_err(StorageError::io("find", "this program".as_ref()))?,
+            start,
+            keep_raw: self.keep_raw,
+            wait: self.wait,
+            strict: self.strict,
+            fresh: self.fresh,
+            history: !self.no_history,
+            policy: self.policy(),
+            transport: self.patience.transport(&source)?,
+            source,
+        })
+    }
+
+    fn policy(&self) -> Policy {
+        let usual = Policy::default();
+        Policy {
+            retries: self.patience.retries,
+            first_backoff: self.backoff,
+            longest_backoff: usual.longest_backoff.max(self.backoff),
+            max_wait: self.max_wait,
+            concurrency: self.concurrency,
+            ..usual
+        }
+    }
+
+    /// Takes a run of the flow that is wanted.
+    ///
+    /// # Errors
+    /// Whatever ends it.
+    pub(crate) fn take_run(
+        &self,
+        settings: &Settings,
+        stop: &Stop,
+        progress: Progress,
+    ) -> Result<Report, Error> {
+        if self.async_flow {
+            let observer: SharedObserver = Arc::new(progress);
+            flow::run_async(settings, stop, &observer)
+        } else {
+            flow::run(settings, stop, &progress)
+        }
+    }
+
+    /// Whether so many records did not map that the run counts as failed.
+    ///
+    /// # Errors
+    /// When they are more than are allowed.
+    pub(crate) fn verdict(&self, done: &Report) -> Result<(), Error> {
+        Ok(done
+            .rejects
+            .verdict(self.max_rejects, &printing::rejected(done))?)
+    }
+}
