@@ -1,14 +1,14 @@
 //! One run of either flow: how it begins, and how it is stored.
 
 use std::collections::BTreeMap;
-use std::path;
+use std::path::{self, Path};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
 use tracing::{info, warn};
 
-use crate::activity::{Resource, Summary, Tally};
+use crate::activity::{Ranking, Resource, Summary, Tally};
 use crate::api::{Event, Fetch, Observer, SharedFetch};
 use crate::concurrency::Stop;
 use crate::error::{ApiError, DataProcessingError, Error, StorageError};
@@ -300,7 +300,9 @@ impl Run {
             resources,
             listed,
         } = reduction.finish()?;
-        let summary = self.sum_up(tally, &rejects);
+        let mut summary = self.sum_up(&tally, &rejects);
+        let called = segments.get(&Output::Called).map_or(&[][..], Vec::as_slice);
+        summary.posts_per_user = rank(self.stage.folder(), tally, called)?;
         let stored = self.write(&summary, &segments);
         let files = self.stop_or(stored)?;
         // What was rejected is in no output, so "not modified" could not bring it back.
@@ -365,7 +367,7 @@ impl Run {
         })
     }
 
-    fn sum_up(&self, tally: Tally, rejects: &Rejects) -> Summary {
+    fn sum_up(&self, tally: &Tally, rejects: &Rejects) -> Summary {
         let Settings {
             source,
             email_domain,
@@ -425,6 +427,21 @@ impl Run {
 /// The history, whoever panicked with it: a step that was not finished is taken back by SQLite.
 fn open(history: &Mutex<History>) -> std::sync::MutexGuard<'_, History> {
     history.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Who wrote how many posts. What users are called is read now and not before, since it is
+/// the one thing that grows with them; the workers' memory is free again by now.
+fn rank(folder: &Path, tally: Tally, called: &[Segment]) -> Result<Ranking, StorageError> {
+    let bytes = called.iter().map(|segment| segment.place.length).sum();
+    let users = called.iter().map(|segment| segment.records).sum();
+    let mut ranker = tally.ranker().with_room(users, bytes);
+    let mut bytes = Vec::new();
+    for Segment { place, .. } in called {
+        place.read_into(folder, &mut bytes)?;
+        let damaged = |_| StorageError::Damaged(folder.join(&place.file));
+        ranker.add(&bytes).map_err(damaged)?;
+    }
+    Ok(ranker.finish())
 }
 
 /// The journal of the spool that the run writes to, or takes its pages from.

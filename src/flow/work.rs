@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activity::{
     Comment, EmailDomain, Field, FieldPath, FromFields, Id, Mapped, Mapping, Mappings, Object,
-    Post, Record, Reject, Rejected, Resource, Tally, User, by_email_domain, map,
+    Post, Record, Reject, Rejected, Resource, Tally, User, by_email_domain, map, note,
 };
 use crate::concurrency;
 use crate::error::{Error, StorageError};
@@ -285,11 +285,15 @@ fn users<'a>(
 ) -> Result<Tally, StorageError> {
     let mut tally = Tally::default();
     let mut filtered = SegmentWriter::new(Output::FilteredUsers.layout());
+    let (mut called, mut noted) = (SegmentWriter::new(Output::Called.layout()), Vec::new());
     // All users pass the tap; only those of the domain come out of the filter, and rejects.
     let tapped = map::<User<'_>>(slice, mapping).inspect(|user| {
         if let Ok(user) = user {
             tally.add_user(user);
             left.take(user, None);
+            noted.clear();
+            note(user, &mut noted);
+            called.push_run(&noted, 1);
             if let Some(name) = user.called() {
                 let name = serde_json::Value::from(name.as_str()).to_string();
                 left.push(Output::UserNames, &name);
@@ -307,6 +311,9 @@ fn users<'a>(
         left.reject(reject)?;
     }
     tally.filtered_users = filtered.records();
+    if !called.is_empty() {
+        left.segments.insert(Output::Called, called);
+    }
     if !filtered.is_empty() {
         left.segments.insert(Output::FilteredUsers, filtered);
     }
