@@ -35,12 +35,12 @@ pub(super) struct Shape {
 }
 
 /// What came of fetching.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Fetched {
     /// Pages, to be processed.
     Pages,
-    /// Nothing that the last snapshot does not have.
-    Unchanged,
+    /// Nothing that the last snapshot does not have, whose summary this is.
+    Unchanged(Box<Summary>),
 }
 
 /// A run under way.
@@ -136,8 +136,8 @@ impl Run {
             .count();
         move |spool| {
             if let Some(previous) = previous {
-                if previous.stands(spool, fetched, &email_domain) {
-                    return Ok(Fetched::Unchanged);
+                if let Some(summary) = previous.stands(spool, fetched, &email_domain) {
+                    return Ok(Fetched::Unchanged(Box::new(summary)));
                 }
                 previous.restore(spool)?;
             }
@@ -168,8 +168,7 @@ impl Run {
     }
 
     /// The end of a run in which nothing changed: the last snapshot stands.
-    fn unchanged(&self, previous: &Previous) -> Result<Report, Error> {
-        let (snapshot, summary) = previous.report();
+    fn unchanged(&self, previous: &Previous, summary: Summary) -> Result<Report, Error> {
         info!(run = self.id, since = previous.run(), "nothing changed");
         let recorded = self.history.as_ref().map(|history| {
             let run = self.new_run(Timestamp::now());
@@ -179,7 +178,7 @@ impl Run {
         Ok(Report {
             recorded: recorded.transpose()?,
             summary,
-            snapshot,
+            snapshot: previous.snapshot(),
             rejects: Rejects::default(),
             unchanged: true,
             elapsed: self.begun.elapsed(),
@@ -289,8 +288,8 @@ impl Run {
         reduction: Reduction,
         observer: &dyn Observer,
     ) -> Result<Report, Error> {
-        if let (Fetched::Unchanged, Some(previous)) = (fetched, &self.previous) {
-            return self.unchanged(previous);
+        if let (Fetched::Unchanged(summary), Some(previous)) = (fetched, &self.previous) {
+            return self.unchanged(previous, *summary);
         }
         observer.on(Event::Committing);
         let Reduced {
@@ -301,9 +300,7 @@ impl Run {
             listed,
         } = reduction.finish()?;
         let mut summary = self.sum_up(&tally, &rejects);
-        let called = segments.get(&Output::Called).map_or(&[][..], Vec::as_slice);
-        summary.posts_per_user = rank(self.stage.folder(), tally, called)?;
-        let stored = self.write(&summary, &segments);
+        let stored = self.write(&mut summary, tally, segments);
         let files = self.stop_or(stored)?;
         // What was rejected is in no output, so "not modified" could not bring it back.
         let mut validators = self.fetch.validators();
@@ -388,8 +385,9 @@ impl Run {
 
     fn write(
         &self,
-        summary: &Summary,
-        segments: &BTreeMap<Output, Vec<Segment>>,
+        summary: &mut Summary,
+        tally: Tally,
+        segments: BTreeMap<Output, Vec<Segment>>,
     ) -> Result<Vec<StoredFile>, Error> {
         let (flow, new_files) = (self.shape.flow, self.stage.new_files());
         let folders = (self.stage.folder(), new_files.as_path());
@@ -419,6 +417,10 @@ impl Run {
                 pages,
             )?);
         }
+        // Last, since it takes room: by now all else has given its own back.
+        let called = segments.get(&Output::Called).map_or(&[][..], Vec::as_slice);
+        summary.posts_per_user = rank(self.stage.folder(), tally, called)?;
+        drop(segments);
         files.push(write_json(&new_files, flow.file_name("summary"), summary)?);
         Ok(files)
     }
@@ -429,8 +431,7 @@ fn open(history: &Mutex<History>) -> std::sync::MutexGuard<'_, History> {
     history.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Who wrote how many posts. What users are called is read now and not before, since it is
-/// the one thing that grows with them; the workers' memory is free again by now.
+/// Who wrote how many posts, and what they are called, which is read no sooner than here.
 fn rank(folder: &Path, tally: Tally, called: &[Segment]) -> Result<Ranking, StorageError> {
     let bytes = called.iter().map(|segment| segment.place.length).sum();
     let users = called.iter().map(|segment| segment.records).sum();
