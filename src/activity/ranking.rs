@@ -33,7 +33,25 @@ pub struct Ranking {
     /// Entries in no order, one behind the other: posts, id, name.
     packed: Vec<u8>,
     /// Where they begin, in order.
-    order: Vec<usize>,
+    order: Vec<Start>,
+}
+
+/// Where an entry begins. Eight bytes would be a third more for each user, and four not
+/// enough for all that memory may hold.
+#[derive(Clone, Copy)]
+struct Start([u8; 5]);
+
+impl Start {
+    fn new(start: usize) -> Self {
+        let [a, b, c, d, e, ..] = (start as u64).to_le_bytes();
+        Self([a, b, c, d, e])
+    }
+
+    fn get(self) -> usize {
+        let [a, b, c, d, e] = self.0;
+        let start = u64::from_le_bytes([a, b, c, d, e, 0, 0, 0]);
+        usize::try_from(start).unwrap_or(usize::MAX)
+    }
 }
 
 impl Ranking {
@@ -54,8 +72,12 @@ impl Ranking {
         self.order.iter().map(|start| self.entry(*start))
     }
 
-    fn entry(&self, start: usize) -> UserPosts<'_> {
-        let mut bytes = self.packed.get(start..).unwrap_or_default();
+    fn from(&self, start: Start) -> &[u8] {
+        self.packed.get(start.get()..).unwrap_or_default()
+    }
+
+    fn entry(&self, start: Start) -> UserPosts<'_> {
+        let mut bytes = self.from(start);
         let posts = packed::take_number(&mut bytes).unwrap_or_default();
         let (id, name) = packed::take_user(&mut bytes).unwrap_or((Id::Number(0), None));
         UserPosts {
@@ -67,9 +89,8 @@ impl Ranking {
 
     /// Most posts first, then by id. Two users of one id keep the name that sorts first;
     /// any name is better than none.
-    fn compare(&self, a: usize, b: usize) -> Ordering {
-        let from = |start| self.packed.get(start..).unwrap_or_default();
-        let (mut a, mut b) = (from(a), from(b));
+    fn compare(&self, a: Start, b: Start) -> Ordering {
+        let (mut a, mut b) = (self.from(a), self.from(b));
         // What is read is read for each comparison, so no more of it than decides.
         let posts = packed::take_number(&mut b).cmp(&packed::take_number(&mut a));
         let ids = || packed::take_id(&mut a).cmp(&packed::take_id(&mut b));
@@ -81,7 +102,7 @@ impl Ranking {
     }
 
     fn push(&mut self, posts: u64, id: &Id, name: Option<&str>) {
-        self.order.push(self.packed.len());
+        self.order.push(Start::new(self.packed.len()));
         packed::put_number(&mut self.packed, posts);
         packed::put_user(&mut self.packed, id, name);
     }

@@ -113,6 +113,8 @@ struct Leavings<'a> {
     authors: HashSet<&'a str>,
     /// What the history is to know.
     noted: Option<Noted<'a>>,
+    /// Room to write a text in.
+    json: Vec<u8>,
 }
 
 impl<'a> Leavings<'a> {
@@ -126,15 +128,28 @@ impl<'a> Leavings<'a> {
             wants_ids: slice.has_children,
             ids: Vec::new(),
             authors: HashSet::new(),
+            json: Vec::new(),
         }
     }
 
     fn push(&mut self, output: Output, record: &str) {
-        let segment = self
-            .segments
-            .entry(output)
-            .or_insert_with(|| SegmentWriter::new(output.layout()));
-        segment.push(record);
+        self.segment(output).push(record);
+    }
+
+    fn segment(&mut self, output: Output) -> &mut SegmentWriter {
+        let new = || SegmentWriter::new(output.layout());
+        self.segments.entry(output).or_insert_with(new)
+    }
+
+    /// Adds a text as JSON writes it.
+    fn push_json(&mut self, output: Output, text: &str) {
+        self.json.clear();
+        // Only what is written to can fail, and memory does not.
+        if serde_json::to_writer(&mut self.json, text).is_ok() {
+            let json = std::mem::take(&mut self.json);
+            self.segment(output).push_run(&json, 1);
+            self.json = json;
+        }
     }
 
     /// A record that did not map is kept, with where it was and why.
@@ -295,8 +310,7 @@ fn users<'a>(
             note(user, &mut noted);
             called.push_run(&noted, 1);
             if let Some(name) = user.called() {
-                let name = serde_json::Value::from(name.as_str()).to_string();
-                left.push(Output::UserNames, &name);
+                left.push_json(Output::UserNames, name.as_str());
             }
         }
     });
