@@ -66,6 +66,10 @@ fn put_text(bytes: &mut Vec<u8>, text: Option<&str>) {
 }
 
 /// Takes the text that comes next, if one was put there; none where neither is.
+#[expect(
+    clippy::option_option,
+    reason = "no text is what may stand there, none at all is an error"
+)]
 pub(super) fn take_text<'a>(bytes: &mut &'a [u8]) -> Option<Option<&'a str>> {
     let Some(length) = take_number(bytes)?.checked_sub(1) else {
         return Some(None);

@@ -43,14 +43,15 @@ struct Start([u8; 5]);
 
 impl Start {
     fn new(start: usize) -> Self {
-        let [a, b, c, d, e, ..] = (start as u64).to_le_bytes();
-        Self([a, b, c, d, e])
+        let mut bytes = [0; 5];
+        bytes.copy_from_slice(&(start as u64).to_le_bytes()[..5]);
+        Self(bytes)
     }
 
     fn get(self) -> usize {
-        let [a, b, c, d, e] = self.0;
-        let start = u64::from_le_bytes([a, b, c, d, e, 0, 0, 0]);
-        usize::try_from(start).unwrap_or(usize::MAX)
+        let mut bytes = [0; 8];
+        bytes[..5].copy_from_slice(&self.0);
+        usize::try_from(u64::from_le_bytes(bytes)).unwrap_or(usize::MAX)
     }
 }
 
@@ -68,6 +69,7 @@ impl Ranking {
     }
 
     /// The users in order.
+    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = UserPosts<'_>> {
         self.order.iter().map(|start| self.entry(*start))
     }
