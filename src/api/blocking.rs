@@ -28,7 +28,7 @@ use super::{
 };
 
 /// How much of a body is read at a time.
-const PIECE: usize = 128 * 1024;
+const PIECE: usize = 256 * 1024;
 
 /// Fetches all that `shared` wants into `sinks`, with a thread for each request under way.
 ///
