@@ -116,9 +116,7 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
         posts,
     } in summary.posts_per_user.iter().take(MOST_ACTIVE)
     {
-        let name = name
-            .as_deref()
-            .map_or_else(|| "unknown user".to_owned(), |name| excerpt(name, 40));
+        let name = name.map_or_else(|| "unknown user".to_owned(), |name| excerpt(name, 40));
         writeln!(
             out,
             "{posts:>6}  {name} ({})",

@@ -9,9 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::id::Id;
 
-/// Numbers that share an entry of the map. More make it smaller where they lie
-/// close together, and larger where they do not.
-const PAGE: i64 = 16;
+/// Numbers that share a page. More make the table smaller where numbers lie close
+/// together, and larger where they do not.
+const PAGE: i64 = 64;
 
 /// How many numbers are noted down before they are sorted in: more than a slice has records.
 const NOTED: usize = 32 * 1024;
@@ -22,15 +22,82 @@ pub(super) struct Counts {
     /// Numbers that were counted once, each as often as it was: a table would be made
     /// anew for each slice, and looked up for each record.
     noted: Vec<i64>,
-    /// Of numbers, a page of neighbours an entry; 0 for those that were not counted.
-    pages: HashMap<i64, Page, RandomState>,
+    numbers: Table,
     texts: HashMap<Id, u64, RandomState>,
     /// Of numbers, as another process sent them, in ascending order: a table would
     /// be made for no more than to be read once.
     sent: Vec<(i64, u64)>,
 }
 
-type Page = [u64; 16];
+/// Counts of numbers, two bytes each where they lie close together.
+#[derive(Clone, Debug, Default)]
+struct Table {
+    /// Where the counts of a page are.
+    pages: HashMap<i64, usize, RandomState>,
+    /// The lower 16 bits of each count; 0 for numbers that were not counted.
+    low: Vec<[u16; 64]>,
+    /// The bits above: there are no more of them than one for 65,536 things counted.
+    high: HashMap<i64, u64, RandomState>,
+}
+
+impl Table {
+    /// Adds counts of numbers. Where neighbours come one behind the other, their page
+    /// is looked up once.
+    fn add(&mut self, counts: impl IntoIterator<Item = (i64, u64)>) {
+        let mut counts = counts.into_iter().peekable();
+        while let Some((page, _)) = counts.peek().map(|(number, _)| place(*number)) {
+            let low = &mut self.low;
+            let index = *self.pages.entry(page).or_insert_with(|| {
+                low.push([0; 64]);
+                low.len() - 1
+            });
+            let known = &mut self.low[index];
+            while let Some((number, count)) = counts.next_if(|(number, _)| place(*number).0 == page)
+            {
+                let low = &mut known[place(number).1];
+                let sum = u64::from(*low) + count;
+                *low = u16::try_from(sum & 0xffff).unwrap_or_default();
+                if sum > 0xffff {
+                    *self.high.entry(number).or_default() += sum >> 16;
+                }
+            }
+        }
+    }
+
+    fn get(&self, number: i64) -> u64 {
+        let (page, place) = place(number);
+        let low = self
+            .pages
+            .get(&page)
+            .map_or(0, |page| self.low[*page][place]);
+        self.whole(number, low)
+    }
+
+    /// The count of a number whose lower bits these are.
+    fn whole(&self, number: i64, low: u16) -> u64 {
+        let high = if self.high.is_empty() {
+            None
+        } else {
+            self.high.get(&number)
+        };
+        u64::from(low) + (high.copied().unwrap_or_default() << 16)
+    }
+
+    /// All that were counted, in ascending order.
+    fn ascending(&self) -> impl Iterator<Item = (i64, u64)> {
+        let mut pages: Vec<_> = self.pages.iter().collect();
+        pages.sort_unstable_by_key(|(page, _)| **page);
+        pages.into_iter().flat_map(move |(page, index)| {
+            let first = page * PAGE;
+            let counts = (0..).zip(self.low[*index]);
+            let counts = counts.map(move |(place, low)| {
+                let number = first + place;
+                (number, self.whole(number, low))
+            });
+            counts.filter(|(_, count)| *count > 0)
+        })
+    }
+}
 
 /// Where the count of a number is: its page, and the place on it.
 fn place(number: i64) -> (i64, usize) {
@@ -45,8 +112,7 @@ impl Counts {
             Id::Number(number) => {
                 self.noted.push(*number);
                 if self.noted.len() == NOTED {
-                    let noted = runs(std::mem::take(&mut self.noted));
-                    self.sort_in(noted);
+                    self.settle();
                 }
             }
             text @ Id::Text(_) => self.add_text(text, 1),
@@ -62,66 +128,81 @@ impl Counts {
         }
     }
 
-    /// Adds counts of numbers, in ascending order.
-    fn sort_in(&mut self, counts: impl IntoIterator<Item = (i64, u64)>) {
-        let mut counts = counts.into_iter().peekable();
-        while let Some((page, _)) = counts.peek().map(|(number, _)| place(*number)) {
-            // Neighbours come one behind the other: their page is looked up once.
-            let known = self.pages.entry(page).or_default();
-            while let Some((number, count)) = counts.next_if(|(number, _)| place(*number).0 == page)
-            {
-                known[place(number).1] += count;
-            }
-        }
-    }
-
     /// Adds the counts of others.
-    pub(super) fn merge(&mut self, other: Self) {
-        self.sort_in(runs(other.noted));
-        self.sort_in(other.sent);
-        for (page, counts) in other.pages {
-            let known = self.pages.entry(page).or_default();
-            for (known, count) in known.iter_mut().zip(counts) {
-                *known += count;
-            }
+    pub(super) fn merge(&mut self, mut other: Self) {
+        if self.numbers.low.len() < other.numbers.low.len() {
+            // Whichever has more is moved as it is.
+            std::mem::swap(self, &mut other);
         }
+        self.settle();
+        self.numbers.add(runs(other.noted));
+        self.numbers.add(other.sent);
+        self.numbers.add(other.numbers.ascending());
         for (id, count) in &other.texts {
             self.add_text(id, *count);
         }
     }
 
-    /// All ids and how often they were counted: numbers in ascending order, then texts in any.
-    pub(super) fn into_all(mut self) -> Vec<(Id, u64)> {
-        let numbers = self.numbers().into_iter();
-        let numbers = numbers.map(|(number, count)| (Id::Number(number), count));
-        numbers.chain(std::mem::take(&mut self.texts)).collect()
+    /// Sorts in what has not been.
+    fn settle(&mut self) {
+        self.numbers.add(runs(std::mem::take(&mut self.noted)));
+        self.numbers.add(std::mem::take(&mut self.sent));
+    }
+
+    /// These counts, ready to be looked up.
+    pub(super) fn settled(mut self) -> Settled {
+        self.settle();
+        Settled {
+            numbers: self.numbers,
+            texts: self.texts,
+        }
     }
 
     /// The counts of numbers, in ascending order.
     fn numbers(&self) -> Vec<(i64, u64)> {
-        if self.pages.is_empty() && self.sent.is_empty() {
+        if self.numbers.low.is_empty() && self.sent.is_empty() {
             return runs(self.noted.clone()).collect();
         }
-        if !self.sent.is_empty() || !self.noted.is_empty() {
-            let mut all = Self {
-                pages: self.pages.clone(),
-                ..Self::default()
-            };
-            all.sort_in(runs(self.noted.clone()));
-            all.sort_in(self.sent.iter().copied());
-            return all.numbers();
+        if self.sent.is_empty() && self.noted.is_empty() {
+            return self.numbers.ascending().collect();
         }
-        let mut pages: Vec<_> = self.pages.iter().collect();
-        pages.sort_unstable_by_key(|(page, _)| **page);
-        let mut numbers = Vec::with_capacity(2 * pages.len());
-        for (page, counts) in pages {
-            for (place, count) in (0..).zip(*counts) {
-                if count > 0 {
-                    numbers.push((page * PAGE + place, count));
-                }
-            }
+        let mut all = self.clone();
+        all.settle();
+        all.numbers.ascending().collect()
+    }
+}
+
+/// Counts to which no more come.
+#[derive(Debug)]
+pub(super) struct Settled {
+    numbers: Table,
+    texts: HashMap<Id, u64, RandomState>,
+}
+
+impl Settled {
+    /// How often an id was counted.
+    pub(super) fn of(&self, id: &Id) -> u64 {
+        match id {
+            Id::Number(number) => self.numbers.get(*number),
+            text @ Id::Text(_) => self.texts.get(text).copied().unwrap_or_default(),
         }
-        numbers
+    }
+
+    /// How often an id was counted that is the same one in the other form, `7` for `"7"`.
+    pub(super) fn twin(&self, id: &Id) -> Option<(Id, u64)> {
+        // To look for a number as a text, it has to be written out first.
+        let none = matches!(id, Id::Number(_)) && self.texts.is_empty();
+        let twin = if none { None } else { id.twin() }?;
+        let count = self.of(&twin);
+        (count > 0).then_some((twin, count))
+    }
+
+    /// All ids that were counted: numbers in ascending order, then texts in any.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Id, u64)> {
+        let numbers = self.numbers.ascending();
+        let numbers = numbers.map(|(number, count)| (Id::Number(number), count));
+        let texts = self.texts.iter().map(|(id, count)| (id.clone(), *count));
+        numbers.chain(texts)
     }
 }
 
@@ -200,7 +281,7 @@ impl<'de> Deserialize<'de> for Counts {
         };
         for (id, count) in &wire.others {
             match id {
-                Id::Number(number) => counts.sort_in([(*number, *count)]),
+                Id::Number(number) => counts.numbers.add([(*number, *count)]),
                 text @ Id::Text(_) => counts.add_text(text, *count),
             }
         }
@@ -251,6 +332,23 @@ mod tests {
         assert_eq!(counts.numbers(), [(0, third + 1), (1, third), (2, third)]);
     }
 
+    #[test]
+    fn counts_of_any_size_add_up() {
+        let sizes = [1, 0xffff, 0x1_0000, 0x1_0001, u64::from(u32::MAX), 1 << 50];
+        let mut table = Table::default();
+        let mut sum = 0;
+        for size in sizes {
+            table.add([(-3, size), (70, size)]);
+            sum += size;
+            assert_eq!(table.get(70), sum);
+            let all: Vec<_> = table.ascending().collect();
+            assert_eq!(all, [(-3, sum), (70, sum)]);
+        }
+        table.add([(7, 0x2_0000)]);
+        assert_eq!(table.ascending().nth(1), Some((7, 0x2_0000)));
+        assert_eq!(table.get(8), 0);
+    }
+
     proptest! {
         #[test]
         fn counts_are_those_of_a_plain_map(
@@ -271,7 +369,11 @@ mod tests {
                 // Some come from another process, some do not.
                 all.merge(if part.len() % 2 == 0 { sent } else { counts });
             }
-            let all: BTreeMap<_, _> = all.into_all().into_iter().collect();
+            let all = all.settled();
+            for (id, count) in &plain {
+                prop_assert_eq!(all.of(id), *count);
+            }
+            let all: BTreeMap<_, _> = all.all().collect();
             prop_assert_eq!(all, plain);
         }
     }

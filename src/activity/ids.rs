@@ -40,6 +40,15 @@ impl IdSet {
         }
     }
 
+    /// Whether an id is there.
+    #[must_use]
+    pub fn contains(&self, id: &Id) -> bool {
+        match id {
+            Id::Number(number) => self.contains_number(*number),
+            Id::Text(text) => !self.texts.is_empty() && self.texts.contains(&hash(text)),
+        }
+    }
+
     /// How many different ids there are.
     #[must_use]
     pub fn len(&self) -> u64 {
@@ -70,6 +79,11 @@ impl IdSet {
         self
     }
 
+    fn contains_number(&self, number: i64) -> bool {
+        let before = self.ranges.range(..=number).next_back();
+        before.is_some_and(|(_, last)| number <= *last)
+    }
+
     fn insert_number(&mut self, number: i64) -> bool {
         // Most APIs count their ids up.
         if let Some(mut range) = self.ranges.last_entry()
@@ -78,9 +92,7 @@ impl IdSet {
             range.insert(number);
             return true;
         }
-        if let Some((_, last)) = self.ranges.range(..=number).next_back()
-            && number <= *last
-        {
+        if self.contains_number(number) {
             return false;
         }
         self.insert_range(number, number);
@@ -246,7 +258,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_set_knows_what_a_hash_set_knows(
-            parts in prop::collection::vec(prop::collection::vec(id(), 0..40), 0..5)
+            parts in prop::collection::vec(prop::collection::vec(id(), 0..40), 0..5),
+            others in prop::collection::vec(id(), 0..20),
         ) {
             let mut known = HashSet::new();
             let mut one = IdSet::default();
@@ -258,6 +271,9 @@ mod tests {
             let forward = sets().fold(IdSet::default(), IdSet::merge);
             let backward = sets().rev().fold(IdSet::default(), |all, part| part.merge(all));
             prop_assert_eq!(&forward, &one);
+            for id in others.iter().chain(&known) {
+                prop_assert_eq!(one.contains(id), known.contains(id));
+            }
             prop_assert_eq!(&backward, &one);
             let wire = serde_json::to_string(&one).unwrap();
             prop_assert_eq!(serde_json::from_str::<IdSet>(&wire).unwrap(), one);

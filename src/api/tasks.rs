@@ -28,7 +28,7 @@ use super::{
 };
 
 /// Pieces of a body that wait to be stored. A slow disk slows the network down.
-const WAITING: usize = 16;
+const WAITING: usize = 4;
 
 /// A piece of a body, and how long it was waited for; nothing stands for the end.
 type Piece = Option<(bytes::Bytes, Duration)>;

@@ -124,8 +124,8 @@ async fn fetch_and_process(
     Ok((fetched, reduction))
 }
 
-/// A slice, and what came of it.
-type Processed = (Slice, Result<Done, Refusal>);
+/// A slice, what came of it, and the room that it took.
+type Processed = (Slice, Result<Done, Refusal>, Vec<u8>);
 
 /// Processes on the blocking pool what `produce` puts into a spool, while it
 /// does. When one side fails, the other is dropped.
@@ -166,19 +166,23 @@ async fn work_off(
     working: &mut JoinSet<Processed>,
     mut reduce: impl FnMut(&Slice, Result<Done, Refusal>) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    // Threads of the pool come and go, and each would keep room of its own.
+    let mut rooms = Vec::new();
     loop {
         tokio::select! {
             Some(slice) = slices.recv(), if working.len() < run.settings.workers.get() => {
                 let (bench, staging) = (Arc::clone(bench), run.stage.staging());
+                let mut room = rooms.pop().unwrap_or_default();
                 working.spawn_blocking(move || {
-                    let outcome = bench.process(&slice, &mut Vec::new());
+                    let outcome = bench.process(&slice, &mut room);
                     // The folder is needed up to here, whether or not anybody waits still.
                     drop(staging);
-                    (slice, outcome)
+                    (slice, outcome, room)
                 });
             }
             Some(done) = working.join_next() => {
-                let (slice, outcome) = done.unwrap_or_else(rethrow);
+                let (slice, outcome, room) = done.unwrap_or_else(rethrow);
+                rooms.push(room);
                 reduce(&slice, outcome)?;
             }
             else => return Ok(()),

@@ -34,6 +34,10 @@ static MAIN: Shape = Shape {
 /// Slices that wait for a worker: enough that none is idle, few enough to hold.
 const WAITING: usize = 64;
 
+/// Tallies that wait to be added up: they are larger than slices' names, and added up sooner
+/// than a slice is done.
+const DONE: usize = 2;
+
 /// Runs the main flow once, from the API to committed files.
 ///
 /// # Errors
@@ -84,7 +88,7 @@ fn process<T: Send>(
     produce: impl FnOnce(&Spool) -> Result<T, Error> + Send,
 ) -> Result<T, Error> {
     let (slices_in, slices) = bounded(WAITING);
-    let (done_in, done) = bounded(WAITING);
+    let (done_in, done) = bounded(DONE);
     // Only a time zone can have no name to pass it on by.
     let mappings = serde_json::to_string(&bench.mappings)
         .map_err(|error| Error::Usage(format!("cannot tell workers the field maps: {error}")))?;

@@ -19,7 +19,6 @@ pub(super) struct Previous(Arc<Inner>);
 struct Inner {
     data_dir: PathBuf,
     manifest: Manifest,
-    summary: Summary,
 }
 
 impl Previous {
@@ -50,12 +49,7 @@ impl Previous {
             );
             return None;
         }
-        let summary = read_json(&data_dir.join(flow.file_name("summary")))?;
-        Some(Self(Arc::new(Inner {
-            data_dir,
-            manifest,
-            summary,
-        })))
+        Some(Self(Arc::new(Inner { data_dir, manifest })))
     }
 
     /// What to ask with whether anything changed.
@@ -63,9 +57,19 @@ impl Previous {
         self.0.manifest.validators.clone()
     }
 
-    /// Whether the snapshot is what a run would give that keeps all of its `fetched` resources.
-    pub(super) fn stands(&self, spool: &Spool, fetched: usize, email_domain: &EmailDomain) -> bool {
-        spool.kept().len() == fetched && self.0.manifest.email_domain.as_ref() == Some(email_domain)
+    /// Whether the snapshot is what a run would give that keeps all of its `fetched` resources;
+    /// its summary then, which is read no sooner, for it names all users.
+    pub(super) fn stands(
+        &self,
+        spool: &Spool,
+        fetched: usize,
+        email_domain: &EmailDomain,
+    ) -> Option<Summary> {
+        let Inner { data_dir, manifest } = &*self.0;
+        let stands =
+            spool.kept().len() == fetched && manifest.email_domain.as_ref() == Some(email_domain);
+        let read = || read_json(&data_dir.join(manifest.flow.file_name("summary")));
+        stands.then(read).flatten()
     }
 
     /// Puts the records of kept pages into the spool, as if they had been fetched.
@@ -80,20 +84,15 @@ impl Previous {
         Ok(())
     }
 
-    /// The snapshot and its summary.
-    pub(super) fn report(&self) -> (Snapshot, Summary) {
-        let Inner {
-            data_dir,
-            manifest,
-            summary,
-        } = &*self.0;
-        let snapshot = Snapshot {
+    /// The snapshot.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let Inner { data_dir, manifest } = &*self.0;
+        Snapshot {
             data_dir: data_dir.clone(),
             files: manifest.files.clone(),
             manifest: manifest.flow.file_name("manifest"),
             raw: None,
-        };
-        (snapshot, summary.clone())
+        }
     }
 
     /// The run that it came from.

@@ -1,7 +1,7 @@
 //! One run of either flow: how it begins, and how it is stored.
 
 use std::collections::BTreeMap;
-use std::path;
+use std::path::{self, Path};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use tracing::{info, warn};
 
-use crate::activity::{Resource, Summary, Tally};
+use crate::activity::{Ranking, Resource, Summary, Tally};
 use crate::api::{Event, Fetch, Observer, SharedFetch};
 use crate::concurrency::Stop;
 use crate::error::{ApiError, DataProcessingError, Error, StorageError};
@@ -36,12 +36,12 @@ pub(super) struct Shape {
 }
 
 /// What came of fetching.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Fetched {
     /// Pages, to be processed.
     Pages,
-    /// Nothing that the last snapshot does not have.
-    Unchanged,
+    /// Nothing that the last snapshot does not have, whose summary this is.
+    Unchanged(Box<Summary>),
 }
 
 /// A run under way.
@@ -137,8 +137,8 @@ impl Run {
             .count();
         move |spool| {
             if let Some(previous) = previous {
-                if previous.stands(spool, fetched, &email_domain) {
-                    return Ok(Fetched::Unchanged);
+                if let Some(summary) = previous.stands(spool, fetched, &email_domain) {
+                    return Ok(Fetched::Unchanged(Box::new(summary)));
                 }
                 previous.restore(spool)?;
             }
@@ -169,8 +169,7 @@ impl Run {
     }
 
     /// The end of a run in which nothing changed: the last snapshot stands.
-    fn unchanged(&self, previous: &Previous) -> Result<Report, Error> {
-        let (snapshot, summary) = previous.report();
+    fn unchanged(&self, previous: &Previous, summary: Summary) -> Result<Report, Error> {
         info!(run = self.id, since = previous.run(), "nothing changed");
         let recorded = self.history.as_ref().map(|history| {
             let run = self.new_run(Timestamp::now());
@@ -183,7 +182,7 @@ impl Run {
         Ok(Report {
             recorded: recorded.transpose()?,
             summary,
-            snapshot,
+            snapshot: previous.snapshot(),
             rejects: Rejects::default(),
             unchanged: true,
             elapsed: self.begun.elapsed(),
@@ -301,8 +300,8 @@ impl Run {
         reduction: Reduction,
         observer: &dyn Observer,
     ) -> Result<Report, Error> {
-        if let (Fetched::Unchanged, Some(previous)) = (fetched, &self.previous) {
-            return self.unchanged(previous);
+        if let (Fetched::Unchanged(summary), Some(previous)) = (fetched, &self.previous) {
+            return self.unchanged(previous, *summary);
         }
         observer.on(Event::Committing);
         let Reduced {
@@ -312,8 +311,8 @@ impl Run {
             resources,
             listed,
         } = reduction.finish()?;
-        let summary = self.sum_up(tally, &rejects);
-        let stored = self.write(&summary, &segments);
+        let mut summary = self.sum_up(&tally, &rejects);
+        let stored = self.write(&mut summary, tally, segments);
         let files = self.stop_or(stored)?;
         // What was rejected is in no output, so "not modified" could not bring it back.
         let mut validators = self.fetch.validators();
@@ -377,7 +376,7 @@ impl Run {
         })
     }
 
-    fn sum_up(&self, tally: Tally, rejects: &Rejects) -> Summary {
+    fn sum_up(&self, tally: &Tally, rejects: &Rejects) -> Summary {
         let Settings {
             source,
             email_domain,
@@ -398,8 +397,9 @@ impl Run {
 
     fn write(
         &self,
-        summary: &Summary,
-        segments: &BTreeMap<Output, Vec<Segment>>,
+        summary: &mut Summary,
+        tally: Tally,
+        segments: BTreeMap<Output, Vec<Segment>>,
     ) -> Result<Vec<StoredFile>, Error> {
         let (flow, new_files) = (self.shape.flow, self.stage.new_files());
         let folders = (self.stage.folder(), new_files.as_path());
@@ -429,6 +429,10 @@ impl Run {
                 pages,
             )?);
         }
+        // Last, since it takes room: by now all else has given its own back.
+        let called = segments.get(&Output::Called).map_or(&[][..], Vec::as_slice);
+        summary.posts_per_user = rank(self.stage.folder(), tally, called)?;
+        drop(segments);
         files.push(write_json(&new_files, flow.file_name("summary"), summary)?);
         Ok(files)
     }
@@ -437,6 +441,20 @@ impl Run {
 /// The history, whoever panicked with it: a step that was not finished is taken back by SQLite.
 fn open(history: &Mutex<History>) -> std::sync::MutexGuard<'_, History> {
     history.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Who wrote how many posts, and what they are called, which is read no sooner than here.
+fn rank(folder: &Path, tally: Tally, called: &[Segment]) -> Result<Ranking, StorageError> {
+    let bytes = called.iter().map(|segment| segment.place.length).sum();
+    let users = called.iter().map(|segment| segment.records).sum();
+    let mut ranker = tally.ranker().with_room(users, bytes);
+    let mut bytes = Vec::new();
+    for Segment { place, .. } in called {
+        place.read_into(folder, &mut bytes)?;
+        let damaged = |_| StorageError::Damaged(folder.join(&place.file));
+        ranker.add(&bytes).map_err(damaged)?;
+    }
+    Ok(ranker.finish())
 }
 
 /// The journal of the spool that the run writes to, or takes its pages from.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activity::{
     Comment, EmailDomain, Field, FieldPath, FromFields, Id, Mapped, Mapping, Mappings, Object,
-    Post, Record, Reject, Rejected, Resource, Tally, User, by_email_domain, map,
+    Post, Record, Reject, Rejected, Resource, Tally, User, by_email_domain, map, note,
 };
 use crate::concurrency;
 use crate::error::{Error, StorageError};
@@ -114,6 +114,8 @@ struct Leavings<'a> {
     authors: HashSet<&'a str>,
     /// What the history is to know.
     noted: Option<Noted<'a>>,
+    /// Room to write a text in.
+    json: Vec<u8>,
 }
 
 impl<'a> Leavings<'a> {
@@ -127,15 +129,28 @@ impl<'a> Leavings<'a> {
             wants_ids: slice.has_children,
             ids: Vec::new(),
             authors: HashSet::new(),
+            json: Vec::new(),
         }
     }
 
     fn push(&mut self, output: Output, record: &str) {
-        let segment = self
-            .segments
-            .entry(output)
-            .or_insert_with(|| SegmentWriter::new(output.layout()));
-        segment.push(record);
+        self.segment(output).push(record);
+    }
+
+    fn segment(&mut self, output: Output) -> &mut SegmentWriter {
+        let new = || SegmentWriter::new(output.layout());
+        self.segments.entry(output).or_insert_with(new)
+    }
+
+    /// Adds a text as JSON writes it.
+    fn push_json(&mut self, output: Output, text: &str) {
+        self.json.clear();
+        // Only what is written to can fail, and memory does not.
+        if serde_json::to_writer(&mut self.json, text).is_ok() {
+            let json = std::mem::take(&mut self.json);
+            self.segment(output).push_run(&json, 1);
+            self.json = json;
+        }
     }
 
     /// A record that did not map is kept, with where it was and why.
@@ -286,14 +301,17 @@ fn users<'a>(
 ) -> Result<Tally, StorageError> {
     let mut tally = Tally::default();
     let mut filtered = SegmentWriter::new(Output::FilteredUsers.layout());
+    let (mut called, mut noted) = (SegmentWriter::new(Output::Called.layout()), Vec::new());
     // All users pass the tap; only those of the domain come out of the filter, and rejects.
     let tapped = map::<User<'_>>(slice, mapping).inspect(|user| {
         if let Ok(user) = user {
             tally.add_user(user);
             left.take(user, None);
+            noted.clear();
+            note(user, &mut noted);
+            called.push_run(&noted, 1);
             if let Some(name) = user.called() {
-                let name = serde_json::Value::from(name.as_str()).to_string();
-                left.push(Output::UserNames, &name);
+                left.push_json(Output::UserNames, name.as_str());
             }
         }
     });
@@ -308,6 +326,9 @@ fn users<'a>(
         left.reject(reject)?;
     }
     tally.filtered_users = filtered.records();
+    if !called.is_empty() {
+        left.segments.insert(Output::Called, called);
+    }
     if !filtered.is_empty() {
         left.segments.insert(Output::FilteredUsers, filtered);
     }

@@ -131,6 +131,11 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, StorageError> {
     call("read", path, || found(fs::read(path)))
 }
 
+/// A file to be read from its beginning, a little at a time.
+pub(super) fn reader(path: &Path) -> Result<impl io::Read + use<>, StorageError> {
+    Ok(io::BufReader::new(DiskFile::open(path)?.file))
+}
+
 /// Makes a folder, unless it is there.
 pub(super) fn create_folder(path: &Path) -> Result<(), StorageError> {
     call("create", path, || match fs::create_dir(path) {

@@ -101,10 +101,10 @@ pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
     let unreadable = |error: &dyn std::fmt::Display| {
         tracing::debug!(path = %path.display(), %error, "cannot be read");
     };
-    let bytes = disk::read(path)
+    let file = disk::reader(path)
         .inspect_err(|error| unreadable(error))
-        .ok()??;
-    serde_json::from_slice(&bytes)
+        .ok()?;
+    serde_json::from_reader(file)
         .inspect_err(|error| unreadable(error))
         .ok()
 }

@@ -64,6 +64,8 @@ pub enum Output {
     /// Users as they were found inside of what they wrote, again and again: not
     /// stored, but what users are made of where an API does not list them.
     Authors,
+    /// What each user is called: not stored, but for the summary to come.
+    Called,
     /// The records that did not map, each with where it was and why.
     Rejected,
 }
@@ -89,6 +91,7 @@ impl Output {
             Self::FilteredUsers => "filtered_users",
             Self::UserNames => "user_names",
             Self::Authors => "authors",
+            Self::Called => "called",
             Self::Rejected => "rejected",
         }
     }
@@ -107,6 +110,7 @@ impl Output {
     pub fn layout(self) -> Layout {
         match self {
             Self::Rejected => Layout::LINES,
+            Self::Called => Layout::NOTHING_BETWEEN,
             _ => Layout::ARRAY,
         }
     }
@@ -115,7 +119,7 @@ impl Output {
     #[must_use]
     pub fn resource(self) -> Option<Resource> {
         match self {
-            Self::Users | Self::FilteredUsers | Self::UserNames | Self::Authors => {
+            Self::Users | Self::FilteredUsers | Self::UserNames | Self::Authors | Self::Called => {
                 Some(Resource::Users)
             }
             Self::Posts => Some(Resource::Posts),

@@ -31,6 +31,14 @@ impl Layout {
         empty: b"[]",
     };
 
+    /// Records that tell themselves where they end.
+    pub const NOTHING_BETWEEN: Self = Self {
+        open: b"",
+        separator: b"",
+        close: b"",
+        empty: b"",
+    };
+
     /// Where each of some segments begins in the file that they are joined to.
     pub fn offsets<'s>(
         self,

@@ -121,7 +121,7 @@ fn a_full_disk_ends_the_run_and_the_last_snapshot_stands() {
     let cases = [
         (80_000, "users-0.page"),
         (24_000, ".segments"),
-        (10_000, "users.json"),
+        (8_000, "users.json"),
     ];
     for (length, file) in cases {
         let place = Workplace::new();

@@ -1,5 +1,5 @@
 use super::*;
-use crate::activity::{Field, FieldMap, FieldPath, Id, Mapping, map};
+use crate::activity::{Field, FieldMap, FieldPath, Mapping, map};
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
@@ -41,47 +41,6 @@ fn tally(users: &[(i64, &str)], posts: &[i64]) -> Tally {
     tally
 }
 
-fn rows(tally: Tally) -> Vec<(String, Option<String>, u64)> {
-    let ranking = tally.ranking().into_iter();
-    ranking
-        .map(|row| (row.user_id.0.to_string(), row.name, row.posts))
-        .collect()
-}
-
-#[test]
-fn most_posts_come_first_then_ids_with_silent_users_and_unknown_authors() {
-    let ranking = tally(&[(1, "A"), (2, "B"), (10, "C")], &[9, 10, 2, 9]).ranking();
-    let rows: Vec<_> = ranking
-        .iter()
-        .map(|row| (&row.user_id.0, row.name.as_deref(), row.posts))
-        .collect();
-    let expected = [
-        (&Id::Number(9), None, 2),
-        (&Id::Number(2), Some("B"), 1),
-        (&Id::Number(10), Some("C"), 1),
-        (&Id::Number(1), Some("A"), 0),
-    ];
-    assert_eq!(rows, expected);
-}
-
-#[test]
-fn users_without_a_name_go_by_their_username_or_by_none_and_are_ranked_all_the_same() {
-    let mut tally = Tally::default();
-    add_users(
-        &mut tally,
-        r#"{"id":1,"username":"a"},{"id":2},{"id":3,"name":"C","username":"c"}"#,
-    );
-    add_posts(&mut tally, r#"{"id":1,"user_id":2},{"id":2}"#);
-    assert_eq!(tally.posts, 2);
-    let row = |id: &str, name: Option<&str>, posts| (id.to_owned(), name.map(str::to_owned), posts);
-    let expected = [
-        row("2", None, 1),
-        row("1", Some("a"), 0),
-        row("3", Some("C"), 0),
-    ];
-    assert_eq!(rows(tally), expected);
-}
-
 #[test]
 fn ids_that_come_twice_are_counted_within_and_across_tallies() {
     let mut first = Tally::default();
@@ -117,26 +76,4 @@ proptest! {
         let backward = tallies.into_iter().rev().fold(Tally::default(), |all, part| part.merge(all));
         prop_assert_eq!(forward, backward);
     }
-}
-
-#[test]
-fn a_quoted_id_and_an_unquoted_reference_to_it_are_the_same_user() {
-    let mut tally = tally(&[(5, "Five")], &[5, 7, 7]);
-    let mapping = Mapping::placeholder(Resource::Users);
-    let users = br#"{"id":"7","name":"Seven","username":"","email":""},{"id":"5","name":"Other","username":"","email":""}"#;
-    for user in map::<User<'_>>(users, &mapping) {
-        tally.add_user(&user.unwrap());
-    }
-    let rows: Vec<_> = tally
-        .ranking()
-        .into_iter()
-        .map(|row| (row.user_id.0, row.name.unwrap(), row.posts))
-        .collect();
-    let text = |id: &str| Id::Text(id.into());
-    let expected = [
-        (text("7"), "Seven".to_owned(), 2),
-        (Id::Number(5), "Five".to_owned(), 1),
-        (text("5"), "Other".to_owned(), 0),
-    ];
-    assert_eq!(rows, expected);
 }

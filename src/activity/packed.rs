@@ -1,0 +1,132 @@
+//! Users' ids and names in few bytes, as segments and the ranking hold them.
+//!
+//! Numbers are variable in length, seven bits a byte, the low ones first (LEB128,
+//! as in DWARF); signed ones go by turns (0, -1, 1, -2, …), so that small ones are
+//! short. A text is its length and its bytes.
+
+use super::id::Id;
+
+/// Puts a number behind what there is.
+pub(super) fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
+    while let (low, rest @ 1..) = (number & 0x7f, number >> 7) {
+        bytes.push(u8::try_from(low).unwrap_or_default() | 0x80);
+        number = rest;
+    }
+    bytes.push(u8::try_from(number).unwrap_or_default());
+}
+
+/// Takes the number that comes next; none where there is no such.
+pub(super) fn take_number(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+/// Puts a user's id and name.
+pub(super) fn put_user(bytes: &mut Vec<u8>, id: &Id, name: Option<&str>) {
+    match id {
+        Id::Number(number) => {
+            put_number(bytes, 0);
+            put_number(
+                bytes,
+                (number.cast_unsigned() << 1) ^ (number >> 63).cast_unsigned(),
+            );
+        }
+        Id::Text(text) => put_text(bytes, Some(text)),
+    }
+    put_text(bytes, name);
+}
+
+/// Takes the user who comes next; none where there is no such.
+pub(super) fn take_user<'a>(bytes: &mut &'a [u8]) -> Option<(Id, Option<&'a str>)> {
+    Some((take_id(bytes)?, take_text(bytes)?))
+}
+
+/// Takes the id that comes next; none where there is no such.
+pub(super) fn take_id(bytes: &mut &[u8]) -> Option<Id> {
+    if let Some(text) = take_text(bytes)? {
+        return Some(Id::Text(text.into()));
+    }
+    let turns = take_number(bytes)?;
+    let number = (turns >> 1).cast_signed() ^ -(turns & 1).cast_signed();
+    Some(Id::Number(number))
+}
+
+/// A text is its length and one, and its bytes; 0 is none.
+fn put_text(bytes: &mut Vec<u8>, text: Option<&str>) {
+    put_number(bytes, text.map_or(0, |text| text.len() as u64 + 1));
+    bytes.extend_from_slice(text.unwrap_or_default().as_bytes());
+}
+
+/// Takes the text that comes next, if one was put there; none where neither is.
+#[expect(
+    clippy::option_option,
+    reason = "no text is what may stand there, none at all is an error"
+)]
+pub(super) fn take_text<'a>(bytes: &mut &'a [u8]) -> Option<Option<&'a str>> {
+    let Some(length) = take_number(bytes)?.checked_sub(1) else {
+        return Some(None);
+    };
+    let (text, rest) = bytes.split_at_checked(usize::try_from(length).ok()?)?;
+    *bytes = rest;
+    Some(Some(std::str::from_utf8(text).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_user_takes_few_bytes() {
+        let mut bytes = Vec::new();
+        put_user(&mut bytes, &Id::Number(100_000), Some("Ada"));
+        assert_eq!(bytes.len(), 1 + 3 + 1 + 3);
+    }
+
+    #[test]
+    fn bytes_that_break_off_or_make_no_sense_are_no_user() {
+        for bytes in [
+            &b""[..],
+            b"\0",
+            b"\0\x80",
+            b"\0\x02",
+            b"\0\x02\x04Ad",
+            b"\0\x02\x02\xff",
+            b"\x03a",
+        ] {
+            assert_eq!(take_user(&mut &bytes[..]), None, "{bytes:?}");
+        }
+        assert_eq!(take_number(&mut &[0xff; 11][..]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn users_are_taken_as_they_were_put(
+            users in prop::collection::vec((prop_oneof![
+                any::<i64>().prop_map(Id::Number),
+                prop::sample::select(vec![i64::MIN, -1, 0, 63, 64, i64::MAX]).prop_map(Id::Number),
+                ".{0,3}".prop_map(|text| Id::Text(text.into())),
+            ], prop::option::of(".{0,200}"), any::<u64>()), 0..5)
+        ) {
+            let mut bytes = Vec::new();
+            for (id, name, number) in &users {
+                put_number(&mut bytes, *number);
+                put_user(&mut bytes, id, name.as_deref());
+            }
+            let mut left = bytes.as_slice();
+            for (id, name, number) in &users {
+                prop_assert_eq!(take_number(&mut left), Some(*number));
+                prop_assert_eq!(take_user(&mut left), Some((id.clone(), name.as_deref())));
+            }
+            prop_assert!(left.is_empty());
+        }
+    }
+}

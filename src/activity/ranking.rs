@@ -1,0 +1,248 @@
+//! Who wrote how many posts, in order: packed, since there is an entry for each user.
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
+use serde::{Serialize, Serializer};
+
+use super::counts::Settled;
+use super::id::{Id, UserId};
+use super::ids::IdSet;
+use super::models::User;
+use super::packed;
+use super::value::Text;
+
+/// How many posts one user wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UserPosts<'a> {
+    /// The author.
+    pub user_id: UserId,
+    /// The author's name; none where no such user was fetched.
+    pub name: Option<&'a str>,
+    /// How many posts.
+    pub posts: u64,
+}
+
+/// Posts per user: most posts first, then by id. Users without posts are there
+/// with 0; unknown authors and users who have none are without a name.
+///
+/// An entry takes about 30 bytes, in two blocks of memory for all of them.
+#[derive(Clone, Default)]
+pub struct Ranking {
+    /// Entries in no order, one behind the other: posts, id, name.
+    packed: Vec<u8>,
+    /// Where they begin, in order.
+    order: Vec<Start>,
+}
+
+/// Where an entry begins. Eight bytes would be a third more for each user, and four not
+/// enough for all that memory may hold.
+#[derive(Clone, Copy)]
+struct Start([u8; 5]);
+
+impl Start {
+    fn new(start: usize) -> Self {
+        let mut bytes = [0; 5];
+        bytes.copy_from_slice(&(start as u64).to_le_bytes()[..5]);
+        Self(bytes)
+    }
+
+    fn get(self) -> usize {
+        let mut bytes = [0; 8];
+        bytes[..5].copy_from_slice(&self.0);
+        usize::try_from(u64::from_le_bytes(bytes)).unwrap_or(usize::MAX)
+    }
+}
+
+impl Ranking {
+    /// How many users.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// The users in order.
+    #[must_use]
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = UserPosts<'_>> {
+        self.order.iter().map(|start| self.entry(*start))
+    }
+
+    fn from(&self, start: Start) -> &[u8] {
+        self.packed.get(start.get()..).unwrap_or_default()
+    }
+
+    fn entry(&self, start: Start) -> UserPosts<'_> {
+        let mut bytes = self.from(start);
+        let posts = packed::take_number(&mut bytes).unwrap_or_default();
+        let (id, name) = packed::take_user(&mut bytes).unwrap_or((Id::Number(0), None));
+        UserPosts {
+            user_id: UserId(id),
+            name,
+            posts,
+        }
+    }
+
+    /// Most posts first, then by id. Two users of one id keep the name that sorts first;
+    /// any name is better than none.
+    fn compare(&self, a: Start, b: Start) -> Ordering {
+        let (mut a, mut b) = (self.from(a), self.from(b));
+        // What is read is read for each comparison, so no more of it than decides.
+        let posts = packed::take_number(&mut b).cmp(&packed::take_number(&mut a));
+        let ids = || packed::take_id(&mut a).cmp(&packed::take_id(&mut b));
+        posts.then_with(ids).then_with(|| {
+            let (a, b) = (packed::take_text(&mut a), packed::take_text(&mut b));
+            let (a, b) = (a.flatten(), b.flatten());
+            (a.is_none(), a).cmp(&(b.is_none(), b))
+        })
+    }
+
+    fn push(&mut self, posts: u64, id: &Id, name: Option<&str>) {
+        self.order.push(Start::new(self.packed.len()));
+        packed::put_number(&mut self.packed, posts);
+        packed::put_user(&mut self.packed, id, name);
+    }
+}
+
+impl PartialEq for Ranking {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Ranking {}
+
+impl fmt::Debug for Ranking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl Serialize for Ranking {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Ranking {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// An entry as it is read: a name with escapes has to be written out first.
+        #[derive(serde::Deserialize)]
+        struct Entry {
+            user_id: UserId,
+            name: Option<String>,
+            posts: u64,
+        }
+
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Ranking;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of users and how many posts they wrote")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Ranking, A::Error> {
+                let mut ranking = Ranking::default();
+                while let Some(entry) = entries.next_element::<Entry>()? {
+                    ranking.push(entry.posts, &entry.user_id.0, entry.name.as_deref());
+                }
+                Ok(ranking)
+            }
+        }
+        deserializer.deserialize_seq(Entries)
+    }
+}
+
+/// A ranking in the making: it is given all users, in any order.
+#[derive(Debug)]
+pub struct Ranker {
+    counts: Settled,
+    /// Who is a user; all others who wrote are unknown.
+    known: IdSet,
+    ranking: Ranking,
+}
+
+/// What is said of users is not what workers say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("these are no users' names")]
+pub struct NoNames;
+
+impl Ranker {
+    pub(super) fn new(counts: Settled, known: IdSet) -> Self {
+        Self {
+            counts,
+            known,
+            ranking: Ranking::default(),
+        }
+    }
+
+    /// Makes room for so many users, of whom so many bytes tell.
+    #[must_use]
+    pub fn with_room(mut self, users: u64, bytes: u64) -> Self {
+        let length = |length| usize::try_from(length).unwrap_or_default();
+        let (users, bytes) = (length(users), length(bytes));
+        self.ranking.order.reserve_exact(users);
+        // The number of posts is a byte or two.
+        self.ranking.packed.reserve_exact(bytes + 2 * users);
+        self
+    }
+
+    /// Adds users as [`note`] noted them down.
+    ///
+    /// # Errors
+    /// When the bytes are something else.
+    pub fn add(&mut self, mut users: &[u8]) -> Result<(), NoNames> {
+        while !users.is_empty() {
+            let (id, name) = packed::take_user(&mut users).ok_or(NoNames)?;
+            let posts = self.posts(&id);
+            self.ranking.push(posts, &id, name);
+        }
+        Ok(())
+    }
+
+    /// How many posts are a user's: where nobody has the very id, `7` and `"7"` are the same.
+    fn posts(&self, id: &Id) -> u64 {
+        let twin = self.counts.twin(id);
+        let twin = twin.filter(|(twin, _)| !self.known.contains(twin));
+        self.counts.of(id) + twin.map_or(0, |(_, posts)| posts)
+    }
+
+    /// The ranking of these users, and of the authors who are none of them.
+    #[must_use]
+    pub fn finish(self) -> Ranking {
+        let Self {
+            counts,
+            known,
+            mut ranking,
+        } = self;
+        for (author, posts) in counts.all() {
+            let is_known =
+                known.contains(&author) || author.twin().is_some_and(|twin| known.contains(&twin));
+            if !is_known {
+                ranking.push(posts, &author, None);
+            }
+        }
+        drop((counts, known));
+        let mut order = std::mem::take(&mut ranking.order);
+        order.sort_unstable_by(|a, b| ranking.compare(*a, *b));
+        // Of those who share an id, the first has the name that they keep.
+        order.dedup_by(|a, b| ranking.entry(*a).user_id == ranking.entry(*b).user_id);
+        ranking.order = order;
+        ranking
+    }
+}
+
+/// Notes down behind `bytes` what a user is called, for a [`Ranker`] to come.
+pub fn note(user: &User<'_>, bytes: &mut Vec<u8>) {
+    packed::put_user(bytes, &user.id.0, user.called().map(Text::as_str));
+}
+
+#[cfg(test)]
+mod tests;
