@@ -22,6 +22,7 @@ use url::{Host, Url};
 
 use crate::check::CheckArgs;
 use crate::report_command::ReportArgs;
+use crate::serve_command::ServeArgs;
 use crate::source_argument::SourceArgs;
 use crate::sources::SourcesArgs;
 
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Print who is active, from the files that runs left; needs no network
     Report(ReportArgs),
+    /// Serve the report as a live page, with metrics and JSON, on this machine
+    Serve(ServeArgs),
     /// Look at the first page of each resource of a source, and write nothing
     Check(CheckArgs),
     /// List the built-in sources, show one, or print the schema of source files

@@ -7,6 +7,7 @@ mod logger;
 mod printing;
 mod progress;
 mod report_command;
+mod serve_command;
 mod signals;
 mod source_argument;
 mod sources;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => run(&args),
         Command::Report(args) => report_command::run(&args),
+        Command::Serve(args) => serve_command::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Sources(args) => sources::print(&args),
         Command::SampleApi(args) => sample_api(&args),
