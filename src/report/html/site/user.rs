@@ -253,10 +253,18 @@ fn fields(change: &Change) -> Cell {
             whole: None,
         }
     };
-    let all: Vec<_> = names.iter().map(|name| name.as_str()).collect();
+    let mut lines = names.iter().take(FIELDS).map(line);
+    let shown = lines.next().unwrap_or_default();
+    let mut under: Vec<_> = lines.collect();
+    if names.len() > FIELDS {
+        let more = counted((names.len() - FIELDS) as u64, "more field");
+        under.push(Shown::new(&format!("and {more}")));
+    }
     Cell {
-        under: names.iter().take(FIELDS).map(line).collect(),
-        ..Cell::text(&all.join(", "))
+        key: shown.text.clone(),
+        shown,
+        under,
+        ..Cell::default()
     }
 }
 
