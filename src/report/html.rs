@@ -113,7 +113,7 @@ pub fn page(report: &ActivityReport, home: Home) -> String {
     .into_iter()
     .flatten()
     .collect();
-    let mut links = site::links(home);
+    let mut links = site::links(home, Some("/"));
     links.extend(links_to(&sections));
     let body = Body {
         overview: Overview::new(report),
@@ -127,6 +127,7 @@ fn links_to(sections: &[Section]) -> impl Iterator<Item = Link> {
     sections.iter().map(|section| Link {
         href: format!("#{}", section.id),
         name: section.title,
+        current: false,
     })
 }
 

@@ -63,7 +63,8 @@ impl Form {
                 title: problem.title(),
                 says: error,
                 hint: hint.as_deref(),
-                looks_again: is_early || status.is_server_error(),
+                is_failure: status.is_server_error() && !is_early,
+                looks_again: status.is_server_error(),
             }),
             Self::Json => json(&Told {
                 error,

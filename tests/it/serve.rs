@@ -458,7 +458,9 @@ fn a_new_run_is_seen_while_the_server_runs() {
         early.body
     );
     assert!(
-        early.body.contains("`activity-tracker run` makes one"),
+        early
+            .body
+            .contains("<code>activity-tracker run</code> makes one"),
         "{}",
         early.body
     );
@@ -506,8 +508,9 @@ fn a_damaged_snapshot_is_told_and_the_server_stays_up() {
             "{}",
             answer.body
         );
+        let body = answer.body.replace("<code>", "`").replace("</code>", "`");
         assert!(
-            answer.body.contains("`activity-tracker verify` says which"),
+            body.contains("`activity-tracker verify` says which"),
             "{}",
             answer.body
         );

@@ -34,6 +34,8 @@ pub(crate) fn policy() -> &'static str {
 pub(super) struct Link {
     pub(super) href: String,
     pub(super) name: &'static str,
+    /// Whether it leads to where one is.
+    pub(super) current: bool,
 }
 
 /// A page around its content, which is HTML.

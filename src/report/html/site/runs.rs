@@ -1,5 +1,7 @@
 //! The runs of a data directory, newest first.
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 
 use super::super::figure::{Tile, Tiles};
@@ -9,6 +11,9 @@ use super::super::{LISTED, Section};
 use super::Content;
 use crate::history::{FoundOf, LoggedRun};
 
+/// Where this page is.
+const PATH: Option<&str> = Some("/runs");
+
 /// A page of all runs, newest first; none where there is no history. `behind` says why the
 /// last one may be missing.
 pub(crate) fn runs_page(runs: Option<&[LoggedRun]>, behind: Option<&str>) -> String {
@@ -16,45 +21,46 @@ pub(crate) fn runs_page(runs: Option<&[LoggedRun]>, behind: Option<&str>) -> Str
     content.warning =
         behind.map(|reason| Shown::new(&format!("The last run may be missing: {reason}")));
     let runs = runs.unwrap_or_default();
-    let Some((last, first)) = runs.first().zip(runs.last()) else {
+    let Some(last) = runs.first() else {
         let says = "No run is known yet. `activity-tracker run` keeps a history of what \
                         changed, unless told --no-history.";
-        says.clone_into(&mut content.lead);
-        return content.page();
+        content.lead.text = says.to_owned();
+        return content.page(PATH);
     };
-    content.lead = format!(
-        "{}, from {} to {}.",
-        counted(runs.len() as u64, "run"),
-        moment(first.finished_at),
-        moment(last.finished_at)
-    );
+    let sources: BTreeSet<_> = runs.iter().map(|run| &*run.source).collect();
+    let of = match sources.len() {
+        1 => Shown::new(&last.source).text,
+        several => counted(several as u64, "source"),
+    };
+    let (all, at) = (counted(runs.len() as u64, "run"), moment(last.finished_at));
+    content.lead.text = format!("{all} of {of}; the last was finished {at}.");
     content.tiles = tiles(runs, last);
     content.sections.push(section(runs));
-    content.page()
+    content.page(PATH)
 }
 
 fn tiles(runs: &[LoggedRun], last: &LoggedRun) -> Tiles {
-    let changed = runs.iter().filter(|run| !run.unchanged).count() as u64;
+    let unchanged = runs.iter().filter(|run| run.unchanged).count() as u64;
     let retries: u64 = runs.iter().map(|run| run.retries).sum();
-    let with_retries = runs.iter().filter(|run| run.retries > 0).count() as u64;
+    let noted = if retries == 0 {
+        "no request was sent again"
+    } else {
+        "requests sent again"
+    };
     let tile = |name, value, note| Tile { name, value, note };
     let tiles = vec![
         tile(
             "Runs",
             number(runs.len() as u64),
-            format!("{} found other records", number(changed)),
+            format!("nothing had changed in {}", number(unchanged)),
         ),
         tile(
             "Last run took",
             took(lasted(last)),
             format!("{} flow", last.flow),
         ),
-        tile("Longest run", took(longest(runs)), String::new()),
-        tile(
-            "Retries",
-            number(retries),
-            format!("in {}", counted(with_retries, "run")),
-        ),
+        tile("Longest run", took(longest(runs)), "of all runs".to_owned()),
+        tile("Retries", number(retries), noted.to_owned()),
     ];
     Tiles { tiles }
 }

@@ -49,7 +49,7 @@ pub(crate) fn user_page(person: &Person<'_>) -> String {
         "Not listed as a user"
     };
     let mut content = Content::new(eyebrow, title);
-    content.lead = lead(user);
+    content.lead.text = lead(user);
     let email = visible(user.email.as_ref()).map(Shown::new);
     content.facts.extend(email.map(|email| ("E-mail", email)));
     content.facts.extend(id.map(|id| ("Id", Shown::new(&id))));
@@ -61,7 +61,7 @@ pub(crate) fn user_page(person: &Person<'_>) -> String {
     content.tiles = tiles(person);
     content.sections.extend(unanswered(person));
     content.sections.push(changes(person));
-    content.page()
+    content.page(None)
 }
 
 fn lead(user: &UserActivity) -> String {
