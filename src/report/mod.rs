@@ -16,6 +16,6 @@ mod people;
 pub mod table;
 mod taken;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use model::*;

@@ -173,3 +173,71 @@ impl Sight {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::report::tests::stored;
+
+    const USERS: &str = r#"[{"id": 1}, {"id": "1"}, {"id": 2}, {"id": "x"}, {"id": "\"7\""}]"#;
+
+    #[test]
+    fn a_report_is_counted_once_and_again_when_a_file_is_another() {
+        let folder = stored(USERS, "[]", "[]");
+        let live = Live::new(folder.path().to_owned());
+        let counted = || live.counted().unwrap();
+        let first = counted();
+        let others: Vec<_> = thread::scope(|scope| {
+            let asked: Vec<_> = (0..8).map(|_| scope.spawn(counted)).collect();
+            asked.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert!(others.iter().all(|other| Arc::ptr_eq(other, &first)));
+        // As long as before, and maybe of the same moment: manifests count by what they say.
+        let path = folder.path().join("manifest_async.json");
+        let manifest = fs::read_to_string(&path).unwrap();
+        fs::write(&path, manifest.replace("run-1", "run-2")).unwrap();
+        let second = counted();
+        assert!(!Arc::ptr_eq(&second, &first));
+        assert!(
+            second
+                .report
+                .snapshots
+                .values()
+                .all(|taken| taken.run == "run-2")
+        );
+    }
+
+    #[test]
+    fn an_error_lasts_no_longer_than_its_cause() {
+        let folder = stored(USERS, "[]", "[]");
+        let live = Live::new(folder.path().to_owned());
+        let users = folder.path().join("users_async.json");
+        fs::write(&users, "[").unwrap();
+        assert!(live.counted().is_err());
+        fs::write(&users, USERS).unwrap();
+        assert_eq!(live.counted().unwrap().report.totals.users, 5);
+    }
+
+    #[test]
+    fn an_id_in_a_path_is_a_number_before_it_is_a_text() {
+        let folder = stored(USERS, "[]", "[]");
+        let counted = Counted::of(folder.path()).unwrap();
+        let text = |text: &str| Some(Id::Text(text.into()));
+        let cases = [
+            ("1", Some(Id::Number(1))),
+            ("\"1\"", text("1")),
+            ("2", Some(Id::Number(2))),
+            ("\"2\"", None),
+            ("x", text("x")),
+            ("\"\"7\"\"", text("\"7\"")),
+            ("\"", None),
+            ("", None),
+        ];
+        for (path, id) in cases {
+            let found = counted.user(path).and_then(|(_, user)| user.id.clone());
+            assert_eq!(found, id, "{path}");
+        }
+    }
+}

@@ -104,8 +104,8 @@ pub(crate) fn notice(notice: &Notice<'_>) -> String {
     let parts = |hint: String| hint.split('`').map(str::to_owned).collect();
     content.hint = hint.map(parts).unwrap_or_default();
     if notice.looks_again {
-        let again = Shown::new("every few seconds");
-        content.facts.push(("This page looks again", again));
+        let again = Shown::new("this page looks again every few seconds");
+        content.facts.push(("Meanwhile", again));
     }
     let links = links(Home::Server, None);
     let mut shell = Shell::new(notice.title, links, &content);

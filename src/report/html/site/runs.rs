@@ -24,7 +24,7 @@ pub(crate) fn runs_page(runs: Option<&[LoggedRun]>, behind: Option<&str>) -> Str
     let Some(last) = runs.first() else {
         let says = "No run is known yet. `activity-tracker run` keeps a history of what \
                         changed, unless told --no-history.";
-        content.lead.text = says.to_owned();
+        says.clone_into(&mut content.lead.text);
         return content.page(PATH);
     };
     let sources: BTreeSet<_> = runs.iter().map(|run| &*run.source).collect();
@@ -52,7 +52,7 @@ fn tiles(runs: &[LoggedRun], last: &LoggedRun) -> Tiles {
         tile(
             "Runs",
             number(runs.len() as u64),
-            format!("nothing had changed in {}", number(unchanged)),
+            format!("the server had nothing new in {}", number(unchanged)),
         ),
         tile(
             "Last run took",
