@@ -19,6 +19,7 @@ use crate::changes::ChangesArgs;
 use crate::check::CheckArgs;
 use crate::report_command::ReportArgs;
 use crate::run_command::RunArgs;
+use crate::serve_command::ServeArgs;
 use crate::sources::SourcesArgs;
 use crate::watch_command::WatchArgs;
 
@@ -53,6 +54,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Print what changed from run to run, newest first; needs no network
     Changes(ChangesArgs),
+    /// Serve the report as a live page, with metrics and JSON, on this machine
+    Serve(ServeArgs),
     /// Look at the first page of each resource of a source, and write nothing
     Check(CheckArgs),
     /// List the built-in sources, show one, or print the schema of source files

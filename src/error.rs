@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,6 +35,15 @@ pub enum Error {
     Sample {
         /// Where it was to listen; 0 for any free port.
         port: u16,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
+    /// The report could not be served.
+    #[error("cannot serve the report on {address}: {cause}")]
+    Serve {
+        /// Where it was to listen.
+        address: SocketAddr,
         /// What the system said.
         #[source]
         cause: io::Error,
@@ -92,6 +102,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Sample { .. }
+            | Self::Serve { .. }
             | Self::Print(_)
             | Self::Runtime(_)
             | Self::Stopped(StopReason::Failure) => 1,
@@ -125,6 +136,12 @@ impl Error {
                     None => kept,
                 })
             }
+            Self::Serve { cause, .. } => match cause.kind() {
+                io::ErrorKind::AddrNotAvailable => {
+                    Some("--listen takes an address of this machine".to_owned())
+                }
+                _ => Some("choose another port with --port".to_owned()),
+            },
             Self::Sample { .. } => Some("choose another port with --port".to_owned()),
             Self::Print(_)
             | Self::Runtime(_)

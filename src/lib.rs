@@ -24,6 +24,7 @@ pub mod flow;
 pub mod history;
 pub mod report;
 pub mod sample;
+pub mod serve;
 pub mod settings;
 pub mod source;
 pub mod storage;

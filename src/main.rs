@@ -10,6 +10,7 @@ mod progress;
 mod report_command;
 mod run_command;
 mod run_options;
+mod serve_command;
 mod signals;
 mod source_argument;
 mod sources;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Watch(args) => watch_command::run(&args),
         Command::Report(args) => report_command::run(&args),
         Command::Changes(args) => changes::run(&args),
+        Command::Serve(args) => serve_command::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Sources(args) => sources::print(&args),
         Command::SampleApi(args) => sample_api(&args),

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::path::Path;
 
 use activity_tracker::activity::{Resource, UserPosts};
 use activity_tracker::error::{Error, StorageError, chain};
@@ -284,4 +285,15 @@ pub(crate) fn print_sample_api(base_url: &str) {
         "{HEAD}sample API{HEAD:#} at {base_url} (/users, /posts, /comments); Ctrl-C ends it"
     );
     let _ = writeln!(out, "{HINT}try{HINT:#}: activity-tracker run {base_url}");
+}
+
+/// Tells where the report is served.
+pub(crate) fn print_serving(url: &str, data_dir: &Path) {
+    let mut out = anstream::stderr().lock();
+    let folder = data_dir.display().to_string();
+    let folder = Printable(&folder);
+    let _ = writeln!(
+        out,
+        "{HEAD}report{HEAD:#} of {folder} at {url} ({url}runs, {url}metrics); Ctrl-C ends it"
+    );
 }

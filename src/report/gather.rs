@@ -37,6 +37,11 @@ impl ActivityReport {
     /// cannot be read or is not what its manifest says.
     pub fn of(data_dir: &Path, top: usize) -> Result<Self, Error> {
         history::bring_up(data_dir)?;
+        Self::as_it_is(data_dir, top)
+    }
+
+    /// The same, where the last run's changes may wait to be taken into the history.
+    pub(crate) fn as_it_is(data_dir: &Path, top: usize) -> Result<Self, Error> {
         let mut report = steadily(data_dir, |manifests| {
             Self::of_manifests(data_dir, manifests, top)
         })?;

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `shell` | what every page has: the head, the policy of what may run, navigation |
 //! | `overview`, `people`, `dates`, `history` | the sections, each from one part of the report |
+//! | `site` | the other pages of a server: a user, the runs, a notice |
 //! | `table`, `figure`, `chart` | what sections are made of |
 //! | `words` | numbers, times and remote text as people read them |
 //!
@@ -18,6 +19,7 @@ mod history;
 mod overview;
 mod people;
 mod shell;
+mod site;
 mod table;
 mod words;
 
@@ -26,7 +28,9 @@ use std::io::{self, Write};
 use askama::Template;
 
 use self::overview::Overview;
+pub(crate) use self::shell::policy;
 use self::shell::{Link, Shell};
+pub(crate) use self::site::{Notice, Person, notice, runs_page, user_page};
 use super::ActivityReport;
 use crate::activity::Id;
 
@@ -50,17 +54,20 @@ impl Home {
         }
         let id = match id? {
             Id::Number(number) => number.to_string(),
-            Id::Text(text) => {
-                let encoded = percent_encoding::utf8_percent_encode(text, ENCODED);
-                encoded.to_string()
+            // Nothing and dots mean something in a path, encoded or not; quotes mean a text.
+            Id::Text(text) if matches!(&**text, "" | "." | "..") || text.starts_with('"') => {
+                format!("\"{text}\"")
             }
+            Id::Text(text) => text.to_string(),
         };
+        let id = percent_encoding::utf8_percent_encode(&id, ENCODED);
         Some(format!("/users/{id}"))
     }
 }
 
 /// All that is not plainly part of one segment of a path.
-const ENCODED: &percent_encoding::AsciiSet = percent_encoding::NON_ALPHANUMERIC;
+const ENCODED: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 
 /// One part of a page, with a heading of its own.
 #[derive(Debug, Template)]
@@ -106,16 +113,22 @@ pub fn page(report: &ActivityReport, home: Home) -> String {
     .into_iter()
     .flatten()
     .collect();
-    let links = sections.iter().map(|section| Link {
-        href: format!("#{}", section.id),
-        name: section.title,
-    });
+    let mut links = site::links(home, Some("/"));
+    links.extend(links_to(&sections));
     let body = Body {
         overview: Overview::new(report),
         sections: &sections,
     };
     let title = format!("Activity: {}", words::Shown::new(&report.source).text);
-    Shell::new(&title, links.collect(), &body).to_string()
+    Shell::new(&title, links, &body).to_string()
+}
+
+fn links_to(sections: &[Section]) -> impl Iterator<Item = Link> {
+    sections.iter().map(|section| Link {
+        href: format!("#{}", section.id),
+        name: section.title,
+        current: false,
+    })
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ mod people;
 pub mod table;
 mod taken;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod who;
 
 pub use model::*;

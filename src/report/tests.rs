@@ -121,7 +121,7 @@ fn store_manifest(data_dir: &Path, manifest: &Manifest) {
 }
 
 /// A data directory with one run of all three resources.
-fn stored(users: &str, posts: &str, comments: &str) -> TempDir {
+pub(crate) fn stored(users: &str, posts: &str, comments: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     Run::new(Flow::Async, 1)
         .with(Resource::Users, users)

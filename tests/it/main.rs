@@ -45,6 +45,8 @@ mod resume;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod serve;
+#[cfg(test)]
 mod storage;
 #[cfg(test)]
 mod support;

@@ -102,7 +102,7 @@ fn name(user: &UserActivity, home: Home) -> Cell {
 }
 
 /// The id as the API gave it: what is shown is escaped once, where it is shown.
-fn plain(id: &Id) -> String {
+pub(super) fn plain(id: &Id) -> String {
     match id {
         Id::Number(number) => number.to_string(),
         Id::Text(text) => text.to_string(),

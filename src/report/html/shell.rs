@@ -23,11 +23,19 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
+/// The policy of all pages, for a server to send along.
+#[must_use]
+pub(crate) fn policy() -> &'static str {
+    &POLICY
+}
+
 /// A way to another part of the page, or to another page.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) href: String,
     pub(super) name: &'static str,
+    /// Whether it leads to where one is.
+    pub(super) current: bool,
 }
 
 /// A page around its content, which is HTML.
@@ -41,6 +49,8 @@ pub(super) struct Shell<'a> {
     title: &'a str,
     links: Vec<Link>,
     content: &'a dyn Display,
+    /// Whether the browser is to ask for the page again after a while.
+    pub(super) looks_again: bool,
 }
 
 impl<'a> Shell<'a> {
@@ -53,6 +63,7 @@ impl<'a> Shell<'a> {
             title,
             links,
             content,
+            looks_again: false,
         }
     }
 }

@@ -135,6 +135,14 @@ pub(super) fn duration(duration: SignedDuration) -> String {
     text
 }
 
+/// How long a run took: `0.42 s`, or as [`duration`] from ten seconds on.
+pub(super) fn took(time: SignedDuration) -> String {
+    if time.is_negative() || time >= SignedDuration::from_secs(10) {
+        return duration(time);
+    }
+    format!("{:.2} s", time.as_secs_f64())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

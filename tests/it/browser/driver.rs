@@ -119,13 +119,15 @@ impl Browser {
     pub(crate) fn open(&self, html: &str) {
         let file = self.folder.path().join("report.html");
         fs::write(&file, html).expect("write the page");
+        self.visit(&format!("file://{}", file.display()));
+    }
+
+    /// Opens a page from wherever it is.
+    pub(crate) fn visit(&self, url: &str) {
         // What was logged before is of another page.
         self.log("browser");
         self.log("performance");
-        self.post(
-            "/url",
-            &json!({ "url": format!("file://{}", file.display()) }),
-        );
+        self.post("/url", &json!({ "url": url }));
     }
 
     /// Runs the body of a function in the page, and returns what it returns.

@@ -2,6 +2,7 @@
 
 mod driver;
 mod reports;
+mod served;
 
 use activity_tracker::report::ActivityReport;
 use activity_tracker::report::html::{Home, page};

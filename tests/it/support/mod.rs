@@ -4,6 +4,7 @@ pub(crate) mod fault;
 pub(crate) mod processes;
 pub(crate) mod program;
 pub(crate) mod records;
+pub(crate) mod served;
 pub(crate) mod server;
 mod server_test;
 pub(crate) mod tls;

@@ -1,0 +1,621 @@
+//! The command `serve`: each route, who may ask, what is seen of new runs and of broken files, and its end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::support::program::{Running, Workplace};
+use super::support::served::{Answer, Served, changing_api, fetch};
+
+/// A place with two runs behind it, between which something changed.
+fn two_runs() -> Workplace {
+    let (place, api) = (Workplace::new(), changing_api());
+    fetch(&place, &api);
+    fetch(&place, &api);
+    api.finish();
+    place
+}
+
+fn sample() -> Workplace {
+    let place = Workplace::new();
+    place.run_well(&["--async", "--quiet", "sample"]);
+    place
+}
+
+/// What every answer has, whatever it is.
+#[track_caller]
+fn assert_guarded(answer: &Answer) {
+    let policy = &answer.headers["content-security-policy"];
+    assert!(
+        policy.starts_with("default-src 'none';") && policy.ends_with("frame-ancestors 'none'"),
+        "{policy}"
+    );
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("cache-control", "no-store"),
+        ("cross-origin-resource-policy", "same-origin"),
+    ] {
+        assert_eq!(answer.headers[name], value, "{answer:?}");
+    }
+    assert!(!answer.headers.contains_key("access-control-allow-origin"));
+}
+
+#[test]
+fn each_route_answers_in_its_form() {
+    let place = two_runs();
+    let served = Served::start(&place, &[]);
+    let page = "text/html; charset=utf-8";
+    let json = "application/json";
+    let text = "text/plain; version=0.0.4; charset=utf-8";
+    let cases = [
+        ("/", 200, page, "Activity report"),
+        ("/?from=elsewhere", 200, page, "Activity report"),
+        ("/users/1", 200, page, "Ada Lovelace"),
+        ("/runs", 200, page, "All runs"),
+        ("/users/7", 404, page, "there is no user 7"),
+        ("/users", 404, page, "there is nothing here"),
+        ("/favicon.ico", 404, page, "there is nothing here"),
+        (
+            "/../data/users_async.json",
+            404,
+            page,
+            "there is nothing here",
+        ),
+        ("/users/../runs", 404, page, "there is nothing here"),
+        ("/api/report", 200, json, "\"totals\""),
+        ("/api/users/1", 200, json, "\"more_changes\": false"),
+        (
+            "/api/users/7",
+            404,
+            json,
+            "{\n  \"error\": \"there is no user 7\"\n}",
+        ),
+        ("/api/runs", 200, json, "\"runs\""),
+        ("/api/changes", 200, json, "\"changes\""),
+        (
+            "/api/changes?limit=x",
+            400,
+            json,
+            "limit: expected a number from 1 to 1000",
+        ),
+        (
+            "/api/changes?since_run=x%1b",
+            404,
+            json,
+            "there is no run x\\\\u{1b}",
+        ),
+        ("/api", 404, json, "there is nothing here"),
+        ("/metrics", 200, text, "# HELP"),
+    ];
+    for (path, status, form, says) in cases {
+        let answer = served.get(path);
+        let found = (answer.status, &*answer.headers["content-type"]);
+        assert_eq!(found, (status, form), "{path}");
+        assert!(answer.body.contains(says), "{path}: {}", answer.body);
+        assert_guarded(&answer);
+        let length = answer.body.len().to_string();
+        assert_eq!(answer.headers["content-length"], length, "{path}");
+        let head = served.ask("HEAD", path, "localhost");
+        assert_eq!((head.status, &*head.body), (status, ""), "{path}");
+        assert_eq!(head.headers["content-length"], length, "{path}");
+    }
+}
+
+#[test]
+fn a_page_is_sent_with_the_policy_that_it_has_itself() {
+    let place = two_runs();
+    let served = Served::start(&place, &[]);
+    for path in ["/", "/users/1", "/runs", "/nowhere"] {
+        let answer = served.get(path);
+        let meta = "http-equiv=\"Content-Security-Policy\" content=\"";
+        let (_, own) = answer.body.split_once(meta).expect("a policy");
+        let own = own
+            .split_once('"')
+            .expect("its end")
+            .0
+            .replace("&#39;", "'");
+        let sent = &answer.headers["content-security-policy"];
+        assert_eq!(*sent, format!("{own}; frame-ancestors 'none'"), "{path}");
+    }
+}
+
+#[test]
+fn nobody_can_write_and_nobody_by_another_name_can_read() {
+    let place = sample();
+    let before = place.data();
+    let served = Served::start(&place, &[]);
+    for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
+        for path in ["/", "/runs", "/api/report", "/metrics", "/nowhere"] {
+            let answer = served.ask(method, path, "localhost");
+            assert_eq!(answer.status, 405, "{method} {path}");
+            assert_eq!(answer.headers["allow"], "GET, HEAD");
+            assert_guarded(&answer);
+        }
+    }
+    for host in [
+        "example.org",
+        "localhost.example.org",
+        "192.168.0.1",
+        "",
+        "a b",
+    ] {
+        for path in ["/", "/api/report", "/metrics"] {
+            let answer = served.ask("GET", path, host);
+            assert_eq!(answer.status, 421, "{host:?} {path}");
+            assert!(answer.body.contains("this server answers to localhost"));
+            assert!(!answer.body.contains("Maudie"), "{host:?}");
+        }
+    }
+    let nameless = served.send("GET / HTTP/1.0\r\n\r\n");
+    assert_eq!(nameless.status, 421);
+    let port = served.address.port();
+    for host in [
+        format!("127.0.0.1:{port}"),
+        "LOCALHOST".to_owned(),
+        format!("[::1]:{port}"),
+    ] {
+        assert_eq!(served.ask("GET", "/", &host).status, 200, "{host}");
+    }
+    assert_eq!(served.said.lines().count(), 1, "{}", served.said);
+    drop(served);
+    place.assert_unchanged(&before);
+}
+
+#[test]
+fn another_address_than_loopback_is_warned_of_and_any_name_will_do() {
+    let place = sample();
+    let served = Served::start(&place, &["--listen", "0.0.0.0"]);
+    assert!(
+        served
+            .said
+            .starts_with("warning: 0.0.0.0 is not of this machine alone"),
+        "{}",
+        served.said
+    );
+    assert_eq!(served.ask("GET", "/", "example.org").status, 200);
+}
+
+#[test]
+fn users_are_found_by_whatever_their_ids_are_made_of() {
+    let place = two_runs();
+    let served = Served::start(&place, &[]);
+    let cases = [
+        ("1", Some("Ada Lovelace")),
+        ("%31", Some("Ada Lovelace")),
+        ("%221%22", None),
+        ("01", None),
+        ("%22..%22", Some("Dots")),
+        ("%2E%2E", Some("Dots")),
+        ("a%2Fb%3Fc%23d%20e%252F", Some("Slash")),
+        ("", Some("Nothing")),
+        ("%22%22", Some("Nothing")),
+        ("%22%22q%22%22", Some("Quotes")),
+        ("%3Cscript%3Ealert%281%29%3C%2Fscript%3E", Some("Script")),
+        ("%3Cscript%3E", None),
+        ("%FF%FE", None),
+        ("%", None),
+        ("%00", None),
+    ];
+    for (path, name) in cases {
+        let page = served.get(&format!("/users/{path}"));
+        let api = served.get(&format!("/api/users/{path}"));
+        let status = if name.is_some() { 200 } else { 404 };
+        assert_eq!((page.status, api.status), (status, status), "{path}");
+        assert_eq!(page.body.matches("<script").count(), 1, "{path}");
+        match name {
+            Some(name) => {
+                assert_eq!(api.json()["user"]["name"], name, "{path}");
+                assert!(page.body.contains(name), "{path}");
+            }
+            None => assert!(api.json()["error"].is_string(), "{path}"),
+        }
+    }
+}
+
+#[test]
+fn a_user_has_posts_without_an_answer_and_changes() {
+    let place = two_runs();
+    let served = Served::start(&place, &[]);
+    let ada = served.get("/api/users/1").json();
+    assert_eq!(ada["user"]["posts"], 3);
+    let ids = |list: &Value| -> Vec<Value> {
+        list.as_array()
+            .expect("a list")
+            .iter()
+            .map(|entry| entry["id"].clone())
+            .collect()
+    };
+    assert_eq!(ids(&ada["unanswered"]), [2, 5]);
+    let changes = ada["changes"].as_array().expect("changes").iter();
+    let changes: BTreeSet<String> = changes
+        .map(|change| {
+            format!("{} {} {}", change["resource"], change["id"], change["kind"]).replace('"', "")
+        })
+        .collect();
+    let expected = [
+        "users 1 changed",
+        "posts 1 changed",
+        "posts 2 changed",
+        "posts 4 removed",
+        "posts 5 added",
+    ];
+    assert_eq!(changes, expected.map(str::to_owned).into());
+    let page = served.get("/users/1").body;
+    for said in [
+        "“ada@april.biz” → “ada@may.biz”",
+        "“On the engine” → “On the Analytical Engine”",
+        "To be removed",
+        "3 posts and 1 comment.",
+    ] {
+        assert!(page.contains(said), "{said}: {page}");
+    }
+    let fewer = served.get("/api/users/1?limit=2").json();
+    assert_eq!(
+        (ids(&fewer["changes"]).len(), &fewer["more_changes"]),
+        (2, &json!(true))
+    );
+}
+
+#[test]
+fn the_report_as_json_is_what_the_command_prints() {
+    let place = two_runs();
+    let printed = Running::start(&mut place.command(&["report", "--format", "json"])).wait();
+    printed.assert_code(0);
+    let served = Served::start(&place, &[]);
+    assert_eq!(served.get("/api/report").body, printed.stdout);
+}
+
+#[test]
+fn runs_and_changes_are_told_newest_first_and_as_many_as_asked_for() {
+    let place = two_runs();
+    let served = Served::start(&place, &[]);
+    let runs = served.get("/api/runs").json();
+    assert_eq!(
+        (&runs["runs"][0]["number"], &runs["runs"][1]["number"]),
+        (&json!(2), &json!(1))
+    );
+    assert_eq!(runs["more"], false);
+    let one = served.get("/api/runs?limit=1").json();
+    assert_eq!(
+        (one["runs"].as_array().map(Vec::len), &one["more"]),
+        (Some(1), &json!(true))
+    );
+    let all = served.get("/api/changes").json();
+    let count = |answer: &Value| answer["changes"].as_array().expect("changes").len();
+    assert_eq!((count(&all), &all["more"]), (6, &json!(false)));
+    let first = runs["runs"][1]["run"].as_str().expect("an id");
+    for since in [first, "1"] {
+        let since = served
+            .get(&format!("/api/changes?since_run={since}&limit=3"))
+            .json();
+        assert_eq!((count(&since), &since["more"]), (3, &json!(true)));
+    }
+    assert_eq!(count(&served.get("/api/changes?since_run=2").json()), 0);
+    let page = served.get("/runs").body;
+    for run in runs["runs"].as_array().expect("runs") {
+        assert!(page.contains(run["run"].as_str().expect("an id")), "{page}");
+    }
+}
+
+/// A sample: the name with its labels, and the value.
+type Samples = BTreeMap<(String, BTreeMap<String, String>), f64>;
+
+/// Reads the text format, and takes nothing that is not of it.
+#[track_caller]
+fn parse(text: &str) -> Samples {
+    assert!(text.ends_with('\n'));
+    let mut samples = Samples::new();
+    let mut family: Option<(String, String)> = None;
+    let mut seen = BTreeSet::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            let (name, help) = help.split_once(' ').expect("a help text");
+            assert!(!help.is_empty() && seen.insert(name.to_owned()), "{line}");
+            let kind = lines.next().and_then(|line| line.strip_prefix("# TYPE "));
+            let (of, kind) = kind.and_then(|kind| kind.split_once(' ')).expect("a type");
+            assert_eq!(of, name);
+            assert!(["counter", "gauge"].contains(&kind), "{kind}");
+            assert_eq!(name.ends_with("_total"), kind == "counter", "{name}");
+            let letters = |c: char| c.is_ascii_lowercase() || c == '_';
+            assert!(
+                name.starts_with("activity_tracker_") && name.chars().all(letters),
+                "{name}"
+            );
+            family = Some((name.to_owned(), kind.to_owned()));
+            continue;
+        }
+        let (name, rest) = line.split_once('{').expect("labels");
+        assert_eq!(
+            family.as_ref().map(|(name, _)| &**name),
+            Some(name),
+            "{line}"
+        );
+        let (labels, value) = labels(rest);
+        let value = value.strip_prefix(' ').expect("a space");
+        let value: f64 = value.parse().expect("a number");
+        let twice = samples.insert((name.to_owned(), labels), value);
+        assert_eq!(twice, None, "{line}");
+    }
+    samples
+}
+
+/// Labels up to the closing brace, and what is behind it.
+#[track_caller]
+fn labels(text: &str) -> (BTreeMap<String, String>, &str) {
+    let mut labels = BTreeMap::new();
+    let mut rest = text;
+    loop {
+        let (name, after) = rest.split_once("=\"").expect("a value");
+        let mut value = String::new();
+        let mut chars = after.char_indices();
+        let end = loop {
+            match chars.next().expect("a closing quote") {
+                (at, '"') => break at,
+                (_, '\\') => value.push(match chars.next().expect("what is escaped").1 {
+                    'n' => '\n',
+                    same @ ('"' | '\\') => same,
+                    other => panic!("\\{other}"),
+                }),
+                (_, c) => value.push(c),
+            }
+        };
+        assert!(labels.insert(name.to_owned(), value).is_none(), "{text}");
+        rest = &after[end + 1..];
+        match rest.split_at(1) {
+            (",", more) => rest = more,
+            ("}", behind) => return (labels, behind),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn metrics_are_of_the_format_and_say_what_the_runs_found() {
+    let place = two_runs();
+    place.run_well(&["--quiet", "sample"]);
+    place.run_well(&["--quiet", "--no-history", "sample", "--fresh"]);
+    let served = Served::start(&place, &[]);
+    let samples = parse(&served.get("/metrics").body);
+    let source = place.json("manifest_async.json")["source"]
+        .as_str()
+        .expect("a source")
+        .to_owned();
+    let of = |name: &str, source: &str, flow: &str, more: &[(&str, &str)]| {
+        let labels = [("source", source), ("flow", flow)];
+        let labels = labels
+            .iter()
+            .chain(more)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        samples
+            .get(&(format!("activity_tracker_{name}"), labels.collect()))
+            .copied()
+    };
+    let posts = ("resource", "posts");
+    let cases = [
+        ("runs_total", &[][..], 2.0),
+        ("retries_total", &[], 0.0),
+        ("last_run_retries", &[], 0.0),
+        ("records", &[posts], 4.0),
+        ("rejects", &[posts], 0.0),
+        ("last_run_changes", &[posts, ("kind", "added")], 1.0),
+        ("last_run_changes", &[posts, ("kind", "changed")], 3.0),
+        ("last_run_changes", &[posts, ("kind", "removed")], 1.0),
+        (
+            "last_run_changes",
+            &[("resource", "users"), ("kind", "changed")],
+            1.0,
+        ),
+    ];
+    for (name, more, value) in cases {
+        assert_eq!(
+            of(name, &source, "async", more),
+            Some(value),
+            "{name} {more:?}"
+        );
+    }
+    for (source, flow, manifest) in [
+        (&*source, "async", "manifest_async.json"),
+        ("sample", "main", "manifest.json"),
+    ] {
+        let manifest = place.json(manifest);
+        let time = |name: &str| -> jiff::Timestamp {
+            manifest[name]
+                .as_str()
+                .expect("a time")
+                .parse()
+                .expect("a time")
+        };
+        let finished = of("last_success_timestamp_seconds", source, flow, &[]).expect("a time");
+        let expected = time("finished_at").as_duration().as_secs_f64();
+        assert!((finished - expected).abs() < 0.01, "{finished} {expected}");
+        let took = of("last_run_duration_seconds", source, flow, &[]).expect("a duration");
+        let expected = time("finished_at")
+            .duration_since(time("started_at"))
+            .as_secs_f64();
+        assert!((took - expected).abs() < 0.01, "{took} {expected}");
+    }
+    // The last one kept no history: what it changed and how often it asked again nobody knows.
+    assert_eq!(of("records", "sample", "main", &[posts]), Some(100.0));
+    assert_eq!(of("last_run_retries", "sample", "main", &[]), None);
+}
+
+#[test]
+fn a_new_run_is_seen_while_the_server_runs() {
+    let (place, api) = (Workplace::new(), changing_api());
+    let served = Served::start(&place, &[]);
+    let early = served.get("/");
+    assert_eq!((early.status, &*early.headers["retry-after"]), (503, "5"));
+    assert!(
+        early.body.contains("there is no snapshot in it"),
+        "{}",
+        early.body
+    );
+    assert!(
+        early
+            .body
+            .contains("<code>activity-tracker run</code> makes one"),
+        "{}",
+        early.body
+    );
+    assert!(
+        early.body.contains("http-equiv=\"refresh\""),
+        "it appears when there is one"
+    );
+    let error = served.get("/api/report");
+    assert_eq!(error.status, 503);
+    let hint = "`activity-tracker run` makes one; --data-dir says where";
+    assert_eq!(error.json()["hint"], hint);
+    assert!(served.get("/runs").body.contains("No run is known yet"));
+    assert_eq!(parse(&served.get("/metrics").body), Samples::new());
+    fetch(&place, &api);
+    let first = served.get("/api/report").json();
+    assert_eq!(first["totals"]["posts"], 4);
+    assert_eq!(served.get("/users/1").status, 200);
+    assert!(!served.get("/").body.contains("http-equiv=\"refresh\""));
+    assert!(served.get("/users/1").body.contains("ada@april.biz"));
+    fetch(&place, &api);
+    assert!(served.get("/users/1").body.contains("ada@may.biz"));
+    let second = served.get("/api/report").json();
+    assert_ne!(first["snapshots"], second["snapshots"]);
+    assert_eq!(
+        served.get("/api/runs").json()["runs"]
+            .as_array()
+            .map(Vec::len),
+        Some(2)
+    );
+    api.finish();
+}
+
+#[test]
+fn a_damaged_snapshot_is_told_and_the_server_stays_up() {
+    let place = sample();
+    let whole = place.file("posts_async.json");
+    let served = Served::start(&place, &[]);
+    assert_eq!(served.get("/").status, 200);
+    fs::write(place.data_dir().join("posts_async.json"), "[\n  {\"id\"").expect("damage a file");
+    for path in ["/", "/users/1", "/api/report", "/api/users/1"] {
+        let answer = served.get(path);
+        assert_eq!(answer.status, 500, "{path}");
+        assert!(
+            answer.body.contains("cannot read data/posts_async.json"),
+            "{}",
+            answer.body
+        );
+        let body = answer.body.replace("<code>", "`").replace("</code>", "`");
+        assert!(
+            body.contains("`activity-tracker verify` says which"),
+            "{}",
+            answer.body
+        );
+        assert_guarded(&answer);
+    }
+    assert_eq!(
+        (served.get("/runs").status, served.get("/metrics").status),
+        (200, 200)
+    );
+    fs::write(place.data_dir().join("posts_async.json"), whole).expect("mend it");
+    assert_eq!(served.get("/").status, 200);
+    fs::write(place.data_dir().join("history.db"), "no history").expect("damage the history");
+    for path in ["/", "/runs", "/metrics", "/api/changes"] {
+        let answer = served.get(path);
+        assert_eq!(answer.status, 500, "{path}");
+        assert!(
+            answer.body.contains("history data/history.db"),
+            "{}",
+            answer.body
+        );
+    }
+    assert_eq!(served.get("/nowhere").status, 404);
+}
+
+#[test]
+fn what_cannot_be_written_can_be_read_all_the_same() {
+    let place = sample();
+    // As where a run was killed before the history had it, and nobody may write.
+    fs::write(place.data_dir().join(".history-next.db"), "not a step").expect("leave a step");
+    let before = fs::read(place.data_dir().join("history.db")).expect("a history");
+    let served = Served::start(&place, &[]);
+    assert_eq!(served.get("/").status, 200);
+    assert!(
+        served
+            .get("/runs")
+            .body
+            .contains("The last run may be missing")
+    );
+    assert_eq!(
+        fs::read(place.data_dir().join("history.db")).expect("a history"),
+        before
+    );
+}
+
+#[test]
+fn many_at_once_get_the_same() {
+    let place = two_runs();
+    let served = Served::start(&place, &[]);
+    let bodies: BTreeSet<String> = thread::scope(|scope| {
+        let asked: Vec<_> = (0..16)
+            .map(|_| scope.spawn(|| served.get("/").body))
+            .collect();
+        asked
+            .into_iter()
+            .map(|one| one.join().expect("an answer"))
+            .collect()
+    });
+    assert_eq!(bodies.len(), 1);
+}
+
+#[test]
+fn a_taken_port_is_an_error_with_a_way_out() {
+    let place = sample();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("bind a free port");
+    let port = taken.local_addr().expect("its port").port().to_string();
+    let outcome = Running::start(&mut place.command(&["serve", "--port", &port])).wait();
+    outcome.assert_code(1);
+    let says =
+        format!("error: cannot serve the report on 127.0.0.1:{port}: Address already in use");
+    assert!(outcome.stderr.starts_with(&says), "{}", outcome.stderr);
+    assert!(
+        outcome
+            .stderr
+            .ends_with("  try: choose another port with --port\n"),
+        "{}",
+        outcome.stderr
+    );
+    let outcome = Running::start(&mut place.command(&["serve", "--listen", "192.0.2.1"])).wait();
+    outcome.assert_code(1);
+    assert!(
+        outcome
+            .stderr
+            .ends_with("  try: --listen takes an address of this machine\n"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn a_signal_ends_it_within_a_second_with_connections_open() {
+    let place = sample();
+    for signal in ["TERM", "INT"] {
+        let served = Served::start(&place, &[]);
+        let silent = served.connect();
+        let mut half = served.connect();
+        half.write_all(b"GET / HT").expect("ask half");
+        let mut kept = served.connect();
+        kept.write_all(b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .expect("ask");
+        kept.read_exact(&mut [0; 100]).expect("an answer");
+        let asked = Instant::now();
+        let (status, said) = served.end(signal);
+        let took = asked.elapsed();
+        assert_eq!((status.code(), &*said), (Some(0), ""), "{signal}");
+        assert!(took < Duration::from_secs(1), "{signal}: {took:?}");
+        drop((silent, half, kept));
+    }
+}
