@@ -10,6 +10,7 @@ mod layout;
 mod listing;
 mod main_flow;
 mod previous;
+mod recording;
 mod reduction;
 mod rejects;
 mod run;

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{self, Path};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -13,18 +12,18 @@ use crate::activity::{Ranking, Resource, Summary, Tally};
 use crate::api::{Event, Fetch, Observer, SharedFetch};
 use crate::concurrency::Stop;
 use crate::error::{ApiError, DataProcessingError, Error, StorageError};
-use crate::history::{self, Changes, Found, History, NewRun, Places};
+use crate::history::{self, History};
 use crate::settings::{Settings, Start};
 use crate::storage::{
-    Counts, Flow, Header, Journal, Journaled, Manifest, NewSnapshot, Output, Pages, Segment, Slice,
-    Spool, Stage, StoredFile, write_json, write_records,
+    Flow, Header, Journal, Journaled, Manifest, NewSnapshot, Output, Pages, Segment, Slice, Spool,
+    Stage, StoredFile, write_json, write_records,
 };
 
-use super::listing::Listed;
 use super::previous::Previous;
+use super::recording::open;
 use super::reduction::{Reduced, Reduction};
 use super::rejects::Rejects;
-use super::work::{Done, Refusal, mappings};
+use super::work::{Done, Refusal};
 use super::{Recorded, Report};
 
 /// What tells the flows apart once their records are processed.
@@ -52,12 +51,12 @@ pub(super) struct Run {
     pub(super) journal: Arc<Journal>,
     pub(super) fetch: Arc<SharedFetch>,
     previous: Option<Previous>,
-    history: Option<Mutex<History>>,
+    pub(super) history: Option<Mutex<History>>,
     /// Whether some of the pages are from a run that was cut off.
-    resumed: bool,
-    shape: &'static Shape,
-    id: String,
-    started_at: Timestamp,
+    pub(super) resumed: bool,
+    pub(super) shape: &'static Shape,
+    pub(super) id: String,
+    pub(super) started_at: Timestamp,
     begun: Instant,
 }
 
@@ -187,72 +186,6 @@ impl Run {
             unchanged: true,
             elapsed: self.begun.elapsed(),
         })
-    }
-
-    fn new_run(&self, finished_at: Timestamp) -> NewRun<'_> {
-        NewRun {
-            run: &self.id,
-            source: &self.settings.source.name,
-            flow: self.shape.flow,
-            started_at: self.started_at,
-            finished_at,
-            retries: self.fetch.retries(),
-        }
-    }
-
-    /// Works out what the run changes in the history.
-    fn compare(
-        &self,
-        history: &Mutex<History>,
-        finished_at: Timestamp,
-        mut listed: BTreeMap<Resource, Vec<Listed>>,
-        (resources, files): (&BTreeMap<Resource, Counts>, &[StoredFile]),
-    ) -> Result<Changes, StorageError> {
-        let offered = self.shape.resources.iter();
-        let found = offered.filter_map(|resource| {
-            let name = self.shape.flow.file_name(resource.name());
-            let file = files.iter().find(|file| file.name == name)?;
-            let listed = listed.remove(resource).unwrap_or_default();
-            let unnamed: u64 = listed.iter().map(|listed| listed.unnamed).sum();
-            Some(Found {
-                resource: *resource,
-                counts: resources.get(resource).copied().unwrap_or_default(),
-                file,
-                listings: listed.into_iter().filter_map(|one| one.listing).collect(),
-                complete: !self.resumed && unnamed == 0,
-            })
-        });
-        let new_files = self.stage.new_files();
-        let places = Places {
-            data_dir: &self.settings.data_dir,
-            folder: self.stage.folder(),
-            new_files: &new_files,
-        };
-        let mappings = mappings(&self.settings.source);
-        open(history).compare(
-            &self.new_run(finished_at),
-            found.collect(),
-            places,
-            &mappings,
-        )
-    }
-
-    /// Behind the commit: the history takes what the run changed. If it cannot, the next command does.
-    fn record(&self, history: &Mutex<History>, changes: Changes) -> Recorded {
-        let taken = thread::scope(|scope| {
-            // To remove the last snapshot takes the system long, if it was a large one.
-            scope.spawn(|| self.stage.clean());
-            open(history).take_step(&self.settings.data_dir)
-        });
-        let behind = taken.err().map(|error| {
-            warn!(%error, "the history is a run behind; the next command brings it up");
-            error.to_string()
-        });
-        Recorded {
-            run: self.id.clone(),
-            changes,
-            behind,
-        }
     }
 
     /// Step 4 for one slice: adds what came of it, and tells the fetch whose
@@ -436,11 +369,6 @@ impl Run {
         files.push(write_json(&new_files, flow.file_name("summary"), summary)?);
         Ok(files)
     }
-}
-
-/// The history, whoever panicked with it: a step that was not finished is taken back by SQLite.
-fn open(history: &Mutex<History>) -> std::sync::MutexGuard<'_, History> {
-    history.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Who wrote how many posts, and what they are called, which is read no sooner than here.

@@ -1,0 +1,92 @@
+//! What a run adds to the history: worked out before its commit, taken behind it.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use jiff::Timestamp;
+use tracing::warn;
+
+use crate::activity::Resource;
+use crate::error::StorageError;
+use crate::history::{Changes, Found, History, NewRun, Places};
+use crate::storage::{Counts, StoredFile};
+
+use super::Recorded;
+use super::listing::Listed;
+use super::run::Run;
+use super::work::mappings;
+
+impl Run {
+    /// How the history knows the run.
+    pub(super) fn new_run(&self, finished_at: Timestamp) -> NewRun<'_> {
+        NewRun {
+            run: &self.id,
+            source: &self.settings.source.name,
+            flow: self.shape.flow,
+            started_at: self.started_at,
+            finished_at,
+            retries: self.fetch.retries(),
+        }
+    }
+
+    /// Works out what the run changes in the history.
+    pub(super) fn compare(
+        &self,
+        history: &Mutex<History>,
+        finished_at: Timestamp,
+        mut listed: BTreeMap<Resource, Vec<Listed>>,
+        (resources, files): (&BTreeMap<Resource, Counts>, &[StoredFile]),
+    ) -> Result<Changes, StorageError> {
+        let offered = self.shape.resources.iter();
+        let found = offered.filter_map(|resource| {
+            let name = self.shape.flow.file_name(resource.name());
+            let file = files.iter().find(|file| file.name == name)?;
+            let listed = listed.remove(resource).unwrap_or_default();
+            let unnamed: u64 = listed.iter().map(|listed| listed.unnamed).sum();
+            Some(Found {
+                resource: *resource,
+                counts: resources.get(resource).copied().unwrap_or_default(),
+                file,
+                listings: listed.into_iter().filter_map(|one| one.listing).collect(),
+                complete: !self.resumed && unnamed == 0,
+            })
+        });
+        let new_files = self.stage.new_files();
+        let places = Places {
+            data_dir: &self.settings.data_dir,
+            folder: self.stage.folder(),
+            new_files: &new_files,
+        };
+        let mappings = mappings(&self.settings.source);
+        open(history).compare(
+            &self.new_run(finished_at),
+            found.collect(),
+            places,
+            &mappings,
+        )
+    }
+
+    /// Behind the commit: the history takes what the run changed. If it cannot, the next command does.
+    pub(super) fn record(&self, history: &Mutex<History>, changes: Changes) -> Recorded {
+        let taken = thread::scope(|scope| {
+            // To remove the last snapshot takes the system long, if it was a large one.
+            scope.spawn(|| self.stage.clean());
+            open(history).take_step(&self.settings.data_dir)
+        });
+        let behind = taken.err().map(|error| {
+            warn!(%error, "the history is a run behind; the next command brings it up");
+            error.to_string()
+        });
+        Recorded {
+            run: self.id.clone(),
+            changes,
+            behind,
+        }
+    }
+}
+
+/// The history, whoever panicked with it: a step that was not finished is taken back by SQLite.
+pub(super) fn open(history: &Mutex<History>) -> MutexGuard<'_, History> {
+    history.lock().unwrap_or_else(PoisonError::into_inner)
+}
