@@ -165,6 +165,10 @@ fn connect(path: &Path, in_memory: bool) -> Result<Connection, StorageError> {
     let mut connection = connection.map_err(failed)?;
     connection.busy_timeout(PATIENCE).map_err(failed)?;
     vtab::series::load_module(&connection).map_err(failed)?;
+    // Each row of millions would be looked up three times, in tables that a step has just written.
+    connection
+        .pragma_update(None, "foreign_keys", false)
+        .map_err(failed)?;
     match schema::form(&connection).map_err(failed)? {
         Form::Ours(schema::VERSION) => {}
         Form::Ours(version) => {
