@@ -39,6 +39,9 @@ pub const FILE: &str = "history.db";
 /// The file of a step that is not in the history yet.
 pub const STEP: &str = ".history-next.db";
 
+/// How long a page of the file is.
+const PAGE: u32 = 16 * 1024;
+
 /// How long to wait for somebody else's query to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -165,6 +168,10 @@ fn connect(path: &Path, in_memory: bool) -> Result<Connection, StorageError> {
     let mut connection = connection.map_err(failed)?;
     connection.busy_timeout(PATIENCE).map_err(failed)?;
     vtab::series::load_module(&connection).map_err(failed)?;
+    // For a new file; one that is there keeps what it has. Millions of rows take fewer pages.
+    connection
+        .pragma_update(None, "page_size", PAGE)
+        .map_err(failed)?;
     // Each row of millions would be looked up three times, in tables that a step has just written.
     connection
         .pragma_update(None, "foreign_keys", false)

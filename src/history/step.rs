@@ -128,7 +128,9 @@ pub(super) fn write(
     let failed = |cause| StorageError::history("write", path)(cause);
     let step = Connection::open(path).map_err(failed)?;
     // It is synced as a whole before the commit; a torn one is never looked at.
-    let begin = format!("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN; {TABLES}");
+    let begin = format!(
+        "PRAGMA page_size = 16384; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN; {TABLES}"
+    );
     step.execute_batch(&begin).map_err(failed)?;
     insert_run(history, &step, run).map_err(failed)?;
     let mut changes = Changes::new();
