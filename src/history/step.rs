@@ -13,6 +13,7 @@ use crate::activity::{Mappings, Resource};
 use crate::error::StorageError;
 use crate::storage::{Counts, Flow, StoredFile};
 
+use super::PAGE;
 use super::entry::{Entries, Entry};
 use super::sorted::{Listing, Sorted};
 use super::telling::Telling;
@@ -129,7 +130,7 @@ pub(super) fn write(
     let step = Connection::open(path).map_err(failed)?;
     // It is synced as a whole before the commit; a torn one is never looked at.
     let begin = format!(
-        "PRAGMA page_size = 16384; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN; {TABLES}"
+        "PRAGMA page_size = {PAGE}; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN; {TABLES}"
     );
     step.execute_batch(&begin).map_err(failed)?;
     insert_run(history, &step, run).map_err(failed)?;
