@@ -145,11 +145,8 @@ fn cut(answer: &[u8]) -> u64 {
     let mut cutter = Cutter::of_array();
     let mut records = 0;
     for piece in answer.chunks(PIECE) {
-        let mut rest = piece;
-        while let Ok((consumed, Some(_))) = cutter.advance(rest) {
-            records += 1;
-            rest = &rest[consumed..];
-        }
+        let whole = cutter.advance_over(piece, |_| records += 1);
+        assert!(whole.is_ok());
     }
     assert!(cutter.finish().is_ok());
     records

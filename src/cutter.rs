@@ -5,7 +5,7 @@
 //! place of each record. Whether a record is sound JSON is for the mapper to
 //! say, so a broken record spoils itself and not its neighbours.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use memchr::memchr2;
 use serde_json::Value;
@@ -16,7 +16,7 @@ mod block;
 mod records;
 mod seek;
 
-use block::Inside;
+use block::{Inside, Left};
 use seek::Seeker;
 
 pub use records::{Records, records};
@@ -159,55 +159,86 @@ impl Cutter {
     /// # Errors
     /// When the bytes cannot belong to an array of records.
     pub fn advance(&mut self, bytes: &[u8]) -> Result<(usize, Option<Range<u64>>), CutError> {
+        let mut first = None;
+        let length = self.look(bytes, |place| {
+            first = Some(place);
+            ControlFlow::Break(())
+        })?;
+        Ok((length, first))
+    }
+
+    /// Looks at all of `bytes`, and tells `found` the place of each record that ends in
+    /// them, counted from the first byte ever given.
+    ///
+    /// # Errors
+    /// When the bytes cannot belong to an array of records.
+    pub fn advance_over(
+        &mut self,
+        bytes: &[u8],
+        mut found: impl FnMut(Range<u64>),
+    ) -> Result<(), CutError> {
+        self.look(bytes, |place| {
+            found(place);
+            ControlFlow::Continue(())
+        })?;
+        Ok(())
+    }
+
+    /// Looks at `bytes` until `found` has had enough of records; gives how many that were.
+    fn look(
+        &mut self,
+        bytes: &[u8],
+        mut found: impl FnMut(Range<u64>) -> ControlFlow<()>,
+    ) -> Result<usize, CutError> {
         let base = self.offset;
         let mut i = self.skip_wrapping(bytes)?;
         let mut one_by_one = 0;
-        while i < bytes.len() {
+        let mut flow = ControlFlow::Continue(());
+        while i < bytes.len() && flow.is_continue() {
+            let at = base + i as u64;
             if i >= one_by_one && matches!(self.state, State::Nested(1..)) {
-                let (length, ended) = self.skip_blocks(&bytes[i..]);
-                i += length;
-                if ended {
-                    return Ok((i, Some(self.record_ends(base + i as u64, i))));
+                i += self.skip_blocks(&bytes[i..], at, |place| {
+                    flow = found(place);
+                    flow
+                });
+                if self.state != State::BehindRecord {
+                    // What is no whole block, or not like JSON.
+                    one_by_one = i + block::LENGTH;
                 }
-                // What is no whole block, or not like JSON.
-                one_by_one = i + block::LENGTH;
-                if i == bytes.len() {
-                    break;
-                }
+                continue;
             }
             if self.in_string {
                 i += self.skip_string(&bytes[i..]);
                 if !self.in_string && self.state == State::Nested(0) {
-                    return Ok((i, Some(self.record_ends(base + i as u64, i))));
+                    flow = found(self.record_ends(base + i as u64));
                 }
                 continue;
             }
-            let at = base + i as u64;
             let byte = bytes[i];
-            if let State::Nested(depth) = self.state {
-                i += 1;
-                match byte {
-                    b'"' => self.in_string = true,
-                    b'{' | b'[' => self.state = State::Nested(depth + 1),
-                    b'}' | b']' if depth == 1 => {
-                        return Ok((i, Some(self.record_ends(at + 1, i))));
+            match self.state {
+                State::Nested(depth) => {
+                    i += 1;
+                    match byte {
+                        b'"' => self.in_string = true,
+                        b'{' | b'[' => self.state = State::Nested(depth + 1),
+                        b'}' | b']' if depth == 1 => flow = found(self.record_ends(at + 1)),
+                        b'}' | b']' => self.state = State::Nested(depth - 1),
+                        _ => {}
                     }
-                    b'}' | b']' => self.state = State::Nested(depth - 1),
-                    _ => {}
                 }
-            } else if self.state == State::Bare && ends_bare(byte) {
                 // The byte itself is looked at next time, behind the record.
-                return Ok((i, Some(self.record_ends(at, i))));
-            } else {
-                self.between(byte, at)?;
-                i += 1;
-                if self.state == State::BehindArray {
-                    i += self.skip_wrapping(&bytes[i..])?;
+                State::Bare if ends_bare(byte) => flow = found(self.record_ends(at)),
+                _ => {
+                    self.between(byte, at)?;
+                    i += 1;
+                    if self.state == State::BehindArray {
+                        i += self.skip_wrapping(&bytes[i..])?;
+                    }
                 }
             }
         }
-        self.offset += i as u64;
-        Ok((i, None))
+        self.offset = base + i as u64;
+        Ok(i)
     }
 
     /// Where the record begins within which the bytes given so far end, if they
@@ -273,32 +304,35 @@ impl Cutter {
         Ok(length)
     }
 
-    /// Goes on in a record that is an object or an array, as far as whole blocks
-    /// reach; gives how many bytes that took, and whether the record ended behind them.
+    /// Goes on in a record that is an object or an array, and in those behind it, as far as
+    /// whole blocks reach; gives how many bytes that took.
     #[inline]
-    fn skip_blocks(&mut self, bytes: &[u8]) -> (usize, bool) {
+    fn skip_blocks(
+        &mut self,
+        bytes: &[u8],
+        at: u64,
+        mut found: impl FnMut(Range<u64>) -> ControlFlow<()>,
+    ) -> usize {
         let State::Nested(depth @ 1..) = self.state else {
-            return (0, false);
+            return 0;
         };
-        let mut inside = Inside {
+        let inside = Inside {
             depth,
             in_string: self.in_string,
             escaped: self.escaped,
+            start: self.record_start,
         };
-        let mut length = 0;
-        for block in bytes.as_chunks().0 {
-            match inside.advance(block) {
-                Ok(None) => length += block::LENGTH,
-                Ok(Some(end)) => {
-                    (self.in_string, self.escaped) = (false, false);
-                    return (length + end, true);
-                }
-                Err(block::Stray) => break,
+        let (length, left) = inside.skip(bytes, at, &mut found);
+        (self.in_string, self.escaped) = (false, false);
+        self.state = match left {
+            Left::Behind => State::BehindRecord,
+            Left::Inside(inside) => {
+                (self.in_string, self.escaped) = (inside.in_string, inside.escaped);
+                self.record_start = inside.start;
+                State::Nested(inside.depth)
             }
-        }
-        self.state = State::Nested(inside.depth);
-        (self.in_string, self.escaped) = (inside.in_string, inside.escaped);
-        (length, false)
+        };
+        length
     }
 
     /// A byte outside of any record, or the first of one.
@@ -361,9 +395,8 @@ impl Cutter {
         bytes.len()
     }
 
-    fn record_ends(&mut self, end: u64, looked_at: usize) -> Range<u64> {
+    fn record_ends(&mut self, end: u64) -> Range<u64> {
         self.state = State::BehindRecord;
-        self.offset += looked_at as u64;
         self.record_start..end
     }
 

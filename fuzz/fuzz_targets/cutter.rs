@@ -38,6 +38,7 @@ fuzz_target!(|input: &[u8]| {
     let by_bytes = cut(&path, text, &mut text.chunks(1));
     assert_eq!(whole, by_lengths);
     assert_eq!(whole, by_bytes);
+    assert_eq!(whole.places, places_at_once(&path, text));
     lie_in_order(&whole.places, text);
     compare_with_parser(&path, text, &whole);
     as_a_slice(text, lengths, &whole);
@@ -102,6 +103,15 @@ fn cut(path: &JsonPath, text: &[u8], pieces: &mut dyn Iterator<Item = &[u8]>) ->
         found.array.clear();
     }
     found
+}
+
+/// The places of all records, or of those before the first mistake.
+fn places_at_once(path: &JsonPath, text: &[u8]) -> Vec<Range<usize>> {
+    let mut places = Vec::new();
+    let mut cutter = Cutter::of_array_at(path);
+    // What is wrong with the rest is compared elsewhere.
+    let _ = cutter.advance_over(text, |place| places.push(bounds(&place)));
+    places
 }
 
 fn bounds(place: &Range<u64>) -> Range<usize> {

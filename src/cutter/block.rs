@@ -1,10 +1,17 @@
-//! Looks at 64 bytes of a record at a time, without a branch for each of them.
+//! Looks at 64 bytes of records at a time, without a branch for each of them.
 //!
 //! After the first stage of simdjson (Langdale and Lemire, "Parsing Gigabytes of
 //! JSON per Second", 2019): one bit for each byte says whether it is a quote, a
 //! backslash, an opening or a closing bracket; the rest is arithmetic on those bits.
+//! What the processor offers for that is found out when the program runs.
 
-use wide::u8x32;
+// What is written once has to be compiled for each kind of processor, which is
+// done where it is called from: a call in between would be one for the plainest.
+#![expect(clippy::inline_always, reason = "see above")]
+
+use std::ops::{ControlFlow, Range};
+
+use fearless_simd::{Level, Simd, dispatch, prelude::*, u8x64};
 
 /// How many bytes are looked at together.
 pub(super) const LENGTH: usize = 64;
@@ -17,12 +24,17 @@ pub(super) struct Inside {
     pub(super) in_string: bool,
     /// Whether the last byte was a backslash in a string, and itself not escaped.
     pub(super) escaped: bool,
+    /// Where the record begins.
+    pub(super) start: u64,
 }
 
-/// A backslash outside of strings, which is no JSON: such bytes are for the
-/// cutter to look at one by one.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Stray;
+/// Where we are when blocks were gone through.
+pub(super) enum Left {
+    /// In a record, and what comes next is no whole block, or not like JSON.
+    Inside(Inside),
+    /// Behind a record; what stands there is not what stands between most records.
+    Behind,
+}
 
 /// One bit for each byte of a block, the first byte's the lowest.
 struct Bits {
@@ -33,90 +45,144 @@ struct Bits {
 }
 
 impl Inside {
-    /// Goes through a block; gives how much of it belongs to the record, where
-    /// that ends in it. Then, and where there is an error, nothing else changes.
-    #[inline]
-    pub(super) fn advance(&mut self, block: &[u8; LENGTH]) -> Result<Option<usize>, Stray> {
-        let bits = Bits::of(block);
-        let (escaped, open_escape) = escaped(bits.backslashes, self.escaped);
-        let before = if self.in_string { u64::MAX } else { 0 };
-        let in_strings = until_next(bits.quotes & !escaped) ^ before;
-        if bits.backslashes & !in_strings != 0 {
-            return Err(Stray);
-        }
-        let opening = bits.opening & !in_strings;
-        let closing = bits.closing & !in_strings;
-        // Most blocks have none: they lie in texts.
-        if opening | closing != 0 {
-            let closed = u64::from(closing.count_ones());
-            if closed >= self.depth
-                && let Some(length) = self.end(opening, closing)
-            {
-                return Ok(Some(length));
+    /// Goes through as many blocks as there are, the first of which begins at byte `at` of
+    /// the answer, and tells `found` where each record was that ends in them, for as long as
+    /// that says to go on. Gives how many bytes were looked at.
+    pub(super) fn skip(
+        self,
+        bytes: &[u8],
+        at: u64,
+        found: &mut impl FnMut(Range<u64>) -> ControlFlow<()>,
+    ) -> (usize, Left) {
+        let level = Level::new();
+        dispatch!(level, simd => self.skip_with(simd, bytes, at, found))
+    }
+
+    #[inline(always)]
+    fn skip_with<S: Simd>(
+        mut self,
+        simd: S,
+        bytes: &[u8],
+        at: u64,
+        found: &mut impl FnMut(Range<u64>) -> ControlFlow<()>,
+    ) -> (usize, Left) {
+        let mut length = 0;
+        for block in bytes.as_chunks().0 {
+            let bits = Bits::of(simd, block);
+            let (escaped, open_escape) = escaped(bits.backslashes, self.escaped);
+            let before = if self.in_string { u64::MAX } else { 0 };
+            let in_strings = until_next(bits.quotes & !escaped) ^ before;
+            // A backslash outside of strings is no JSON: to be looked at byte by byte.
+            if bits.backslashes & !in_strings != 0 {
+                break;
             }
-            self.depth = self.depth + u64::from(opening.count_ones()) - closed;
+            let mut opening = bits.opening & !in_strings;
+            let mut closing = bits.closing & !in_strings;
+            while let Some(end) = self.end(opening, closing) {
+                let place = self.start..at + (length + end) as u64;
+                let next = match found(place) {
+                    ControlFlow::Continue(()) => next_record(simd, block, opening, end),
+                    ControlFlow::Break(()) => None,
+                };
+                let Some(next) = next else {
+                    return (length + end, Left::Behind);
+                };
+                self.start = at + (length + next) as u64;
+                self.depth = 1;
+                opening &= from(next + 1);
+                closing &= from(next + 1);
+            }
+            self.depth += u64::from(opening.count_ones());
+            self.depth -= u64::from(closing.count_ones());
+            self.in_string = in_strings >> (LENGTH - 1) != 0;
+            self.escaped = open_escape;
+            length += LENGTH;
         }
-        self.in_string = in_strings >> (LENGTH - 1) != 0;
-        self.escaped = open_escape;
-        Ok(None)
+        (length, Left::Inside(self))
     }
 
     /// Behind which byte no bracket is open any more.
+    #[inline(always)]
     fn end(self, opening: u64, mut closing: u64) -> Option<usize> {
+        // Most blocks lie in texts, or have too few.
+        if u64::from(closing.count_ones()) < self.depth {
+            return None;
+        }
         let mut closed = 0;
         while closing != 0 {
-            let lowest = closing & closing.wrapping_neg();
+            let bit = lowest(closing);
             closed += 1;
-            let opened = u64::from((opening & (lowest - 1)).count_ones());
+            let opened = u64::from((opening & (bit - 1)).count_ones());
             if self.depth + opened == closed {
-                return Some(lowest.trailing_zeros() as usize + 1);
+                return Some(bit.trailing_zeros() as usize + 1);
             }
-            closing ^= lowest;
+            closing ^= bit;
         }
         None
     }
 }
 
+/// Where in the block the next record begins, if that is an object or an array and there
+/// is nothing but a comma and white space before it.
+#[inline(always)]
+fn next_record<S: Simd>(simd: S, block: &[u8; LENGTH], opening: u64, at: usize) -> Option<usize> {
+    let bytes = u8x64::from_slice(simd, block);
+    let equal = |byte: u8| bytes.simd_eq(u8x64::splat(simd, byte)).to_bitmask();
+    let space = equal(b' ') | equal(b'\n') | equal(b'\r') | equal(b'\t');
+    let rest = !space & from(at);
+    let comma = lowest(rest);
+    let first = lowest(rest ^ comma);
+    (comma & equal(b',') != 0 && first & opening != 0).then(|| first.trailing_zeros() as usize)
+}
+
+/// All bits from the one of byte `at`.
+#[inline(always)]
+fn from(at: usize) -> u64 {
+    u64::MAX.unbounded_shl(u32::try_from(at).unwrap_or(u32::MAX))
+}
+
+#[inline(always)]
+fn lowest(bits: u64) -> u64 {
+    bits & bits.wrapping_neg()
+}
+
 impl Bits {
-    #[inline]
-    fn of(block: &[u8; LENGTH]) -> Self {
-        let (halves, _) = block.as_chunks();
-        let [low, high] = [u8x32::new(halves[0]), u8x32::new(halves[1])];
-        let equal = |low: u8x32, high: u8x32, byte: u8| {
-            let wanted = u8x32::splat(byte);
-            let low = u64::from(low.simd_eq(wanted).to_bitmask());
-            low | u64::from(high.simd_eq(wanted).to_bitmask()) << 32
-        };
+    #[inline(always)]
+    fn of<S: Simd>(simd: S, block: &[u8; LENGTH]) -> Self {
+        let bytes = u8x64::from_slice(simd, block);
+        let equal = |bytes: u8x64<S>, byte: u8| bytes.simd_eq(u8x64::splat(simd, byte)).to_bitmask();
         // With this bit set, `[` is `{` and `]` is `}`, and nothing else is.
-        let curly = u8x32::splat(0x20);
+        let curly = bytes | u8x64::splat(simd, 0x20);
         Self {
-            quotes: equal(low, high, b'"'),
-            backslashes: equal(low, high, b'\\'),
-            opening: equal(low | curly, high | curly, b'{'),
-            closing: equal(low | curly, high | curly, b'}'),
+            quotes: equal(bytes, b'"'),
+            backslashes: equal(bytes, b'\\'),
+            opening: equal(curly, b'{'),
+            closing: equal(curly, b'}'),
         }
     }
 }
 
 /// Which bytes are escaped by a backslash before them, and whether the first byte
 /// of the next block is. `before` says it of the first byte of this one.
-#[inline]
+///
+/// In a row of backslashes each second one is escaped, and so is what stands behind a row
+/// of odd length. Adding its first bit to a row carries to the bit behind it, so rows that
+/// begin at an odd byte are told from the others without looking at one by one (simdjson).
+#[inline(always)]
 fn escaped(backslashes: u64, before: bool) -> (u64, bool) {
-    let mut escaped = u64::from(before);
-    let mut left = backslashes & !escaped;
-    let mut behind = false;
-    while left != 0 {
-        let lowest = left & left.wrapping_neg();
-        let next = lowest << 1;
-        escaped |= next;
-        behind = next == 0;
-        left &= !(lowest | next);
+    const EVEN: u64 = 0x5555_5555_5555_5555;
+    if backslashes == 0 {
+        return (u64::from(before), false);
     }
-    (escaped, behind)
+    let backslashes = backslashes & !u64::from(before);
+    let behind_one = backslashes << 1 | u64::from(before);
+    let odd_starts = backslashes & !EVEN & !behind_one;
+    let (rows, behind) = odd_starts.overflowing_add(backslashes);
+    ((EVEN ^ (rows << 1)) & behind_one, behind)
 }
 
 /// Sets all bits from each odd one to the next: from opening quotes up to closing ones.
-#[inline]
+#[inline(always)]
 fn until_next(mut bits: u64) -> u64 {
     for shift in [1, 2, 4, 8, 16, 32] {
         bits ^= bits << shift;

@@ -3,7 +3,24 @@
 use super::*;
 use proptest::prelude::*;
 
+/// Cuts record by record and all at once, which must come to the same.
 fn cut(pieces: &[&[u8]]) -> Result<Vec<Range<u64>>, CutError> {
+    let one_by_one = cut_one_by_one(pieces);
+    assert_eq!(cut_at_once(pieces), one_by_one);
+    one_by_one
+}
+
+fn cut_at_once(pieces: &[&[u8]]) -> Result<Vec<Range<u64>>, CutError> {
+    let mut cutter = Cutter::of_array();
+    let mut places = Vec::new();
+    for piece in pieces {
+        cutter.advance_over(piece, |place| places.push(place))?;
+    }
+    cutter.finish()?;
+    Ok(places)
+}
+
+fn cut_one_by_one(pieces: &[&[u8]]) -> Result<Vec<Range<u64>>, CutError> {
     let mut cutter = Cutter::of_array();
     let mut places = Vec::new();
     for piece in pieces {

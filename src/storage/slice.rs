@@ -1,13 +1,14 @@
 //! Slices: neighbouring records of one page, and how a page is cut into them.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::activity::Resource;
 use crate::api::{Page, Position, Received};
-use crate::cutter::Cutter;
+use crate::cutter::{CutError, Cutter};
 use crate::error::{DataProcessingError, Error};
 
 use super::segment::Place;
@@ -73,15 +74,22 @@ impl fmt::Display for Slice {
 
 /// Cuts the records of one page into slices.
 pub(super) struct Slicer {
+    pub(super) cutter: Cutter,
+    pub(super) slices: Slices,
+}
+
+/// The slices of one page, as far as it came.
+pub(super) struct Slices {
     pub(super) page: Page,
     /// The page's file, as slices name it.
     pub(super) file: String,
+    /// The answer that they are of, if that is still on its way.
     pub(super) answer: Option<u64>,
-    pub(super) cutter: Cutter,
     records: u64,
     /// How many slices there are.
     cut: u64,
     open: Option<Slice>,
+    /// Those that nobody has taken yet.
     pub(super) whole: Vec<Slice>,
 }
 
@@ -89,33 +97,54 @@ impl Slicer {
     pub(super) fn new(page: Page, file: String, answer: Option<u64>) -> Self {
         Self {
             cutter: Cutter::of_array_at(&page.records_at),
-            page,
-            file,
-            answer,
-            records: 0,
-            cut: 0,
-            open: None,
-            whole: Vec::new(),
+            slices: Slices {
+                page,
+                file,
+                answer,
+                records: 0,
+                cut: 0,
+                open: None,
+                whole: Vec::new(),
+            },
         }
     }
 
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let mut rest = bytes;
-        loop {
-            match self.cutter.advance(rest) {
-                Ok((_, None)) => return Ok(()),
-                Ok((consumed, Some(place))) => {
-                    // Of what is wrapped around the records, only the bracket is stored.
-                    let shift = self.cutter.array_start().map_or(0, |start| start - 1);
-                    self.add_record(place.start - shift, place.end - shift);
-                    rest = &rest[consumed..];
-                }
-                Err(cause) => return Err(self.not_records(cause)),
-            }
-        }
+        self.cut(bytes)
+            .map_err(|cause| self.slices.not_records(cause))
     }
 
-    fn add_record(&mut self, start: u64, end: u64) {
+    fn cut(&mut self, bytes: &[u8]) -> Result<(), CutError> {
+        // Of what is wrapped around the records, only the bracket is stored. Where that
+        // stands is known no sooner than behind the first record.
+        let (looked_at, first) = self.cutter.advance(bytes)?;
+        let shift = self.cutter.array_start().map_or(0, |start| start - 1);
+        let mut add = |place: Range<u64>| self.slices.add(place.start - shift, place.end - shift);
+        if let Some(first) = first {
+            add(first);
+            self.cutter.advance_over(&bytes[looked_at..], add)?;
+        }
+        Ok(())
+    }
+
+    /// The slices, and what is known of the page by them.
+    pub(super) fn finish(self) -> Result<(Vec<Slice>, Received), Error> {
+        let mut slices = self.slices;
+        let body = self.cutter.finish();
+        let body = body.map_err(|cause| slices.not_records(cause))?;
+        slices.end();
+        let received = Received {
+            bytes: 0,
+            records: slices.records,
+            digest: slices.page.one_of_many.then_some(0),
+            body,
+        };
+        Ok((slices.whole, received))
+    }
+}
+
+impl Slices {
+    fn add(&mut self, start: u64, end: u64) {
         let (first, number) = (self.records, self.cut);
         let slice = self.open.get_or_insert_with(|| Slice {
             resource: self.page.subject.resource,
@@ -135,34 +164,20 @@ impl Slicer {
         slice.place.length = end - slice.place.offset;
         self.records += 1;
         if slice.place.length >= SLICE || slice.records >= SLICE_RECORDS {
-            self.end_slice();
+            self.end();
         }
     }
 
-    fn end_slice(&mut self) {
+    fn end(&mut self) {
         self.cut += u64::from(self.open.is_some());
         self.whole.extend(self.open.take());
     }
 
-    fn not_records(&self, cause: crate::cutter::CutError) -> Error {
+    fn not_records(&self, cause: CutError) -> Error {
         DataProcessingError::NotRecords {
             subject: Box::new(self.page.subject.clone()),
             cause,
         }
         .into()
-    }
-
-    /// The slices, and what is known of the page by them.
-    pub(super) fn finish(mut self) -> Result<(Vec<Slice>, Received), Error> {
-        let body = self.cutter.finish();
-        let body = body.map_err(|cause| self.not_records(cause))?;
-        self.end_slice();
-        let received = Received {
-            bytes: 0,
-            records: self.records,
-            digest: self.page.one_of_many.then_some(0),
-            body,
-        };
-        Ok((self.whole, received))
     }
 }

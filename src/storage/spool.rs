@@ -256,8 +256,8 @@ impl Sink for SpoolSink {
             self.store(b"]")?;
             self.closed = true;
         }
-        if self.slicer.answer.is_some() {
-            self.empty.forward(self.slicer.whole.drain(..))?;
+        if self.slicer.slices.answer.is_some() {
+            self.empty.forward(self.slicer.slices.whole.drain(..))?;
         }
         Ok(())
     }
@@ -268,8 +268,8 @@ impl Sink for SpoolSink {
             position,
             one_of_many,
             ..
-        } = self.slicer.page.clone();
-        let file = self.slicer.file.clone();
+        } = self.slicer.slices.page.clone();
+        let file = self.slicer.slices.file.clone();
         let (slices, mut received) = self.slicer.finish()?;
         let hash = self.hasher.finalize();
         received.bytes = self.received;

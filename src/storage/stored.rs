@@ -51,16 +51,13 @@ pub fn each_piece<E: From<StorageError>>(
         if length == 0 {
             break;
         }
-        let mut rest = &read[..length];
         let mut borders = None;
-        loop {
-            let (looked_at, record) = cutter.advance(rest).map_err(|error| unsound(&error))?;
-            let Some(record) = record else { break };
+        let cut = cutter.advance_over(&read[..length], |record| {
             records += 1;
             let start = borders.map_or(record.start, |(start, _)| start);
             borders = Some((start, record.end));
-            rest = &rest[looked_at..];
-        }
+        });
+        cut.map_err(|error| unsound(&error))?;
         kept.extend_from_slice(&read[..length]);
         let Some((start, end)) = borders else {
             continue;
