@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Deserialize as DeriveDeserialize, Serialize};
 
-use super::value::{FromRaw, Mismatch, Text};
+use super::value::{FromRaw, Mismatch, Seen, Sound, Text};
 use crate::text::Printable;
 
 /// What messages call an id.
@@ -78,6 +78,14 @@ impl<'de> Deserialize<'de> for Id {
 }
 
 impl<'a> FromRaw<'a> for Id {
+    #[inline]
+    fn from_sound(sound: Sound<'a>, zone: &TimeZone) -> Result<Self, Mismatch> {
+        match sound.seen {
+            Seen::Whole(number) => Ok(Self::Number(number)),
+            _ => Self::from_raw(sound.raw, zone),
+        }
+    }
+
     fn from_raw(raw: &'a str, zone: &TimeZone) -> Result<Self, Mismatch> {
         let id = if raw.starts_with('"') {
             Text::from_raw(raw, zone)

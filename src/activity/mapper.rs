@@ -1,5 +1,6 @@
 //! From bytes to typed records, or to a reject that says what is wrong.
 
+use std::marker::PhantomData;
 use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::mapping::{Fields, Mapping};
 use super::rows::{Row, Rows};
 use super::value::Mismatch;
-use crate::cutter;
+use crate::cutter::CutError;
 use crate::text::Printable;
 
 /// A record that was read, together with its own bytes.
@@ -134,7 +135,7 @@ impl Reject {
 /// struct Headline<'a>(Text<'a>);
 ///
 /// impl<'a> FromFields<'a> for Headline<'a> {
-///     fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Reject> {
+///     fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Box<Reject>> {
 ///         fields.required(Field::Title).map(Self)
 ///     }
 /// }
@@ -149,7 +150,7 @@ pub trait FromFields<'a>: Sized {
     ///
     /// # Errors
     /// The first field that is missing or of another type.
-    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Reject>;
+    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Box<Reject>>;
 }
 
 /// Reads the records of a slice, lazily: the next one is looked at when it is asked for.
@@ -165,31 +166,75 @@ pub trait FromFields<'a>: Sized {
 /// assert_eq!(posts.next().unwrap().unwrap().title.as_ref().unwrap().as_str(), "t");
 /// assert_eq!(posts.next().unwrap().unwrap_err().path, "userId");
 /// ```
+#[inline]
 pub fn map<'a, T: FromFields<'a>>(
     slice: &'a [u8],
     mapping: &Mapping,
 ) -> impl Iterator<Item = Result<Mapped<'a, T>, Rejected<'a>>> {
-    let mut rows = Rows::new(slice, mapping);
-    (0..).map_while(move |index| {
+    Mapper {
+        slice,
+        mapping,
+        rows: Rows::new(slice, mapping),
+        index: 0,
+        record: PhantomData,
+    }
+}
+
+/// The records of a slice, read: see [`map`].
+struct Mapper<'a, 'm, T> {
+    slice: &'a [u8],
+    mapping: &'m Mapping,
+    rows: Rows<'a, 'm>,
+    /// Which record comes next.
+    index: u64,
+    record: PhantomData<T>,
+}
+
+impl<'a, T: FromFields<'a>> Mapper<'a, '_, T> {
+    /// Reads a record that may not be sound.
+    #[cold]
+    fn read(
+        &self,
+        index: u64,
+        bytes: Result<&'a [u8], CutError>,
+    ) -> Result<Mapped<'a, T>, Rejected<'a>> {
         // Where even the borders cannot be found, no less than the whole slice is the record.
-        let (all, read) = match rows.next()? {
-            Row::Found(raw) => {
-                let record = T::from_fields(&rows.fields(index));
-                (raw.as_bytes(), record.map(|record| (record, raw)))
-            }
-            Row::Unread(bytes) => {
-                let all = bytes.as_ref().map_or(slice, |bytes| *bytes);
-                let read = |raw| Ok((Fields::read(mapping, index, raw)?, raw));
-                (all, text(index, bytes).and_then(read))
-            }
-        };
-        let mapped = read.map(|(record, raw)| Mapped::new(record, raw, slice));
-        Some(mapped.map_err(|reject| Rejected { reject, raw: all }))
-    })
+        let all = bytes.as_ref().map_or(self.slice, |bytes| *bytes);
+        let read = |raw| Ok((Fields::read(self.mapping, index, raw)?, raw));
+        match text(index, bytes).map_err(Box::new).and_then(read) {
+            Ok((record, raw)) => Ok(Mapped::new(record, raw, self.slice)),
+            Err(reject) => Err(Rejected {
+                reject: *reject,
+                raw: all,
+            }),
+        }
+    }
+}
+
+impl<'a, T: FromFields<'a>> Iterator for Mapper<'a, '_, T> {
+    type Item = Result<Mapped<'a, T>, Rejected<'a>>;
+
+    // Records are large, and are moved less often where this is part of who calls it.
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let row = self.rows.next()?;
+        let index = self.index;
+        self.index += 1;
+        Some(match row {
+            Row::Found(raw) => match T::from_fields(&self.rows.fields(index)) {
+                Ok(record) => Ok(Mapped::new(record, raw, self.slice)),
+                Err(reject) => Err(Rejected {
+                    reject: *reject,
+                    raw: raw.as_bytes(),
+                }),
+            },
+            Row::Unread(bytes) => self.read(index, bytes),
+        })
+    }
 }
 
 /// The text of a record, all of it, whichever fields are wanted.
-fn text(index: u64, bytes: Result<&[u8], cutter::CutError>) -> Result<&str, Reject> {
+fn text(index: u64, bytes: Result<&[u8], CutError>) -> Result<&str, Reject> {
     let reject = |expected: &str, found: String| Reject {
         index,
         path: ".".to_owned(),

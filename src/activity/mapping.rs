@@ -12,7 +12,7 @@ use super::fields::{Field, FieldMap};
 use super::mapper::{FromFields, Reject};
 use super::models::Resource;
 use super::reader::Reader;
-use super::value::{FromRaw, Mismatch, Sound};
+use super::value::{FromRaw, Mismatch, Seen, Sound};
 use tree::Node;
 pub(super) use tree::Values;
 
@@ -144,12 +144,12 @@ impl<'a, 'm> Fields<'a, 'm> {
         mapping: &'m Mapping,
         index: u64,
         raw: &'a str,
-    ) -> Result<T, Reject> {
+    ) -> Result<T, Box<Reject>> {
         let mut values = [None; Field::COUNT];
         mapping
             .root
             .find(raw, &mut values)
-            .map_err(|(path, why)| Reject::new(index, path, why))?;
+            .map_err(|(path, why)| Box::new(Reject::new(index, path, why)))?;
         T::from_fields(&Fields::new(mapping, index, &values))
     }
 
@@ -159,15 +159,16 @@ impl<'a, 'm> Fields<'a, 'm> {
     /// # Errors
     /// When it is not optional and missing, or another value than a `T`.
     #[inline]
-    pub fn get<T: FromRaw<'a>>(&self, field: Field) -> Result<Option<T>, Reject> {
+    pub fn get<T: FromRaw<'a>>(&self, field: Field) -> Result<Option<T>, Box<Reject>> {
         let required = self.mapping.required[field as usize];
         match self.values[field as usize] {
-            None if required => Err(self.missing(field)),
+            None if required => self.missing(field),
             None => Ok(None),
-            Some(Sound { raw: "null", .. }) if !required => Ok(None),
-            Some(sound) => T::from_sound(sound, &self.mapping.zone)
-                .map(Some)
-                .map_err(|why| self.reject(field, why)),
+            Some(sound) if sound.seen == Seen::Null && !required => Ok(None),
+            Some(sound) => match T::from_sound(sound, &self.mapping.zone) {
+                Ok(value) => Ok(Some(value)),
+                Err(why) => self.reject(field, why),
+            },
         }
     }
 
@@ -176,12 +177,15 @@ impl<'a, 'm> Fields<'a, 'm> {
     /// # Errors
     /// When it is missing or another value than a `T`.
     #[inline]
-    pub fn required<T: FromRaw<'a>>(&self, field: Field) -> Result<T, Reject> {
-        self.get(field)?.ok_or_else(|| self.missing(field))
+    pub fn required<T: FromRaw<'a>>(&self, field: Field) -> Result<T, Box<Reject>> {
+        match self.get(field)? {
+            Some(value) => Ok(value),
+            None => self.missing(field),
+        }
     }
 
     #[cold]
-    fn missing(&self, field: Field) -> Reject {
+    fn missing<T>(&self, field: Field) -> Result<T, Box<Reject>> {
         let why = Mismatch {
             below: String::new(),
             expected: "a value".to_owned(),
@@ -191,12 +195,12 @@ impl<'a, 'm> Fields<'a, 'm> {
     }
 
     #[cold]
-    fn reject(&self, field: Field, why: Mismatch) -> Reject {
+    fn reject<T>(&self, field: Field, why: Mismatch) -> Result<T, Box<Reject>> {
         let path = match self.mapping.fields.get(field) {
             Some(place) => place.path.to_string(),
             None => field.name().to_owned(),
         };
-        Reject::new(self.index, path, why)
+        Err(Box::new(Reject::new(self.index, path, why)))
     }
 }
 

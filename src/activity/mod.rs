@@ -15,6 +15,7 @@ mod ranking;
 mod reader;
 mod rows;
 mod shape;
+mod stops;
 mod summary;
 mod tally;
 mod time;

@@ -93,7 +93,8 @@ impl<'a> User<'a> {
 }
 
 impl<'a> FromFields<'a> for User<'a> {
-    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Reject> {
+    #[inline]
+    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Box<Reject>> {
         Ok(Self {
             id: UserId(fields.required(Field::Id)?),
             name: fields.get(Field::Name)?,
@@ -247,7 +248,8 @@ pub struct Post<'a> {
 }
 
 impl<'a> FromFields<'a> for Post<'a> {
-    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Reject> {
+    #[inline]
+    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Box<Reject>> {
         Ok(Self {
             id: PostId(fields.required(Field::Id)?),
             user_id: fields.get(Field::UserId)?.map(UserId),
@@ -284,7 +286,8 @@ pub struct Comment<'a> {
 }
 
 impl<'a> FromFields<'a> for Comment<'a> {
-    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Reject> {
+    #[inline]
+    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Box<Reject>> {
         Ok(Self {
             id: CommentId(fields.required(Field::Id)?),
             post_id: fields.get(Field::PostId)?.map(PostId),

@@ -6,11 +6,10 @@
 //! the two saw it first, and this one may give up wherever it likes, such as
 //! on values that are nested deeper than any API's.
 //!
-//! Strings are looked through 16 bytes at a time.
+//! What a value was seen to be on the way is kept with it, so that nobody has to look again.
 
-use wide::u8x16;
-
-use super::value::{Escapes, Sound, unescape};
+use super::stops::Stops;
+use super::value::{Seen, Sound, unescape};
 
 /// How many brackets may be open. Deeper values are left to `serde_json`, which
 /// needs no stack for them.
@@ -20,6 +19,7 @@ const DEEPEST: u32 = 64;
 #[derive(Clone, Debug)]
 pub(super) struct Reader<'a> {
     text: &'a str,
+    stops: Stops<'a>,
     at: usize,
     /// Whether what was read may not be taken for an example: see [`Shape`](super::shape::Shape).
     pub(super) peculiar: bool,
@@ -28,8 +28,12 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Begins at a byte of `text`.
     pub(super) fn new(text: &'a str, at: usize) -> Self {
-        let peculiar = false;
-        Self { text, at, peculiar }
+        Self {
+            text,
+            stops: Stops::new(text.as_bytes()),
+            at,
+            peculiar: false,
+        }
     }
 
     /// The next byte to be read.
@@ -61,19 +65,15 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(super) fn value(&mut self) -> Option<Sound<'a>> {
         let start = self.at;
-        let escapes = match self.byte()? {
-            b'"' => self.string()?,
+        let seen = match self.byte()? {
             b'{' | b'[' => {
                 self.nested(DEEPEST)?;
-                Escapes::Unknown
+                Seen::Nothing
             }
-            _ => {
-                self.bare()?;
-                Escapes::Unknown
-            }
+            _ => self.scalar()?,
         };
         let raw = self.text.get(start..self.at)?;
-        Some(Sound { raw, escapes })
+        Some(Sound { raw, seen })
     }
 
     /// Takes an object. Each value in it is for `member` to take, who is told its key.
@@ -90,12 +90,12 @@ impl<'a> Reader<'a> {
         loop {
             self.next()?;
             let start = self.at + 1;
-            let escapes = self.string()?;
+            let seen = self.string()?;
             let key = self.text.get(start..self.at - 1)?;
             self.expect(b':')?;
             self.next()?;
-            match escapes {
-                Escapes::None => member(self, key)?,
+            match seen {
+                Seen::Text => member(self, key)?,
                 _ => member(self, &unescape(key)?)?,
             }
             match self.next()? {
@@ -125,9 +125,8 @@ impl<'a> Reader<'a> {
                 self.expect(b':')?;
             }
             match self.next()? {
-                b'"' => drop(self.string()?),
                 b'{' | b'[' => self.nested(left)?,
-                _ => self.bare()?,
+                _ => drop(self.scalar()?),
             }
             match self.next()? {
                 b',' => self.at += 1,
@@ -141,50 +140,73 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn string(&mut self) -> Option<Escapes> {
-        let (end, escapes) = string(self.text.as_bytes(), self.at)?;
+    fn string(&mut self) -> Option<Seen> {
+        let (end, seen) = string(&mut self.stops, self.at)?;
         self.at = end;
-        Some(escapes)
+        Some(seen)
     }
 
     #[inline]
-    fn bare(&mut self) -> Option<()> {
-        self.at = bare(self.text.as_bytes(), self.at)?;
-        Some(())
+    fn scalar(&mut self) -> Option<Seen> {
+        let (end, seen) = scalar(&mut self.stops, self.at)?;
+        self.at = end;
+        Some(seen)
     }
 }
 
 /// Passes by a string, a number or a word; gives where it ends.
-#[inline]
-pub(super) fn scalar(bytes: &[u8], at: usize) -> Option<(usize, Escapes)> {
-    match *bytes.get(at)? {
-        b'"' => string(bytes, at),
-        _ => Some((bare(bytes, at)?, Escapes::Unknown)),
-    }
-}
-
-/// Passes by a number or a word.
-#[inline]
-fn bare(bytes: &[u8], at: usize) -> Option<usize> {
-    let word: &[u8] = match *bytes.get(at)? {
-        b't' => b"true",
-        b'f' => b"false",
-        b'n' => b"null",
+#[expect(
+    clippy::inline_always,
+    reason = "calls were a part of the time to read"
+)]
+#[inline(always)]
+pub(super) fn scalar(text: &mut Stops<'_>, at: usize) -> Option<(usize, Seen)> {
+    let bytes = text.bytes();
+    let (word, seen): (&[u8], _) = match *bytes.get(at)? {
+        b'"' => return string(text, at),
+        b't' => (b"true", Seen::Nothing),
+        b'f' => (b"false", Seen::Nothing),
+        b'n' => (b"null", Seen::Null),
         _ => return number(bytes, at),
     };
-    bytes.get(at..)?.starts_with(word).then(|| at + word.len())
+    let is_there = bytes.get(at..)?.starts_with(word);
+    is_there.then(|| (at + word.len(), seen))
 }
 
-#[inline]
-fn number(bytes: &[u8], mut at: usize) -> Option<usize> {
-    if bytes.get(at) == Some(&b'-') {
+/// Passes by a number.
+#[expect(
+    clippy::inline_always,
+    reason = "calls were a part of the time to read"
+)]
+#[inline(always)]
+fn number(bytes: &[u8], start: usize) -> Option<(usize, Seen)> {
+    let is_negative = bytes.get(start) == Some(&b'-');
+    let whole = start + usize::from(is_negative);
+    let (mut value, mut at) = (0_i64, whole);
+    while let Some(digit) = bytes.get(at).map(|byte| byte.wrapping_sub(b'0'))
+        && digit < 10
+    {
+        // Of longer numbers than a whole one can be, this is not the value.
+        value = value.wrapping_mul(10).wrapping_add(digit.into());
         at += 1;
     }
-    let whole = at;
-    at = digits(bytes, at)?;
-    if bytes.get(whole) == Some(&b'0') && at > whole + 1 {
+    let length = at - whole;
+    if length == 0 || bytes.get(whole) == Some(&b'0') && length > 1 {
         return None;
     }
+    if let Some(b'.' | b'e' | b'E') = bytes.get(at) {
+        return Some((fraction(bytes, at)?, Seen::Nothing));
+    }
+    let seen = match length {
+        ..=18 if is_negative => Seen::Whole(-value),
+        ..=18 => Seen::Whole(value),
+        _ => Seen::Nothing,
+    };
+    Some((at, seen))
+}
+
+/// Passes by what may stand behind the whole part of a number.
+fn fraction(bytes: &[u8], mut at: usize) -> Option<usize> {
     if bytes.get(at) == Some(&b'.') {
         at = digits(bytes, at + 1)?;
     }
@@ -209,23 +231,30 @@ fn digits(bytes: &[u8], start: usize) -> Option<usize> {
 }
 
 /// Passes by a string with its quotes.
-#[inline]
-fn string(bytes: &[u8], at: usize) -> Option<(usize, Escapes)> {
+#[expect(
+    clippy::inline_always,
+    reason = "calls were a part of the time to read"
+)]
+#[inline(always)]
+fn string(text: &mut Stops<'_>, at: usize) -> Option<(usize, Seen)> {
+    let bytes = text.bytes();
     if *bytes.get(at)? != b'"' {
         return None;
     }
     let mut at = at + 1;
-    let mut escapes = Escapes::None;
+    let mut seen = Seen::Text;
     loop {
-        at = plain(bytes, at)?;
+        at = text.next(at)?;
         match *bytes.get(at)? {
-            b'"' => return Some((at + 1, escapes)),
+            b'"' => return Some((at + 1, seen)),
             b'\\' => {}
             _ => return None,
         }
         match *bytes.get(at + 1)? {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {
-                escapes = escapes.max(Escapes::Simple);
+                if let Seen::Text = seen {
+                    seen = Seen::Escapes;
+                }
                 at += 2;
             }
             b'u' => {
@@ -233,35 +262,12 @@ fn string(bytes: &[u8], at: usize) -> Option<(usize, Escapes)> {
                 if !digits.iter().all(u8::is_ascii_hexdigit) {
                     return None;
                 }
-                escapes = Escapes::Unicode;
+                seen = Seen::Unicode;
                 at += 6;
             }
             _ => return None,
         }
     }
-}
-
-/// Where the next byte is that a string may not hold as it is: a quote, a
-/// backslash, a control character.
-#[inline]
-fn plain(bytes: &[u8], mut at: usize) -> Option<usize> {
-    const QUOTE: u8x16 = u8x16::new([b'"'; 16]);
-    const BACKSLASH: u8x16 = u8x16::new([b'\\'; 16]);
-    const LAST_CONTROL: u8x16 = u8x16::new([0x1f; 16]);
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
-        let chunk = u8x16::new(*chunk);
-        let stops = chunk.simd_eq(QUOTE)
-            | chunk.simd_eq(BACKSLASH)
-            | chunk.min(LAST_CONTROL).simd_eq(chunk);
-        let stops = stops.to_bitmask();
-        if stops != 0 {
-            return Some(at + stops.trailing_zeros() as usize);
-        }
-        at += 16;
-    }
-    let stop = |byte: &u8| matches!(byte, b'"' | b'\\' | ..=0x1f);
-    let found = bytes.get(at..)?.iter().position(stop)?;
-    Some(at + found)
 }
 
 /// Reads an object of which some keys are wanted, and gives what stands there.

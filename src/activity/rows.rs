@@ -4,6 +4,7 @@ use super::fields::Field;
 use super::mapping::{Fields, Mapping, Values};
 use super::reader::Reader;
 use super::shape::Shape;
+use super::stops::Stops;
 use crate::cutter::{self, CutError, Records};
 
 /// One record of a slice.
@@ -20,6 +21,7 @@ pub(super) struct Rows<'a, 'm> {
     mapping: &'m Mapping,
     records: Records<'a>,
     text: Option<&'a str>,
+    stops: Stops<'a>,
     /// The fields of the last sound record.
     values: Values<'a>,
     shape: Shape,
@@ -34,6 +36,7 @@ impl<'a, 'm> Rows<'a, 'm> {
             mapping,
             records: cutter::records(slice),
             text: None,
+            stops: Stops::new(slice),
             values: [None; Field::COUNT],
             shape: Shape::default(),
             strangers: 0,
@@ -65,7 +68,10 @@ impl<'a, 'm> Rows<'a, 'm> {
     /// Takes the record that begins at `start`; gives where it ends.
     #[inline]
     fn take(&mut self, text: &'a str, start: usize) -> Option<usize> {
-        if let Some(end) = self.shape.take(text, start, &mut self.values) {
+        if let Some(end) = self
+            .shape
+            .take(text, &mut self.stops, start, &mut self.values)
+        {
             self.strangers = 0;
             return Some(end);
         }

@@ -12,6 +12,7 @@ use std::ops::Range;
 use super::fields::Field;
 use super::mapping::Values;
 use super::reader::scalar;
+use super::stops::Stops;
 use super::value::Sound;
 
 /// The most values that a record may have to be worth a shape.
@@ -22,6 +23,10 @@ const MOST_VALUES: usize = 256;
 struct Step {
     /// Which part of [`Shape::between`].
     bytes: Range<usize>,
+    /// The first of these bytes, and which bits of a number they are: most keys are so
+    /// short that this is all of it, and numbers are compared at once.
+    first: u128,
+    mask: u128,
     /// The fields that the value is.
     field: Option<Field>,
 }
@@ -61,11 +66,12 @@ impl Shape {
     /// Takes the record at `start` if it is of this shape; gives where it ends.
     ///
     /// `values` are those of the last record of this shape, and become those of
-    /// this one.
+    /// this one. `stops` are those of `text`.
     #[inline]
     pub(super) fn take<'a>(
         &mut self,
         text: &'a str,
+        stops: &mut Stops<'_>,
         start: usize,
         values: &mut Values<'a>,
     ) -> Option<usize> {
@@ -75,15 +81,11 @@ impl Shape {
         let bytes = text.as_bytes();
         let mut at = start;
         for (step, shift) in self.steps.iter().zip(&mut self.shifts) {
-            let between = &self.between[step.bytes.clone()];
-            if !bytes.get(at..)?.starts_with(between) {
-                return None;
-            }
-            let value = at + between.len();
-            let (end, escapes) = scalar(bytes, value)?;
+            let value = step.pass(bytes, at, &self.between)?;
+            let (end, seen) = scalar(stops, value)?;
             if let Some(field) = step.field {
                 let raw = text.get(value..end)?;
-                values[field as usize] = Some(Sound { raw, escapes });
+                values[field as usize] = Some(Sound { raw, seen });
             }
             at = end;
             *shift = end - step.bytes.end;
@@ -119,12 +121,9 @@ impl Shape {
         let found = scalars(record).unwrap_or_default();
         let mut end = 0;
         for value in &found {
-            self.steps.push(Step {
-                bytes: self.tail..self.tail + value.start - end,
-                field: None,
-            });
-            self.between
-                .extend_from_slice(&record.as_bytes()[end..value.start]);
+            let bytes = &record.as_bytes()[end..value.start];
+            self.steps.push(Step::new(bytes, self.tail));
+            self.between.extend_from_slice(bytes);
             self.tail = self.between.len();
             end = value.end;
         }
@@ -165,11 +164,42 @@ impl Shape {
     }
 }
 
+impl Step {
+    /// For bytes that stand at a place in [`Shape::between`].
+    fn new(bytes: &[u8], at: usize) -> Self {
+        let (mut first, mut mask) = ([0; 16], [0; 16]);
+        let short = bytes.len().min(16);
+        first[..short].copy_from_slice(&bytes[..short]);
+        mask[..short].fill(0xff);
+        Self {
+            bytes: at..at + bytes.len(),
+            first: u128::from_le_bytes(first),
+            mask: u128::from_le_bytes(mask),
+            field: None,
+        }
+    }
+
+    /// Passes by the bytes, which are to stand `at` a place; gives where they end.
+    #[inline]
+    fn pass(&self, bytes: &[u8], at: usize, between: &[u8]) -> Option<usize> {
+        let length = self.bytes.len();
+        let rest = bytes.get(at..)?;
+        let is_there = match rest.first_chunk() {
+            Some(chunk) if length <= 16 => {
+                (u128::from_le_bytes(*chunk) ^ self.first) & self.mask == 0
+            }
+            _ => rest.starts_with(&between[self.bytes.clone()]),
+        };
+        is_there.then_some(at + length)
+    }
+}
+
 /// Where the strings, numbers and words of a sound record are, keys left out.
 ///
 /// None where there are more than a shape may have.
 fn scalars(record: &str) -> Option<Vec<Range<usize>>> {
     let bytes = record.as_bytes();
+    let mut stops = Stops::new(bytes);
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
@@ -180,7 +210,7 @@ fn scalars(record: &str) -> Option<Vec<Range<usize>>> {
             at += 1;
             continue;
         }
-        let (end, _) = scalar(bytes, at)?;
+        let (end, _) = scalar(&mut stops, at)?;
         let is_key = bytes[end..].trim_ascii_start().first() == Some(&b':');
         if !is_key {
             found.push(at..end);

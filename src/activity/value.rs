@@ -39,14 +39,18 @@ pub trait FromRaw<'a>: Sized {
 #[derive(Clone, Copy, Debug)]
 pub struct Sound<'a> {
     pub(super) raw: &'a str,
-    pub(super) escapes: Escapes,
+    pub(super) seen: Seen,
 }
 
 impl<'a> Sound<'a> {
-    /// A sound value of which nothing else is known.
+    /// A sound value that nobody has looked at yet.
     pub(super) fn new(raw: &'a str) -> Self {
-        let escapes = Escapes::Unknown;
-        Self { raw, escapes }
+        let seen = if raw == "null" {
+            Seen::Null
+        } else {
+            Seen::Nothing
+        };
+        Self { raw, seen }
     }
 
     /// The value to the letter.
@@ -56,17 +60,21 @@ impl<'a> Sound<'a> {
     }
 }
 
-/// Which escapes a string has. A later one includes those before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Escapes {
-    /// None: what stands between the quotes is the text.
-    None,
-    /// A backslash and one letter, which always mean a character.
-    Simple,
-    /// `\u` as well, which means half a character at times.
+/// What a value was seen to be by whoever looked for its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Nobody looked, or it is none of the following.
+    Nothing,
+    /// `null`.
+    Null,
+    /// A whole number.
+    Whole(i64),
+    /// A string without escapes: what stands between the quotes is the text.
+    Text,
+    /// A string in which a backslash and one letter stand for a character.
+    Escapes,
+    /// A string that has `\u`, too, which means half a character at times.
     Unicode,
-    /// Nobody looked, or it is no string.
-    Unknown,
 }
 
 /// What should stand in a place, and what stands there instead.
@@ -196,30 +204,33 @@ impl<'a> FromRaw<'a> for Text<'a> {
 
     #[inline]
     fn from_sound(sound: Sound<'a>, _: &TimeZone) -> Result<Self, Mismatch> {
-        let raw = sound.raw;
-        let quoted = raw
-            .strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'))
-            .ok_or_else(|| Mismatch::new("a string", raw))?;
-        let escapes = match sound.escapes {
-            Escapes::Unknown => escapes(quoted),
-            known => known,
-        };
-        match escapes {
-            Escapes::None | Escapes::Simple => Ok(Self::bare(quoted)),
-            // JSON allows half a surrogate pair (`"\ud800"`), which is no character.
-            Escapes::Unicode | Escapes::Unknown => unescape(quoted)
-                .map(Self::resolved)
-                .ok_or_else(|| Mismatch::new("a string of whole characters", raw)),
+        match sound.seen {
+            Seen::Text | Seen::Escapes => {
+                // There are quotes around it, or it would have been seen as something else.
+                Ok(Self::bare(
+                    sound.raw.get(1..sound.raw.len() - 1).unwrap_or_default(),
+                ))
+            }
+            _ => Self::resolve(sound.raw),
         }
     }
 }
 
-/// Which escapes a sound string has, without its quotes.
-fn escapes(quoted: &str) -> Escapes {
-    match memchr(b'\\', quoted.as_bytes()) {
-        None => Escapes::None,
-        Some(_) => Escapes::Unicode,
+impl Text<'_> {
+    /// Reads a string whose escapes nobody has looked at, or not closely enough.
+    #[inline(never)]
+    fn resolve(raw: &str) -> Result<Text<'_>, Mismatch> {
+        let quoted = raw
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+            .ok_or_else(|| Mismatch::new("a string", raw))?;
+        if memchr(b'\\', quoted.as_bytes()).is_none() {
+            return Ok(Text::bare(quoted));
+        }
+        // JSON allows half a surrogate pair (`"\ud800"`), which is no character.
+        unescape(quoted)
+            .map(Text::resolved)
+            .ok_or_else(|| Mismatch::new("a string of whole characters", raw))
     }
 }
 

@@ -5,8 +5,8 @@
 //! backslash, an opening or a closing bracket; the rest is arithmetic on those bits.
 //! What the processor offers for that is found out when the program runs.
 
-// What is written once has to be compiled for each kind of processor, which is
-// done where it is called from: a call in between would be one for the plainest.
+// What is written once is compiled for each kind of processor, where it is called
+// from. Closures would be for the plainest one, and so would what is not inlined.
 #![expect(clippy::inline_always, reason = "see above")]
 
 use std::ops::{ControlFlow, Range};
@@ -127,12 +127,13 @@ impl Inside {
 #[inline(always)]
 fn next_record<S: Simd>(simd: S, block: &[u8; LENGTH], opening: u64, at: usize) -> Option<usize> {
     let bytes = u8x64::from_slice(simd, block);
-    let equal = |byte: u8| bytes.simd_eq(u8x64::splat(simd, byte)).to_bitmask();
-    let space = equal(b' ') | equal(b'\n') | equal(b'\r') | equal(b'\t');
+    let lines = equal(simd, bytes, b'\n') | equal(simd, bytes, b'\r');
+    let space = equal(simd, bytes, b' ') | equal(simd, bytes, b'\t') | lines;
     let rest = !space & from(at);
     let comma = lowest(rest);
     let first = lowest(rest ^ comma);
-    (comma & equal(b',') != 0 && first & opening != 0).then(|| first.trailing_zeros() as usize)
+    (comma & equal(simd, bytes, b',') != 0 && first & opening != 0)
+        .then(|| first.trailing_zeros() as usize)
 }
 
 /// All bits from the one of byte `at`.
@@ -150,16 +151,21 @@ impl Bits {
     #[inline(always)]
     fn of<S: Simd>(simd: S, block: &[u8; LENGTH]) -> Self {
         let bytes = u8x64::from_slice(simd, block);
-        let equal = |bytes: u8x64<S>, byte: u8| bytes.simd_eq(u8x64::splat(simd, byte)).to_bitmask();
         // With this bit set, `[` is `{` and `]` is `}`, and nothing else is.
         let curly = bytes | u8x64::splat(simd, 0x20);
         Self {
-            quotes: equal(bytes, b'"'),
-            backslashes: equal(bytes, b'\\'),
-            opening: equal(curly, b'{'),
-            closing: equal(curly, b'}'),
+            quotes: equal(simd, bytes, b'"'),
+            backslashes: equal(simd, bytes, b'\\'),
+            opening: equal(simd, curly, b'{'),
+            closing: equal(simd, curly, b'}'),
         }
     }
+}
+
+/// Which bytes are such a one.
+#[inline(always)]
+fn equal<S: Simd>(simd: S, bytes: u8x64<S>, byte: u8) -> u64 {
+    bytes.simd_eq(u8x64::splat(simd, byte)).to_bitmask()
 }
 
 /// Which bytes are escaped by a backslash before them, and whether the first byte

@@ -28,7 +28,7 @@ pub(super) struct Noted<'m> {
 struct JustId(Id);
 
 impl<'a> FromFields<'a> for JustId {
-    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Reject> {
+    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Box<Reject>> {
         fields.required(Field::Id).map(Self)
     }
 }

@@ -293,7 +293,7 @@ struct User<'a> {
 }
 
 impl<'a> FromFields<'a> for User<'a> {
-    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Reject> {
+    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Box<Reject>> {
         let name = fields.get(Field::Name)?;
         Ok(Self {
             id: fields.required(Field::Id)?,
@@ -316,7 +316,7 @@ struct Post<'a> {
 }
 
 impl<'a> FromFields<'a> for Post<'a> {
-    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Reject> {
+    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Box<Reject>> {
         Ok(Self {
             id: fields.required(Field::Id)?,
             user_id: fields.get(Field::UserId)?,
@@ -335,7 +335,7 @@ struct Comment<'a> {
 }
 
 impl<'a> FromFields<'a> for Comment<'a> {
-    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Reject> {
+    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Box<Reject>> {
         Ok(Self {
             post_id: fields.get(Field::PostId)?,
             user_id: fields.get(Field::UserId)?,

@@ -36,11 +36,11 @@ struct Person {
 }
 
 impl<'a> FromFields<'a> for Person {
-    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Reject> {
+    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Box<Reject>> {
         let email: Option<Email<'_>> = fields.get(Field::Email)?;
         let name = |field| {
             let name: Option<Text<'_>> = fields.get(field)?;
-            Ok::<_, Reject>(name.map(|name| name.as_str().to_owned()))
+            Ok::<_, Box<Reject>>(name.map(|name| name.as_str().to_owned()))
         };
         Ok(Self {
             is_user: true,

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::activity::{Comment, Field, FieldMap, FieldPath, Post, User};
+use crate::cutter;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
@@ -15,7 +16,7 @@ fn thorough<'a, T: FromFields<'a>>(slice: &'a [u8], mapping: &Mapping) -> Read<'
             let all = bytes.as_ref().map_or(slice, |bytes| *bytes);
             let rejected = |reject| Rejected { reject, raw: all };
             let raw = text(index, bytes).map_err(rejected)?;
-            let record = Fields::read(mapping, index, raw).map_err(rejected)?;
+            let record = Fields::read(mapping, index, raw).map_err(|reject| rejected(*reject))?;
             Ok(Mapped::new(record, raw, slice))
         })
         .collect()
