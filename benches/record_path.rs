@@ -9,7 +9,7 @@ use std::hint::black_box;
 use activity_tracker::activity::{Comment, FromFields, Mapping, Post, Resource, Tally, User, map};
 use activity_tracker::cutter::Cutter;
 use divan::Bencher;
-use divan::counter::BytesCount;
+use divan::counter::{BytesCount, ItemsCount};
 
 /// How many bytes of records each stage is given: more than the caches near a core hold.
 const LENGTH: usize = 8 * 1024 * 1024;
@@ -26,6 +26,8 @@ fn main() {
 enum Data {
     Users,
     Posts,
+    /// Posts by ten times as many people.
+    Crowd,
     Comments,
     /// Posts without white space.
     Compact,
@@ -61,11 +63,16 @@ impl Data {
     }
 
     fn record(self, id: u64, chance: &mut fastrand::Rng) -> String {
-        let author = chance.u32(1..10_000);
+        let authors = if matches!(self, Self::Crowd) {
+            100_000
+        } else {
+            10_000
+        };
+        let author = chance.u32(1..authors);
         let (title, body) = (words(6, chance), body(chance));
         match self {
             Self::Users => user(id, chance),
-            Self::Posts => format!(
+            Self::Posts | Self::Crowd => format!(
                 "{{\n    \"userId\": {author},\n    \"id\": {id},\n    \"title\": \"{title}\",\n    \"body\": \"{body}\"\n  }}"
             ),
             Self::Comments => format!(
@@ -240,20 +247,8 @@ fn tally_users(bencher: Bencher) {
         });
 }
 
-/// The tallies of some slices, each 1 MiB, on their way between processes and made one.
-fn pass_on(tallies: &[Tally]) -> Tally {
-    let mut all = Tally::default();
-    for tally in tallies {
-        let line = serde_json::to_string(tally).unwrap_or_default();
-        if let Ok(tally) = serde_json::from_str(&line) {
-            all = all.merge(tally);
-        }
-    }
-    all
-}
-
-#[divan::bench(args = [Data::Users, Data::Posts])]
-fn pass_tallies_on(bencher: Bencher, data: Data) {
+/// What is counted of each 1 MiB of an answer.
+fn tallies(data: Data) -> Vec<Tally> {
     let answer = data.answer();
     let (users, posts) = (
         Mapping::placeholder(Resource::Users),
@@ -280,9 +275,40 @@ fn pass_tallies_on(bencher: Bencher, data: Data) {
                 .for_each(|post| tally.add_post(&post));
         }
     }
+    tallies
+}
+
+/// The tallies of 8 slices as workers tell them.
+#[divan::bench(args = [Data::Users, Data::Posts, Data::Crowd])]
+fn tell_tallies(bencher: Bencher, data: Data) {
+    let tallies = tallies(data);
     bencher
-        .counter(BytesCount::of_slice(&answer))
-        .bench_local(|| pass_on(black_box(&tallies)));
+        .counter(ItemsCount::new(tallies.len()))
+        .bench_local(|| {
+            for tally in black_box(&tallies) {
+                black_box(serde_json::to_string(tally).is_ok());
+            }
+        });
+}
+
+/// The same as they are read and added to those of a long run, which knows all authors.
+#[divan::bench(args = [Data::Users, Data::Posts, Data::Crowd])]
+fn add_told_tallies(bencher: Bencher, data: Data) {
+    let tallies = tallies(data);
+    let lines: Vec<_> = tallies
+        .iter()
+        .filter_map(|tally| serde_json::to_string(tally).ok())
+        .collect();
+    let mut all = tallies.into_iter().fold(Tally::default(), Tally::merge);
+    bencher
+        .counter(ItemsCount::new(lines.len()))
+        .bench_local(|| {
+            for line in black_box(&lines) {
+                if let Ok(tally) = serde_json::from_str(line) {
+                    all = std::mem::take(&mut all).merge(tally);
+                }
+            }
+        });
 }
 
 /// What hashing costs, to hold the rest against.

@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
-use serde::de::Error as _;
+use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::id::Id;
+use super::sent::{Packing, Sent};
 
 /// Numbers that share a page. More make the table smaller where numbers lie close
 /// together, and larger where they do not.
@@ -15,6 +16,9 @@ const PAGE: i64 = 64;
 
 /// How many numbers are noted down before they are sorted in: more than a slice has records.
 const NOTED: usize = 32 * 1024;
+
+/// How many digits there are when numbers are sorted.
+const DIGITS: usize = 1024;
 
 /// Counts by id.
 #[derive(Clone, Debug, Default)]
@@ -24,52 +28,80 @@ pub(super) struct Counts {
     noted: Vec<i64>,
     numbers: Table,
     texts: HashMap<Id, u64, RandomState>,
-    /// Of numbers, as another process sent them, in ascending order: a table would
-    /// be made for no more than to be read once.
-    sent: Vec<(i64, u64)>,
+    /// Of numbers, as another process sent them: unpacked when they are added to others.
+    sent: Sent,
 }
 
 /// Counts of numbers, two bytes each where they lie close together.
 #[derive(Clone, Debug, Default)]
 struct Table {
-    /// Where the counts of a page are.
-    pages: HashMap<i64, usize, RandomState>,
-    /// The lower 16 bits of each count; 0 for numbers that were not counted.
-    low: Vec<[u16; 64]>,
-    /// The bits above: there are no more of them than one for 65,536 things counted.
+    pages: Vec<Page>,
+    /// Where the page of each number is.
+    places: HashMap<i64, usize, RandomState>,
+    /// The bits above those of the pages: there are no more of them than one for
+    /// 65,536 things counted.
     high: HashMap<i64, u64, RandomState>,
 }
 
+/// The counts of neighbours.
+#[derive(Clone, Debug)]
+struct Page {
+    /// Its first number, divided by how many there are on a page.
+    number: i64,
+    /// The lower 16 bits of each count; 0 for numbers that were not counted.
+    low: [u16; 64],
+}
+
 impl Table {
-    /// Adds counts of numbers. Where neighbours come one behind the other, their page
-    /// is looked up once.
+    /// Adds counts of numbers, which is quick for those in ascending order.
     fn add(&mut self, counts: impl IntoIterator<Item = (i64, u64)>) {
-        let mut counts = counts.into_iter().peekable();
-        while let Some((page, _)) = counts.peek().map(|(number, _)| place(*number)) {
-            let low = &mut self.low;
-            let index = *self.pages.entry(page).or_insert_with(|| {
-                low.push([0; 64]);
-                low.len() - 1
-            });
-            let known = &mut self.low[index];
-            while let Some((number, count)) = counts.next_if(|(number, _)| place(*number).0 == page)
-            {
-                let low = &mut known[place(number).1];
-                let sum = u64::from(*low) + count;
-                *low = u16::try_from(sum & 0xffff).unwrap_or_default();
-                if sum > 0xffff {
-                    *self.high.entry(number).or_default() += sum >> 16;
-                }
+        let mut last = 0;
+        for (number, count) in counts {
+            let (page, place) = place(number);
+            last = self.index(page, last);
+            let low = &mut self.pages[last].low[place];
+            let sum = u64::from(*low) + (count & 0xffff);
+            *low = u16::try_from(sum & 0xffff).unwrap_or_default();
+            let above = (sum >> 16) + (count >> 16);
+            if above > 0 {
+                let high = self.high.entry(number).or_default();
+                *high = high.saturating_add(above);
             }
         }
     }
 
+    /// Where a page is, when the last one was at `last`.
+    #[inline]
+    fn index(&mut self, page: i64, last: usize) -> usize {
+        // Most pages are as far behind the last one as they are in the order of numbers.
+        let likely = self.pages.get(last).and_then(|known| {
+            let behind = page.wrapping_sub(known.number);
+            Some(last.wrapping_add_signed(isize::try_from(behind).ok()?))
+        });
+        let likely = likely.filter(|index| {
+            let known = self.pages.get(*index);
+            known.is_some_and(|known| known.number == page)
+        });
+        likely.unwrap_or_else(|| self.look_up(page))
+    }
+
+    /// Where a page is, which is made if need be.
+    #[cold]
+    fn look_up(&mut self, page: i64) -> usize {
+        let pages = &mut self.pages;
+        *self.places.entry(page).or_insert_with(|| {
+            pages.push(Page {
+                number: page,
+                low: [0; 64],
+            });
+            pages.len() - 1
+        })
+    }
+
     fn get(&self, number: i64) -> u64 {
         let (page, place) = place(number);
-        let low = self
-            .pages
-            .get(&page)
-            .map_or(0, |page| self.low[*page][place]);
+        let low = self.places.get(&page);
+        let low = low.map_or(0, |index| self.pages[*index].low[place]);
         self.whole(number, low)
     }
 
@@ -86,10 +118,10 @@ impl Table {
     /// All that were counted, in ascending order.
     fn ascending(&self) -> impl Iterator<Item = (i64, u64)> {
         let mut pages: Vec<_> = self.pages.iter().collect();
-        pages.sort_unstable_by_key(|(page, _)| **page);
-        pages.into_iter().flat_map(move |(page, index)| {
-            let first = page * PAGE;
-            let counts = (0..).zip(self.low[*index]);
+        pages.sort_unstable_by_key(|page| page.number);
+        pages.into_iter().flat_map(move |page| {
+            let first = page.number * PAGE;
+            let counts = (0..).zip(page.low);
             let counts = counts.map(move |(place, low)| {
                 let number = first + place;
                 (number, self.whole(number, low))
@@ -130,13 +162,13 @@ impl Counts {
 
     /// Adds the counts of others.
     pub(super) fn merge(&mut self, mut other: Self) {
-        if self.numbers.low.len() < other.numbers.low.len() {
+        if self.numbers.pages.len() < other.numbers.pages.len() {
             // Whichever has more is moved as it is.
             std::mem::swap(self, &mut other);
         }
         self.settle();
         self.numbers.add(runs(other.noted));
-        self.numbers.add(other.sent);
+        self.numbers.add(other.sent.iter());
         self.numbers.add(other.numbers.ascending());
         for (id, count) in &other.texts {
             self.add_text(id, *count);
@@ -146,7 +178,7 @@ impl Counts {
     /// Sorts in what has not been.
     fn settle(&mut self) {
         self.numbers.add(runs(std::mem::take(&mut self.noted)));
-        self.numbers.add(std::mem::take(&mut self.sent));
+        self.numbers.add(std::mem::take(&mut self.sent).iter());
     }
 
     /// These counts, ready to be looked up.
@@ -158,17 +190,23 @@ impl Counts {
         }
     }
 
+    /// Tells of each number how often it was counted, in ascending order.
+    fn each_number(&self, mut tell: impl FnMut(i64, u64)) {
+        let tell = |(number, count)| tell(number, count);
+        if self.numbers.pages.is_empty() && self.sent.is_empty() {
+            runs(self.noted.clone()).for_each(tell);
+        } else {
+            let mut all = self.clone();
+            all.settle();
+            all.numbers.ascending().for_each(tell);
+        }
+    }
+
     /// The counts of numbers, in ascending order.
     fn numbers(&self) -> Vec<(i64, u64)> {
-        if self.numbers.low.is_empty() && self.sent.is_empty() {
-            return runs(self.noted.clone()).collect();
-        }
-        if self.sent.is_empty() && self.noted.is_empty() {
-            return self.numbers.ascending().collect();
-        }
-        let mut all = self.clone();
-        all.settle();
-        all.numbers.ascending().collect()
+        let mut all = Vec::new();
+        self.each_number(|number, count| all.push((number, count)));
+        all
     }
 }
 
@@ -207,9 +245,8 @@ impl Settled {
 }
 
 /// How often each number is there, in ascending order.
-fn runs(mut numbers: Vec<i64>) -> impl Iterator<Item = (i64, u64)> {
-    numbers.sort_unstable();
-    let mut numbers = numbers.into_iter().peekable();
+fn runs(numbers: Vec<i64>) -> impl Iterator<Item = (i64, u64)> {
+    let mut numbers = sorted(numbers).into_iter().peekable();
     std::iter::from_fn(move || {
         let number = numbers.next()?;
         let mut count = 1;
@@ -218,6 +255,43 @@ fn runs(mut numbers: Vec<i64>) -> impl Iterator<Item = (i64, u64)> {
         }
         Some((number, count))
     })
+}
+
+/// Numbers in ascending order: sorted digit by digit (LSD radix sort), since those of
+/// a slice differ in no more than one digit or two.
+fn sorted(mut numbers: Vec<i64>) -> Vec<i64> {
+    if numbers.len() < DIGITS / 4 {
+        numbers.sort_unstable();
+        return numbers;
+    }
+    let lowest = numbers.iter().copied().min().unwrap_or_default();
+    let above = |number: i64| number.wrapping_sub(lowest).cast_unsigned();
+    let bits = numbers.iter().fold(0, |bits, number| bits | above(*number));
+    let mut other = vec![0; numbers.len()];
+    for shift in (0..u64::BITS).step_by(DIGITS.ilog2() as usize) {
+        if bits >> shift == 0 {
+            break;
+        }
+        let digit = |number: i64| {
+            let digit = (above(number) >> shift) % DIGITS as u64;
+            usize::try_from(digit).unwrap_or_default()
+        };
+        let mut places = [0u32; DIGITS];
+        for number in &numbers {
+            places[digit(*number)] += 1;
+        }
+        let mut sum = 0;
+        for place in &mut places {
+            sum += std::mem::replace(place, sum);
+        }
+        for number in &numbers {
+            let place = &mut places[digit(*number)];
+            other[*place as usize] = *number;
+            *place += 1;
+        }
+        std::mem::swap(&mut numbers, &mut other);
+    }
+    numbers
 }
 
 impl PartialEq for Counts {
@@ -231,10 +305,9 @@ impl Eq for Counts {}
 /// Counts between processes: short, and JSON.
 #[derive(Default, Serialize, Deserialize)]
 struct Wire {
-    /// By turns how far a number is behind the one before it (the first one behind 0),
-    /// and how often it was counted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    numbers: Vec<i64>,
+    #[serde(default, skip_serializing_if = "Sent::is_empty")]
+    numbers: Sent,
+    /// Texts, and numbers that lie too far apart.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     others: Vec<(Id, u64)>,
 }
@@ -242,41 +315,23 @@ struct Wire {
 impl Serialize for Counts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let others = self.texts.iter().map(|(id, count)| (id.clone(), *count));
-        let mut wire = Wire {
-            numbers: Vec::new(),
-            others: others.collect(),
-        };
-        let mut before = 0i64;
-        for (number, count) in self.numbers() {
-            match i64::try_from(count) {
-                Ok(count) => {
-                    // Far ends of the range of numbers wrap around, and back on the other side.
-                    wire.numbers.extend([number.wrapping_sub(before), count]);
-                    before = number;
-                }
-                Err(_) => wire.others.push((Id::Number(number), count)),
+        let mut others: Vec<_> = others.collect();
+        let mut packing = Packing::default();
+        self.each_number(|number, count| {
+            if !packing.put(number, count) {
+                others.push((Id::Number(number), count));
             }
-        }
-        wire.serialize(serializer)
+        });
+        let numbers = packing.finish().map_err(S::Error::custom)?;
+        Wire { numbers, others }.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Counts {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let wire = Wire::deserialize(deserializer)?;
-        let (pairs, []) = wire.numbers.as_chunks() else {
-            return Err(D::Error::custom("expected ids and counts in pairs"));
-        };
-        let mut number = 0i64;
-        let mut sent = Vec::with_capacity(pairs.len());
-        for [gap, count] in pairs {
-            number = number.wrapping_add(*gap);
-            let count = u64::try_from(*count);
-            let count = count.map_err(|_| D::Error::custom("expected counts of 0 or more"))?;
-            sent.push((number, count));
-        }
         let mut counts = Self {
-            sent,
+            sent: wire.numbers,
             ..Self::default()
         };
         for (id, count) in &wire.others {
@@ -290,91 +345,4 @@ impl<'de> Deserialize<'de> for Counts {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::collections::BTreeMap;
-
-    fn id() -> impl Strategy<Value = Id> {
-        let edges = [i64::MIN, i64::MIN + 1, -17, -16, -1, 0, 15, 16, i64::MAX];
-        prop_oneof![
-            4 => (-40i64..60).prop_map(Id::Number),
-            1 => any::<i64>().prop_map(Id::Number),
-            1 => prop::sample::select(edges.to_vec()).prop_map(Id::Number),
-            1 => "[a-c]{0,2}".prop_map(|text| Id::Text(text.into())),
-        ]
-    }
-
-    #[test]
-    fn neighbours_are_short_on_the_wire() {
-        let mut counts = Counts::default();
-        for number in [1_000_001, 1_000_003, 1_000_003] {
-            counts.add(&Id::Number(number));
-        }
-        let wire = serde_json::to_string(&counts).unwrap();
-        assert_eq!(wire, r#"{"numbers":[1000001,1,2,2]}"#);
-    }
-
-    #[test]
-    fn what_is_no_table_of_counts_is_refused() {
-        for wire in [r#"{"numbers":[1]}"#, r#"{"numbers":[1,-1]}"#, "7"] {
-            assert!(serde_json::from_str::<Counts>(wire).is_err(), "{wire}");
-        }
-    }
-
-    #[test]
-    fn more_numbers_than_are_noted_down_are_counted_all_the_same() {
-        let mut counts = Counts::default();
-        for number in (0..3).cycle().take(3 * NOTED + 1) {
-            counts.add(&Id::Number(number));
-        }
-        let third = NOTED as u64;
-        assert_eq!(counts.numbers(), [(0, third + 1), (1, third), (2, third)]);
-    }
-
-    #[test]
-    fn counts_of_any_size_add_up() {
-        let sizes = [1, 0xffff, 0x1_0000, 0x1_0001, u64::from(u32::MAX), 1 << 50];
-        let mut table = Table::default();
-        let mut sum = 0;
-        for size in sizes {
-            table.add([(-3, size), (70, size)]);
-            sum += size;
-            assert_eq!(table.get(70), sum);
-            let all: Vec<_> = table.ascending().collect();
-            assert_eq!(all, [(-3, sum), (70, sum)]);
-        }
-        table.add([(7, 0x2_0000)]);
-        assert_eq!(table.ascending().nth(1), Some((7, 0x2_0000)));
-        assert_eq!(table.get(8), 0);
-    }
-
-    proptest! {
-        #[test]
-        fn counts_are_those_of_a_plain_map(
-            parts in prop::collection::vec(prop::collection::vec((id(), 1u64..4), 0..40), 0..5)
-        ) {
-            let mut plain = BTreeMap::new();
-            let mut all = Counts::default();
-            for part in &parts {
-                let mut counts = Counts::default();
-                for (id, count) in part {
-                    (0..*count).for_each(|_| counts.add(id));
-                    *plain.entry(id.clone()).or_insert(0) += count;
-                }
-                let wire = serde_json::to_string(&counts).unwrap();
-                let sent: Counts = serde_json::from_str(&wire).unwrap();
-                prop_assert_eq!(&sent, &counts);
-                prop_assert_eq!(serde_json::to_string(&sent).unwrap().len(), wire.len());
-                // Some come from another process, some do not.
-                all.merge(if part.len() % 2 == 0 { sent } else { counts });
-            }
-            let all = all.settled();
-            for (id, count) in &plain {
-                prop_assert_eq!(all.of(id), *count);
-            }
-            let all: BTreeMap<_, _> = all.all().collect();
-            prop_assert_eq!(all, plain);
-        }
-    }
-}
+mod tests;

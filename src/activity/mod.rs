@@ -14,6 +14,7 @@ mod processor;
 mod ranking;
 mod reader;
 mod rows;
+mod sent;
 mod shape;
 mod stops;
 mod summary;

@@ -29,15 +29,22 @@ pub(super) fn take_number(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
+/// What a number with a sign is put as.
+pub(super) fn by_turns(number: i64) -> u64 {
+    (number.cast_unsigned() << 1) ^ (number >> 63).cast_unsigned()
+}
+
+/// The number that was put [`by_turns`].
+pub(super) fn signed(turns: u64) -> i64 {
+    (turns >> 1).cast_signed() ^ -(turns & 1).cast_signed()
+}
+
 /// Puts a user's id and name.
 pub(super) fn put_user(bytes: &mut Vec<u8>, id: &Id, name: Option<&str>) {
     match id {
         Id::Number(number) => {
             put_number(bytes, 0);
-            put_number(
-                bytes,
-                (number.cast_unsigned() << 1) ^ (number >> 63).cast_unsigned(),
-            );
+            put_number(bytes, by_turns(*number));
         }
         Id::Text(text) => put_text(bytes, Some(text)),
     }
@@ -54,9 +61,7 @@ pub(super) fn take_id(bytes: &mut &[u8]) -> Option<Id> {
     if let Some(text) = take_text(bytes)? {
         return Some(Id::Text(text.into()));
     }
-    let turns = take_number(bytes)?;
-    let number = (turns >> 1).cast_signed() ^ -(turns & 1).cast_signed();
-    Some(Id::Number(number))
+    Some(Id::Number(signed(take_number(bytes)?)))
 }
 
 /// A text is its length and one, and its bytes; 0 is none.

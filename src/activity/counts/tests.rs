@@ -1,0 +1,97 @@
+use super::*;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+fn id() -> impl Strategy<Value = Id> {
+    let edges = [i64::MIN, i64::MIN + 1, -17, -16, -1, 0, 15, 16, i64::MAX];
+    prop_oneof![
+        4 => (-40i64..60).prop_map(Id::Number),
+        1 => any::<i64>().prop_map(Id::Number),
+        1 => prop::sample::select(edges.to_vec()).prop_map(Id::Number),
+        1 => "[a-c]{0,2}".prop_map(|text| Id::Text(text.into())),
+    ]
+}
+
+#[test]
+fn neighbours_are_short_on_the_wire() {
+    let mut counts = Counts::default();
+    for number in [1_000_001, 1_000_003, 1_000_003] {
+        counts.add(&Id::Number(number));
+    }
+    let wire = serde_json::to_string(&counts).unwrap();
+    assert_eq!(wire, r#"{"numbers":"CyQPAAFAAA"}"#);
+}
+
+#[test]
+fn what_is_no_table_of_counts_is_refused() {
+    for wire in [r#"{"numbers":"A"}"#, r#"{"numbers":[1,1]}"#, "7"] {
+        assert!(serde_json::from_str::<Counts>(wire).is_err(), "{wire}");
+    }
+}
+
+#[test]
+fn more_numbers_than_are_noted_down_are_counted_all_the_same() {
+    let mut counts = Counts::default();
+    for number in (0..3).cycle().take(3 * NOTED + 1) {
+        counts.add(&Id::Number(number));
+    }
+    let third = NOTED as u64;
+    assert_eq!(counts.numbers(), [(0, third + 1), (1, third), (2, third)]);
+}
+
+#[test]
+fn counts_of_any_size_add_up() {
+    let sizes = [1, 0xffff, 0x1_0000, 0x1_0001, u64::from(u32::MAX), 1 << 50];
+    let mut table = Table::default();
+    let mut sum = 0;
+    for size in sizes {
+        table.add([(-3, size), (70, size)]);
+        sum += size;
+        assert_eq!(table.get(70), sum);
+        let all: Vec<_> = table.ascending().collect();
+        assert_eq!(all, [(-3, sum), (70, sum)]);
+    }
+    table.add([(7, 0x2_0000)]);
+    assert_eq!(table.ascending().nth(1), Some((7, 0x2_0000)));
+    assert_eq!(table.get(8), 0);
+}
+
+proptest! {
+    #[test]
+    fn sorted_numbers_ascend(
+        near in prop::collection::vec(-3000i64..3000, 0..600),
+        far in prop::collection::vec(any::<i64>(), 0..3),
+    ) {
+        let mut numbers = [near, far].concat();
+        let by_digits = sorted(numbers.clone());
+        numbers.sort_unstable();
+        prop_assert_eq!(by_digits, numbers);
+    }
+
+    #[test]
+    fn counts_are_those_of_a_plain_map(
+        parts in prop::collection::vec(prop::collection::vec((id(), 1u64..4), 0..40), 0..5)
+    ) {
+        let mut plain = BTreeMap::new();
+        let mut all = Counts::default();
+        for part in &parts {
+            let mut counts = Counts::default();
+            for (id, count) in part {
+                (0..*count).for_each(|_| counts.add(id));
+                *plain.entry(id.clone()).or_insert(0) += count;
+            }
+            let wire = serde_json::to_string(&counts).unwrap();
+            let sent: Counts = serde_json::from_str(&wire).unwrap();
+            prop_assert_eq!(&sent, &counts);
+            prop_assert_eq!(serde_json::to_string(&sent).unwrap().len(), wire.len());
+            // Some come from another process, some do not.
+            all.merge(if part.len() % 2 == 0 { sent } else { counts });
+        }
+        let all = all.settled();
+        for (id, count) in &plain {
+            prop_assert_eq!(all.of(id), *count);
+        }
+        let all: BTreeMap<_, _> = all.all().collect();
+        prop_assert_eq!(all, plain);
+    }
+}
