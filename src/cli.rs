@@ -157,16 +157,25 @@ pub(crate) struct SampleApiArgs {
     seed: u64,
 }
 
+/// The data directory. Those who write to it, or read something else than the snapshot, say so in
+/// its help.
 #[derive(Debug, Args)]
-pub(crate) struct VerifyArgs {
+pub(crate) struct DataDir {
     /// Where the snapshot is
     #[arg(
-        long,
+        id = "data_dir",
+        long = "data-dir",
         value_name = "DIR",
         default_value = "data",
         env = "ACTIVITY_TRACKER_DATA_DIR"
     )]
-    pub(crate) data_dir: PathBuf,
+    pub(crate) path: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) data_dir: DataDir,
 }
 
 #[derive(Debug, Args)]
