@@ -29,6 +29,8 @@ const MANNER: Manner = Manner {
     thread: "sample-api",
     // Answers may be without an end, and what is made up is no loss.
     grace: Duration::ZERO,
+    // Its clients are programs under test, as slow and as many as the test wants them.
+    limits: None,
 };
 
 /// What the sample API serves.

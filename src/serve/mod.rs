@@ -21,12 +21,19 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::http_server::{HttpServer, Manner};
+use crate::http_server::{HttpServer, Limits, Manner};
 
 const MANNER: Manner = Manner {
     thread: "serve",
     // Answers are short, and somebody waits for them.
     grace: Duration::from_millis(400),
+    limits: Some(Limits {
+        // A browser opens six. Some systems give a program no more than 256 files.
+        connections: 64,
+        head: Duration::from_secs(10),
+        // Of a slow line nothing is heard for as long as the system's buffers are full.
+        stall: Duration::from_mins(1),
+    }),
 };
 
 /// A running server of a data directory, on a thread of its own.
