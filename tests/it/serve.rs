@@ -10,16 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::support::program::{Running, Workplace};
-use super::support::served::{Answer, Served, changing_api, fetch};
-
-/// A place with two runs behind it, between which something changed.
-fn two_runs() -> Workplace {
-    let (place, api) = (Workplace::new(), changing_api());
-    fetch(&place, &api);
-    fetch(&place, &api);
-    api.finish();
-    place
-}
+use super::support::served::{Answer, Served, changing_api, fetch, two_runs};
 
 fn sample() -> Workplace {
     let place = Workplace::new();

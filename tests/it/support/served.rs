@@ -182,6 +182,15 @@ pub(crate) fn changing_api() -> Server {
     ])
 }
 
+/// A place with two runs behind it, between which something changed.
+pub(crate) fn two_runs() -> Workplace {
+    let (place, api) = (Workplace::new(), changing_api());
+    fetch(&place, &api);
+    fetch(&place, &api);
+    api.finish();
+    place
+}
+
 /// Fetches once from such an API.
 pub(crate) fn fetch(place: &Workplace, api: &Server) {
     place.run_well(&["--async", "--quiet", "--fresh", api.url()]);
