@@ -1,15 +1,16 @@
 //! The command `changes`: what became other from run to run, out of the history.
 
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
 
 use activity_tracker::activity::Resource;
-use activity_tracker::error::{Error, StorageError};
+use activity_tracker::error::Error;
 use activity_tracker::report::changes::{self, ChangeList, Question, Unwritten};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
+use crate::cli::DataDir;
+use crate::printing::told_to_stdout;
 use crate::report_command::width;
 use crate::source_argument::resource_names;
 
@@ -17,15 +18,10 @@ use crate::source_argument::resource_names;
 const USUAL_LIMIT: u64 = 50;
 
 #[derive(Debug, Args)]
+#[command(mut_arg("data_dir", |arg| arg.help("Where the history is")))]
 pub(crate) struct ChangesArgs {
-    /// Where the history is
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "data",
-        env = "ACTIVITY_TRACKER_DATA_DIR"
-    )]
-    data_dir: PathBuf,
+    #[command(flatten)]
+    data_dir: DataDir,
 
     /// From when on: how long ago (7d, 12h, `1h 30m`), a date or time in UTC (2026-11-01,
     /// 2026-11-01T08:00:00Z), or behind a run, by its number or its id [default: all]
@@ -71,15 +67,11 @@ pub(crate) fn run(args: &ChangesArgs) -> Result<(), Error> {
         resource: args.resource,
         limit: args.limit.or(usual),
     };
-    let list = ChangeList::of(&args.data_dir, question, Timestamp::now())?;
+    let list = ChangeList::of(&args.data_dir.path, question, Timestamp::now())?;
     match print(args.format, &list) {
-        Err(Unwritten::Unread(error)) => Err(error.into()),
-        // Whoever reads has read enough.
-        Err(Unwritten::Unprinted(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(Unwritten::Unprinted(error)) => {
-            Err(StorageError::io("print to", "standard output".as_ref())(error).into())
-        }
         Ok(()) => Ok(()),
+        Err(Unwritten::Unread(error)) => Err(error.into()),
+        Err(Unwritten::Unprinted(error)) => told_to_stdout(Err(error)),
     }
 }
 

@@ -13,6 +13,7 @@ use activity_tracker::source::Source;
 use activity_tracker::text::Printable;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::{Span, SpanRelativeTo};
 use url::{Host, Url};
 
 use crate::changes::ChangesArgs;
@@ -157,16 +158,25 @@ pub(crate) struct SampleApiArgs {
     seed: u64,
 }
 
+/// The data directory. Those who write to it, or read something else than the snapshot, say so in
+/// its help.
 #[derive(Debug, Args)]
-pub(crate) struct VerifyArgs {
+pub(crate) struct DataDir {
     /// Where the snapshot is
     #[arg(
-        long,
+        id = "data_dir",
+        long = "data-dir",
         value_name = "DIR",
         default_value = "data",
         env = "ACTIVITY_TRACKER_DATA_DIR"
     )]
-    pub(crate) data_dir: PathBuf,
+    pub(crate) path: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) data_dir: DataDir,
 }
 
 #[derive(Debug, Args)]
@@ -243,8 +253,15 @@ fn is_loopback(url: &Url) -> bool {
 
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let expected = || "expected a time such as 30s, 5min or 50ms".to_owned();
-    let signed: jiff::SignedDuration = text.parse().map_err(|_| expected())?;
-    let time = Duration::try_from(signed).map_err(|_| expected())?;
+    let span: Span = text.parse().map_err(|_| expected())?;
+    if span.get_years() != 0 || span.get_months() != 0 {
+        let problem =
+            "years and months are not all of one length: expected a time such as 7d or 6h";
+        return Err(problem.to_owned());
+    }
+    // Nothing is said of a place, so no clock is set there meanwhile.
+    let signed = span.to_duration(SpanRelativeTo::days_are_24_hours());
+    let time = Duration::try_from(signed.map_err(|_| expected())?).map_err(|_| expected())?;
     // Longer than any wait can be meant, and short enough for every clock.
     if time > LONGEST {
         return Err("expected at most 30 days".to_owned());
@@ -292,6 +309,19 @@ mod tests {
             ("-1s", None),
             ("soon", None),
             ("720h", Some(2_592_000_000)),
+            ("1d", Some(86_400_000)),
+            ("2 days, 12h", Some(216_000_000)),
+            ("1w", Some(604_800_000)),
+            ("4w 2d", Some(2_592_000_000)),
+            ("P1DT12H", Some(129_600_000)),
+            ("1.5h", Some(5_400_000)),
+            ("4w 2d 1ns", None),
+            ("-1d", None),
+            ("1d ago", None),
+            ("1mo", None),
+            ("1y", None),
+            ("1y 1d", None),
+            ("1.5d", None),
             ("9223372036854775807s", None),
             ("", None),
         ];

@@ -22,6 +22,7 @@ pub mod cutter;
 pub mod error;
 pub mod flow;
 pub mod history;
+mod http_server;
 pub mod report;
 pub mod sample;
 pub mod serve;

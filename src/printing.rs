@@ -44,11 +44,7 @@ fn print_json(report: &Report) -> Result<(), Error> {
     let printed = serde_json::to_writer_pretty(&mut out, &report.summary)
         .map_err(io::Error::from)
         .and_then(|()| writeln!(out));
-    match printed {
-        // Whoever reads has read enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(Error::Print),
-    }
+    read_enough(printed).map_err(Error::Print)
 }
 
 /// Prints what a command was asked for to stdout. Colours are taken out again
@@ -58,13 +54,23 @@ fn print_json(report: &Report) -> Result<(), Error> {
 /// When stdout cannot be written to.
 pub(crate) fn print_text(text: &str) -> Result<(), Error> {
     let mut out = anstream::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // Whoever reads has read enough.
+    told_to_stdout(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// What writing an answer to stdout means for the command that did.
+///
+/// # Errors
+/// When stdout cannot be written to.
+pub(crate) fn told_to_stdout(written: io::Result<()>) -> Result<(), Error> {
+    let failed = StorageError::io("print to", "standard output".as_ref());
+    Ok(read_enough(written).map_err(failed)?)
+}
+
+/// Whoever closes the pipe has read enough: that is no error.
+fn read_enough(written: io::Result<()>) -> io::Result<()> {
+    match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        printed => {
-            printed.map_err(StorageError::io("print to", "standard output".as_ref()))?;
-            Ok(())
-        }
+        other => other,
     }
 }
 

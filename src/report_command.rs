@@ -3,12 +3,13 @@
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-use activity_tracker::error::{Error, StorageError};
+use activity_tracker::error::Error;
 use activity_tracker::report::html::{self, Home};
 use activity_tracker::report::{ActivityReport, csv, json, markdown, table};
 use activity_tracker::storage;
 use clap::{Args, ValueEnum};
 
+use crate::cli::DataDir;
 use crate::printing;
 
 /// How wide tables are where nobody says, as in a pipe.
@@ -16,14 +17,8 @@ const USUAL_WIDTH: usize = 100;
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
-    /// Where the snapshot is
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "data",
-        env = "ACTIVITY_TRACKER_DATA_DIR"
-    )]
-    data_dir: PathBuf,
+    #[command(flatten)]
+    data_dir: DataDir,
 
     /// What to print: tables for people, or all of it for programs [default: table, or
     /// nothing with --html]
@@ -88,7 +83,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<(), Error> {
         let problem = "--table chooses what --format csv prints; other formats print all tables";
         return Err(Error::Usage(problem.to_owned()));
     }
-    let report = ActivityReport::of(&args.data_dir, args.top)?;
+    let report = ActivityReport::of(&args.data_dir.path, args.top)?;
     let format = match &args.html {
         Some(file) => {
             storage::replace(file, html::page(&report, Home::File).as_bytes())?;
@@ -98,14 +93,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<(), Error> {
         None => Some(args.format.unwrap_or_default()),
     };
     let Some(format) = format else { return Ok(()) };
-    match print(args, format, &report) {
-        // Whoever reads has read enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        printed => {
-            printed.map_err(StorageError::io("print to", "standard output".as_ref()))?;
-            Ok(())
-        }
-    }
+    printing::told_to_stdout(print(args, format, &report))
 }
 
 fn print(args: &ReportArgs, format: Format, report: &ActivityReport) -> io::Result<()> {

@@ -1,7 +1,6 @@
 //! What a person may say about runs, whether they are taken once or again and again.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -15,12 +14,13 @@ use activity_tracker::settings::{Settings, Start};
 use activity_tracker::source::Source;
 use clap::Args;
 
-use crate::cli::{LogArgs, PatienceArgs, duration};
+use crate::cli::{DataDir, LogArgs, PatienceArgs, duration};
 use crate::printing;
 use crate::progress::Progress;
 use crate::source_argument::SourceArgs;
 
 #[derive(Debug, Args)]
+#[command(mut_arg("data_dir", |arg| arg.help("Where the snapshot goes")))]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a flag that a person may type"
@@ -37,14 +37,8 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "DOMAIN", default_value = "biz")]
     email_domain: EmailDomain,
 
-    /// Where the snapshot goes
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "data",
-        env = "ACTIVITY_TRACKER_DATA_DIR"
-    )]
-    data_dir: PathBuf,
+    #[command(flatten)]
+    data_dir: DataDir,
 
     /// Keep the pages as they came, in a folder `raw-RUN` of the data directory
     #[arg(long)]
@@ -111,7 +105,7 @@ impl RunOptions {
             NonZeroUsize::new(cores - 1).unwrap_or(NonZeroUsize::MIN)
         };
         Ok(Settings {
-            data_dir: self.data_dir.clone(),
+            data_dir: self.data_dir.path.clone(),
             email_domain: self.email_domain.clone(),
             workers: self.workers.unwrap_or_else(others),
             worker_program: flow::own_program()

@@ -1,7 +1,6 @@
 //! The command `serve`: the report as a live page, until it is told to end.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 
 use activity_tracker::error::Error;
 use activity_tracker::serve::Server;
@@ -9,6 +8,7 @@ use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::cli::DataDir;
 use crate::printing;
 
 #[derive(Debug, Args)]
@@ -22,14 +22,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     listen: IpAddr,
 
-    /// Where the snapshot is
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "data",
-        env = "ACTIVITY_TRACKER_DATA_DIR"
-    )]
-    data_dir: PathBuf,
+    #[command(flatten)]
+    data_dir: DataDir,
 }
 
 /// Serves until Ctrl-C or SIGTERM, which is how this command is meant to end.
@@ -41,14 +35,14 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Error> {
     let failed = |cause| Error::Serve { address, cause };
     // Before anybody can know that the server is there.
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
-    let server = Server::start(args.data_dir.clone(), address).map_err(failed)?;
+    let server = Server::start(args.data_dir.path.clone(), address).map_err(failed)?;
     if !args.listen.is_loopback() {
         printing::print_note(&format!(
             "warning: {} is not of this machine alone: whoever reaches it can read everything, without a password",
             args.listen
         ));
     }
-    printing::print_serving(&server.url(), &args.data_dir);
+    printing::print_serving(&server.url(), &args.data_dir.path);
     signals.forever().next();
     drop(server);
     Ok(())

@@ -14,10 +14,10 @@ use crate::printing::print_text;
 /// # Errors
 /// When a file is not as its manifest says, or there is no snapshot.
 pub(crate) fn run(args: &VerifyArgs) -> Result<(), Error> {
-    history::bring_up(&args.data_dir)?;
+    history::bring_up(&args.data_dir.path)?;
     let mut text = String::new();
     let mut first_damaged = None;
-    for verified in storage::verify(&args.data_dir)? {
+    for verified in storage::verify(&args.data_dir.path)? {
         let manifest = &verified.manifest;
         let state = if verified.damaged.is_empty() {
             "whole"

@@ -19,16 +19,19 @@ mod ids;
 mod query;
 mod routes;
 
-use std::future::IntoFuture;
 use std::io;
-use std::net::{self, Ipv4Addr, SocketAddr};
-use std::thread::{self, JoinHandle};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
-use tokio::net::TcpListener;
-use tokio::runtime;
-use tokio::sync::oneshot;
+use crate::http_server::{HttpServer, Manner};
+
+const MANNER: Manner = Manner {
+    thread: "sample-api",
+    // Answers may be without an end, and what is made up is no loss.
+    grace: Duration::ZERO,
+    // Its clients are programs under test, as slow and as many as the test wants them.
+    limits: None,
+};
 
 /// What the sample API serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,12 +66,7 @@ impl Default for Sample {
 ///
 /// Dropping it stops it: open connections are cut, and the thread is joined.
 #[derive(Debug)]
-pub struct Server {
-    address: SocketAddr,
-    /// Never sent on: that it is dropped is the signal to stop.
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct Server(HttpServer);
 
 impl Server {
     /// Starts serving `sample` on 127.0.0.1. Port 0 takes any free port; see [`Server::address`].
@@ -76,67 +74,26 @@ impl Server {
     /// # Errors
     /// When the port cannot be bound, or the thread or its runtime cannot be made.
     pub fn start(sample: &Sample, port: u16) -> io::Result<Self> {
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        // Bound without the runtime, whose `block_on` panics where the caller is in another one.
-        let listener = net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        let listener = {
-            let _entered = runtime.enter();
-            TcpListener::from_std(listener)?
-        };
-        // Without this, the last part of an answer may wait for the acknowledgement of the part
-        // before it. Failing to set it costs only time.
-        let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-        let router = routes::router(sample, address);
-
-        let (stop, stopped) = oneshot::channel::<()>();
-        let thread = thread::Builder::new()
-            .name("sample-api".to_owned())
-            .spawn(move || {
-                runtime.spawn(axum::serve(listener, router).into_future());
-                // Either way of ending means stop. The runtime is dropped right after, and with
-                // it every connection: a graceful end would wait for the slowest client.
-                let _ = runtime.block_on(stopped);
-            })?;
-        Ok(Self {
-            address,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        let address = (Ipv4Addr::LOCALHOST, port).into();
+        let router = |address| routes::router(sample, address);
+        HttpServer::start(address, MANNER, router).map(Self)
     }
 
     /// Where the server listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.0.address()
     }
 
     /// The address as the start of a URL, such as `http://127.0.0.1:4002`, without a last slash.
     #[must_use]
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.address())
     }
 
     /// Serves until the process ends.
-    pub fn wait(mut self) {
-        self.join();
-    }
-
-    fn join(&mut self) {
-        if let Some(thread) = self.thread.take() {
-            // A panic on the server's thread was reported there, and there is nothing to undo.
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        self.join();
+    pub fn wait(self) {
+        self.0.wait();
     }
 }
 

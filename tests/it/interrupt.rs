@@ -1,10 +1,8 @@
 //! Ctrl-C and SIGTERM at any time: told in a line, soon, and as if the run had never begun.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use socket2::{Domain, Socket, Type};
-
+use super::support::full_queue::FullQueue;
 use super::support::processes::{NOBODY, signal, until, workers_below};
 use super::support::program::{Running, Workplace};
 use super::support::records::{compact, posts, users};
@@ -48,13 +46,6 @@ fn interrupt(run: Running, place: &Workplace, (name, code, says): (&str, i32, &s
     );
 }
 
-fn serve(users: Reply, posts: Reply) -> Server {
-    Server::start([
-        Route::get("/users").reply(users),
-        Route::get("/posts").reply(posts),
-    ])
-}
-
 /// A server of the async flow's three resources, all answered alike.
 fn serve_alike(reply: &Reply) -> Server {
     let paths = ["/users", "/posts", "/comments"];
@@ -65,7 +56,7 @@ fn serve_alike(reply: &Reply) -> Server {
 fn a_run_that_waits_for_answers_is_stopped() {
     for signal in SIGNALS {
         let place = Workplace::with_old_snapshot();
-        let server = serve(Reply::hang(), Reply::hang());
+        let server = Server::for_main_flow(Reply::hang(), Reply::hang());
         let run = place.start(&[server.url()]);
         server.wait_for_requests(2);
         interrupt(run, &place, signal);
@@ -81,7 +72,7 @@ fn a_run_in_the_middle_of_a_body_is_stopped() {
         Reply::json(page).cut_short(cut).then_hang()
     };
     let place = Workplace::with_old_snapshot();
-    let server = serve(half(), half());
+    let server = Server::for_main_flow(half(), half());
     let run = place.start(&[server.url()]);
     server.wait_for_requests(2);
     interrupt(run, &place, SIGNALS[0]);
@@ -93,7 +84,7 @@ fn a_run_that_waits_to_ask_again_is_stopped() {
     let later = || Reply::status(503).header("Retry-After", "60");
     for signal in SIGNALS {
         let place = Workplace::with_old_snapshot();
-        let server = serve(later(), later());
+        let server = Server::for_main_flow(later(), later());
         let run = place.start(&[server.url()]);
         let waits = || (place.log().matches("asking again").count() == 2).then_some(());
         until("two waits in the log", waits);
@@ -106,7 +97,7 @@ fn a_run_that_waits_to_ask_again_is_stopped() {
 fn a_run_with_workers_is_stopped_with_them() {
     for signal in SIGNALS {
         let place = Workplace::with_old_snapshot();
-        let server = serve(Reply::json(compact(&users())), Reply::hang());
+        let server = Server::for_main_flow(Reply::json(compact(&users())), Reply::hang());
         let run = place.start(&[server.url()]);
         server.wait_for_requests(2);
         let workers = || workers_below(place.path()).first().copied();
@@ -120,7 +111,7 @@ fn a_run_with_workers_is_stopped_with_them() {
 fn a_run_whose_worker_is_stuck_is_stopped() {
     let place = Workplace::with_old_snapshot();
     let held = Gate::new();
-    let server = serve(
+    let server = Server::for_main_flow(
         Reply::json(compact(&users())),
         Reply::json(compact(&posts())).after(&held),
     );
@@ -153,25 +144,10 @@ fn the_async_flow_is_stopped_wherever_it_waits() {
 
 #[test]
 fn a_run_that_waits_for_a_connection_is_stopped() {
-    // A queue that is full: who connects now is neither let in nor refused.
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    listener.bind(&any.into()).expect("bind a free port");
-    listener.listen(0).expect("listen");
-    let address = listener.local_addr().expect("its address");
-    let _waiting: Vec<_> = (0..4)
-        .map(|_| {
-            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-            socket.set_nonblocking(true).expect("do not block");
-            // It is under way; nobody minds when it ends.
-            let _ = socket.connect(&address);
-            socket
-        })
-        .collect();
-    let url = format!("http://{}", address.as_socket().expect("an IP address"));
+    let queue = FullQueue::new();
     for (signal, flow) in SIGNALS.into_iter().zip([&[][..], &["--async"]]) {
         let place = Workplace::with_old_snapshot();
-        let run = place.start(&[&[url.as_str()], flow].concat());
+        let run = place.start(&[&[queue.url.as_str()], flow].concat());
         let asked = || (place.log().matches("requesting").count() >= 2).then_some(());
         until("the requests in the log", asked);
         interrupt(run, &place, signal);
@@ -181,7 +157,7 @@ fn a_run_that_waits_for_a_connection_is_stopped() {
 #[test]
 fn a_data_directory_that_was_made_for_the_run_goes_with_it() {
     let place = Workplace::new();
-    let server = serve(Reply::hang(), Reply::hang());
+    let server = Server::for_main_flow(Reply::hang(), Reply::hang());
     let run = place.start(&[server.url(), "--data-dir", "deep/data"]);
     server.wait_for_requests(2);
     run.signal("INT");
@@ -193,7 +169,7 @@ fn a_data_directory_that_was_made_for_the_run_goes_with_it() {
 #[test]
 fn quiet_and_json_change_nothing_about_an_interrupt() {
     let place = Workplace::with_old_snapshot();
-    let server = serve(Reply::hang(), Reply::hang());
+    let server = Server::for_main_flow(Reply::hang(), Reply::hang());
     let run = place.start(&[server.url(), "--quiet", "--json"]);
     server.wait_for_requests(2);
     interrupt(run, &place, SIGNALS[0]);

@@ -1,22 +1,8 @@
 //! What a run prints: data on stdout, everything for people on stderr.
 
 use super::support::program::Workplace;
-use super::support::records::{compact, posts, stored, user, users};
-use super::support::server::{Reply, Route, Server};
-
-fn serve(users: Reply, posts: Reply) -> Server {
-    Server::start([
-        Route::get("/users").reply(users),
-        Route::get("/posts").reply(posts),
-    ])
-}
-
-fn serve_records() -> Server {
-    serve(
-        Reply::json(compact(&users())),
-        Reply::json(compact(&posts())),
-    )
-}
+use super::support::records::{compact, serve_records, stored, user};
+use super::support::server::{Reply, Server};
 
 #[test]
 fn json_prints_the_summary_on_stdout_and_nothing_else() {
@@ -73,7 +59,7 @@ fn control_characters_in_names_do_not_reach_the_terminal() {
     let place = Workplace::new();
     let name = r"\u001b]0;owned\u0007\u202eA\r\nB";
     let users = [user(r#""\u001b[31m""#, name, "a@x.biz")];
-    let server = serve(Reply::json(compact(&users)), Reply::json("[]"));
+    let server = Server::for_main_flow(Reply::json(compact(&users)), Reply::json("[]"));
     let outcome = place.run_well(&[server.url(), "--json"]);
     let line = outcome.stderr.lines().find(|line| line.contains("owned"));
     assert_eq!(

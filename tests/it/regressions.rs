@@ -1,11 +1,9 @@
 //! Faults that were found once, by people and by chance, and must not come back.
 
-use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr};
-
-use socket2::{Domain, Socket, Type};
+use std::fs;
 
 use super::support::fault::Fault;
+use super::support::full_queue::FullQueue;
 use super::support::processes::until;
 use super::support::program::{Running, Workplace};
 use super::support::server::{Reply, Route, Server};
@@ -48,21 +46,9 @@ fn a_log_that_cannot_be_written_to_does_not_flood_the_terminal() {
 /// An interrupt that ends by the grace period leaves the data directory that was made for the run (main flow only).
 #[test]
 fn a_data_directory_made_for_a_run_goes_with_it_even_when_a_connect_blocks() {
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    listener.bind(&any.into()).expect("bind a free port");
-    listener.listen(0).expect("listen");
-    let address = listener.local_addr().expect("its address");
-    let connect = |_| {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-        socket.set_nonblocking(true).expect("do not block");
-        let _ = socket.connect(&address);
-        socket
-    };
-    let _waiting: Vec<_> = (0..4).map(connect).collect();
-    let url = format!("http://{}", address.as_socket().expect("an IP address"));
+    let queue = FullQueue::new();
     let place = Workplace::new();
-    let run = place.start(&[&url]);
+    let run = place.start(&[&queue.url]);
     let asked = || (place.log().matches("requesting").count() == 2).then_some(());
     until("two requests in the log", asked);
     run.signal("INT");
@@ -87,16 +73,9 @@ fn a_short_body_that_is_no_gzip_is_not_asked_for_again() {
 #[test]
 fn a_full_stdout_is_not_told_as_a_full_data_directory() {
     let place = Workplace::new();
-    let server = Server::start([
-        Route::get("/users").reply(Reply::json("[]")),
-        Route::get("/posts").reply(Reply::json("[]")),
-    ]);
-    let full = File::options()
-        .write(true)
-        .open("/dev/full")
-        .expect("/dev/full");
-    let mut command = place.command(&["run", server.url(), "--json"]);
-    let outcome = Running::start(command.stdout(full)).wait();
+    let server = Server::for_main_flow(Reply::json("[]"), Reply::json("[]"));
+    let command = place.command(&["run", server.url(), "--json"]);
+    let outcome = Running::on_a_full_disk(command).expect("/dev/full");
     assert!(!outcome.stderr.contains("--data-dir"), "{}", outcome.stderr);
 }
 

@@ -1,8 +1,7 @@
 //! The command `report`: each number against what a few lines over the plain JSON say.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::pipe;
+use std::fs;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
@@ -10,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::json_server::real_api;
 use super::support::program::{Outcome, Running, Workplace};
-use super::support::records::{compact, posts, users};
+use super::support::records::serve_records;
 use super::support::server::{Reply, Route, Server};
 
 fn report(place: &Workplace, args: &[&str]) -> Outcome {
@@ -398,10 +397,7 @@ fn a_report_on_dated_records_has_the_numbers_of_its_records() {
 /// A place with a small snapshot of the main flow.
 fn small() -> Workplace {
     let place = Workplace::new();
-    let server = Server::start([
-        Route::get("/users").reply(Reply::json(compact(&users()))),
-        Route::get("/posts").reply(Reply::json(compact(&posts()))),
-    ]);
+    let server = serve_records();
     place.run_well(&[server.url()]);
     server.finish();
     place
@@ -490,20 +486,13 @@ fn what_cannot_be_reported_is_told_with_its_exit_code() {
 fn a_reader_that_leaves_early_is_no_error_and_a_full_disk_is_one() {
     let place = small();
     for format in ["table", "json", "csv", "markdown"] {
-        let (reader, writer) = pipe().expect("a pipe");
-        drop(reader);
-        let mut command = place.command(&["report", "--format", format]);
-        let run = Running::start(command.stdout(writer));
-        drop(command);
-        let outcome = run.wait();
+        let command = || place.command(&["report", "--format", format]);
+        let outcome = Running::unread(command());
         outcome.assert_code(0);
         assert_eq!(outcome.stderr, "", "{format}");
-        let Ok(full) = File::options().write(true).open("/dev/full") else {
-            println!("skipped: there is no /dev/full here");
+        let Some(outcome) = Running::on_a_full_disk(command()) else {
             return;
         };
-        let mut command = place.command(&["report", "--format", format]);
-        let outcome = Running::start(command.stdout(full)).wait();
         outcome.assert_code(5);
         let says = "error: cannot print to standard output: No space left on device (os error 28)";
         assert_eq!(outcome.first_line(), says, "{format}");

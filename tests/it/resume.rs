@@ -6,7 +6,7 @@ mod kills;
 use std::fs;
 
 use super::support::program::{SNAPSHOT, Workplace};
-use super::support::records::{compact, post, posts, stored, users};
+use super::support::records::{compact, post, posts, serve_records, stored, users};
 use super::support::server::{Gate, Reply, Route, Server};
 
 const FLOWS: [(&[&str], &str, &str); 2] = [
@@ -332,10 +332,7 @@ fn a_run_can_wait_for_another_one() {
 
 #[test]
 fn what_is_damaged_is_told_with_its_run() {
-    let server = Server::start([
-        Route::get("/users").reply(Reply::json(compact(&users()))),
-        Route::get("/posts").reply(Reply::json(compact(&posts()))),
-    ]);
+    let server = serve_records();
     let place = Workplace::new();
     let verify = || {
         let mut command = place.command(&["verify"]);

@@ -4,23 +4,9 @@ use serde_json::{Value, json};
 
 use super::support::program::{SNAPSHOT, Workplace};
 use super::support::records::{
-    INDENTED_POSTS, INDENTED_USERS, compact, gzip, post, posts, stored, user, users,
+    INDENTED_POSTS, INDENTED_USERS, compact, gzip, post, posts, serve_records, stored, user, users,
 };
 use super::support::server::{Gate, Reply, Route, Server};
-
-fn serve(users: Reply, posts: Reply) -> Server {
-    Server::start([
-        Route::get("/users").reply(users),
-        Route::get("/posts").reply(posts),
-    ])
-}
-
-fn serve_records() -> Server {
-    serve(
-        Reply::json(compact(&users())),
-        Reply::json(compact(&posts())),
-    )
-}
 
 #[test]
 fn a_run_leaves_the_documented_files_and_nothing_else() {
@@ -42,7 +28,7 @@ fn a_run_leaves_the_documented_files_and_nothing_else() {
 #[test]
 fn indented_answers_are_stored_byte_for_byte() {
     let place = Workplace::new();
-    let server = serve(Reply::json(INDENTED_USERS), Reply::json(INDENTED_POSTS));
+    let server = Server::for_main_flow(Reply::json(INDENTED_USERS), Reply::json(INDENTED_POSTS));
     place.run_well(&[server.url()]);
     assert_eq!(place.file("users.json"), INDENTED_USERS);
     assert_eq!(place.file("posts.json"), INDENTED_POSTS);
@@ -83,7 +69,7 @@ fn however_an_answer_travels_the_same_records_are_stored() {
     ];
     for (how, reply) in cases {
         let place = Workplace::new();
-        let server = serve(reply, Reply::json(compact(&posts())));
+        let server = Server::for_main_flow(reply, Reply::json(compact(&posts())));
         let outcome = place.run(&[server.url()]);
         assert_eq!(outcome.status.code(), Some(0), "{how}: {outcome:?}");
         assert_eq!(place.file("users.json"), stored(&users()), "{how}");
@@ -115,7 +101,7 @@ fn fields_that_nobody_knows_are_kept() {
     let odd = r#"{"zeta":{"deep":[1,{"x":null}]},"id":1,"name":"A","username":"a","email":"a@x.biz","big":12345678901234567890.000,"\u0065scaped":"\/"}"#;
     let odd_post = r#"{ "id" : 1 ,"userId":1, "title":"", "body":"", "likes":1e3 }"#;
     let place = Workplace::new();
-    let server = serve(
+    let server = Server::for_main_flow(
         Reply::json(format!("[{odd}]")),
         Reply::json(format!("[{odd_post}]")),
     );
@@ -135,7 +121,7 @@ fn ids_may_be_strings_and_are_never_taken_for_numbers() {
         user("\"9f-a\"", "Slug", "s@x.biz"),
     ];
     let posts = [post("\"p\"", "\"1\""), post("7", "\"9f-a\"")];
-    let server = serve(Reply::json(compact(&users)), Reply::json(compact(&posts)));
+    let server = Server::for_main_flow(Reply::json(compact(&users)), Reply::json(compact(&posts)));
     place.run_well(&[server.url()]);
     let expected = json!([
         {"user_id": "1", "name": "Text", "posts": 1},
@@ -149,7 +135,7 @@ fn ids_may_be_strings_and_are_never_taken_for_numbers() {
 #[test]
 fn empty_arrays_are_a_snapshot_too() {
     let place = Workplace::new();
-    let server = serve(Reply::json("[]"), Reply::json(" [ ] "));
+    let server = Server::for_main_flow(Reply::json("[]"), Reply::json(" [ ] "));
     let outcome = place.run_well(&[server.url()]);
     for name in ["users", "posts", "filtered_users", "user_names"] {
         assert_eq!(place.file(&format!("{name}.json")), "[]");
@@ -177,7 +163,7 @@ fn the_summary_ranks_by_posts_then_id_with_silent_users_and_unknown_authors() {
         .zip(authors)
         .map(|(id, author)| post(&id.to_string(), author))
         .collect();
-    let server = serve(Reply::json(compact(&users)), Reply::json(compact(&posts)));
+    let server = Server::for_main_flow(Reply::json(compact(&users)), Reply::json(compact(&posts)));
     place.run_well(&[server.url()]);
     let expected = json!({
         "source": server.url(), "email_domain": "biz", "users": 4, "posts": 8,
@@ -259,7 +245,7 @@ fn a_second_run_replaces_the_snapshot_and_leaves_what_is_not_its_own() {
     place.run_well(&[server.url()]);
     server.finish();
     let first = place.json("manifest.json")["run"].clone();
-    let server = serve(Reply::json("[]"), Reply::json(compact(&posts())));
+    let server = Server::for_main_flow(Reply::json("[]"), Reply::json(compact(&posts())));
     place.run_well(&[server.url()]);
     assert_eq!(place.file("users.json"), "[]");
     assert_eq!(place.file("filtered_users.json"), "[]");
@@ -305,7 +291,7 @@ fn the_data_directory_and_the_log_can_be_set_in_the_environment() {
 #[test]
 fn users_and_posts_are_asked_for_at_the_same_time() {
     let both = Gate::opening_at(2);
-    let server = serve(
+    let server = Server::for_main_flow(
         Reply::json(compact(&users())).after(&both),
         Reply::json(compact(&posts())).after(&both),
     );
@@ -349,7 +335,7 @@ fn a_page_of_many_slices_keeps_its_order_and_its_bytes() {
     let page = stored(&posts);
     assert!(page.len() > 5 * 1024 * 1024);
     let place = Workplace::new();
-    let server = serve(Reply::json(compact(&users())), Reply::json(page.as_str()));
+    let server = Server::for_main_flow(Reply::json(compact(&users())), Reply::json(page.as_str()));
     place.run_well(&[server.url(), "--workers", "3"]);
     // Compared, not printed: it is long.
     assert!(place.file("posts.json") == page);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,16 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::support::program::{Running, Workplace};
-use super::support::served::{Answer, Served, changing_api, fetch};
-
-/// A place with two runs behind it, between which something changed.
-fn two_runs() -> Workplace {
-    let (place, api) = (Workplace::new(), changing_api());
-    fetch(&place, &api);
-    fetch(&place, &api);
-    api.finish();
-    place
-}
+use super::support::served::{Answer, Served, changing_api, fetch, two_runs};
 
 fn sample() -> Workplace {
     let place = Workplace::new();
@@ -569,6 +560,26 @@ fn many_at_once_get_the_same() {
             .collect()
     });
     assert_eq!(bodies.len(), 1);
+}
+
+#[test]
+fn who_finds_all_connections_taken_is_answered_when_they_go() {
+    const CONNECTIONS: usize = 64;
+    let place = sample();
+    let served = Served::start(&place, &[]);
+    let silent: Vec<_> = (0..CONNECTIONS).map(|_| served.connect()).collect();
+    let mut waiting = served.connect();
+    waiting
+        .write_all(b"GET /runs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .expect("ask");
+    let patience = waiting.read_timeout().expect("its patience");
+    let soon = Some(Duration::from_millis(200));
+    waiting.set_read_timeout(soon).expect("less patience");
+    let early = waiting.peek(&mut [0]).expect_err("no answer");
+    assert_eq!(early.kind(), ErrorKind::WouldBlock);
+    waiting.set_read_timeout(patience).expect("patience");
+    drop(silent);
+    assert_eq!(Answer::read(waiting).status, 200);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! What goes wrong at this side: data directories, logs and standard output that cannot be written to.
 
-use std::fs::{self, File};
-use std::io::pipe;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -163,16 +162,8 @@ fn a_full_disk_ends_the_run_and_the_last_snapshot_stands() {
 #[test]
 fn a_reader_of_stdout_that_leaves_early_is_no_error() {
     let place = Workplace::new();
-    let server = Server::start([
-        Route::get("/users").reply(Reply::json("[]")),
-        Route::get("/posts").reply(Reply::json("[]")),
-    ]);
-    let (reader, writer) = pipe().expect("a pipe");
-    drop(reader);
-    let mut command = place.command(&["run", server.url(), "--json", "--quiet"]);
-    let run = Running::start(command.stdout(writer));
-    drop(command);
-    let outcome = run.wait();
+    let server = Server::for_main_flow(Reply::json("[]"), Reply::json("[]"));
+    let outcome = Running::unread(place.command(&["run", server.url(), "--json", "--quiet"]));
     outcome.assert_code(0);
     assert_eq!(outcome.stderr, "");
     assert_eq!(place.data().len(), SNAPSHOT.len());
@@ -181,17 +172,11 @@ fn a_reader_of_stdout_that_leaves_early_is_no_error() {
 #[test]
 fn a_summary_that_cannot_be_printed_is_an_error_and_the_snapshot_is_there() {
     let place = Workplace::new();
-    let server = Server::start([
-        Route::get("/users").reply(Reply::json("[]")),
-        Route::get("/posts").reply(Reply::json("[]")),
-    ]);
-    let full = File::options().write(true).open("/dev/full");
-    let Ok(full) = full else {
-        println!("skipped: there is no /dev/full here");
+    let server = Server::for_main_flow(Reply::json("[]"), Reply::json("[]"));
+    let command = place.command(&["run", server.url(), "--json"]);
+    let Some(outcome) = Running::on_a_full_disk(command) else {
         return;
     };
-    let mut command = place.command(&["run", server.url(), "--json"]);
-    let outcome = Running::start(command.stdout(full)).wait();
     outcome.assert_code(1);
     let says = "error: cannot print the summary to standard output: \
         No space left on device (os error 28); the snapshot is stored";

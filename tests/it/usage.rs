@@ -38,6 +38,14 @@ fn wrong_usage_is_told_with_exit_code_2_and_changes_nothing() {
             "error: invalid value 'soon' for '--timeout <TIME>': expected a time such as 30s, 5min or 50ms",
         ),
         (
+            &["sample", "--timeout", "1mo"],
+            "error: invalid value '1mo' for '--timeout <TIME>': years and months are not all of one length: expected a time such as 7d or 6h",
+        ),
+        (
+            &["sample", "--timeout", "31d"],
+            "error: invalid value '31d' for '--timeout <TIME>': expected at most 30 days",
+        ),
+        (
             &["sample", "--timeout", "0s"],
             "error: invalid value '0s' for '--timeout <TIME>': expected more than no time",
         ),

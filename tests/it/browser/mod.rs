@@ -34,6 +34,26 @@ fn open(browser: &Browser, report: &ActivityReport) {
     browser.open(&page(report, Home::File));
 }
 
+/// Whether a page ran nothing of others, and has no place for it.
+#[track_caller]
+fn assert_untouched(browser: &Browser, page: &str) {
+    let ran = browser.run("return window.hacked ?? null");
+    assert_eq!(ran, Value::Null, "{page}");
+    let foreign = "return document.querySelectorAll('main script, main img, [onerror], [onmouseover], [style]').length";
+    assert_eq!(browser.run(foreign), 0, "{page}");
+}
+
+/// Takes a page as it looks on a phone and on a desk, by day and by night.
+fn take_pictures(browser: &Browser, name: &str) {
+    for width in WIDTHS {
+        browser.be_wide(width);
+        for colours in ["light", "dark"] {
+            browser.show_as("screen", colours);
+            browser.picture(&format!("{name}-{width}-{colours}"));
+        }
+    }
+}
+
 #[test]
 fn a_page_loads_nothing_and_nothing_complains() {
     let Some(browser) = Browser::start() else {
@@ -41,11 +61,7 @@ fn a_page_loads_nothing_and_nothing_complains() {
     };
     for (name, report) in REPORTS {
         open(&browser, &report());
-        assert_eq!(
-            browser.run("return window.hacked ?? null"),
-            Value::Null,
-            "{name}"
-        );
+        assert_untouched(&browser, name);
         let requests = browser.requests();
         let [only] = &requests[..] else {
             panic!("{name}: {requests:?}");
@@ -208,9 +224,7 @@ fn hostile_names_stand_as_text() {
     }
     let long = names[HOSTILE.len()].as_str().expect("the long name");
     assert_eq!(long.chars().count(), 121);
-    let foreign = "return document.querySelectorAll('main script, main img, [onerror], [onmouseover], [style]').length";
-    assert_eq!(browser.run(foreign), 0);
-    assert_eq!(browser.run("return window.hacked ?? null"), Value::Null);
+    assert_untouched(&browser, "hostile");
 }
 
 #[test]
@@ -342,13 +356,7 @@ fn pictures_are_taken_where_they_are_asked_for() {
     };
     for (name, report) in REPORTS {
         open(&browser, &report());
-        for width in WIDTHS {
-            browser.be_wide(width);
-            for colours in ["light", "dark"] {
-                browser.show_as("screen", colours);
-                browser.picture(&format!("{name}-{width}-{colours}"));
-            }
-        }
+        take_pictures(&browser, name);
         browser.show_as("", "light");
         browser.paper(name);
     }

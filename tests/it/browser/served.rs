@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::driver::Browser;
-use super::{CONTRAST, LOOKS, SORTING, WIDTHS};
+use super::{CONTRAST, LOOKS, SORTING, WIDTHS, assert_untouched, take_pictures};
 use crate::support::program::Workplace;
-use crate::support::served::{Served, changing_api, fetch};
+use crate::support::served::{Served, two_runs};
 
 /// The pages: the report, the runs, a user with changes, and users who mean harm.
 const PAGES: [&str; 7] = [
@@ -21,14 +21,11 @@ const PAGES: [&str; 7] = [
 /// A server of two runs, and a browser; none where there is no browser.
 fn start() -> Option<(Workplace, Served, Browser)> {
     let browser = Browser::start()?;
-    let (place, api) = (Workplace::new(), changing_api());
-    fetch(&place, &api);
-    fetch(&place, &api);
+    let place = two_runs();
     // Another flow, with no comments, and one run in which nothing changed.
     for _ in 0..2 {
         place.run_well(&["--async", "--quiet", "--data-dir", "other", "sample"]);
     }
-    api.finish();
     let served = Served::start(&place, &[]);
     Some((place, served, browser))
 }
@@ -41,10 +38,7 @@ fn served_pages_ask_nobody_else_and_nothing_complains() {
     for path in PAGES {
         let url = format!("{}{path}", served.base_url());
         browser.visit(&url);
-        assert_eq!(browser.run("return window.hacked ?? null"), json!(null));
-        let foreign =
-            "return document.querySelectorAll('main script, main img, [onerror], [style]').length";
-        assert_eq!(browser.run(foreign), 0, "{path}");
+        assert_untouched(&browser, path);
         assert_eq!(browser.requests(), [url], "{path}");
         assert_eq!(browser.complaints(), [""; 0], "{path}");
         assert_eq!(browser.run(SORTING), json!([]), "{path}");
@@ -148,12 +142,6 @@ fn pictures_of_served_pages_are_taken_where_they_are_asked_for() {
     ];
     for (served, path, name) in pages {
         browser.visit(&format!("{}{path}", served.base_url()));
-        for width in WIDTHS {
-            browser.be_wide(width);
-            for colours in ["light", "dark"] {
-                browser.show_as("screen", colours);
-                browser.picture(&format!("served-{name}-{width}-{colours}"));
-            }
-        }
+        take_pictures(&browser, &format!("served-{name}"));
     }
 }

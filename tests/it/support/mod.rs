@@ -1,6 +1,7 @@
 //! What the integration tests share.
 
 pub(crate) mod fault;
+pub(crate) mod full_queue;
 pub(crate) mod processes;
 pub(crate) mod program;
 pub(crate) mod records;

@@ -1,8 +1,8 @@
 //! The built program, run in a folder of its own.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::{Read, pipe};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -219,6 +219,27 @@ impl Running {
             stderr: read_aside(child.stderr.take()),
             child,
         }
+    }
+
+    /// Runs a program to its end whose reader has left before it began.
+    #[track_caller]
+    pub(crate) fn unread(mut command: Command) -> Outcome {
+        let (reader, writer) = pipe().expect("a pipe");
+        drop(reader);
+        let run = Self::start(command.stdout(writer));
+        // It has the pipe as well.
+        drop(command);
+        run.wait()
+    }
+
+    /// Runs a program to its end that prints to a disk without room; none where there is no such thing.
+    #[track_caller]
+    pub(crate) fn on_a_full_disk(mut command: Command) -> Option<Outcome> {
+        let Ok(full) = File::options().write(true).open("/dev/full") else {
+            println!("skipped: there is no /dev/full here");
+            return None;
+        };
+        Some(Self::start(command.stdout(full)).wait())
     }
 
     /// Sends a signal: `INT`, `TERM`, `KILL`.

@@ -5,6 +5,8 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::server::{Reply, Server};
+
 /// A user as compact JSON. `id` is JSON: a number, or a string in its quotes.
 pub(crate) fn user(id: &str, name: &str, email: &str) -> String {
     format!(r#"{{"id":{id},"name":"{name}","username":"u","email":"{email}"}}"#)
@@ -44,6 +46,12 @@ pub(crate) fn users() -> Vec<String> {
 /// Three posts by two of the three users.
 pub(crate) fn posts() -> Vec<String> {
     vec![post("1", "3"), post("2", "1"), post("3", "3")]
+}
+
+/// A server that answers a run of the main flow with these.
+pub(crate) fn serve_records() -> Server {
+    let json = |records: &[String]| Reply::json(compact(records));
+    Server::for_main_flow(json(&users()), json(&posts()))
 }
 
 /// The answer of a server that indents by two, as json-server does.

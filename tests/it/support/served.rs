@@ -34,6 +34,25 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Reads what comes until the connection is closed.
+    pub(crate) fn read(mut connection: TcpStream) -> Self {
+        let mut answer = Vec::new();
+        connection.read_to_end(&mut answer).expect("an answer");
+        let answer = String::from_utf8(answer).expect("UTF-8");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        let mut lines = head.lines();
+        let status = lines.next().and_then(|line| line.split(' ').nth(1));
+        let header = |line: &str| {
+            let (name, value) = line.split_once(": ")?;
+            Some((name.to_lowercase(), value.to_owned()))
+        };
+        Self {
+            status: status.and_then(|text| text.parse().ok()).expect("a status"),
+            headers: lines.filter_map(header).collect(),
+            body: body.to_owned(),
+        }
+    }
+
     /// The body as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> serde_json::Value {
@@ -85,21 +104,7 @@ impl Served {
     pub(crate) fn send(&self, request: &str) -> Answer {
         let mut connection = self.connect();
         connection.write_all(request.as_bytes()).expect("ask");
-        let mut answer = Vec::new();
-        connection.read_to_end(&mut answer).expect("an answer");
-        let answer = String::from_utf8(answer).expect("UTF-8");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-        let mut lines = head.lines();
-        let status = lines.next().and_then(|line| line.split(' ').nth(1));
-        let header = |line: &str| {
-            let (name, value) = line.split_once(": ")?;
-            Some((name.to_lowercase(), value.to_owned()))
-        };
-        Answer {
-            status: status.and_then(|text| text.parse().ok()).expect("a status"),
-            headers: lines.filter_map(header).collect(),
-            body: body.to_owned(),
-        }
+        Answer::read(connection)
     }
 
     /// A connection that nothing was asked on.
@@ -175,6 +180,15 @@ pub(crate) fn changing_api() -> Server {
             .reply(Reply::json(COMMENTS))
             .times(2),
     ])
+}
+
+/// A place with two runs behind it, between which something changed.
+pub(crate) fn two_runs() -> Workplace {
+    let (place, api) = (Workplace::new(), changing_api());
+    fetch(&place, &api);
+    fetch(&place, &api);
+    api.finish();
+    place
 }
 
 /// Fetches once from such an API.

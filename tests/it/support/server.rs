@@ -73,7 +73,15 @@ impl Server {
         Self::start_with(|_| routes)
     }
 
-    /// The same, where answers name the server's own URL, as absolute next-links do.
+    /// One that answers a run of the main flow once.
+    pub(crate) fn for_main_flow(users: Reply, posts: Reply) -> Self {
+        Self::start([
+            Route::get("/users").reply(users),
+            Route::get("/posts").reply(posts),
+        ])
+    }
+
+    /// As [`Server::start`], where answers name the server's own URL, as absolute next-links do.
     pub(crate) fn start_with<Routes>(script: impl FnOnce(&str) -> Routes) -> Self
     where
         Routes: IntoIterator<Item = Route>,

@@ -1,0 +1,192 @@
+//! An HTTP server on a thread of its own, which ends when it is dropped.
+
+mod connection;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::{self, SocketAddr};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::{sleep, timeout};
+
+use connection::Connection;
+
+/// How many answers are made at once where that means waiting; the others wait for them.
+const BLOCKING_THREADS: usize = 4;
+
+/// How long to wait when nobody can be let in.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How a server presents itself to the system, and how it ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// The name of its thread.
+    pub(crate) thread: &'static str,
+    /// How long answers under way may take when it is to end; what takes longer is cut.
+    pub(crate) grace: Duration,
+    /// What its clients may take up; all they like without.
+    pub(crate) limits: Option<Limits>,
+}
+
+/// What the clients of a server may take up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// How many connections there are at once. Further ones wait, and are let in as others go.
+    pub(crate) connections: usize,
+    /// How long a connection may take for the head of a request: the first one, or the next.
+    pub(crate) head: Duration,
+    /// How long a client may take nothing of an answer.
+    pub(crate) stall: Duration,
+}
+
+/// A running server.
+///
+/// Dropping it stops it: answers under way have their grace, and the thread is joined.
+#[derive(Debug)]
+pub(crate) struct HttpServer {
+    address: SocketAddr,
+    /// Never sent on: that it is dropped is the signal to stop.
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl HttpServer {
+    /// Starts a server at `address`, whose port 0 takes any free one. What it answers with may
+    /// depend on where it listens then.
+    ///
+    /// # Errors
+    /// When the address cannot be bound, or the thread or its runtime cannot be made.
+    pub(crate) fn start(
+        address: SocketAddr,
+        manner: Manner,
+        router: impl FnOnce(SocketAddr) -> Router,
+    ) -> io::Result<Self> {
+        let runtime = runtime::Builder::new_current_thread()
+            .max_blocking_threads(BLOCKING_THREADS)
+            .enable_all()
+            .build()?;
+        // Bound without the runtime, whose `block_on` panics where the caller is in another one.
+        let listener = net::TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let listener = {
+            let _entered = runtime.enter();
+            TcpListener::from_std(listener)?
+        };
+        let router = router(address);
+
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::Builder::new()
+            .name(manner.thread.to_owned())
+            .spawn(move || {
+                runtime.block_on(serve(listener, router, manner, stopped));
+                // With the runtime goes every connection that is left, and nobody waits for
+                // blocking work: it only reads.
+                runtime.shutdown_background();
+            })?;
+        Ok(Self {
+            address,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// Where the server listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until the process ends.
+    pub(crate) fn wait(mut self) {
+        self.join();
+    }
+
+    fn join(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            // A panic on the server's thread was reported there, and there is nothing to undo.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for HttpServer {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        self.join();
+    }
+}
+
+async fn serve(
+    listener: TcpListener,
+    router: Router,
+    manner: Manner,
+    stopped: oneshot::Receiver<()>,
+) {
+    let under_way = GracefulShutdown::new();
+    tokio::select! {
+        () = let_in(&listener, &router, manner.limits, &under_way) => {}
+        // Either way of ending means stop.
+        _ = stopped => {}
+    }
+    drop(listener);
+    // Who is late is cut.
+    let _ = timeout(manner.grace, under_way.shutdown()).await;
+}
+
+/// Lets clients in without an end, and answers each in a task of its own.
+async fn let_in(
+    listener: &TcpListener,
+    router: &Router,
+    limits: Option<Limits>,
+    under_way: &GracefulShutdown,
+) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.map(|limits| limits.head));
+    let places = limits.map_or(Semaphore::MAX_PERMITS, |limits| limits.connections);
+    let places = Arc::new(Semaphore::new(places));
+    // Whoever finds no place waits outside: in the system's queue, at no cost of ours.
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        let stream = accept(listener).await;
+        // Without this, the last part of an answer may wait for the acknowledgement of the part
+        // before it. Failing to set it costs only time.
+        let _ = stream.set_nodelay(true);
+        let connection = Connection::new(stream, limits.map(|limits| limits.stall));
+        let service = TowerToHyperService::new(router.clone());
+        let served = http.serve_connection(TokioIo::new(connection), service);
+        let served = under_way.watch(served);
+        tokio::spawn(async move {
+            // However it ended, there is nobody left to tell.
+            let _ = served.await;
+            drop(place);
+        });
+    }
+}
+
+async fn accept(listener: &TcpListener) -> TcpStream {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            // It went again before it was let in.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ConnectionAborted | ConnectionRefused | ConnectionReset
+                ) => {}
+            // All file handles are taken, say; some may come free.
+            Err(_) => sleep(PAUSE).await,
+        }
+    }
+}
