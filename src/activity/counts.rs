@@ -17,9 +17,6 @@ const PAGE: i64 = 64;
 /// How many numbers are noted down before they are sorted in: more than a slice has records.
 const NOTED: usize = 32 * 1024;
 
-/// How many digits there are when numbers are sorted.
-const DIGITS: usize = 1024;
-
 /// Counts by id.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Counts {
@@ -245,8 +242,9 @@ impl Settled {
 }
 
 /// How often each number is there, in ascending order.
-fn runs(numbers: Vec<i64>) -> impl Iterator<Item = (i64, u64)> {
-    let mut numbers = sorted(numbers).into_iter().peekable();
+fn runs(mut numbers: Vec<i64>) -> impl Iterator<Item = (i64, u64)> {
+    numbers.sort_unstable();
+    let mut numbers = numbers.into_iter().peekable();
     std::iter::from_fn(move || {
         let number = numbers.next()?;
         let mut count = 1;
@@ -255,43 +253,6 @@ fn runs(numbers: Vec<i64>) -> impl Iterator<Item = (i64, u64)> {
         }
         Some((number, count))
     })
-}
-
-/// Numbers in ascending order: sorted digit by digit (LSD radix sort), since those of
-/// a slice differ in no more than one digit or two.
-fn sorted(mut numbers: Vec<i64>) -> Vec<i64> {
-    if numbers.len() < DIGITS / 4 {
-        numbers.sort_unstable();
-        return numbers;
-    }
-    let lowest = numbers.iter().copied().min().unwrap_or_default();
-    let above = |number: i64| number.wrapping_sub(lowest).cast_unsigned();
-    let bits = numbers.iter().fold(0, |bits, number| bits | above(*number));
-    let mut other = vec![0; numbers.len()];
-    for shift in (0..u64::BITS).step_by(DIGITS.ilog2() as usize) {
-        if bits >> shift == 0 {
-            break;
-        }
-        let digit = |number: i64| {
-            let digit = (above(number) >> shift) % DIGITS as u64;
-            usize::try_from(digit).unwrap_or_default()
-        };
-        let mut places = [0u32; DIGITS];
-        for number in &numbers {
-            places[digit(*number)] += 1;
-        }
-        let mut sum = 0;
-        for place in &mut places {
-            sum += std::mem::replace(place, sum);
-        }
-        for number in &numbers {
-            let place = &mut places[digit(*number)];
-            other[*place as usize] = *number;
-            *place += 1;
-        }
-        std::mem::swap(&mut numbers, &mut other);
-    }
-    numbers
 }
 
 impl PartialEq for Counts {

@@ -1,8 +1,10 @@
 //! One run of either flow: how it begins, and how it is stored.
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::path::{self, Path};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -245,7 +247,8 @@ impl Run {
             listed,
         } = reduction.finish()?;
         let mut summary = self.sum_up(&tally, &rejects);
-        let stored = self.write(&mut summary, tally, segments);
+        let stored = self.write(&mut summary, tally, &segments);
+        drop(segments);
         let files = self.stop_or(stored)?;
         // What was rejected is in no output, so "not modified" could not bring it back.
         let mut validators = self.fetch.validators();
@@ -328,11 +331,12 @@ impl Run {
         summary
     }
 
+    /// Writes the files: those of records on a thread of their own, while the summary is made.
     fn write(
         &self,
         summary: &mut Summary,
         tally: Tally,
-        segments: BTreeMap<Output, Vec<Segment>>,
+        segments: &BTreeMap<Output, Vec<Segment>>,
     ) -> Result<Vec<StoredFile>, Error> {
         let (flow, new_files) = (self.shape.flow, self.stage.new_files());
         let folders = (self.stage.folder(), new_files.as_path());
@@ -346,27 +350,28 @@ impl Run {
                 .resource()
                 .is_none_or(|resource| source.offers(resource))
         };
-        let mut files = Vec::new();
-        for output in self.shape.outputs.iter().filter(offered) {
-            let parts = segments.get(output).map_or(&[][..], Vec::as_slice);
-            let name = output.file_name(flow);
-            files.push(write_records(folders, name, output.layout(), parts, pages)?);
-        }
-        if let Some(rejected) = segments.get(&Output::Rejected) {
-            let name = Output::Rejected.file_name(flow);
-            files.push(write_records(
-                folders,
-                name,
-                Output::Rejected.layout(),
-                rejected,
-                pages,
-            )?);
-        }
-        // Last, since it takes room: by now all else has given its own back.
-        let called = segments.get(&Output::Called).map_or(&[][..], Vec::as_slice);
-        summary.posts_per_user = rank(self.stage.folder(), tally, called)?;
-        drop(segments);
-        files.push(write_json(&new_files, flow.file_name("summary"), summary)?);
+        let parts = |output: Output| segments.get(&output).map_or(&[][..], Vec::as_slice);
+        let rejected = Some(&Output::Rejected).filter(|output| !parts(**output).is_empty());
+        let records = || {
+            let outputs = self.shape.outputs.iter().filter(offered).chain(rejected);
+            let write = |output: &Output| {
+                let name = output.file_name(flow);
+                write_records(folders, name, output.layout(), parts(*output), pages)
+            };
+            outputs.map(write).collect::<Result<Vec<_>, _>>()
+        };
+        let (records, summary) = thread::scope(|scope| {
+            let records = scope.spawn(records);
+            let ranking = rank(self.stage.folder(), tally, parts(Output::Called));
+            let summary = ranking.and_then(|ranking| {
+                summary.posts_per_user = ranking;
+                write_json(&new_files, flow.file_name("summary"), summary)
+            });
+            let records = records.join().unwrap_or_else(|panic| resume_unwind(panic));
+            (records, summary)
+        });
+        let mut files = records?;
+        files.push(summary?);
         Ok(files)
     }
 }

@@ -58,17 +58,6 @@ fn counts_of_any_size_add_up() {
 
 proptest! {
     #[test]
-    fn sorted_numbers_ascend(
-        near in prop::collection::vec(-3000i64..3000, 0..600),
-        far in prop::collection::vec(any::<i64>(), 0..3),
-    ) {
-        let mut numbers = [near, far].concat();
-        let by_digits = sorted(numbers.clone());
-        numbers.sort_unstable();
-        prop_assert_eq!(by_digits, numbers);
-    }
-
-    #[test]
     fn counts_are_those_of_a_plain_map(
         parts in prop::collection::vec(prop::collection::vec((id(), 1u64..4), 0..40), 0..5)
     ) {
