@@ -30,6 +30,10 @@ use super::{
 /// How much of a body is read at a time.
 const PIECE: usize = 256 * 1024;
 
+/// How much the client takes from a socket at a time: more than a piece, since the
+/// sender and this side wake each other more often where it is less.
+const INCOMING: usize = 512 * 1024;
+
 /// Fetches all that `shared` wants into `sinks`, with a thread for each request under way.
 ///
 /// # Errors
@@ -169,6 +173,7 @@ fn agent(transport: &Transport) -> Agent {
         .max_redirects(0)
         .max_redirects_will_error(false)
         .max_response_header_size(Head::LONGEST)
+        .input_buffer_size(INCOMING)
         .tls_config(tls)
         .timeout_resolve(timeout)
         .timeout_connect(timeout)

@@ -30,6 +30,9 @@ pub struct Pool<'a> {
     pub command: &'a (dyn Fn() -> Command + Sync),
     /// How many workers there are at most. One is started when there is a task for it.
     pub size: usize,
+    /// Whether the first one is started at once, where tasks are sure to come: until they
+    /// do, it is ready.
+    pub at_once: bool,
     /// Kills the workers.
     pub stop: &'a Stop,
 }
@@ -42,8 +45,11 @@ impl Pool<'_> {
         T: Serialize + Send,
         R: DeserializeOwned + Send,
     {
-        fan_out(self.size, |_| {
-            let mut worker = None;
+        fan_out(self.size, |number| {
+            // One that does not start is told of when there is a task that fails for it.
+            let early = self.at_once && number == 0;
+            let start = || Worker::start((self.command)(), self.stop).ok();
+            let mut worker = early.then(start).flatten();
             for task in tasks {
                 let outcome = self.twice(&mut worker, &task);
                 if done.send((task, outcome)).is_err() {
@@ -230,6 +236,7 @@ mod tests {
         Pool {
             command: &command,
             size,
+            at_once: tasks.len().is_multiple_of(2),
             stop: &Stop::new(),
         }
         .run(&tasks_in, &done);
@@ -297,6 +304,7 @@ mod tests {
         let pool = Pool {
             command: &command,
             size: 1,
+            at_once: false,
             stop: &stop,
         };
         let failed = pool.twice::<u32, u32>(&mut None, &1).unwrap_err();

@@ -108,6 +108,7 @@ fn process<T: Send>(
             let pool = Pool {
                 command: &|| worker(run, &mappings),
                 size: run.settings.workers.get(),
+                at_once: run.is_first(),
                 stop: &run.stop,
             };
             pool.run::<_, Result<Done, Refusal>>(&slices, &done_in);

@@ -120,6 +120,11 @@ impl Run {
         }
     }
 
+    /// Whether there is no snapshot that could stand as it is: then there is work to come.
+    pub(super) fn is_first(&self) -> bool {
+        self.previous.is_none()
+    }
+
     /// Whether the pages are those that another run kept.
     pub(super) fn replays(&self) -> bool {
         matches!(self.settings.start, Start::Replay(_))

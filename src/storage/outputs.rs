@@ -1,6 +1,6 @@
 //! The files of a snapshot: their names, their form, and how they are written.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -301,12 +301,16 @@ pub fn write_json(
     store(folder, name, None, |file| {
         // Piece by piece: a summary has a line for every user.
         let mut out = JsonOut { file, failed: None };
-        let written = serde_json::to_writer_pretty(&mut out, value);
-        if let Some(error) = out.failed {
-            return Err(error);
+        let mut buffer = BufWriter::with_capacity(GATHERED, &mut out);
+        let written = serde_json::to_writer_pretty(&mut buffer, value)
+            .map_err(io::Error::from)
+            .and_then(|()| buffer.write_all(b"\n"))
+            .and_then(|()| buffer.flush());
+        drop(buffer);
+        match out.failed {
+            Some(error) => Err(error),
+            None => written.map_err(StorageError::io("write", &path)),
         }
-        written.map_err(|error| StorageError::io("write", &path)(error.into()))?;
-        file.put(b"\n")
     })
 }
 
