@@ -6,10 +6,12 @@
 mod deadline;
 
 use std::io::Read;
-use std::sync::Arc;
-use std::time::Instant;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use http::header::TRANSFER_ENCODING;
+use http::uri::{Authority, Scheme};
 use tracing::info;
 use ureq::config::Config;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
@@ -78,9 +80,11 @@ struct Driver<'a, S> {
 
 impl<S: Sinks> Driver<'_, S> {
     fn run(&self) -> Result<(), Error> {
+        // One for all answers: most are small, and to clear it takes as long as to read them.
+        let mut piece = vec![0; PIECE];
         loop {
             let outcome = match self.next()? {
-                Step::Send(ask) => self.exchange(&ask),
+                Step::Send(ask) => self.exchange(&ask, &mut piece),
                 Step::Recall(page) => recall(&page, self.shared, self.sinks, &self.observer),
                 Step::Done | Step::Wait(_) => return Ok(()),
             };
@@ -107,8 +111,8 @@ impl<S: Sinks> Driver<'_, S> {
         }
     }
 
-    fn exchange(&self, ask: &Ask) -> Result<(), Error> {
-        match self.receive(ask) {
+    fn exchange(&self, ask: &Ask, piece: &mut [u8]) -> Result<(), Error> {
+        match self.receive(ask, piece) {
             Ok(()) => Ok(()),
             Err(Trouble::Fatal(error)) => Err(error),
             Err(Trouble::Transport(cause)) => {
@@ -121,7 +125,7 @@ impl<S: Sinks> Driver<'_, S> {
         }
     }
 
-    fn receive(&self, ask: &Ask) -> Result<(), Trouble> {
+    fn receive(&self, ask: &Ask, piece: &mut [u8]) -> Result<(), Trouble> {
         let started = Instant::now();
         let (head, mut body) = send(self.agent, ask)?;
         head.check_length()?;
@@ -137,10 +141,9 @@ impl<S: Sinks> Driver<'_, S> {
         let limits = self.limits;
         let incoming = Body::new(&head.headers, limits)?;
         let mut intake = Intake::new(ask, incoming, sink, started, self.observer);
-        let mut piece = vec![0; PIECE];
         loop {
             let asked = Instant::now();
-            let read = deadline::within(limits.stretch, || body.read(&mut piece));
+            let read = deadline::within(limits.stretch, || body.read(piece));
             match read.map_err(broken_body)? {
                 0 => break,
                 length => intake.push(&piece[..length], asked.elapsed())?,
@@ -190,8 +193,27 @@ fn agent(transport: &Transport) -> Agent {
 }
 
 /// Resolves names as the client would, with an error that can be told from others.
+///
+/// The client asks before each request, even if that goes over a connection which is
+/// there, and starts a thread to ask in. So what was found is good for some requests.
 #[derive(Debug, Default)]
-struct SystemResolver(DefaultResolver);
+struct SystemResolver {
+    client: DefaultResolver,
+    last: Mutex<Option<Resolved>>,
+}
+
+/// How long a name is taken to mean what it did.
+const RESOLVED_FOR: Duration = Duration::from_secs(10);
+
+type Host = (Option<Scheme>, Option<Authority>);
+
+#[derive(Debug)]
+struct Resolved {
+    /// The scheme as well, which tells the port where nothing else does.
+    host: Host,
+    addresses: Vec<SocketAddr>,
+    at: Instant,
+}
 
 impl Resolver for SystemResolver {
     fn resolve(
@@ -200,12 +222,29 @@ impl Resolver for SystemResolver {
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        self.0
+        let host: Host = (uri.scheme().cloned(), uri.authority().cloned());
+        let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = last().as_ref()
+            && known.host == host
+            && known.at.elapsed() < RESOLVED_FOR
+        {
+            let mut found = self.empty();
+            known.addresses.iter().for_each(|known| found.push(*known));
+            return Ok(found);
+        }
+        let found = self
+            .client
             .resolve(uri, config, timeout)
             .map_err(|error| match error {
                 ureq::Error::Io(_) => ureq::Error::HostNotFound,
                 other => other,
-            })
+            })?;
+        *last() = Some(Resolved {
+            host,
+            addresses: found.to_vec(),
+            at: Instant::now(),
+        });
+        Ok(found)
     }
 }
 
@@ -276,4 +315,35 @@ fn broken_body(error: std::io::Error) -> TransportError {
         Failure::Body
     };
     TransportError::new(failure, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ureq::Timeout;
+
+    #[test]
+    fn what_was_resolved_is_good_for_the_same_host_and_port_only() {
+        let resolver = SystemResolver::default();
+        let agent = agent(&Transport::default());
+        let urls = [
+            ("http://127.0.0.1/a", "127.0.0.1:80"),
+            ("http://127.0.0.1/b", "127.0.0.1:80"),
+            ("https://127.0.0.1/b", "127.0.0.1:443"),
+            ("https://127.0.0.1:8080/", "127.0.0.1:8080"),
+            ("https://127.0.0.2:8080/", "127.0.0.2:8080"),
+            ("http://127.0.0.1/a", "127.0.0.1:80"),
+        ];
+        for (url, expected) in urls {
+            let timeout = NextTimeout {
+                after: Duration::from_secs(60).into(),
+                reason: Timeout::Resolve,
+                per_read: None,
+                per_write: None,
+            };
+            let found = resolver.resolve(&url.parse().unwrap(), agent.config(), timeout);
+            let found: Vec<_> = found.unwrap().iter().map(ToString::to_string).collect();
+            assert_eq!(found, [expected], "{url}");
+        }
+    }
 }
