@@ -336,7 +336,7 @@ mod tests {
         ];
         for (url, expected) in urls {
             let timeout = NextTimeout {
-                after: Duration::from_secs(60).into(),
+                after: Duration::from_mins(1).into(),
                 reason: Timeout::Resolve,
                 per_read: None,
                 per_write: None,
