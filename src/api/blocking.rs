@@ -29,12 +29,16 @@ use super::{
     tls,
 };
 
-/// How much of a body is read at a time.
-const PIECE: usize = 256 * 1024;
+/// How much is on its way in all requests together, in bytes.
+const ON_THEIR_WAY: usize = 2 * 1024 * 1024;
 
-/// How much the client takes from a socket at a time: more than a piece, since the
-/// sender and this side wake each other more often where it is less.
-const INCOMING: usize = 512 * 1024;
+/// How much of a body is read at a time where so many requests are under way at once.
+///
+/// The more the better for long answers: sender and receiver wake each other less often.
+/// Where there are many requests, their answers are short.
+fn piece(width: usize) -> usize {
+    (ON_THEIR_WAY / width.max(1)).clamp(32 * 1024, 256 * 1024)
+}
 
 /// Fetches all that `shared` wants into `sinks`, with a thread for each request under way.
 ///
@@ -49,7 +53,8 @@ pub fn fetch<S: Sinks>(
     observer: &dyn Observer,
 ) -> Result<(), Error> {
     let width = shared.lock().width();
-    let agent = agent(transport);
+    let piece = piece(width);
+    let agent = agent(transport, piece);
     // A blocked read looks at no flag: closing its socket wakes it.
     let _registered = stop.on_request({
         let (agent, shared) = (agent.clone(), Arc::clone(shared));
@@ -65,6 +70,7 @@ pub fn fetch<S: Sinks>(
         sinks,
         stop,
         observer,
+        piece,
     };
     first_error(fan_out(width, |_| driver.run()))
 }
@@ -76,12 +82,14 @@ struct Driver<'a, S> {
     sinks: &'a S,
     stop: &'a Stop,
     observer: &'a dyn Observer,
+    /// How much of a body is read at a time.
+    piece: usize,
 }
 
 impl<S: Sinks> Driver<'_, S> {
     fn run(&self) -> Result<(), Error> {
         // One for all answers: most are small, and to clear it takes as long as to read them.
-        let mut piece = vec![0; PIECE];
+        let mut piece = vec![0; self.piece];
         loop {
             let outcome = match self.next()? {
                 Step::Send(ask) => self.exchange(&ask, &mut piece),
@@ -155,7 +163,7 @@ impl<S: Sinks> Driver<'_, S> {
     }
 }
 
-fn agent(transport: &Transport) -> Agent {
+fn agent(transport: &Transport, piece: usize) -> Agent {
     let roots = match &transport.authorities {
         None => RootCerts::PlatformVerifier,
         Some(authorities) => {
@@ -176,7 +184,8 @@ fn agent(transport: &Transport) -> Agent {
         .max_redirects(0)
         .max_redirects_will_error(false)
         .max_response_header_size(Head::LONGEST)
-        .input_buffer_size(INCOMING)
+        // Two pieces come off the socket at once.
+        .input_buffer_size(2 * piece)
         .tls_config(tls)
         .timeout_resolve(timeout)
         .timeout_connect(timeout)
@@ -325,7 +334,7 @@ mod tests {
     #[test]
     fn what_was_resolved_is_good_for_the_same_host_and_port_only() {
         let resolver = SystemResolver::default();
-        let agent = agent(&Transport::default());
+        let agent = agent(&Transport::default(), piece(1));
         let urls = [
             ("http://127.0.0.1/a", "127.0.0.1:80"),
             ("http://127.0.0.1/b", "127.0.0.1:80"),

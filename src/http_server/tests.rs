@@ -15,7 +15,7 @@ use super::*;
 const LONG: Duration = Duration::from_secs(30);
 
 /// Long enough to send what a test sends, and short enough to wait for.
-const SHORT: Duration = Duration::from_millis(250);
+const SHORT: Duration = Duration::from_secs(1);
 
 const ASK: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
