@@ -8,6 +8,11 @@
 //!
 //! What a value was seen to be on the way is kept with it, so that nobody has to look again.
 
+#![expect(
+    clippy::inline_always,
+    reason = "calls were a part of the time to read"
+)]
+
 use super::stops::Stops;
 use super::value::{Seen, Sound, unescape};
 
@@ -155,10 +160,6 @@ impl<'a> Reader<'a> {
 }
 
 /// Passes by a string, a number or a word; gives where it ends.
-#[expect(
-    clippy::inline_always,
-    reason = "calls were a part of the time to read"
-)]
 #[inline(always)]
 pub(super) fn scalar(text: &mut Stops<'_>, at: usize) -> Option<(usize, Seen)> {
     let bytes = text.bytes();
@@ -174,10 +175,6 @@ pub(super) fn scalar(text: &mut Stops<'_>, at: usize) -> Option<(usize, Seen)> {
 }
 
 /// Passes by a number.
-#[expect(
-    clippy::inline_always,
-    reason = "calls were a part of the time to read"
-)]
 #[inline(always)]
 fn number(bytes: &[u8], start: usize) -> Option<(usize, Seen)> {
     let is_negative = bytes.get(start) == Some(&b'-');
@@ -231,10 +228,6 @@ fn digits(bytes: &[u8], start: usize) -> Option<usize> {
 }
 
 /// Passes by a string with its quotes.
-#[expect(
-    clippy::inline_always,
-    reason = "calls were a part of the time to read"
-)]
 #[inline(always)]
 fn string(text: &mut Stops<'_>, at: usize) -> Option<(usize, Seen)> {
     let bytes = text.bytes();

@@ -242,6 +242,22 @@ impl Running {
         Some(Self::start(command.stdout(full)).wait())
     }
 
+    /// Asserts that a command takes a reader who left for one who has read enough, and a disk
+    /// without room for an error.
+    #[track_caller]
+    pub(crate) fn assert_heeds_its_reader(command: impl Fn() -> Command) {
+        let asked = format!("{:?}", command());
+        let outcome = Self::unread(command());
+        outcome.assert_code(0);
+        assert_eq!(outcome.stderr, "", "{asked}");
+        let Some(outcome) = Self::on_a_full_disk(command()) else {
+            return;
+        };
+        outcome.assert_code(5);
+        let says = "error: cannot print to standard output: No space left on device (os error 28)";
+        assert_eq!(outcome.first_line(), says, "{asked}");
+    }
+
     /// Sends a signal: `INT`, `TERM`, `KILL`.
     pub(crate) fn signal(&self, name: &str) {
         super::processes::signal(self.child.id(), name);
