@@ -3,6 +3,7 @@
 mod changes;
 mod check;
 mod cli;
+mod consent;
 mod diagnostics;
 mod logger;
 mod printing;

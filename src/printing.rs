@@ -277,6 +277,12 @@ pub(crate) fn print_note(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{}", Printable(text));
 }
 
+/// Asks a question on stderr; the answer is typed behind it.
+pub(crate) fn print_prompt(question: &str) {
+    let mut out = anstream::stderr().lock();
+    let _ = write!(out, "{question}").and_then(|()| out.flush());
+}
+
 /// Tells people something in a line that is safe to show and may have colours.
 pub(crate) fn print_line(line: &impl Display) {
     // stderr may be closed, and there is nobody to tell then.

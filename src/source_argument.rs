@@ -1,5 +1,6 @@
 //! The SOURCE that a person names: a built-in one, a file, or a URL.
 
+use std::collections::BTreeSet;
 use std::env::{self, VarError};
 use std::fs;
 use std::io;
@@ -8,11 +9,15 @@ use std::path::{Path, PathBuf};
 use activity_tracker::activity::Resource;
 use activity_tracker::error::Error;
 use activity_tracker::sample::{Sample, Server};
-use activity_tracker::source::{BuiltIn, SAMPLE, Source, SourceFile, Surroundings, Vars};
+use activity_tracker::source::{
+    BuiltIn, CredentialUse, SAMPLE, Source, SourceFile, Surroundings, Vars,
+};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::TimeZone;
+
+use crate::consent::{self, TrustArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct SourceArgs {
@@ -29,6 +34,9 @@ pub(crate) struct SourceArgs {
     /// Only these resources of the source: `users,posts` [default: all that it offers]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = resource_names())]
     resources: Option<Vec<Resource>>,
+
+    #[command(flatten)]
+    trust: TrustArgs,
 }
 
 impl SourceArgs {
@@ -41,11 +49,12 @@ impl SourceArgs {
     ///
     /// # Errors
     /// When there is no such source, its file has a mistake, or something that it needs is
-    /// missing; when it does not offer what was asked for.
+    /// missing; when nobody granted that it sends a credential; when it does not offer what was
+    /// asked for.
     pub(crate) fn load(&self) -> Result<(Source, Option<Server>), Error> {
         let vars = self.vars.iter().cloned().collect();
         let name = self.name.as_deref().unwrap_or("jsonplaceholder");
-        let (source, server) = load(name, vars)?;
+        let (source, server) = load(name, vars, &self.trust)?;
         let source = match &self.resources {
             Some(wanted) => source.only(wanted)?,
             None => source,
@@ -54,7 +63,8 @@ impl SourceArgs {
     }
 }
 
-fn load(name: &str, mut vars: Vars) -> Result<(Source, Option<Server>), Error> {
+fn load(name: &str, mut vars: Vars, trust: &TrustArgs) -> Result<(Source, Option<Server>), Error> {
+    let mut granted = None;
     let (file, folder) = match Kind::of(name) {
         Kind::Url if !vars.is_empty() => {
             let reason = "--var fills placeholders of a source file; a URL has none";
@@ -66,7 +76,10 @@ fn load(name: &str, mut vars: Vars) -> Result<(Source, Option<Server>), Error> {
                 Error::Usage(format!("cannot read the source file {name}: {error}"))
             })?;
             let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-            (SourceFile::parse(name, &text)?, folder)
+            let file = SourceFile::parse(name, &text)?;
+            let uses = file.credential_uses(&vars)?;
+            granted = Some(consent::obtain(name, &folder, uses, trust)?);
+            (file, folder)
         }
         Kind::Name => (BuiltIn::named(name)?.file()?, PathBuf::new()),
     };
@@ -77,7 +90,7 @@ fn load(name: &str, mut vars: Vars) -> Result<(Source, Option<Server>), Error> {
         vars.insert("base".to_owned(), started.base_url());
         server = Some(started);
     }
-    let mut source = file.resolve(&vars, &Machine { folder })?;
+    let mut source = file.resolve(&vars, &Machine { folder, granted })?;
     source.moves = server.is_some();
     Ok((source, server))
 }
@@ -109,6 +122,9 @@ impl Kind {
 struct Machine {
     /// Where the source file is.
     folder: PathBuf,
+    /// What the source may send; without a list anything that it names, since it came with
+    /// the program.
+    granted: Option<BTreeSet<CredentialUse>>,
 }
 
 impl Surroundings for Machine {
@@ -117,7 +133,12 @@ impl Surroundings for Machine {
     }
 
     fn file(&self, path: &Path) -> io::Result<String> {
-        fs::read_to_string(self.folder.join(path))
+        consent::credential_file(&self.folder.join(path))
+    }
+
+    fn is_granted(&self, wanted: &CredentialUse) -> bool {
+        let granted = self.granted.as_ref();
+        granted.is_none_or(|granted| granted.contains(wanted))
     }
 
     fn time_zone(&self, name: &str) -> Option<TimeZone> {
@@ -168,6 +189,7 @@ mod tests {
     fn zones_are_found_by_name_and_by_offset() {
         let machine = Machine {
             folder: PathBuf::new(),
+            granted: None,
         };
         for name in ["UTC", "Europe/Berlin", "+02:00", "-05:30"] {
             assert!(machine.time_zone(name).is_some(), "{name}");
@@ -177,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_sample_runs_with_no_more_than_its_name() {
-        let (source, server) = load(SAMPLE, Vars::new()).unwrap();
+        let (source, server) = load(SAMPLE, Vars::new(), &TrustArgs::default()).unwrap();
         let base = format!("{}/", server.unwrap().base_url());
         assert_eq!(
             (source.name.as_str(), source.base_url.as_str()),

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
-use activity_tracker::source::{InvalidSource, SourceFile, Surroundings, Vars};
+use activity_tracker::source::{CredentialUse, InvalidSource, SourceFile, Surroundings, Vars};
 use annotate_snippets::Renderer;
 use jiff::tz::TimeZone;
 
@@ -38,6 +38,10 @@ impl Surroundings for Machine {
             Some("empty.txt") => Ok("\n".to_owned()),
             _ => Err(io::ErrorKind::NotFound.into()),
         }
+    }
+
+    fn is_granted(&self, _: &CredentialUse) -> bool {
+        true
     }
 
     fn time_zone(&self, name: &str) -> Option<TimeZone> {

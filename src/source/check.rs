@@ -41,14 +41,15 @@ impl Check<'_> {
             let expected = "expected [users], [posts] or [comments]";
             return Err(Flaw::new(&(0..0), "no resource is described", expected));
         }
+        let base_url = self.base_url()?;
         Ok(Source {
             name: self.name()?,
-            base_url: self.base_url()?,
             headers: credentials::headers(&form.headers)?,
             auth: match &form.auth {
-                Some(auth) => credentials::auth(auth, self.surroundings)?,
+                Some(auth) => credentials::auth(auth, &base_url, self.surroundings)?,
                 None => Auth::None,
             },
+            base_url,
             rate: form.rate.as_ref().map(rate),
             allowed_origins: form
                 .allowed_origins
@@ -75,7 +76,7 @@ impl Check<'_> {
         Ok(value.clone())
     }
 
-    fn base_url(&self) -> Result<url::Url, Flaw> {
+    pub(super) fn base_url(&self) -> Result<url::Url, Flaw> {
         let form = &self.form.base_url;
         let filled = fill(form, Place::BaseUrl, self.vars, self.text)?.text;
         base_url::read(&filled).map_err(|bad| {

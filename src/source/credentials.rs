@@ -3,22 +3,31 @@
 use std::env::VarError;
 use std::io;
 use std::ops::Range;
+use std::path::Path;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use url::Url;
 
 use super::form::{AuthForm, BasicForm, Credential, HeaderForm, QueryForm};
 use super::mistake::{Flaw, listed};
 use super::values::{Either, Marked, Pairs};
-use super::{Auth, Secret, Surroundings};
+use super::{Auth, CredentialRef, CredentialUse, Secret, Surroundings};
 
 const WHY: &str =
     "source files are shared and committed, and a credential in one is given away with it";
 
 /// The authorisation that a file describes, with its credentials fetched.
-pub(super) fn auth(form: &Marked<AuthForm>, surroundings: &dyn Surroundings) -> Result<Auth, Flaw> {
+pub(super) fn auth(
+    form: &Marked<AuthForm>,
+    base_url: &Url,
+    surroundings: &dyn Surroundings,
+) -> Result<Auth, Flaw> {
     let place = &form.place;
     let form = &form.value;
-    let fetch = Fetch { surroundings };
+    let fetch = Fetch {
+        origin: origin(base_url),
+        surroundings,
+    };
     let found = match form {
         AuthForm {
             bearer: Some(token),
@@ -75,8 +84,14 @@ impl From<Flaw> for Trouble {
     }
 }
 
+/// The origin that credentials are sent to, as it is shown and remembered.
+pub(super) fn origin(base_url: &Url) -> String {
+    base_url.origin().ascii_serialization()
+}
+
 /// Fetches credentials.
 struct Fetch<'a> {
+    origin: String,
     surroundings: &'a dyn Surroundings,
 }
 
@@ -137,47 +152,74 @@ impl Fetch<'_> {
     }
 
     fn secret(&self, form: &Marked<Either<Credential>>) -> Result<Secret, Trouble> {
-        let absent = |what: &str| Flaw::new(&form.place, what, "the credential is expected there");
-        let found = match &form.value.0 {
+        let at = match &form.value.0 {
             Credential::Literal => return Err(literal(&form.place).into()),
-            Credential::Variable(name) => {
-                let what = format!("the environment variable `{name}`");
-                let help = format!("set {name}, or write `optional = true` under [auth]");
-                match self.surroundings.variable(name) {
-                    Ok(value) if value.is_empty() => {
-                        Err(absent(&format!("{what} is empty")).help(help))
-                    }
-                    Ok(value) => Ok(value),
-                    Err(VarError::NotPresent) => {
-                        Err(absent(&format!("{what} is not set")).help(help))
-                    }
-                    // It is there, so it is meant: to go on without it would hide a mistake.
-                    Err(VarError::NotUnicode(_)) => {
-                        return Err(absent(&format!("{what} is not Unicode")).into());
-                    }
-                }
-            }
-            Credential::File(path) => {
-                let what = format!("the file `{}`", path.display());
-                match self.surroundings.file(path) {
-                    // Editors and `echo` end a file with a line break, which is not part of it.
-                    Ok(text) if text.trim_end_matches(['\r', '\n']).is_empty() => {
-                        Err(absent(&format!("{what} is empty")))
-                    }
-                    Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                        Err(absent(&format!("{what} is not there"))
-                            .help("a path begins at the folder of the source file; with `optional = true` under [auth], the file may be absent"))
-                    }
-                    Err(error) => {
-                        return Err(absent(&format!("{what} cannot be read: {error}")).into());
-                    }
-                }
-            }
+            Credential::At(at) => at,
         };
-        found.map(Secret::new).map_err(Trouble::Absent)
+        let found = match at {
+            CredentialRef::Variable(name) => self.variable(name, &form.place),
+            CredentialRef::File(path) => self.file(path, &form.place),
+        }?;
+        let wanted = CredentialUse {
+            credential: at.clone(),
+            origin: self.origin.clone(),
+        };
+        if self.surroundings.is_granted(&wanted) {
+            return Ok(Secret::new(found));
+        }
+        Err(Flaw::new(
+            &form.place,
+            format!("nobody has granted to send {wanted}"),
+            "sent only after a yes",
+        )
+        .into())
+    }
+
+    fn variable(&self, name: &str, place: &Range<usize>) -> Result<String, Trouble> {
+        let what = format!("the environment variable `{name}`");
+        let help = format!("set {name}, or write `optional = true` under [auth]");
+        let absent = |why: &str| {
+            let title = format!("{what} is {why}");
+            Trouble::Absent(Flaw::new(place, title, EXPECTED_THERE).help(&help))
+        };
+        match self.surroundings.variable(name) {
+            Ok(value) if value.is_empty() => Err(absent("empty")),
+            Ok(value) => Ok(value),
+            Err(VarError::NotPresent) => Err(absent("not set")),
+            // It is there, so it is meant: to go on without it would hide a mistake.
+            Err(VarError::NotUnicode(_)) => {
+                let title = format!("{what} is not Unicode");
+                Err(Flaw::new(place, title, EXPECTED_THERE).into())
+            }
+        }
+    }
+
+    fn file(&self, path: &Path, place: &Range<usize>) -> Result<String, Trouble> {
+        let what = format!("the file `{}`", path.display());
+        let flaw = |why: &str| Flaw::new(place, format!("{what} {why}"), EXPECTED_THERE);
+        let text = match self.surroundings.file(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let help = "a path begins at the folder of the source file; with `optional = true` under [auth], the file may be absent";
+                return Err(Trouble::Absent(flaw("is not there").help(help)));
+            }
+            Err(error) => return Err(flaw(&format!("cannot be read: {error}")).into()),
+        };
+        // Editors and `echo` end a file with a line break, which is not part of it.
+        let text = text.trim_end_matches(['\r', '\n']);
+        if text.is_empty() {
+            return Err(Trouble::Absent(flaw("is empty")));
+        }
+        // A credential is one line. What has more is some other file, and goes nowhere.
+        if text.contains(['\r', '\n']) {
+            let help = "a credential file holds the credential alone, in one line";
+            return Err(flaw("has more than one line").help(help).into());
+        }
+        Ok(text.to_owned())
     }
 }
+
+const EXPECTED_THERE: &str = "the credential is expected there";
 
 fn literal(place: &Range<usize>) -> Flaw {
     let expected =

@@ -9,6 +9,7 @@ use http::HeaderName;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::CredentialRef;
 use super::fields::{CommentFields, PostFields, UserFields};
 use super::values::{Brief, Either, Marked, Pairs, Parsed, Scalar};
 use crate::activity::JsonPath;
@@ -101,8 +102,7 @@ pub(super) struct AuthForm {
 #[serde(deny_unknown_fields, from = "FileForm")]
 #[cfg_attr(test, derive(JsonSchema), schemars(with = "FileForm"))]
 pub(super) enum Credential {
-    Variable(String),
-    File(PathBuf),
+    At(CredentialRef),
     /// A string that is no reference. What it says is not kept: it may be the credential.
     Literal,
 }
@@ -118,7 +118,24 @@ struct FileForm {
 
 impl From<FileForm> for Credential {
     fn from(form: FileForm) -> Self {
-        Self::File(form.file)
+        Self::At(CredentialRef::File(form.file))
+    }
+}
+
+impl AuthForm {
+    /// All the credentials that it refers to.
+    pub(super) fn credentials(&self) -> impl Iterator<Item = &CredentialRef> {
+        let basic = self
+            .basic
+            .iter()
+            .flat_map(|basic| [&basic.user, &basic.password]);
+        let header = self.header.iter().map(|header| &header.value);
+        let query = self.query.iter().map(|query| &query.value);
+        let all = self.bearer.iter().chain(basic).chain(header).chain(query);
+        all.filter_map(|credential| match &credential.value.0 {
+            Credential::At(at) => Some(at),
+            Credential::Literal => None,
+        })
     }
 }
 
@@ -132,9 +149,9 @@ impl Brief for Credential {
                 && !name.is_empty()
                 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         };
-        Ok(name
-            .filter(is_name)
-            .map_or(Self::Literal, |name| Self::Variable(name.to_owned())))
+        Ok(name.filter(is_name).map_or(Self::Literal, |name| {
+            Self::At(CredentialRef::Variable(name.to_owned()))
+        }))
     }
 }
 

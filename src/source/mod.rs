@@ -9,6 +9,7 @@ mod definition;
 mod endpoint;
 mod fields;
 mod form;
+mod grant;
 mod mistake;
 mod pagination;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use crate::activity::Resource;
 pub use built_in::{BUILT_IN, BuiltIn};
 pub use definition::Definition;
 pub use endpoint::{Authors, Endpoint, Locator, Pagination};
+pub use grant::{CredentialRef, CredentialUse};
 pub use mistake::Mistake;
 pub use secret::{Auth, Rate, Secret};
 pub use source_file::{SCHEMA, SourceFile, Var, Vars};

@@ -1,12 +1,12 @@
 //! Source files: TOML that describes one API, read with serde and checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::check::{Check, declarable};
 use super::form::Form;
 use super::mistake::{Flaw, listed, nearest};
-use super::{Definition, InvalidSource, Source, Surroundings};
+use super::{CredentialUse, Definition, InvalidSource, Nowhere, Source, Surroundings, credentials};
 
 /// What stands for the placeholders of a source file, by name.
 pub type Vars = BTreeMap<String, String>;
@@ -85,9 +85,7 @@ impl SourceFile {
             vars: &self.fill(given)?,
             surroundings,
         };
-        let source = check.source().map_err(|flaw| {
-            InvalidSource::Mistake(Box::new(flaw.in_file(&self.file, &self.text)))
-        })?;
+        let source = check.source().map_err(|flaw| self.mistake(flaw))?;
         let definition = Definition {
             file: self.file.clone(),
             text: self.text.clone(),
@@ -98,6 +96,34 @@ impl SourceFile {
             definition,
             ..source
         })
+    }
+
+    /// The credentials that the source refers to, and the origin that each would be sent to,
+    /// each pair once. None of them is looked at.
+    ///
+    /// # Errors
+    /// When a placeholder is missing or unknown, or the base URL is none.
+    pub fn credential_uses(&self, given: &Vars) -> Result<Vec<CredentialUse>, InvalidSource> {
+        let Some(auth) = &self.form.auth else {
+            return Ok(Vec::new());
+        };
+        let check = Check {
+            form: &self.form,
+            text: &self.text,
+            vars: &self.fill(given)?,
+            surroundings: &Nowhere,
+        };
+        let base_url = check.base_url().map_err(|flaw| self.mistake(flaw))?;
+        let origin = credentials::origin(&base_url);
+        let uses = auth.value.credentials().map(|credential| CredentialUse {
+            credential: credential.clone(),
+            origin: origin.clone(),
+        });
+        Ok(uses.collect::<BTreeSet<_>>().into_iter().collect())
+    }
+
+    fn mistake(&self, flaw: Flaw) -> InvalidSource {
+        InvalidSource::Mistake(Box::new(flaw.in_file(&self.file, &self.text)))
     }
 
     /// What was given, over the defaults.

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use jiff::tz::TimeZone;
 
+use super::CredentialUse;
+
 /// Where credentials and time zones come from.
 pub trait Surroundings {
     /// The value of an environment variable.
@@ -20,6 +22,10 @@ pub trait Surroundings {
     /// # Errors
     /// When it cannot be read.
     fn file(&self, path: &Path) -> io::Result<String>;
+
+    /// Whether this credential may be sent to this origin. Where not, there is no source to
+    /// fetch with.
+    fn is_granted(&self, wanted: &CredentialUse) -> bool;
 
     /// The time zone of an IANA name or an offset, if there is one.
     fn time_zone(&self, name: &str) -> Option<TimeZone>;
@@ -36,6 +42,10 @@ impl Surroundings for Nowhere {
 
     fn file(&self, _: &Path) -> io::Result<String> {
         Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn is_granted(&self, _: &CredentialUse) -> bool {
+        false
     }
 
     fn time_zone(&self, name: &str) -> Option<TimeZone> {

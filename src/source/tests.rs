@@ -35,6 +35,10 @@ impl Surroundings for Machine {
         }
     }
 
+    fn is_granted(&self, _: &CredentialUse) -> bool {
+        true
+    }
+
     fn time_zone(&self, name: &str) -> Option<TimeZone> {
         match name {
             "UTC" => Some(TimeZone::UTC),

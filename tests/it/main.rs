@@ -7,6 +7,8 @@ mod changes;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod consent;
+#[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod data_faults;

@@ -1,0 +1,233 @@
+//! What was granted before: a line of JSON for each pair of credential and origin, in the
+//! user's state directory. A line that is deleted or damaged is asked for again.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+use crate::printing;
+
+/// More than anybody grants; what is longer is not ours.
+const LONGEST: u64 = 1024 * 1024;
+
+/// A credential, and the origin that it may be sent to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Grant {
+    /// `env:NAME`, or `file:` and the whole path.
+    pub(super) credential: String,
+    /// `https://api.example.org`.
+    pub(super) origin: String,
+}
+
+/// The grants that are remembered, and where.
+pub(super) struct Remembered {
+    /// None where the environment names neither a state directory nor a home.
+    path: Option<PathBuf>,
+    grants: BTreeSet<Grant>,
+    /// Whether the last line of the file has no end, as after a crash.
+    torn: bool,
+}
+
+impl Remembered {
+    /// Reads what is remembered. What cannot be read grants nothing.
+    pub(super) fn load() -> Self {
+        Self::at(state_file(&|name| env::var_os(name).map(PathBuf::from)))
+    }
+
+    pub(super) fn at(path: Option<PathBuf>) -> Self {
+        let text = path.as_deref().map_or(Ok(String::new()), read);
+        let text = text.unwrap_or_else(|error| {
+            let path = path.as_deref().unwrap_or(Path::new("")).display();
+            warn!(%path, %error, "cannot read what credentials were allowed before");
+            printing::print_note(&format!(
+                "warning: cannot read {path}, where allowed credentials are remembered: {error}"
+            ));
+            String::new()
+        });
+        Self {
+            grants: text
+                .lines()
+                .filter_map(|line| serde_json::from_str(line).ok())
+                .collect(),
+            torn: !text.is_empty() && !text.ends_with('\n'),
+            path,
+        }
+    }
+
+    pub(super) fn has(&self, grant: &Grant) -> bool {
+        self.grants.contains(grant)
+    }
+
+    /// Remembers more. Where that fails, they hold for this run alone, and that is said.
+    pub(super) fn add<'a>(&mut self, grants: impl Iterator<Item = &'a Grant>) {
+        let new: BTreeSet<_> = grants.filter(|grant| !self.has(grant)).cloned().collect();
+        if new.is_empty() {
+            return;
+        }
+        let written = match &self.path {
+            Some(path) => append(path, &new, self.torn),
+            None => Err(io::Error::other("neither XDG_STATE_HOME nor HOME is set")),
+        };
+        if let Err(error) = written {
+            warn!(%error, "cannot remember which credentials are allowed");
+            printing::print_note(&format!(
+                "warning: allowed for this run only, since it cannot be remembered{}: {error}",
+                self.path
+                    .as_deref()
+                    .map_or(String::new(), |path| format!(" in {}", path.display()))
+            ));
+        }
+        self.grants.extend(new);
+    }
+}
+
+/// Where grants are remembered, by the XDG Base Directory Specification.
+fn state_file(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    let absolute = |path: PathBuf| Some(path).filter(|path| path.is_absolute());
+    let state = variable("XDG_STATE_HOME").and_then(absolute).or_else(|| {
+        let home = variable("HOME").and_then(absolute)?;
+        Some(home.join(".local/state"))
+    })?;
+    Some(state.join("activity-tracker/trusted.ndjson"))
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    let metadata = match path.metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+        metadata => metadata?,
+    };
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut text = String::new();
+    File::open(path)?
+        .take(LONGEST)
+        .read_to_string(&mut text)
+        .map(|_| text)
+}
+
+/// Appends lines in one write, so that two programs do not mix theirs.
+fn append(path: &Path, grants: &BTreeSet<Grant>, torn: bool) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+    }
+    let mut lines = if torn { "\n".to_owned() } else { String::new() };
+    for grant in grants {
+        lines.push_str(&serde_json::to_string(grant)?);
+        lines.push('\n');
+    }
+    let mut file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(lines.as_bytes())?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(name: &str, origin: &str) -> Grant {
+        Grant {
+            credential: format!("env:{name}"),
+            origin: origin.to_owned(),
+        }
+    }
+
+    #[test]
+    fn grants_are_remembered_until_their_line_is_deleted() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("state/trusted.ndjson");
+        let (one, two) = (
+            grant("ONE", "https://a.test"),
+            grant("TWO", "https://a.test"),
+        );
+        let mut remembered = Remembered::at(Some(path.clone()));
+        assert!(!remembered.has(&one));
+        remembered.add([&one, &two].into_iter());
+
+        let again = Remembered::at(Some(path.clone()));
+        assert!(again.has(&one) && again.has(&two));
+        assert!(!again.has(&grant("ONE", "https://b.test")));
+
+        let text = std::fs::read_to_string(&path).unwrap();
+        let rest: String = text.lines().skip(1).collect();
+        // The end of the line is missing too, as after a crash.
+        std::fs::write(&path, rest).unwrap();
+        let mut again = Remembered::at(Some(path.clone()));
+        assert!(!again.has(&one) && again.has(&two));
+        again.add([&one].into_iter());
+        let again = Remembered::at(Some(path));
+        assert!(again.has(&one) && again.has(&two));
+    }
+
+    #[test]
+    fn what_cannot_be_read_or_written_grants_nothing_and_ends_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("file");
+        std::fs::write(&file, "not json\n{\"credential\":1}\n\u{0}").unwrap();
+        for path in [
+            None,
+            Some(file.clone()),
+            Some(place.path().to_owned()),
+            Some(file.join("x")),
+        ] {
+            let mut remembered = Remembered::at(path);
+            let one = grant("ONE", "https://a.test");
+            assert!(!remembered.has(&one));
+            remembered.add([&one].into_iter());
+            assert!(remembered.has(&one));
+        }
+    }
+
+    #[test]
+    fn only_the_user_can_open_what_is_remembered() {
+        use std::os::unix::fs::MetadataExt;
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("state/trusted.ndjson");
+        Remembered::at(Some(path.clone())).add([&grant("ONE", "https://a.test")].into_iter());
+        assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
+        let folder = path.parent().unwrap();
+        assert_eq!(folder.metadata().unwrap().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn the_state_directory_is_where_xdg_has_it() {
+        let cases = [
+            (
+                Some("/state"),
+                Some("/home/a"),
+                Some("/state/activity-tracker/trusted.ndjson"),
+            ),
+            (
+                Some("relative"),
+                Some("/home/a"),
+                Some("/home/a/.local/state/activity-tracker/trusted.ndjson"),
+            ),
+            (
+                None,
+                Some("/home/a"),
+                Some("/home/a/.local/state/activity-tracker/trusted.ndjson"),
+            ),
+            (None, None, None),
+        ];
+        for (state, home, expected) in cases {
+            let variable = |name: &str| match name {
+                "HOME" => home.map(PathBuf::from),
+                _ => state.map(PathBuf::from),
+            };
+            assert_eq!(state_file(&variable), expected.map(PathBuf::from));
+        }
+    }
+}

@@ -1,0 +1,127 @@
+use std::fs;
+
+use super::*;
+
+const ORIGIN: &str = "https://forum.test";
+
+fn wanted(path: Option<&str>, outside: bool) -> Wanted {
+    let credential = match path {
+        Some(path) => CredentialRef::File(path.into()),
+        None => CredentialRef::Variable("FORUM_TOKEN".to_owned()),
+    };
+    Wanted {
+        grant: Grant {
+            credential: path.unwrap_or("env:FORUM_TOKEN").to_owned(),
+            origin: ORIGIN.to_owned(),
+        },
+        used: CredentialUse {
+            credential,
+            origin: ORIGIN.to_owned(),
+        },
+        path: path.map(PathBuf::from),
+        outside,
+    }
+}
+
+#[test]
+fn trust_covers_variables_and_files_of_the_folder_and_other_files_are_named_by_path() {
+    let said = |trust, paths: &[&str]| Said {
+        trust,
+        paths: paths.iter().map(PathBuf::from).collect(),
+    };
+    let (variable, inside) = (wanted(None, false), wanted(Some("/s/token"), false));
+    let outside = wanted(Some("/home/a/.ssh/id"), true);
+    let cases = [
+        (said(false, &[]), [false, false, false]),
+        (said(true, &[]), [true, true, false]),
+        (said(false, &["/home/a/.ssh/id"]), [false, false, true]),
+        (said(true, &["/home/a/.ssh/id"]), [true, true, true]),
+        (said(true, &["/home/a"]), [true, true, false]),
+        (said(false, &["/s/token"]), [false, true, false]),
+    ];
+    for (said, expected) in cases {
+        let granted = [&variable, &inside, &outside].map(|wanted| said.grants(wanted));
+        assert_eq!(granted, expected, "{said:?}");
+    }
+}
+
+#[test]
+fn a_credential_that_is_not_there_needs_no_consent() {
+    let place = tempfile::tempdir().unwrap();
+    let find = |credential| {
+        let origin = ORIGIN.to_owned();
+        Wanted::find(CredentialUse { credential, origin }, place.path())
+    };
+    assert_eq!(find(CredentialRef::File("token".into())), None);
+    let unset = "ACTIVITY_TRACKER_TEST_NO_SUCH_VARIABLE".to_owned();
+    assert_eq!(find(CredentialRef::Variable(unset)), None);
+}
+
+#[test]
+fn a_file_is_outside_the_folder_by_dots_by_an_absolute_path_and_by_a_link() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("source");
+    fs::create_dir(&folder).unwrap();
+    let elsewhere = place.path().join("elsewhere");
+    fs::write(&elsewhere, "x").unwrap();
+    fs::write(folder.join("token"), "x").unwrap();
+    std::os::unix::fs::symlink(&elsewhere, folder.join("link")).unwrap();
+    let cases = [
+        ("token", false),
+        ("./token", false),
+        ("../source/token", false),
+        ("../elsewhere", true),
+        ("link", true),
+        (elsewhere.to_str().unwrap(), true),
+    ];
+    for (path, outside) in cases {
+        let used = CredentialUse {
+            credential: CredentialRef::File(path.into()),
+            origin: ORIGIN.to_owned(),
+        };
+        let found = Wanted::find(used, &folder).unwrap();
+        assert_eq!(found.outside, outside, "{path}");
+        assert!(found.path.unwrap().is_absolute(), "{path}");
+    }
+}
+
+#[test]
+fn only_a_yes_is_a_yes() {
+    let cases = [
+        ("y\n", true),
+        (" Yes\r\n", true),
+        ("", false),
+        ("\n", false),
+        ("n\n", false),
+        ("yup\n", false),
+    ];
+    for (answer, expected) in cases {
+        assert_eq!(is_yes(answer), expected, "{answer:?}");
+    }
+}
+
+#[test]
+fn a_refusal_names_the_credential_and_the_origin_and_the_command_to_type() {
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let command = words("/usr/bin/activity-tracker run ./forum.toml --var a=it's");
+    let open = [&wanted(None, false), &wanted(Some("/etc/a b"), true)];
+    assert_eq!(
+        refusal("./forum.toml", &open, command.into_iter()),
+        "./forum.toml would send the environment variable `FORUM_TOKEN` to https://forum.test and \
+         the file `/etc/a b`, which is outside its folder, to https://forum.test, and nobody has \
+         allowed that yet; nothing was sent. If you trust this file, allow it once: \
+         activity-tracker run ./forum.toml --var 'a=it'\\''s' --trust --trust-file '/etc/a b'"
+    );
+}
+
+#[test]
+fn a_credential_file_is_a_regular_file_of_no_great_length() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("token");
+    for (length, fits) in [(1, true), (65536, true), (65537, false)] {
+        fs::write(&file, "x".repeat(length)).unwrap();
+        assert_eq!(credential_file(&file).is_ok(), fits, "{length}");
+    }
+    assert!(credential_file(place.path()).is_err());
+    assert!(credential_file("/dev/zero".as_ref()).is_err());
+}

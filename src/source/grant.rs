@@ -1,0 +1,44 @@
+//! Which credentials a source file refers to, and the origin each would be sent to.
+//!
+//! A source file may be a stranger's. It can name any environment variable and any
+//! file, and any server. So nothing that it names is sent before somebody granted
+//! that very pair of credential and origin; see [`Surroundings::is_granted`].
+//!
+//! [`Surroundings::is_granted`]: super::Surroundings::is_granted
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Where a credential is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CredentialRef {
+    /// In an environment variable of this name.
+    Variable(String),
+    /// In a file at this path, as the source file has it.
+    File(PathBuf),
+}
+
+impl fmt::Display for CredentialRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable(name) => write!(f, "the environment variable `{name}`"),
+            Self::File(path) => write!(f, "the file `{}`", path.display()),
+        }
+    }
+}
+
+/// A credential that a source sends, and where to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CredentialUse {
+    /// Where the credential is.
+    pub credential: CredentialRef,
+    /// The only origin that it is sent to: `https://api.example.org`, with the port where it is
+    /// not the scheme's own.
+    pub origin: String,
+}
+
+impl fmt::Display for CredentialUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {}", self.credential, self.origin)
+    }
+}
