@@ -43,7 +43,9 @@ impl Ending for EndOfRun {
 
 /// Lets the first signal stop the work, and the second one end the program.
 /// A run that is moving its files into place is let do so: that takes
-/// milliseconds, and half of it would be no state to leave.
+/// milliseconds, and half of it would be no state to leave. What the history
+/// then takes in may take longer. It is interrupted after the moment of grace,
+/// or by a second signal, and left to the next command; the run is a success.
 ///
 /// A blocked name look-up or connect cannot be woken: after a moment of grace
 /// the program ends around it. By then the run's files and workers are gone,
@@ -62,19 +64,24 @@ pub(crate) fn watch(stop: &Stop, ending: impl Ending) {
             } else {
                 StopReason::Interrupt
             };
-            if asked && !stop.is_committing() {
-                ending.at_once(reason);
+            if asked {
+                stop.hurry();
+                if !stop.is_committing() {
+                    ending.at_once(reason);
+                }
             }
             asked = true;
             stop.request(reason);
             // A run that is committing goes on to its end.
-            if !stop.is_committing() {
-                let ending = Arc::clone(&ending);
-                thread::spawn(move || {
-                    thread::sleep(GRACE);
+            let committing = stop.is_committing();
+            let (stop, ending) = (stop.clone(), Arc::clone(&ending));
+            thread::spawn(move || {
+                thread::sleep(GRACE);
+                stop.hurry();
+                if !committing {
                     ending.late(reason);
-                });
-            }
+                }
+            });
         }
     });
 }

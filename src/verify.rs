@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use activity_tracker::concurrency::Stop;
 use activity_tracker::error::{Error, StorageError};
 use activity_tracker::text::{Printable, count};
 use activity_tracker::{history, storage};
@@ -14,7 +15,7 @@ use crate::printing::print_text;
 /// # Errors
 /// When a file is not as its manifest says, or there is no snapshot.
 pub(crate) fn run(args: &VerifyArgs) -> Result<(), Error> {
-    history::bring_up(&args.data_dir.path)?;
+    history::bring_up(&args.data_dir.path, &Stop::new())?;
     let mut text = String::new();
     let mut first_damaged = None;
     for verified in storage::verify(&args.data_dir.path)? {

@@ -150,7 +150,7 @@ impl Counts {
 
     fn add_text(&mut self, text: &Id, count: u64) {
         match self.texts.get_mut(text) {
-            Some(known) => *known += count,
+            Some(known) => *known = known.saturating_add(count),
             None => {
                 self.texts.insert(text.clone(), count);
             }

@@ -1,5 +1,6 @@
 //! One way to stop everything that is under way.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -15,6 +16,8 @@ type Call = Box<dyn FnOnce() + Send>;
 /// that are blocked have themselves called ([`on_request`](Stop::on_request))
 /// to close a socket or kill a child. Once a run has begun to commit it can no
 /// longer be stopped: it is nearly done, and half a commit is no state to stop in.
+/// Work after the commit that the next command can do as well is cut short when
+/// somebody is in a hurry ([`hurry`](Stop::hurry)).
 #[derive(Clone, Default)]
 pub struct Stop(Arc<Mutex<State>>);
 
@@ -22,8 +25,15 @@ pub struct Stop(Arc<Mutex<State>>);
 struct State {
     reason: Option<StopReason>,
     committing: bool,
+    hurried: bool,
     calls: Vec<(u64, Call)>,
     parts: Vec<Weak<Mutex<State>>>,
+}
+
+impl fmt::Debug for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stop").finish_non_exhaustive()
+    }
 }
 
 impl Stop {
@@ -62,6 +72,25 @@ impl Stop {
         self.lock()
             .reason
             .map_or(Ok(()), |reason| Err(Error::Stopped(reason)))
+    }
+
+    /// Has work interrupted that is still under way a while after the request to stop, and that
+    /// a later command can do: reading the history, or writing to it after a commit.
+    pub fn hurry(&self) {
+        let parts = {
+            let mut state = self.lock();
+            state.hurried = true;
+            state.parts.clone()
+        };
+        for part in parts.iter().filter_map(Weak::upgrade) {
+            Self(part).hurry();
+        }
+    }
+
+    /// Whether somebody is in a hurry.
+    #[must_use]
+    pub fn is_hurried(&self) -> bool {
+        self.lock().hurried
     }
 
     /// From here on the run can no longer be stopped.
@@ -217,6 +246,18 @@ mod tests {
         ));
         let (late, _kept) = whole.part();
         assert!(late.check().is_err());
+    }
+
+    #[test]
+    fn a_hurry_reaches_every_part_and_does_not_stop_a_commit() {
+        let whole = Stop::new();
+        let (part, _kept) = whole.part();
+        part.begin_commit().unwrap();
+        whole.request(StopReason::Interrupt);
+        assert!(!part.is_hurried() && !whole.is_hurried());
+        whole.hurry();
+        assert!(part.is_hurried() && whole.is_hurried());
+        assert!(part.check().is_ok());
     }
 
     #[test]

@@ -82,8 +82,10 @@ impl Run {
         let queueing = || observer.on(Event::Queueing);
         let wait: Option<&dyn Fn()> = if settings.wait { Some(&queueing) } else { None };
         let stage = Stage::open(&settings.data_dir, shape.flow, wait, stop)?;
-        let open = || History::open(&settings.data_dir);
-        let history = settings.keeps_history().then(open).transpose()?;
+        let open = || History::open(&settings.data_dir, stop);
+        let history = settings.keeps_history().then(open).transpose();
+        // What was interrupted failed because of that.
+        let history = history.map_err(|error| stop.check().err().unwrap_or(error.into()))?;
         let header = Header::new(&id, shape.flow, started_at, source);
         let journal = journal(&stage, settings, &header, observer)?;
         let mut fetch = Fetch::new(settings.policy.clone(), source, shape.resources, seed);
@@ -241,7 +243,7 @@ impl Run {
         observer: &dyn Observer,
     ) -> Result<Report, Error> {
         if let (Fetched::Unchanged(summary), Some(previous)) = (fetched, &self.previous) {
-            return self.unchanged(previous, *summary);
+            return self.stop_or(self.unchanged(previous, *summary));
         }
         observer.on(Event::Committing);
         let Reduced {

@@ -196,7 +196,12 @@ impl<B: AsRef<[u8]>> Entries<B> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
-            number |= u64::from(byte & 0x7f) << shift;
+            let bits = u64::from(byte & 0x7f);
+            if bits << shift >> shift != bits {
+                // More than 64 bits: no number of ours.
+                return None;
+            }
+            number |= bits << shift;
             if byte < 0x80 {
                 return Some(number);
             }
@@ -265,6 +270,54 @@ mod tests {
             let damaged = read.iter().position(Result::is_err);
             prop_assert!(damaged.is_none_or(|at| at + 1 == read.len()));
         }
+    }
+
+    #[test]
+    fn a_number_of_more_than_64_bits_is_malformed() {
+        let most = [[0xff; 9].as_slice(), &[0x01]].concat();
+        let more = [[0xff; 9].as_slice(), &[0x02]].concat();
+        let longer = [[0xff; 10].as_slice(), &[0x01]].concat();
+        for (number, is_one) in [(most, true), (more, false), (longer, false)] {
+            let bytes = [&[NUMBER], number.as_slice(), &[0; 8]].concat();
+            let read: Vec<_> = Entries::new(bytes).collect();
+            assert_eq!(
+                read.first().is_some_and(Result::is_ok),
+                is_one,
+                "{number:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn ids_and_places_at_both_ends_of_the_numbers_come_out_as_they_went_in() {
+        let ids = [
+            i64::MIN,
+            i64::MAX,
+            i64::MIN + 1,
+            -1,
+            i64::MAX - 1,
+            0,
+            i64::MIN,
+        ];
+        let places = [u64::MAX, 0, 1, u64::MAX - 1];
+        let mut writer = EntryWriter::default();
+        let mut entries = Vec::new();
+        for (id, (offset, length)) in ids.iter().zip(
+            places
+                .iter()
+                .flat_map(|offset| places.iter().map(move |length| (*offset, *length))),
+        ) {
+            entries.push(Entry {
+                id: Id::Number(*id),
+                digest: u64::MAX,
+                span: Some(Span { offset, length }),
+            });
+        }
+        for entry in &entries {
+            writer.push(entry);
+        }
+        let read: Result<Vec<_>, _> = Entries::new(writer.take()).collect();
+        assert_eq!(read.unwrap(), entries);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! Whatever is killed when, the history is never ahead of the snapshot, and where it
 //! is a step behind, the step is there, and the next command takes it.
 
+mod apply;
 mod entry;
 mod fields;
 mod query;
@@ -18,10 +19,11 @@ mod telling;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, params, vtab};
+use rusqlite::{Connection, params};
 use tracing::{info, warn};
 
 use crate::activity::{Mappings, Resource};
+use crate::concurrency::Stop;
 use crate::error::{Error, StorageError};
 use crate::storage;
 
@@ -42,6 +44,9 @@ pub const STEP: &str = ".history-next.db";
 /// How long a page of the file is.
 const PAGE: u32 = 16 * 1024;
 
+/// After so many steps of SQLite's machine it is asked whether to go on: well below a millisecond.
+const STEPS: i32 = 1000;
+
 /// How long to wait for somebody else's query to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -52,6 +57,8 @@ pub struct History {
     connection: Connection,
     /// Whether there is no file yet.
     in_memory: bool,
+    /// Interrupts what takes long; what was under way is taken back.
+    stop: Stop,
 }
 
 impl History {
@@ -60,15 +67,17 @@ impl History {
     /// to write: a run that fails leaves nothing.
     ///
     /// # Errors
-    /// When the file is damaged, of a later version, or another program's, or cannot be written.
-    pub fn open(data_dir: &Path) -> Result<Self, StorageError> {
+    /// When the file is damaged, of a later version, or another program's, or cannot be written,
+    /// and when `stop` is requested.
+    pub fn open(data_dir: &Path, stop: &Stop) -> Result<Self, StorageError> {
         let path = data_dir.join(FILE);
         let in_memory = !path.exists();
-        let connection = connect(&path, in_memory)?;
+        let connection = connect(&path, in_memory, stop)?;
         let mut history = Self {
             path,
             connection,
             in_memory,
+            stop: stop.clone(),
         };
         history.take_step(data_dir)?;
         Ok(history)
@@ -77,7 +86,7 @@ impl History {
     /// Makes the file, unless it is there.
     fn on_disk(&mut self) -> Result<&mut Connection, StorageError> {
         if std::mem::take(&mut self.in_memory) {
-            self.connection = connect(&self.path, false)?;
+            self.connection = connect(&self.path, false, &self.stop)?;
         }
         Ok(&mut self.connection)
     }
@@ -110,7 +119,7 @@ impl History {
         if !step.exists() {
             return Ok(());
         }
-        let applied = step::apply(self.on_disk()?, &step);
+        let applied = apply::apply(self.on_disk()?, &step);
         if applied.map_err(StorageError::history("write", &self.path))? {
             info!("the history has the last run");
         } else {
@@ -139,8 +148,8 @@ impl History {
 /// Where a run is under way there, that is left to it.
 ///
 /// # Errors
-/// When a file cannot be read or written.
-pub fn bring_up(data_dir: &Path) -> Result<(), Error> {
+/// When a file cannot be read or written, and when `stop` is requested.
+pub fn bring_up(data_dir: &Path, stop: &Stop) -> Result<(), Error> {
     match storage::settle(data_dir) {
         Err(Error::Storage(StorageError::Locked(_))) => return Ok(()),
         settled => settled?,
@@ -150,7 +159,7 @@ pub fn bring_up(data_dir: &Path) -> Result<(), Error> {
             Err(Error::Storage(StorageError::Locked(_))) => {}
             held => {
                 let _held = held?;
-                History::open(data_dir)?;
+                History::open(data_dir, stop)?;
             }
         }
     }
@@ -158,7 +167,7 @@ pub fn bring_up(data_dir: &Path) -> Result<(), Error> {
 }
 
 /// Opens a history, in memory or in a file, and brings it to the form of this version.
-fn connect(path: &Path, in_memory: bool) -> Result<Connection, StorageError> {
+fn connect(path: &Path, in_memory: bool, stop: &Stop) -> Result<Connection, StorageError> {
     let failed = |cause| StorageError::history("open", path)(cause);
     let connection = if in_memory {
         Connection::open_in_memory()
@@ -167,7 +176,12 @@ fn connect(path: &Path, in_memory: bool) -> Result<Connection, StorageError> {
     };
     let mut connection = connection.map_err(failed)?;
     connection.busy_timeout(PATIENCE).map_err(failed)?;
-    vtab::series::load_module(&connection).map_err(failed)?;
+    heed(&mut connection, stop).map_err(failed)?;
+    // The journal is to be gone from the disk before the step is: a power cut must not bring it
+    // back, and undo what cannot be done again.
+    connection
+        .pragma_update(None, "synchronous", "EXTRA")
+        .map_err(failed)?;
     // For a new file; one that is there keeps what it has. Millions of rows take fewer pages.
     connection
         .pragma_update(None, "page_size", PAGE)
@@ -186,6 +200,13 @@ fn connect(path: &Path, in_memory: bool) -> Result<Connection, StorageError> {
         form => refuse_foreign(path, form)?,
     }
     Ok(connection)
+}
+
+/// Has what is under way interrupted when a stop is requested.
+fn heed(connection: &mut Connection, stop: &Stop) -> rusqlite::Result<()> {
+    let stop = stop.clone();
+    let handler = move || stop.is_hurried() || stop.check().is_err();
+    connection.progress_handler(STEPS, Some(handler))
 }
 
 /// A file that this version can neither read nor bring to its form is left alone.

@@ -10,6 +10,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::activity::{Id, Resource};
+use crate::concurrency::Stop;
 use crate::error::StorageError;
 use crate::storage::Counts;
 
@@ -173,6 +174,17 @@ impl Log {
         Ok(Some(Self { path, connection }))
     }
 
+    /// Has what takes long interrupted when somebody is in a hurry ([`Stop::hurry`]).
+    ///
+    /// # Errors
+    /// When SQLite takes no handler.
+    pub fn heed_hurry(&mut self, stop: &Stop) -> Result<(), StorageError> {
+        let stop = stop.clone();
+        self.connection
+            .progress_handler(super::STEPS, Some(move || stop.is_hurried()))
+            .map_err(StorageError::history("read", &self.path))
+    }
+
     /// The number of a run in the history, if it is there.
     ///
     /// # Errors
@@ -231,12 +243,14 @@ impl Log {
     ) -> Result<(), E> {
         let failed = StorageError::history("read", &self.path);
         let (condition, values) = wanted.condition();
-        let text = format!(
+        let text =
+            format!(
             "SELECT r.run, r.finished_at, c.source, c.resource, x.record, x.kind, x.label, x.user,
                     x.email, x.before, x.after
              FROM changes x JOIN runs r ON r.id = x.run JOIN collections c ON c.id = x.collection
              WHERE {condition} ORDER BY x.run DESC, x.id LIMIT {}",
-            wanted.limit.map_or(-1, u64::cast_signed)
+            // More than there can be is all of them.
+            wanted.limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or(-1)
         );
         let mut statement = self.connection.prepare(&text).map_err(&failed)?;
         let mut rows = statement.query(params_from_iter(values)).map_err(&failed)?;
@@ -406,7 +420,8 @@ fn change(row: &Row<'_>) -> rusqlite::Result<Change> {
 }
 
 fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
-    Ok(row.get::<_, i64>(column)?.cast_unsigned())
+    let number: i64 = row.get(column)?;
+    u64::try_from(number).map_err(|_| unexpected(row, column))
 }
 
 fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {

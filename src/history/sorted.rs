@@ -14,7 +14,7 @@ use crate::activity::Id;
 use crate::error::StorageError;
 use crate::storage::{Layout, Place, STAGING, SegmentWriter};
 
-use super::entry::{Entries, Entry, EntryWriter};
+use super::entry::{Entries, Entry, EntryWriter, Malformed};
 
 /// How many chains are merged at once.
 const FAN: usize = 16;
@@ -159,7 +159,8 @@ impl Chain {
                     |error| StorageError::io("read", folder)(std::io::Error::other(error));
                 let mut entry = entry.map_err(damaged)?;
                 if let Some(span) = &mut entry.span {
-                    span.offset += self.base;
+                    let offset = span.offset.checked_add(self.base);
+                    span.offset = offset.ok_or(Malformed).map_err(damaged)?;
                 }
                 break Some(entry);
             }

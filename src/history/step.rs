@@ -1,5 +1,5 @@
 //! What one run changes in the history: worked out before the commit, put in place
-//! with the snapshot, and taken into `history.db` behind it.
+//! with the snapshot, and taken into `history.db` behind it ([`super::apply`]).
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -20,9 +20,6 @@ use super::telling::Telling;
 
 /// The tables of a step.
 const TABLES: &str = include_str!("schema/step.sql");
-
-/// What takes a step into the history.
-const APPLY: &str = include_str!("schema/apply.sql");
 
 /// A run, as the history knows it.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +69,9 @@ impl ChangeCounts {
     /// How many they are together.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.added + self.changed + self.removed
+        self.added
+            .saturating_add(self.changed)
+            .saturating_add(self.removed)
     }
 }
 
@@ -218,7 +217,7 @@ fn insert_collection(
 }
 
 /// The number of the last run; 0 before the first.
-fn last_run(history: &Connection) -> rusqlite::Result<i64> {
+pub(super) fn last_run(history: &Connection) -> rusqlite::Result<i64> {
     history.query_row("SELECT coalesce(max(id), 0) FROM runs", [], |row| {
         row.get(0)
     })
@@ -335,36 +334,4 @@ fn compare(
             (None, Some(Err(_)) | None) => {}
         }
     }
-}
-
-/// Takes a step into the history, unless it is in it already. Gives whether it could be:
-/// a step that was made behind another history is of no use.
-pub(super) fn apply(history: &mut Connection, path: &Path) -> rusqlite::Result<bool> {
-    let name = path
-        .to_str()
-        .ok_or_else(|| rusqlite::Error::InvalidPath(path.to_owned()))?;
-    history.execute("ATTACH DATABASE ?1 AS next", [name])?;
-    let applied = apply_attached(history);
-    let detached = history.execute_batch("DETACH DATABASE next");
-    let applied = applied?;
-    detached?;
-    Ok(applied)
-}
-
-fn apply_attached(history: &mut Connection) -> rusqlite::Result<bool> {
-    let transaction = history.transaction()?;
-    let (base, known): (i64, bool) = transaction.query_row(
-        "SELECT base, run IN (SELECT run FROM main.runs) FROM next.run",
-        [],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
-    if known {
-        return Ok(true);
-    }
-    if base != last_run(&transaction)? {
-        return Ok(false);
-    }
-    transaction.execute_batch(APPLY)?;
-    transaction.commit()?;
-    Ok(true)
 }

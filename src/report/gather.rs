@@ -12,6 +12,7 @@ use std::thread;
 use crossbeam_channel::{Sender, bounded};
 
 use crate::activity::{Email, Field, Fields, FromFields, Id, Reject, Resource, Text, Time, map};
+use crate::concurrency::Stop;
 use crate::error::{Error, StopReason, StorageError};
 use crate::history::{self, Log};
 use crate::storage::{Manifest, Piece, each_piece};
@@ -36,7 +37,7 @@ impl ActivityReport {
     /// When there is no snapshot, one does not say how its records are read, or a file
     /// cannot be read or is not what its manifest says.
     pub fn of(data_dir: &Path, top: usize) -> Result<Self, Error> {
-        history::bring_up(data_dir)?;
+        history::bring_up(data_dir, &Stop::new())?;
         Self::as_it_is(data_dir, top)
     }
 

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 
 use crate::activity::Id;
+use crate::concurrency::Stop;
 use crate::error::{Error, chain};
 use crate::history;
 use crate::report::html::{self, Home};
@@ -75,7 +76,7 @@ impl Live {
 impl Counted {
     fn of(data_dir: &Path) -> Result<Self, Error> {
         // A directory that cannot be written to can be read.
-        let behind = history::bring_up(data_dir).err();
+        let behind = history::bring_up(data_dir, &Stop::new()).err();
         let behind = behind.map(|error| chain(&error));
         let mut report = ActivityReport::as_it_is(data_dir, KNOWN)?;
         let unanswered = report.unanswered.as_mut().map(|unanswered| {

@@ -59,7 +59,8 @@ fn lanes(runs: &[LoggedRun], manifests: &[Manifest]) -> Lanes {
             lane.counts.entry(*resource).or_insert(found.counts);
             lane.changes.entry(*resource).or_default();
         }
-        lane.runs = Some((count + 1, retries + run.retries));
+        // A file that somebody else wrote may hold any number.
+        lane.runs = Some((count + 1, retries.saturating_add(run.retries)));
     }
     for manifest in manifests {
         let key = (manifest.source.clone(), manifest.flow.name().to_owned());

@@ -33,7 +33,7 @@ pub(super) fn changes(data_dir: &Path, wanted: Wanted, limit: u64) -> Result<Pag
     let mut page = Page::default();
     let wanted = Wanted {
         // One more tells whether there are more.
-        limit: Some(limit + 1),
+        limit: Some(limit.saturating_add(1)),
         ..wanted
     };
     log.changes(&wanted, |change| {

@@ -98,7 +98,7 @@ impl Hook {
     /// # Errors
     /// When it was not started, did not end well, or not in time.
     pub(crate) fn give(&self, run: &str, data_dir: &Path, stop: &Stop) -> Result<(), HookError> {
-        let changes = changes(run, data_dir)?;
+        let changes = changes(run, data_dir, stop)?;
         let data_dir = path::absolute(data_dir).map_err(StorageError::io("find", data_dir))?;
         info!(run, command = self.command, "command begins");
         let mut command = Command::new("sh");
@@ -170,10 +170,12 @@ fn ends(news: &Receiver<News>, time: Duration) -> bool {
 
 /// What a run changed, as a JSON array with a line for each change, to be read from its
 /// beginning. The file has no name: whatever happens, none is left behind.
-fn changes(run: &str, data_dir: &Path) -> Result<File, HookError> {
-    history::bring_up(data_dir)?;
+fn changes(run: &str, data_dir: &Path, stop: &Stop) -> Result<File, HookError> {
+    // The run is done, and its changes are given even if the watch was told to stop since.
+    history::bring_up(data_dir, &Stop::new())?;
     let log = Log::open(data_dir)?;
-    let log = log.ok_or_else(|| HookError::NoRun(run.to_owned()))?;
+    let mut log = log.ok_or_else(|| HookError::NoRun(run.to_owned()))?;
+    log.heed_hurry(stop)?;
     let number = log.number(run)?;
     let wanted = Wanted {
         run: Some(number.ok_or_else(|| HookError::NoRun(run.to_owned()))?),

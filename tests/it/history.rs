@@ -1,5 +1,7 @@
 //! What changed between runs comes out exactly, and nothing is taken for gone that may be there.
 
+mod ends;
+
 use std::collections::BTreeSet;
 
 use fastrand::Rng;

@@ -23,18 +23,6 @@ INSERT INTO main.run_collections
 SELECT o.run, o.collection, n.received, n.records, n.rejects, n.first, n.complete, n.added, n.changed, n.removed
 FROM temp.of_this o JOIN next.collections n ON n.resource = o.resource;
 
--- CROSS JOIN keeps this order, so that nothing is looked up for each of millions of numbers.
--- There can be no conflict: of a collection that was not known before, no record was.
-INSERT INTO main.records
-SELECT o.collection, s.value, o.run, NULL
-FROM next.spans x CROSS JOIN temp.of_this o CROSS JOIN generate_series(x.first, x.last) s
-WHERE o.resource = x.resource AND typeof(x.first) = 'integer';
-
-INSERT INTO main.records
-SELECT o.collection, x.first, o.run, NULL
-FROM next.spans x JOIN temp.of_this o ON o.resource = x.resource
-WHERE typeof(x.first) <> 'integer';
-
 INSERT INTO main.records
 SELECT o.collection, x.record, o.run, NULL
 FROM next.changes x JOIN temp.of_this o ON o.resource = x.resource
@@ -51,6 +39,3 @@ INSERT INTO main.entries
 SELECT o.collection, x.block, x.entries
 FROM next.entries x JOIN temp.of_this o ON o.resource = x.resource
 ORDER BY x.rowid;
-
-DROP TABLE temp.of_this;
-DROP TABLE temp.this;
