@@ -1,26 +1,29 @@
 //! An HTTP server on a thread of its own, which ends when it is dropped.
 
 mod connection;
+mod places;
 #[cfg(test)]
 mod tests;
 
+use std::future::pending;
 use std::io;
 use std::net::{self, SocketAddr};
-use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use connection::Connection;
+use places::Places;
 
 /// How many answers are made at once where that means waiting; the others wait for them.
 const BLOCKING_THREADS: usize = 4;
@@ -42,12 +45,16 @@ pub(crate) struct Manner {
 /// What the clients of a server may take up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// How many connections there are at once. Further ones wait, and are let in as others go.
+    /// How many connections there are at once. Further ones wait, and are let in as others go,
+    /// or take the place of one that is behind.
     pub(crate) connections: usize,
     /// How long a connection may take for the head of a request: the first one, or the next.
     pub(crate) head: Duration,
     /// How long a client may take nothing of an answer.
     pub(crate) stall: Duration,
+    /// How long a client may do nothing, or be slower than the pace, before it gives its place
+    /// to somebody who waits for one.
+    pub(crate) patience: Duration,
 }
 
 /// A running server.
@@ -154,23 +161,50 @@ async fn let_in(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.map(|limits| limits.head));
-    let places = limits.map_or(Semaphore::MAX_PERMITS, |limits| limits.connections);
-    let places = Arc::new(Semaphore::new(places));
-    // Whoever finds no place waits outside: in the system's queue, at no cost of ours.
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+    let places = limits.map(Places::new);
+    loop {
         let stream = accept(listener).await;
         // Without this, the last part of an answer may wait for the acknowledgement of the part
         // before it. Failing to set it costs only time.
         let _ = stream.set_nodelay(true);
-        let connection = Connection::new(stream, limits.map(|limits| limits.stall));
+        // Whoever comes meanwhile waits outside: in the system's queue, at no cost of ours.
+        let (place, lost) = match &places {
+            Some(places) => {
+                let (place, lost) = places.take().await;
+                (Some(place), Some(lost))
+            }
+            None => (None, None),
+        };
+        let stall = limits.map(|limits| limits.stall);
+        let connection = Connection::new(stream, stall, place.clone());
         let service = TowerToHyperService::new(router.clone());
+        let service = service_fn(move |request| {
+            let (place, response) = (place.clone(), service.call(request));
+            async move {
+                place.iter().for_each(|place| place.making());
+                let response = response.await;
+                place.iter().for_each(|place| place.made());
+                response
+            }
+        });
         let served = http.serve_connection(TokioIo::new(connection), service);
         let served = under_way.watch(served);
         tokio::spawn(async move {
             // However it ended, there is nobody left to tell.
-            let _ = served.await;
-            drop(place);
+            tokio::select! {
+                _ = served => {}
+                () = given_up(lost) => {}
+            }
         });
+    }
+}
+
+/// Waits until a client has lost its place.
+async fn given_up(lost: Option<oneshot::Receiver<()>>) {
+    match lost {
+        // Nothing is ever sent.
+        Some(lost) => drop(lost.await),
+        None => pending().await,
     }
 }
 

@@ -9,6 +9,7 @@ use activity_tracker::activity::{Resource, UserPosts};
 use activity_tracker::error::{Error, StorageError, chain};
 use activity_tracker::flow::{Recorded, Report};
 use activity_tracker::history::{ChangeCounts, Changes};
+use activity_tracker::report::json;
 use activity_tracker::source::InvalidSource;
 use activity_tracker::storage::Output;
 use activity_tracker::text::{Printable, count, excerpt};
@@ -41,9 +42,7 @@ pub(crate) fn print(args: &RunArgs, report: &Report) -> Result<(), Error> {
 
 fn print_json(report: &Report) -> Result<(), Error> {
     let mut out = io::stdout().lock();
-    let printed = serde_json::to_writer_pretty(&mut out, &report.summary)
-        .map_err(io::Error::from)
-        .and_then(|()| writeln!(out));
+    let printed = json::print(&mut out, &report.summary).and_then(|()| out.flush());
     read_enough(printed).map_err(Error::Print)
 }
 

@@ -9,6 +9,7 @@
 mod apply;
 mod entry;
 mod fields;
+mod page;
 mod query;
 mod schema;
 mod since;
@@ -30,6 +31,7 @@ use crate::storage;
 use schema::Form;
 
 pub use entry::{Entries, Entry, EntryWriter, Malformed, Span, digest};
+pub use page::{ChangePage, Cursor, ListedChange};
 pub use query::{Change, FoundOf, Json, Kind, Log, LoggedRun, Named, Users, Wanted};
 pub use since::Since;
 pub use sorted::{List, Listing};

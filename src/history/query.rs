@@ -21,8 +21,8 @@ use super::{FILE, PATIENCE};
 /// A history that is only read. Whoever writes to it meanwhile is not in its way.
 #[derive(Debug)]
 pub struct Log {
-    path: PathBuf,
-    connection: Connection,
+    pub(super) path: PathBuf,
+    pub(super) connection: Connection,
 }
 
 /// A run that was committed, or in which nothing changed.
@@ -197,22 +197,48 @@ impl Log {
             .map_err(StorageError::history("read", &self.path))
     }
 
+    /// The number of a run that is named by its id or by its number, if it is there.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn find_run(&self, named: &str) -> Result<Option<i64>, StorageError> {
+        let text = "SELECT id FROM runs WHERE run = ?1 OR CAST(id AS TEXT) = ?1";
+        let number = self.connection.query_row(text, [named], |row| row.get(0));
+        number
+            .optional()
+            .map_err(StorageError::history("read", &self.path))
+    }
+
     /// The runs of a source, or all of them, oldest first.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn runs(&self, source: Option<&str>) -> Result<Vec<LoggedRun>, StorageError> {
-        self.read_runs(source)
+        self.read_runs(source, None)
             .map_err(StorageError::history("read", &self.path))
     }
 
-    fn read_runs(&self, source: Option<&str>) -> rusqlite::Result<Vec<LoggedRun>> {
+    /// The last runs, `limit` of them at most, oldest first.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn last_runs(&self, limit: u64) -> Result<Vec<LoggedRun>, StorageError> {
+        self.read_runs(None, Some(limit))
+            .map_err(StorageError::history("read", &self.path))
+    }
+
+    fn read_runs(
+        &self,
+        source: Option<&str>,
+        limit: Option<u64>,
+    ) -> rusqlite::Result<Vec<LoggedRun>> {
         let mut runs = BTreeMap::new();
         let mut statement = self.connection.prepare(
             "SELECT id, run, source, flow, started_at, finished_at, retries, unchanged
-             FROM runs WHERE ?1 IS NULL OR source = ?1",
+             FROM runs WHERE ?1 IS NULL OR source = ?1 ORDER BY id DESC LIMIT ?2",
         )?;
-        let mut rows = statement.query([source])?;
+        let limit = limit.map_or(-1, u64::cast_signed);
+        let mut rows = statement.query((source, limit))?;
         while let Some(row) = rows.next()? {
             let run = logged(row)?;
             runs.insert(run.number, run);
@@ -220,9 +246,10 @@ impl Log {
         let mut statement = self.connection.prepare(
             "SELECT r.run, c.resource, r.received, r.records, r.rejects, r.first, r.complete,
                     r.added, r.changed, r.removed
-             FROM run_collections r JOIN collections c ON c.id = r.collection",
+             FROM run_collections r JOIN collections c ON c.id = r.collection WHERE r.run >= ?1",
         )?;
-        let mut rows = statement.query([])?;
+        let first = runs.keys().next().copied().unwrap_or(i64::MAX);
+        let mut rows = statement.query([first])?;
         while let Some(row) = rows.next()? {
             if let Some(run) = runs.get_mut(&row.get(0)?) {
                 run.resources.insert(resource(row, 1)?, found(row)?);
@@ -326,7 +353,7 @@ pub struct Named {
 
 impl Wanted {
     /// As a condition of SQL, and the values for its places.
-    fn condition(&self) -> (String, Vec<Value>) {
+    pub(super) fn condition(&self) -> (String, Vec<Value>) {
         let mut conditions = vec!["true".to_owned()];
         let mut values: Vec<Value> = Vec::new();
         let mut ask = |condition: &str, value: Value| {
@@ -397,7 +424,7 @@ fn found(row: &Row<'_>) -> rusqlite::Result<FoundOf> {
     })
 }
 
-fn change(row: &Row<'_>) -> rusqlite::Result<Change> {
+pub(super) fn change(row: &Row<'_>) -> rusqlite::Result<Change> {
     let kind: String = row.get(5)?;
     Ok(Change {
         run: row.get(0)?,

@@ -2,12 +2,15 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
+
+use super::places::Place;
 
 /// A stream whose writing fails when nothing could be written for some time.
 #[derive(Debug)]
@@ -16,15 +19,28 @@ pub(super) struct Connection {
     patience: Option<Duration>,
     /// Runs while the client takes nothing.
     waiting: Option<Pin<Box<Sleep>>>,
+    /// What is told of each byte that moves.
+    place: Option<Arc<Place>>,
 }
 
 impl Connection {
     /// Without a patience it waits for as long as the client does.
-    pub(super) fn new(stream: TcpStream, patience: Option<Duration>) -> Self {
+    pub(super) fn new(
+        stream: TcpStream,
+        patience: Option<Duration>,
+        place: Option<Arc<Place>>,
+    ) -> Self {
         Self {
             stream,
             patience,
             waiting: None,
+            place,
+        }
+    }
+
+    fn moved(&self, bytes: usize) {
+        if let Some(place) = self.place.as_ref().filter(|_| bytes > 0) {
+            place.moved(bytes);
         }
     }
 
@@ -33,6 +49,9 @@ impl Connection {
         context: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.moved(bytes);
+        }
         let (Poll::Pending, Some(patience)) = (&written, self.patience) else {
             self.waiting = None;
             return written;
@@ -85,6 +104,10 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(context, buffer)
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut this.stream).poll_read(context, buffer);
+        this.moved(buffer.filled().len().saturating_sub(before));
+        read
     }
 }

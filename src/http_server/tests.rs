@@ -1,6 +1,7 @@
 use std::future::{self, Future};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Body;
@@ -57,6 +58,7 @@ fn no_more_clients_than_the_limit_are_served_at_once_and_all_of_them_in_the_end(
         connections: 2,
         head: LONG,
         stall: LONG,
+        patience: LONG,
     };
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     // Nobody passes it alone, so there are two at once whenever there is one.
@@ -83,6 +85,7 @@ fn who_waits_is_answered_as_soon_as_somebody_goes() {
         connections: 2,
         head: LONG,
         stall: LONG,
+        patience: LONG,
     };
     let server = start(limits, |_| future::ready(Body::empty()));
     let silent = [send(&server, ""), send(&server, "GET / HT")];
@@ -97,6 +100,7 @@ fn clients_with_nothing_to_say_make_room_for_others() {
         connections: 3,
         head: SHORT,
         stall: LONG,
+        patience: LONG,
     };
     let server = start(limits, |_| future::ready(Body::empty()));
     let silent = send(&server, "");
@@ -113,6 +117,7 @@ fn clients_that_take_nothing_of_their_answer_make_room_for_others() {
         connections: 1,
         head: LONG,
         stall: SHORT,
+        patience: LONG,
     };
     let server = start(limits, |uri| {
         let endless = stream::repeat_with(|| Ok::<_, io::Error>(Bytes::from_static(&[0; 1 << 14])));
@@ -131,6 +136,7 @@ fn an_answer_that_takes_its_time_is_waited_for() {
         connections: 2,
         head: SHORT,
         stall: SHORT,
+        patience: LONG,
     };
     let ready = Arc::new(Notify::new());
     let made = Arc::clone(&ready);
@@ -146,4 +152,43 @@ fn an_answer_that_takes_its_time_is_waited_for() {
     assert_eq!(read_all(send(&server, "")), "");
     ready.notify_one();
     assert!(is_answered(patient));
+}
+
+/// Places that are given up as soon as their clients are behind.
+const SOON: Limits = Limits {
+    connections: 64,
+    head: LONG,
+    stall: LONG,
+    patience: Duration::ZERO,
+};
+
+#[test]
+fn clients_that_say_nothing_do_not_keep_out_a_new_one() {
+    let server = start(SOON, |_| future::ready(Body::empty()));
+    let silent: Vec<_> = (0..SOON.connections).map(|_| send(&server, "")).collect();
+    assert!(is_answered(send(&server, ASK)));
+    // The one that was silent for longest has gone.
+    let first = silent.into_iter().next().unwrap();
+    assert_eq!(read_all(first), "");
+}
+
+#[test]
+fn clients_that_read_slowly_do_not_keep_out_a_new_one() {
+    let server = start(SOON, |uri| {
+        let endless = stream::repeat_with(|| Ok::<_, io::Error>(Bytes::from_static(&[0; 1 << 14])));
+        future::ready(match uri.path() {
+            "/endless" => Body::from_stream(endless),
+            _ => Body::empty(),
+        })
+    });
+    let ask = "GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let slow: Vec<_> = (0..SOON.connections)
+        .map(|_| {
+            let mut client = send(&server, ask);
+            client.read_exact(&mut [0; 100]).unwrap();
+            client
+        })
+        .collect();
+    assert!(is_answered(send(&server, ASK)));
+    drop(slow);
 }

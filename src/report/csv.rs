@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::activity::Id;
-use crate::text::Printable;
+use crate::text::{Printable, is_unseen};
 
 use super::model::{ActivityReport, RunChanges};
 use super::outline::WEEKDAYS;
@@ -183,12 +183,14 @@ fn optional<T: ToString>(value: Option<T>) -> String {
 }
 
 /// Remote text. What begins as a formula does gets a `'`, which spreadsheets take for
-/// the mark of a text (OWASP, "CSV Injection").
+/// the mark of a text (OWASP, "CSV Injection"). Some of them take blanks, and what cannot be
+/// seen, off the beginning first.
 pub(super) fn text(text: Option<&str>) -> String {
     let text = text.unwrap_or_default();
     let printable = Printable(text).to_string();
-    let formulas = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
-    if text.starts_with(formulas) {
+    let begins = text.trim_start_matches(|c: char| c.is_whitespace() || is_unseen(c));
+    let formulas = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+    if begins.starts_with(formulas) || text.starts_with(['\t', '\r']) {
         format!("'{printable}")
     } else {
         printable
@@ -209,6 +211,14 @@ mod tests {
             ("@sum", "'@sum"),
             ("＝1", "'＝1"),
             ("\t=1", "'\\u{9}=1"),
+            (" =1", "' =1"),
+            ("\u{a0} @x", "'\u{a0} @x"),
+            ("\u{3000}-1", "'\u{3000}-1"),
+            ("\u{200b}=1", "'\\u{200b}=1"),
+            ("\u{feff}+1", "'\\u{feff}+1"),
+            ("\n＠x", "'\\u{a}＠x"),
+            ("\r", "'\\u{d}"),
+            (" harmless", " harmless"),
             ("a=1", "a=1"),
             ("a\nb", "a\\u{a}b"),
             ("", ""),

@@ -1,4 +1,4 @@
-//! A report as JSON: all of it, text to the letter.
+//! A report as JSON: all of it, text to the letter. And how any JSON is printed.
 
 use std::io::{self, Write};
 
@@ -6,16 +6,25 @@ use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter};
 
 use super::model::ActivityReport;
+use crate::text;
 
-/// Writes all of a report. Characters that could steer a terminal are escaped, as JSON
-/// allows for every character.
+/// Writes all of a report, as [`print`] does.
 ///
 /// # Errors
 /// When `out` cannot be written to.
 pub fn write(out: &mut impl Write, report: &ActivityReport) -> io::Result<()> {
+    print(out, report)
+}
+
+/// Writes a value for programs, where people may see it: indented, and with an escape for
+/// whatever cannot be seen or could steer a terminal, as JSON allows for every character.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn print(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     let formatter = Escaping(PrettyFormatter::new());
     let mut serializer = serde_json::Serializer::with_formatter(&mut *out, formatter);
-    report.serialize(&mut serializer)?;
+    value.serialize(&mut serializer)?;
     writeln!(out)
 }
 
@@ -26,7 +35,7 @@ pub(super) struct Escaping<F>(pub(super) F);
 pub(super) fn in_line(raw: &str) -> String {
     let mut line = String::with_capacity(raw.len());
     let (mut within, mut escaped) = (false, false);
-    for c in raw.chars() {
+    for (c, shows) in text::characters(raw) {
         // Blanks between values are not of their letters.
         if !within && c.is_ascii_whitespace() {
             continue;
@@ -35,22 +44,20 @@ pub(super) fn in_line(raw: &str) -> String {
             within = !within;
         }
         escaped = within && c == '\\' && !escaped;
-        if is_unseen(c) {
-            let _ = write_escaped(&mut line, c);
-        } else {
-            line.push(c);
-        }
+        push(&mut line, c, shows);
     }
     line
 }
 
-fn is_unseen(c: char) -> bool {
-    c.is_control() || crate::text::turns_direction(c)
-}
-
-/// All of these are of the first plane: one escape each.
-fn write_escaped(out: &mut impl std::fmt::Write, c: char) -> std::fmt::Result {
-    write!(out, "\\u{:04x}", u32::from(c))
+/// A character, or its escape: two of them where it is not of the first plane.
+fn push(out: &mut String, c: char, shows: bool) {
+    if shows {
+        return out.push(c);
+    }
+    for unit in c.encode_utf16(&mut [0; 2]) {
+        // A string takes whatever is written.
+        let _ = std::fmt::Write::write_fmt(out, format_args!("\\u{unit:04x}"));
+    }
 }
 
 impl<F: Formatter> Formatter for Escaping<F> {
@@ -67,14 +74,15 @@ impl<F: Formatter> Formatter for Escaping<F> {
         out: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        let mut written = 0;
-        for (at, c) in fragment.char_indices().filter(|(_, c)| is_unseen(*c)) {
-            let mut escape = String::new();
-            let _ = write_escaped(&mut escape, c);
-            write!(out, "{}{escape}", &fragment[written..at])?;
-            written = at + c.len_utf8();
+        // Of these, only one cannot be seen: serde has escaped the others.
+        if fragment.is_ascii() && !fragment.contains('\u{7f}') {
+            return out.write_all(fragment.as_bytes());
         }
-        out.write_all(&fragment.as_bytes()[written..])
+        let mut escaped = String::with_capacity(fragment.len());
+        for (c, shows) in text::characters(fragment) {
+            push(&mut escaped, c, shows);
+        }
+        out.write_all(escaped.as_bytes())
     }
 
     fn begin_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
@@ -127,9 +135,29 @@ mod tests {
             ),
             (r#"{"a \" b" : "\\" , "c": 1}"#, r#"{"a \" b":"\\","c":1}"#),
             ("\"\u{202e}\u{9b}é😀\"", r#""\u202e\u009bé😀""#),
+            ("\"\u{e0041}\u{61c}\"", r#""\udb40\udc41\u061c""#),
         ];
         for (raw, expected) in cases {
             assert_eq!(in_line(raw), expected);
+        }
+    }
+
+    #[test]
+    fn printed_json_steers_nothing_and_says_the_same() {
+        let texts = [
+            "plain \"quoted\" \\ and é 😀 👩\u{200d}👧 می\u{200c}خواهم",
+            "\u{0}\u{1b}[31m\u{7f}\u{80}\u{9b}\r\n\u{2028}\u{2029}",
+            "\u{61c}\u{200b}\u{200d}\u{200e}\u{202e}\u{2066}\u{feff}\u{e0041}\u{fe0f}",
+        ];
+        for text in texts {
+            let value = serde_json::json!({ text: [text] });
+            let mut out = Vec::new();
+            print(&mut out, &value).unwrap();
+            let printed = String::from_utf8(out).unwrap();
+            let read: serde_json::Value = serde_json::from_str(&printed).unwrap();
+            assert_eq!(read, value);
+            let seen = text::characters(&printed).all(|(c, shows)| shows || c == '\n');
+            assert!(seen, "{printed}");
         }
     }
 }

@@ -106,12 +106,17 @@ pub(super) fn escaped(text: &str) -> String {
             }
             // What GitHub makes a link of without being told to.
             ':' if rest.starts_with("://") => escaped.push_str("\\:"),
-            '.' if printable[..at].to_ascii_lowercase().ends_with("www") => escaped.push_str("\\."),
+            '.' if ends_with_www(&printable[..at]) => escaped.push_str("\\."),
             '@' => escaped.push_str("&#64;"),
             other => escaped.push(other),
         }
     }
     escaped
+}
+
+fn ends_with_www(text: &str) -> bool {
+    let last = text.len().checked_sub(3).and_then(|at| text.get(at..));
+    last.is_some_and(|last| last.eq_ignore_ascii_case("www"))
 }
 
 #[cfg(test)]
@@ -134,6 +139,7 @@ mod tests {
             ("a@x.org", "a&#64;x.org"),
             ("**b** ~~s~~ $m$", r"\*\*b\*\* \~\~s\~\~ \$m\$"),
             ("\u{202e}x", r"\\u{202e}x"),
+            ("a\u{2028}b\u{61c}", r"a\\u{2028}b\\u{61c}"),
             ("日本 😀", "日本 😀"),
         ];
         for (text, expected) in cases {

@@ -1,5 +1,7 @@
 //! An answer, and how an error looks as HTML, JSON and text.
 
+use std::io::{self, Write};
+
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::http::{Response, StatusCode};
@@ -9,6 +11,7 @@ use serde::Serialize;
 use super::guard;
 use crate::error::{Error, StorageError, chain};
 use crate::report::html::{self, Notice};
+use crate::report::json::print;
 
 /// In which form something is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,19 +61,22 @@ impl Form {
             hint,
         } = problem;
         let is_early = *status == StatusCode::SERVICE_UNAVAILABLE;
-        let body = match self {
+        let body: Bytes = match self {
             Self::Page => html::notice(&Notice {
                 title: problem.title(),
                 says: error,
                 hint: hint.as_deref(),
                 is_failure: status.is_server_error() && !is_early,
                 looks_again: status.is_server_error(),
-            }),
-            Self::Json => json(&Told {
-                error,
-                hint: hint.as_deref(),
-            }),
-            Self::Metrics => format!("{error}\n"),
+            })
+            .into(),
+            Self::Json => {
+                let (mut text, hint) = (Vec::new(), hint.as_deref());
+                // Memory takes whatever is written.
+                let _ = print(&mut text, &Told { error, hint });
+                text.into()
+            }
+            Self::Metrics => format!("{error}\n").into(),
         };
         let mut response = self.answer(*status, body);
         match *status {
@@ -141,9 +147,54 @@ impl From<StorageError> for Problem {
 }
 
 /// Values of ours as JSON.
-pub(super) fn json(value: &impl Serialize) -> String {
-    // None of them has keys that are no text, which is what could fail.
-    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
-    text.push('\n');
-    text
+///
+/// # Errors
+/// When that is longer than a response may be; no more than that is held in memory.
+pub(super) fn json(value: &impl Serialize) -> Result<Bytes, Problem> {
+    let mut text = Limited(Vec::new());
+    match print(&mut text, value) {
+        Ok(()) => Ok(text.0.into()),
+        // None of them has keys that are no text, which is what else could fail.
+        Err(_) => Err(Problem {
+            hint: Some("ask for fewer, with `limit`".to_owned()),
+            ..Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                format!("the response is longer than {} MiB", LONGEST >> 20),
+            )
+        }),
+    }
+}
+
+/// Bytes of a response that is made for one request.
+const LONGEST: usize = 4 << 20;
+
+/// Takes no more than a response may have.
+struct Limited(Vec<u8>);
+
+impl Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len().saturating_add(bytes.len()) > LONGEST {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_is_no_longer_than_it_may_be() {
+        assert!(json(&"x".repeat(LONGEST - 3)).is_ok());
+        let problem = json(&"x".repeat(LONGEST - 2)).unwrap_err();
+        assert_eq!(problem.error, "the response is longer than 4 MiB");
+        // An escape takes six times the letter's room.
+        assert!(json(&"\u{1b}".repeat(LONGEST / 3)).is_err());
+    }
 }

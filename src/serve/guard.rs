@@ -36,6 +36,13 @@ pub(super) fn check(
             reason: "this server answers to localhost and to loopback addresses only",
         });
     }
+    if is_of_another_site(headers) {
+        return Err(Refusal {
+            status: StatusCode::FORBIDDEN,
+            reason: "this server does not answer requests of other sites: \
+                     type its address, or open it from a bookmark",
+        });
+    }
     if !matches!(*method, Method::GET | Method::HEAD) {
         return Err(Refusal {
             status: StatusCode::METHOD_NOT_ALLOWED,
@@ -43,6 +50,15 @@ pub(super) fn check(
         });
     }
     Ok(())
+}
+
+/// Whether a browser says that another site asks, by a link or by a page of its own. Its page
+/// could not read the response, but could have many of them made. Programs say nothing.
+///
+/// <https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header>
+fn is_of_another_site(headers: &HeaderMap) -> bool {
+    let mut sites = headers.get_all("sec-fetch-site").iter();
+    sites.any(|site| site != "same-origin" && site != "none")
 }
 
 /// Whether every name that the request calls the server by is one of this machine alone.
@@ -79,7 +95,7 @@ pub(super) fn add_headers(headers: &mut HeaderMap, is_page: bool) {
     if let Ok(policy) = HeaderValue::try_from(format!("{policy}; frame-ancestors 'none'")) {
         headers.insert(CONTENT_SECURITY_POLICY, policy);
     }
-    let fixed: [(HeaderName, &str); 4] = [
+    let fixed: [(HeaderName, &str); 6] = [
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
         // It is current when it is sent, and people's addresses stay out of caches.
@@ -87,6 +103,16 @@ pub(super) fn add_headers(headers: &mut HeaderMap, is_page: bool) {
         (
             HeaderName::from_static("cross-origin-resource-policy"),
             "same-origin",
+        ),
+        // No window of others can reach into one that shows this.
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ),
+        // It needs nothing of the machine but the screen.
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
         ),
     ];
     for (name, value) in fixed {
@@ -138,6 +164,32 @@ mod tests {
             let checked = check(&Method::GET, &uri, &headers(hosts), true);
             assert_eq!(checked.is_ok(), answered, "{uri} {hosts:?}");
             assert!(check(&Method::GET, &uri, &headers(hosts), false).is_ok());
+        }
+    }
+
+    #[test]
+    fn requests_of_other_sites_are_refused_and_those_of_programs_are_not() {
+        let cases: [(&[&'static str], bool); 8] = [
+            (&[], true),
+            (&["none"], true),
+            (&["same-origin"], true),
+            (&["same-site"], false),
+            (&["cross-site"], false),
+            (&["Cross-Site"], false),
+            (&["none", "cross-site"], false),
+            (&[""], false),
+        ];
+        for (sites, answered) in cases {
+            let mut headers = headers(&["localhost"]);
+            for site in sites {
+                headers.append("sec-fetch-site", HeaderValue::from_static(site));
+            }
+            for local in [true, false] {
+                let checked = check(&Method::GET, &Uri::from_static("/"), &headers, local);
+                let refused = checked.err().map(|refused| refused.status);
+                let expected = (!answered).then_some(StatusCode::FORBIDDEN);
+                assert_eq!(refused, expected, "{sites:?}");
+            }
         }
     }
 

@@ -33,6 +33,8 @@ const MANNER: Manner = Manner {
         head: Duration::from_secs(10),
         // Of a slow line nothing is heard for as long as the system's buffers are full.
         stall: Duration::from_mins(1),
+        // Longer than any client of this machine takes to send a request.
+        patience: Duration::from_secs(1),
     }),
 };
 

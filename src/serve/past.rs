@@ -2,18 +2,8 @@
 
 use std::path::Path;
 
-use serde::Serialize;
-
 use crate::error::StorageError;
-use crate::history::{Change, Log, LoggedRun, Wanted};
-
-/// Changes, newest run first.
-#[derive(Debug, Default, Serialize)]
-pub(super) struct Page {
-    pub(super) changes: Vec<Change>,
-    /// Whether there are more than were asked for.
-    pub(super) more: bool,
-}
+use crate::history::{ChangePage, Cursor, Log, LoggedRun, Wanted};
 
 /// All runs, newest first; none without a history.
 pub(super) fn runs(data_dir: &Path) -> Result<Option<Vec<LoggedRun>>, StorageError> {
@@ -25,24 +15,37 @@ pub(super) fn runs(data_dir: &Path) -> Result<Option<Vec<LoggedRun>>, StorageErr
     Ok(Some(runs))
 }
 
-/// The changes that are wanted, `limit` of them at most.
-pub(super) fn changes(data_dir: &Path, wanted: Wanted, limit: u64) -> Result<Page, StorageError> {
+/// The last runs, newest first, `limit` of them at most, and whether there are more.
+pub(super) fn last_runs(
+    data_dir: &Path,
+    limit: usize,
+) -> Result<(Vec<LoggedRun>, bool), StorageError> {
     let Some(log) = Log::open(data_dir)? else {
-        return Ok(Page::default());
+        return Ok(Default::default());
     };
-    let mut page = Page::default();
-    let wanted = Wanted {
-        // One more tells whether there are more.
-        limit: Some(limit.saturating_add(1)),
-        ..wanted
-    };
-    log.changes(&wanted, |change| {
-        if (page.changes.len() as u64) < limit {
-            page.changes.push(change);
-        } else {
-            page.more = true;
-        }
-        Ok::<_, StorageError>(())
-    })?;
-    Ok(page)
+    // One more tells whether there are more.
+    let mut runs = log.last_runs(limit as u64 + 1)?;
+    runs.reverse();
+    let more = runs.len() > limit;
+    runs.truncate(limit);
+    Ok((runs, more))
+}
+
+/// The number of a run that is named by its id or by its number; none without a history.
+pub(super) fn run(data_dir: &Path, named: &str) -> Result<Option<i64>, StorageError> {
+    let log = Log::open(data_dir)?;
+    let found = log.map(|log| log.find_run(named));
+    Ok(found.transpose()?.flatten())
+}
+
+/// The changes that are wanted, as many as fit into a response.
+pub(super) fn changes(
+    data_dir: &Path,
+    wanted: &Wanted,
+    from: Option<Cursor>,
+) -> Result<ChangePage, StorageError> {
+    match Log::open(data_dir)? {
+        Some(log) => log.page(wanted, from),
+        None => Ok(ChangePage::default()),
+    }
 }

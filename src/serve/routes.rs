@@ -16,7 +16,7 @@ use url::form_urlencoded;
 use super::answer::{Form, Problem, json};
 use super::cache::{Counted, Live};
 use super::{guard, metrics, past};
-use crate::history::{Change, LoggedRun, Users, Wanted};
+use crate::history::{Cursor, ListedChange, LoggedRun, Users, Wanted};
 use crate::report::html::{self, Person};
 use crate::report::{PostLine, UserActivity};
 use crate::text::excerpt;
@@ -26,6 +26,9 @@ const USUAL: u64 = 100;
 
 /// How many of anything are given at most.
 const MOST: u64 = 1_000;
+
+/// Bytes of the titles of posts that are given at most.
+const TITLES: usize = 256 * 1024;
 
 /// What every request is answered from.
 struct Site {
@@ -110,9 +113,25 @@ impl Route {
 #[derive(Serialize)]
 struct UserAnswer<'a> {
     user: &'a UserActivity,
-    unanswered: Option<Vec<&'a PostLine>>,
-    changes: Vec<Change>,
+    unanswered: Option<&'a [&'a PostLine]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more_unanswered: Option<bool>,
+    changes: Vec<ListedChange>,
     more_changes: bool,
+    /// What to ask with for those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// Changes, newest run first.
+#[derive(Serialize)]
+struct ChangesAnswer {
+    changes: Vec<ListedChange>,
+    /// Whether there are more than were asked for, or than fit.
+    more: bool,
+    /// What to ask with for those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -128,10 +147,10 @@ impl Site {
             Route::Report => self.live.counted()?.page(),
             Route::ApiReport => self.live.counted()?.json(),
             Route::User(id) => self.user(id)?.into(),
-            Route::ApiUser(id) => self.api_user(id, &Asked::of(query)?)?.into(),
+            Route::ApiUser(id) => self.api_user(id, &Asked::of(query)?)?,
             Route::Runs => self.runs()?.into(),
-            Route::ApiRuns => self.api_runs(&Asked::of(query)?)?.into(),
-            Route::ApiChanges => self.api_changes(&Asked::of(query)?)?.into(),
+            Route::ApiRuns => self.api_runs(&Asked::of(query)?)?,
+            Route::ApiChanges => self.api_changes(&Asked::of(query)?)?,
             Route::Metrics => metrics::text(data_dir)?.into(),
         })
     }
@@ -139,27 +158,36 @@ impl Site {
     fn user(&self, id: &str) -> Result<String, Problem> {
         let counted = self.live.counted()?;
         let (place, user) = known(&counted, id)?;
-        let found = past::changes(self.live.data_dir(), of(&counted, user), USUAL)?;
+        let wanted = of(&counted, user, USUAL);
+        let found = past::changes(self.live.data_dir(), &wanted, None)?;
         Ok(html::user_page(&Person {
             report: &counted.report,
             user,
             place,
             unanswered: counted.unanswered(user),
             changes: &found.changes,
-            more: found.more,
+            more: found.next.is_some(),
         }))
     }
 
-    fn api_user(&self, id: &str, asked: &Asked) -> Result<String, Problem> {
+    fn api_user(&self, id: &str, asked: &Asked) -> Result<Bytes, Problem> {
         let counted = self.live.counted()?;
         let (_, user) = known(&counted, id)?;
-        let found = past::changes(self.live.data_dir(), of(&counted, user), asked.limit)?;
-        Ok(json(&UserAnswer {
+        let wanted = of(&counted, user, asked.limit);
+        let found = past::changes(self.live.data_dir(), &wanted, asked.after)?;
+        let unanswered = counted.unanswered(user);
+        let given = unanswered.as_deref().map(given);
+        let left_out = given
+            .zip(unanswered.as_ref())
+            .is_some_and(|(given, all)| given.len() < all.len());
+        json(&UserAnswer {
             user,
-            unanswered: counted.unanswered(user),
+            unanswered: given,
+            more_unanswered: left_out.then_some(true),
             changes: found.changes,
-            more_changes: found.more,
-        }))
+            more_changes: found.next.is_some(),
+            next: found.next.map(|next| next.to_string()),
+        })
     }
 
     fn runs(&self) -> Result<String, Problem> {
@@ -173,33 +201,48 @@ impl Site {
         Ok(html::runs_page(runs.as_deref(), behind))
     }
 
-    fn api_runs(&self, asked: &Asked) -> Result<String, Problem> {
-        let mut runs = past::runs(self.live.data_dir())?.unwrap_or_default();
+    fn api_runs(&self, asked: &Asked) -> Result<Bytes, Problem> {
         let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
-        let more = runs.len() > limit;
-        runs.truncate(limit);
-        Ok(json(&RunsAnswer { runs, more }))
+        let (runs, more) = past::last_runs(self.live.data_dir(), limit)?;
+        json(&RunsAnswer { runs, more })
     }
 
-    fn api_changes(&self, asked: &Asked) -> Result<String, Problem> {
+    fn api_changes(&self, asked: &Asked) -> Result<Bytes, Problem> {
         let data_dir = self.live.data_dir();
         let behind = match &asked.since_run {
             None => None,
             Some(wanted) => {
-                let runs = past::runs(data_dir)?.unwrap_or_default();
-                let meant =
-                    |run: &LoggedRun| run.run == *wanted || run.number.to_string() == *wanted;
-                let found = runs.into_iter().find(meant);
                 let unknown = || Problem::new(StatusCode::NOT_FOUND, unknown("run", wanted));
-                Some(found.ok_or_else(unknown)?.number)
+                Some(past::run(data_dir, wanted)?.ok_or_else(unknown)?)
             }
         };
         let wanted = Wanted {
             behind,
+            limit: Some(asked.limit),
             ..Wanted::default()
         };
-        Ok(json(&past::changes(data_dir, wanted, asked.limit)?))
+        let found = past::changes(data_dir, &wanted, asked.after)?;
+        json(&ChangesAnswer {
+            changes: found.changes,
+            more: found.next.is_some(),
+            next: found.next.map(|next| next.to_string()),
+        })
     }
+}
+
+/// As many of these posts as are given in a response.
+fn given<'s, 'p>(posts: &'s [&'p PostLine]) -> &'s [&'p PostLine] {
+    let mut room = TITLES;
+    let fit = posts
+        .iter()
+        .take(usize::try_from(MOST).unwrap_or(usize::MAX));
+    let fit = fit.take_while(|post| {
+        let title = post.title.as_ref().map_or(0, String::len);
+        let left = room.checked_sub(title);
+        room = left.unwrap_or(0);
+        left.is_some()
+    });
+    &posts[..fit.count()]
 }
 
 fn known<'c>(counted: &'c Counted, id: &str) -> Result<(usize, &'c UserActivity), Problem> {
@@ -211,8 +254,8 @@ fn unknown(what: &str, name: &str) -> String {
     format!("there is no {what} {}", excerpt(name, 80))
 }
 
-/// The changes of somebody and of what they wrote.
-fn of(counted: &Counted, user: &UserActivity) -> Wanted {
+/// The changes of somebody and of what they wrote, `limit` of them at most.
+fn of(counted: &Counted, user: &UserActivity, limit: u64) -> Wanted {
     let email = user.email.iter().filter(|email| !email.is_empty());
     Wanted {
         source: Some(counted.report.source.clone()),
@@ -220,6 +263,7 @@ fn of(counted: &Counted, user: &UserActivity) -> Wanted {
             ids: counted.ids(user),
             emails: email.map(|email| email.to_lowercase()).collect(),
         }),
+        limit: Some(limit),
         ..Wanted::default()
     }
 }
@@ -229,6 +273,8 @@ fn of(counted: &Counted, user: &UserActivity) -> Wanted {
 struct Asked {
     limit: u64,
     since_run: Option<String>,
+    /// Behind which change.
+    after: Option<Cursor>,
 }
 
 impl Asked {
@@ -236,6 +282,7 @@ impl Asked {
         let mut asked = Self {
             limit: USUAL,
             since_run: None,
+            after: None,
         };
         let wrong = |says: String| Problem::new(StatusCode::BAD_REQUEST, says);
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -245,6 +292,10 @@ impl Asked {
                     let limit = limit.filter(|limit| (1..=MOST).contains(limit));
                     let says = || wrong(format!("limit: expected a number from 1 to {MOST}"));
                     asked.limit = limit.ok_or_else(says)?;
+                }
+                "after" => {
+                    let says = |()| wrong("after: expected what `next` says".to_owned());
+                    asked.after = Some(value.parse().map_err(says)?);
                 }
                 "since_run" => asked.since_run = Some(value.into_owned()),
                 // Whoever follows a link may have put something behind it.

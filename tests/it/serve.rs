@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::support::program::{Running, Workplace};
 use super::support::served::{Answer, Served, changing_api, fetch, two_runs};
+use super::support::server::{Reply, Route, Server};
 
 fn sample() -> Workplace {
     let place = Workplace::new();
@@ -31,9 +32,11 @@ fn assert_guarded(answer: &Answer) {
         ("referrer-policy", "no-referrer"),
         ("cache-control", "no-store"),
         ("cross-origin-resource-policy", "same-origin"),
+        ("cross-origin-opener-policy", "same-origin"),
     ] {
         assert_eq!(answer.headers[name], value, "{answer:?}");
     }
+    assert!(answer.headers["permissions-policy"].contains("geolocation=()"));
     assert!(!answer.headers.contains_key("access-control-allow-origin"));
 }
 
@@ -563,23 +566,83 @@ fn many_at_once_get_the_same() {
 }
 
 #[test]
-fn who_finds_all_connections_taken_is_answered_when_they_go() {
+fn clients_that_say_nothing_keep_nobody_out() {
     const CONNECTIONS: usize = 64;
     let place = sample();
     let served = Served::start(&place, &[]);
     let silent: Vec<_> = (0..CONNECTIONS).map(|_| served.connect()).collect();
-    let mut waiting = served.connect();
-    waiting
-        .write_all(b"GET /runs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        .expect("ask");
-    let patience = waiting.read_timeout().expect("its patience");
-    let soon = Some(Duration::from_millis(200));
-    waiting.set_read_timeout(soon).expect("less patience");
-    let early = waiting.peek(&mut [0]).expect_err("no answer");
-    assert_eq!(early.kind(), ErrorKind::WouldBlock);
-    waiting.set_read_timeout(patience).expect("patience");
+    assert_eq!(served.get("/runs").status, 200);
     drop(silent);
-    assert_eq!(Answer::read(waiting).status, 200);
+}
+
+#[test]
+fn requests_of_other_sites_get_nothing() {
+    let place = sample();
+    let served = Served::start(&place, &[]);
+    for path in [
+        "/",
+        "/runs",
+        "/api/report",
+        "/api/changes?limit=1000",
+        "/metrics",
+    ] {
+        for (site, status) in [("cross-site", 403), ("same-site", 403), ("none", 200)] {
+            let head = format!(
+                "GET {path} HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: {site}\r\nConnection: close\r\n\r\n"
+            );
+            let answer = served.send(&head);
+            assert_eq!(answer.status, status, "{site} {path}");
+            assert_guarded(&answer);
+            assert!(
+                status == 200 || !answer.body.contains("sample"),
+                "{}",
+                answer.body
+            );
+        }
+    }
+}
+
+#[test]
+fn a_response_has_a_length_whatever_the_length_of_the_records() {
+    let (place, long) = (Workplace::new(), "x".repeat(300_000));
+    let posts = |word: &str| {
+        let post = |id: u32| json!({"userId": 1, "id": id, "title": "t", "body": format!("{word}{}", if id < 3 { &*long } else { &long[..50_000] })});
+        json!((1..=60).map(post).collect::<Vec<_>>()).to_string()
+    };
+    let api = Server::start([
+        Route::get("/users").reply(Reply::json("[]")).times(2),
+        Route::get("/posts")
+            .reply(Reply::json(posts("a")))
+            .then(Reply::json(posts("b"))),
+        Route::get("/comments").reply(Reply::json("[]")).times(2),
+    ]);
+    fetch(&place, &api);
+    fetch(&place, &api);
+    api.finish();
+    let served = Served::start(&place, &[]);
+    let (mut ids, mut path) = (Vec::new(), "/api/changes?limit=1000".to_owned());
+    loop {
+        let answer = served.get(&path);
+        assert!(answer.body.len() < 2 << 20, "{}", answer.body.len());
+        let page = answer.json();
+        for change in page["changes"].as_array().expect("changes") {
+            let id = change["id"].as_u64().expect("an id");
+            assert_eq!(change["omitted"].is_object(), id < 3, "{id}");
+            assert_eq!(change["after"].is_null(), id < 3, "{id}");
+            ids.push(id);
+        }
+        assert_eq!(page["more"], page["next"].is_string());
+        let Some(next) = page["next"].as_str() else {
+            break;
+        };
+        path = format!("/api/changes?limit=1000&after={next}");
+    }
+    assert_eq!(ids, (1..=60).collect::<Vec<_>>());
+    let wrong = served.get("/api/changes?after=x");
+    assert_eq!(
+        (wrong.status, wrong.json()["error"].clone()),
+        (400, json!("after: expected what `next` says"))
+    );
 }
 
 #[test]

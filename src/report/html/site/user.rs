@@ -8,7 +8,7 @@ use super::super::table::{Cell, Column, Table};
 use super::super::words::{Shown, counted, day_of, moment, number, share, visible};
 use super::super::{LISTED, Section};
 use super::Content;
-use crate::history::{Change, Json, Kind};
+use crate::history::{Json, Kind, ListedChange};
 use crate::report::{ActivityReport, PostLine, UserActivity};
 use crate::text::excerpt;
 
@@ -28,7 +28,7 @@ pub(crate) struct Person<'a> {
     /// Their posts that nobody answered; none where that is not known.
     pub(crate) unanswered: Option<Vec<&'a PostLine>>,
     /// What became of them and of what they wrote, newest first.
-    pub(crate) changes: &'a [Change],
+    pub(crate) changes: &'a [ListedChange],
     /// Whether there were more changes.
     pub(crate) more: bool,
 }
@@ -208,7 +208,8 @@ fn changes(person: &Person<'_>) -> Section {
     }
 }
 
-fn row(change: &Change) -> Vec<Cell> {
+fn row(listed: &ListedChange) -> Vec<Cell> {
+    let change = &listed.change;
     let resource = change.resource.name();
     let id = format!("{} {}", resource.trim_end_matches('s'), plain(&change.id));
     let named = visible(change.label.as_ref()).map(|label| Cell {
@@ -218,7 +219,7 @@ fn row(change: &Change) -> Vec<Cell> {
     vec![
         named.unwrap_or_else(|| Cell::text(&id)),
         Cell::text(change.kind.name()),
-        fields(change),
+        fields(listed),
         Cell {
             under: vec![Shown::new(&change.run)],
             ..Cell::measure(moment(change.at), change.at.as_millisecond())
@@ -227,9 +228,16 @@ fn row(change: &Change) -> Vec<Cell> {
 }
 
 /// Which fields are others, and the first of them as they were and as they are.
-fn fields(change: &Change) -> Cell {
+fn fields(listed: &ListedChange) -> Cell {
+    let change = &listed.change;
     if change.kind != Kind::Changed {
         return Cell::missing("–");
+    }
+    if ["before", "after"]
+        .iter()
+        .any(|value| listed.omitted.contains_key(value))
+    {
+        return Cell::missing("too long to show");
     }
     let (before, after) = (
         object(change.before.as_ref()),

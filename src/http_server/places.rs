@@ -1,0 +1,250 @@
+//! Who has a place at a server, and who gives it up when another client wants one.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, oneshot};
+use tokio::time::timeout_at;
+
+use super::Limits;
+
+/// Bytes a second, of a request or of a response, at which a client keeps its place.
+const PACE: u64 = 16 * 1024;
+
+/// How well a client uses its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Account {
+    /// Up to when it has kept the pace. Later, it is behind.
+    good_until: Instant,
+    /// Whether its response is being made: the time that takes is ours, not the client's.
+    making: bool,
+}
+
+impl Account {
+    fn new(now: Instant) -> Self {
+        Self {
+            good_until: now,
+            making: false,
+        }
+    }
+
+    /// Bytes came from the client, or it took some. What it was faster than the pace is
+    /// remembered for no longer than `patience`.
+    fn moved(&mut self, bytes: usize, now: Instant, patience: Duration) {
+        let micros = (bytes as u64).saturating_mul(1_000_000) / PACE;
+        let earned = Duration::from_micros(micros).min(patience);
+        self.good_until = (self.good_until + earned).min(now + patience);
+    }
+
+    fn made(&mut self, now: Instant) {
+        self.making = false;
+        self.good_until = self.good_until.max(now);
+    }
+}
+
+/// Whether there is room for one more client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    /// There is a place.
+    Free,
+    /// This client is to give its place up.
+    Of(u64),
+    /// Not before then, unless somebody goes.
+    NotBefore(Instant),
+    /// Not before a response is made, or somebody goes.
+    NotYet,
+}
+
+/// Decides who has to go when all places are taken: the one that is furthest behind, if it is
+/// behind for longer than `patience`.
+fn room<'a>(
+    clients: impl ExactSizeIterator<Item = (u64, &'a Account)>,
+    limits: Limits,
+    now: Instant,
+) -> Room {
+    if clients.len() < limits.connections {
+        return Room::Free;
+    }
+    let idle = clients.filter(|(_, account)| !account.making);
+    let Some((key, last)) = idle.min_by_key(|(_, account)| account.good_until) else {
+        return Room::NotYet;
+    };
+    let over = last.good_until + limits.patience;
+    if over <= now {
+        Room::Of(key)
+    } else {
+        Room::NotBefore(over)
+    }
+}
+
+/// The places of a server.
+#[derive(Debug)]
+pub(super) struct Places {
+    limits: Limits,
+    clients: Mutex<Clients>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Clients {
+    next: u64,
+    /// A client whose sender is dropped has to go.
+    placed: BTreeMap<u64, (Account, oneshot::Sender<()>)>,
+}
+
+impl Places {
+    pub(super) fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self {
+            limits,
+            clients: Mutex::default(),
+            changed: Notify::new(),
+        })
+    }
+
+    /// A place for one more client, as soon as there is one, and what tells that it is lost.
+    pub(super) async fn take(self: &Arc<Self>) -> (Arc<Place>, oneshot::Receiver<()>) {
+        loop {
+            match self.try_take() {
+                Ok(taken) => return taken,
+                Err(Some(time)) => {
+                    // Whichever comes first.
+                    let _ = timeout_at(time.into(), self.changed.notified()).await;
+                }
+                Err(None) => self.changed.notified().await,
+            }
+        }
+    }
+
+    /// The same, or when to look again; without a time, when something has changed.
+    fn try_take(self: &Arc<Self>) -> Result<(Arc<Place>, oneshot::Receiver<()>), Option<Instant>> {
+        let now = Instant::now();
+        let mut clients = self.clients();
+        let accounts = clients.placed.iter();
+        let accounts = accounts.map(|(key, (account, _))| (*key, account));
+        match room(accounts, self.limits, now) {
+            Room::Free => {}
+            Room::Of(key) => drop(clients.placed.remove(&key)),
+            Room::NotBefore(time) => return Err(Some(time)),
+            Room::NotYet => return Err(None),
+        }
+        let (sender, lost) = oneshot::channel();
+        let key = clients.next;
+        clients.next += 1;
+        clients.placed.insert(key, (Account::new(now), sender));
+        let places = Arc::clone(self);
+        Ok((Arc::new(Place { places, key }), lost))
+    }
+
+    fn clients(&self) -> MutexGuard<'_, Clients> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A client's place; others can have it when this is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    places: Arc<Places>,
+    key: u64,
+}
+
+impl Place {
+    /// Bytes came from the client, or it took some.
+    pub(super) fn moved(&self, bytes: usize) {
+        let (now, patience) = (Instant::now(), self.places.limits.patience);
+        self.account(|account| account.moved(bytes, now, patience));
+    }
+
+    /// The client waits for us.
+    pub(super) fn making(&self) {
+        self.account(|account| account.making = true);
+    }
+
+    /// We wait for the client.
+    pub(super) fn made(&self) {
+        let now = Instant::now();
+        self.account(|account| account.made(now));
+        self.places.changed.notify_one();
+    }
+
+    fn account(&self, change: impl FnOnce(&mut Account)) {
+        let mut clients = self.places.clients();
+        if let Some((account, _)) = clients.placed.get_mut(&self.key) {
+            change(account);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.clients().placed.remove(&self.key);
+        self.places.changed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn limits(connections: usize) -> Limits {
+        Limits {
+            connections,
+            head: SECOND,
+            stall: SECOND,
+            patience: SECOND,
+        }
+    }
+
+    #[test]
+    fn who_is_furthest_behind_goes_and_nobody_whose_response_is_being_made() {
+        let start = Instant::now();
+        let idle = |behind: u64| Account::new(start + Duration::from_secs(10 - behind));
+        let making = |behind: u64| Account {
+            making: true,
+            ..idle(behind)
+        };
+        let now = start + Duration::from_secs(10);
+        let soon = start + Duration::from_millis(10_500);
+        let half = Account::new(start + Duration::from_millis(9_500));
+        let cases: [(&[Account], Room); 8] = [
+            (&[], Room::Free),
+            (&[idle(9)], Room::Free),
+            (&[idle(3), idle(9)], Room::Of(1)),
+            (&[idle(9), idle(9)], Room::Of(0)),
+            (&[making(9), idle(3)], Room::Of(1)),
+            (&[making(9), making(3)], Room::NotYet),
+            (&[half, idle(0)], Room::NotBefore(soon)),
+            (&[idle(1), idle(0)], Room::Of(0)),
+        ];
+        for (accounts, expected) in cases {
+            let clients: Vec<_> = (0..).zip(accounts).collect();
+            assert_eq!(room(clients.into_iter(), limits(2), now), expected);
+        }
+    }
+
+    #[test]
+    fn a_client_is_behind_when_it_is_slower_than_the_pace_and_not_while_it_waits_for_us() {
+        let start = Instant::now();
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        let pace = usize::try_from(PACE).unwrap();
+        let after = |moves: &[(usize, u64)]| {
+            let mut account = Account::new(start);
+            for (bytes, second) in moves {
+                account.moved(*bytes, at(*second), SECOND);
+            }
+            account.good_until
+        };
+        // A byte now and then is as good as none.
+        assert!(after(&[(1, 10), (1, 20), (1, 30)]) < at(1));
+        assert_eq!(after(&[(pace, 1), (pace, 2), (pace, 3)]), at(3));
+        // The faster one is no more than a second ahead.
+        assert_eq!(after(&[(usize::MAX, 0)]), at(1));
+        assert_eq!(after(&[(100 * pace, 0), (100 * pace, 0)]), at(1));
+        let mut account = Account::new(start);
+        account.making = true;
+        account.made(at(60));
+        assert_eq!(account, Account::new(at(60)));
+    }
+}
