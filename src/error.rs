@@ -15,7 +15,7 @@ use http::StatusCode;
 use crate::activity::{Reject, Resource};
 use crate::api::{PagingError, Subject, TransportError};
 use crate::cutter::CutError;
-use crate::source::InvalidSource;
+use crate::source::{CredentialRef, InvalidSource};
 use crate::text::{Printable, count};
 
 /// Anything that ends a run before it is done.
@@ -175,6 +175,8 @@ pub enum ApiError {
         status: StatusCode,
         /// How often it was asked for.
         attempts: u32,
+        /// The credential that was sent, if there was one.
+        sent: Option<CredentialRef>,
     },
     /// The server asks for a longer wait than the person allows.
     #[error(
@@ -232,6 +234,15 @@ impl ApiError {
                 }
                 Failure::Encoding => return None,
             },
+            Self::Status {
+                status,
+                sent: Some(credential),
+                ..
+            } if matches!(status.as_u16(), 401 | 403) => {
+                return Some(format!(
+                    "{credential} was sent, and the server refused it: check that it holds a valid credential for this API"
+                ));
+            }
             Self::Status { status, .. } => match status.as_u16() {
                 401 | 403 => "the API wants credentials, or refuses this client",
                 404 | 410 => "check the base URL: the resource's path is put behind it",
@@ -453,6 +464,9 @@ impl StorageError {
             Self::ForeignHistory(_, true) => {
                 "move it away, or leave the history out with --no-history"
             }
+            Self::Unsound { path, .. } if is_manifest(path) => {
+                "the manifest is damaged, though the files beside it may be whole: `run --fresh`, with the same source and flow, makes a new snapshot"
+            }
             Self::Unsound { .. } => {
                 "`activity-tracker verify` says which files are whole, and `run --fresh` makes them anew"
             }
@@ -467,9 +481,16 @@ impl StorageError {
                 "`activity-tracker run` makes one, unless --no-history is given; --data-dir says where"
             }
             Self::NoSnapshot(_) => "`activity-tracker run` makes one; --data-dir says where",
-            Self::Io { cause, .. } => match cause.kind() {
+            Self::Io {
+                operation, cause, ..
+            } => match cause.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     "make room, or choose another place with --data-dir; the last snapshot stands"
+                }
+                io::ErrorKind::PermissionDenied
+                    if matches!(&**operation, "read" | "open" | "list") =>
+                {
+                    "let this user read it, or run as the user whose it is"
                 }
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                     "choose a place you may write to, with --data-dir or --log-file"
@@ -482,6 +503,11 @@ impl StorageError {
         };
         Some(hint.to_owned())
     }
+}
+
+fn is_manifest(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.starts_with("manifest"))
 }
 
 fn history_hint(cause: &rusqlite::Error) -> &'static str {
@@ -514,4 +540,38 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hints_fit_what_was_tried() {
+        let io = |operation: &'static str, kind: io::ErrorKind| {
+            let error = StorageError::io(operation, Path::new("data/users.json"))(kind.into());
+            error.hint().unwrap_or_default()
+        };
+        let denied = io::ErrorKind::PermissionDenied;
+        for reading in ["read", "open", "list"] {
+            assert!(
+                io(reading, denied).contains("let this user read it"),
+                "{reading}"
+            );
+        }
+        for writing in ["create", "write", "open the log file"] {
+            assert!(
+                io(writing, denied).contains("you may write to"),
+                "{writing}"
+            );
+        }
+        for (name, expected) in [
+            ("manifest.json", "makes a new snapshot"),
+            ("manifest_async.json", "makes a new snapshot"),
+            ("users.json", "says which files are whole"),
+        ] {
+            let hint = StorageError::unsound(Path::new(name), &"EOF").hint();
+            assert!(hint.unwrap_or_default().contains(expected), "{name}");
+        }
+    }
 }

@@ -181,9 +181,13 @@ async fn let_in(
         let service = service_fn(move |request| {
             let (place, response) = (place.clone(), service.call(request));
             async move {
-                place.iter().for_each(|place| place.making());
+                if let Some(place) = &place {
+                    place.making();
+                }
                 let response = response.await;
-                place.iter().for_each(|place| place.made());
+                if let Some(place) = &place {
+                    place.made();
+                }
                 response
             }
         });

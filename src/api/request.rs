@@ -6,7 +6,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::{Origin, Url};
 
-use crate::source::{Auth, Source};
+use crate::source::{Auth, CredentialRef, Source};
 use crate::text::excerpt;
 
 use super::paging::remove_parameter;
@@ -19,6 +19,8 @@ pub(super) struct Requests {
     /// Credentials go to the origin of the base URL and nowhere else.
     home: Origin,
     credentials: Option<Credentials>,
+    /// Where they were found.
+    found_at: Option<CredentialRef>,
 }
 
 #[derive(Clone, Debug)]
@@ -39,6 +41,7 @@ impl Requests {
             headers,
             home: source.base_url.origin(),
             credentials: credentials(&source.auth),
+            found_at: source.auth.secret().map(|secret| secret.at().clone()),
         }
     }
 
@@ -48,6 +51,12 @@ impl Requests {
             remove_parameter(&mut url, name);
         }
         url
+    }
+
+    /// Where the credential was found that is sent to `url`, if one is.
+    pub(super) fn credential(&self, url: &Url) -> Option<&CredentialRef> {
+        let home = url.origin() == self.home;
+        self.found_at.as_ref().filter(|_| home)
     }
 
     /// The request for a page that lives at `url`.

@@ -141,7 +141,7 @@ impl Fetch<'_> {
         let secret = self.secret(form)?;
         let whole = format!("{prefix}{}", secret.expose());
         match HeaderValue::from_str(&whole) {
-            Ok(_) => Ok(Secret::new(whole)),
+            Ok(_) => Ok(Secret::new(whole, secret.at().clone())),
             Err(_) => Err(Flaw::new(
                 &form.place,
                 "this credential cannot be sent in a header",
@@ -165,7 +165,7 @@ impl Fetch<'_> {
             origin: self.origin.clone(),
         };
         if self.surroundings.is_granted(&wanted) {
-            return Ok(Secret::new(found));
+            return Ok(Secret::new(found, wanted.credential));
         }
         Err(Flaw::new(
             &form.place,

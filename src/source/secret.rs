@@ -2,21 +2,32 @@
 
 use std::fmt;
 
+use super::CredentialRef;
+
 /// A value that must never be seen: not in a log, an error, a manifest or a spool.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret {
+    value: String,
+    at: CredentialRef,
+}
 
 impl Secret {
-    /// Takes a value in.
+    /// Takes a value in, and where it was found.
     #[must_use]
-    pub fn new(value: String) -> Self {
-        Self(value)
+    pub fn new(value: String, at: CredentialRef) -> Self {
+        Self { value, at }
+    }
+
+    /// Where it was found, which may be shown.
+    #[must_use]
+    pub fn at(&self) -> &CredentialRef {
+        &self.at
     }
 
     /// The value itself, for the one place that sends it.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.value
     }
 }
 

@@ -193,13 +193,17 @@ fn the_example_of_the_readme_is_in_order() {
 
 #[test]
 fn credentials_come_from_where_the_file_says() {
-    let secret = || Secret::new(SECRET.to_owned());
+    let secret = |at| Secret::new(SECRET.to_owned(), at);
+    let variable = |name: &str| secret(CredentialRef::Variable(name.to_owned()));
     let cases = [
         ("", Auth::None),
-        ("auth.bearer = \"${TOKEN}\"", Auth::Bearer(secret())),
+        (
+            "auth.bearer = \"${TOKEN}\"",
+            Auth::Bearer(variable("TOKEN")),
+        ),
         (
             "auth.bearer = { file = \"token.txt\" }",
-            Auth::Bearer(secret()),
+            Auth::Bearer(secret(CredentialRef::File("token.txt".into()))),
         ),
         (
             "auth = { bearer = \"${ABSENT}\", optional = true }",
@@ -221,14 +225,14 @@ fn credentials_come_from_where_the_file_says() {
             "auth.basic = { user = \"${USER}\", password = \"${PASSWORD}\" }",
             Auth::Basic {
                 user: SECRET.to_owned(),
-                password: secret(),
+                password: variable("PASSWORD"),
             },
         ),
         (
             "auth.query = { parameter = \"key\", value = \"${KEY}\" }",
             Auth::Query {
                 parameter: "key".to_owned(),
-                value: secret(),
+                value: variable("KEY"),
             },
         ),
     ];

@@ -51,8 +51,8 @@ fn verify_flow(data_dir: &Path, flow: Flow) -> Result<Option<Verified>, StorageE
     let Some(bytes) = disk::read(&path)? else {
         return Ok(None);
     };
-    let manifest: Manifest = serde_json::from_slice(&bytes)
-        .map_err(|error| StorageError::io("read", &path)(error.into()))?;
+    let manifest: Manifest =
+        serde_json::from_slice(&bytes).map_err(|error| StorageError::unsound(&path, &error))?;
     let mut damaged = Vec::new();
     for file in &manifest.files {
         if !is_whole(data_dir, file)? {

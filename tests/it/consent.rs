@@ -181,3 +181,21 @@ fn a_credential_file_that_others_can_open_is_a_warning() {
     );
     server.finish();
 }
+
+#[test]
+fn a_credential_that_the_server_refuses_is_named_and_not_shown() {
+    for (status, flow) in [(401, &["run"][..]), (403, &["run", "--async"])] {
+        for (auth, named) in [
+            (VARIABLE, "the environment variable `FORUM_KEY` was sent"),
+            (FILE, "the file `key.txt` was sent"),
+        ] {
+            let server = Server::start([Route::get("/posts").reply(Reply::status(status))]);
+            let place = place(&server, auth);
+            let outcome = take(&place, flow, &["--trust"]);
+            outcome.assert_code(3);
+            assert!(outcome.stderr.contains(named), "{outcome:#?}");
+            assert!(!outcome.stderr.contains(SECRET), "{outcome:#?}");
+            server.finish();
+        }
+    }
+}

@@ -64,6 +64,7 @@ impl Fetch {
             code => {
                 let subject = Box::new(exchange.page.subject.clone());
                 let attempts = exchange.attempt;
+                let sent = self.requests.credential(&exchange.url).cloned();
                 let asked = retry::retry_after(&head.headers, now.wall).or(pause);
                 // Some servers answer 403 instead of 429 when their limit is used up.
                 let passing = retry::is_passing(status) || (code == 403 && asked.is_some());
@@ -72,6 +73,7 @@ impl Fetch {
                         subject,
                         status,
                         attempts,
+                        sent,
                     });
                 }
                 let (asked, limit) = (asked.unwrap_or_default(), self.policy.max_wait);
