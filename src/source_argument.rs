@@ -1,18 +1,24 @@
 //! The SOURCE that a person names: a built-in one, a file, or a URL.
 
 use std::env::{self, VarError};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use activity_tracker::activity::Resource;
 use activity_tracker::error::Error;
+use activity_tracker::regular_file;
 use activity_tracker::sample::{Sample, Server};
 use activity_tracker::source::{BuiltIn, SAMPLE, Source, SourceFile, Surroundings, Vars};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::TimeZone;
+
+/// The longest source file, in bytes.
+const LONGEST_SOURCE: u64 = 1 << 20;
+
+/// The longest file of a credential, in bytes.
+const LONGEST_CREDENTIAL: u64 = 64 << 10;
 
 #[derive(Debug, Args)]
 pub(crate) struct SourceArgs {
@@ -62,7 +68,7 @@ fn load(name: &str, mut vars: Vars) -> Result<(Source, Option<Server>), Error> {
         }
         Kind::Url => return Ok((Source::named(name)?, None)),
         Kind::File(path) => {
-            let text = fs::read_to_string(&path).map_err(|error| {
+            let text = regular_file::read_to_string(&path, LONGEST_SOURCE).map_err(|error| {
                 Error::Usage(format!("cannot read the source file {name}: {error}"))
             })?;
             let folder = path.parent().unwrap_or(Path::new("")).to_owned();
@@ -117,7 +123,7 @@ impl Surroundings for Machine {
     }
 
     fn file(&self, path: &Path) -> io::Result<String> {
-        fs::read_to_string(self.folder.join(path))
+        regular_file::read_to_string(&self.folder.join(path), LONGEST_CREDENTIAL)
     }
 
     fn time_zone(&self, name: &str) -> Option<TimeZone> {
