@@ -1,13 +1,13 @@
 //! What a person may type, and the settings made from it.
 
 use std::fmt::Display;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use activity_tracker::activity::{EmailDomain, Mappings};
 use activity_tracker::api::{Authorities, Policy, Transport};
 use activity_tracker::error::Error;
+use activity_tracker::regular_file;
 use activity_tracker::sample::Sample;
 use activity_tracker::source::Source;
 use activity_tracker::text::Printable;
@@ -23,6 +23,9 @@ use crate::run_command::RunArgs;
 use crate::serve_command::ServeArgs;
 use crate::sources::SourcesArgs;
 use crate::watch_command::WatchArgs;
+
+/// The longest file of certificate authorities, in bytes: a system has about 250 kB of them.
+const LONGEST_CA_FILE: u64 = 16 << 20;
 
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
@@ -238,7 +241,7 @@ fn authorities(file: &Path) -> Result<Authorities, Error> {
         let shown = Printable(&shown);
         Error::Usage(format!("cannot use the CA file {shown}: {reason}"))
     };
-    let text = fs::read(file).map_err(|error| wrong(&error))?;
+    let text = regular_file::read(file, LONGEST_CA_FILE).map_err(|error| wrong(&error))?;
     Authorities::from_pem(&text).map_err(|error| wrong(&error))
 }
 

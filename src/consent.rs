@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
-use std::io::{self, BufRead, IsTerminal, Read};
+use std::io::{self, BufRead, IsTerminal};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -24,9 +24,6 @@ use crate::printing;
 mod remembered;
 
 use remembered::{Grant, Remembered};
-
-/// The longest credential file, in bytes.
-const LONGEST_FILE: u64 = 64 * 1024;
 
 /// Grants everything that needs no path of its own, for containers and CI.
 const TRUST_VARIABLE: &str = "ACTIVITY_TRACKER_TRUST";
@@ -229,23 +226,6 @@ fn warn_if_others_can_read(path: &Path) {
             "warning: other users of this machine can open the credential file {shown}; `chmod 600` closes it"
         ));
     }
-}
-
-/// The text of a credential file, which is a regular file of no great length.
-///
-/// # Errors
-/// When it cannot be read, or is no such file.
-pub(crate) fn credential_file(path: &Path) -> io::Result<String> {
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    let mut text = String::new();
-    let file = fs::File::open(path)?;
-    file.take(LONGEST_FILE + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LONGEST_FILE {
-        return Err(io::Error::other("it is longer than 64 KiB"));
-    }
-    Ok(text)
 }
 
 #[cfg(test)]

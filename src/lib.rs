@@ -23,6 +23,7 @@ pub mod error;
 pub mod flow;
 pub mod history;
 mod http_server;
+pub mod regular_file;
 pub mod report;
 pub mod sample;
 pub mod serve;

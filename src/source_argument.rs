@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::env::{self, VarError};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use activity_tracker::activity::Resource;
 use activity_tracker::error::Error;
+use activity_tracker::regular_file;
 use activity_tracker::sample::{Sample, Server};
 use activity_tracker::source::{
     BuiltIn, CredentialUse, SAMPLE, Source, SourceFile, Surroundings, Vars,
@@ -18,6 +18,12 @@ use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::TimeZone;
 
 use crate::consent::{self, TrustArgs};
+
+/// The longest source file, in bytes.
+const LONGEST_SOURCE: u64 = 1 << 20;
+
+/// The longest file of a credential, in bytes.
+const LONGEST_CREDENTIAL: u64 = 64 << 10;
 
 #[derive(Debug, Args)]
 pub(crate) struct SourceArgs {
@@ -72,7 +78,7 @@ fn load(name: &str, mut vars: Vars, trust: &TrustArgs) -> Result<(Source, Option
         }
         Kind::Url => return Ok((Source::named(name)?, None)),
         Kind::File(path) => {
-            let text = fs::read_to_string(&path).map_err(|error| {
+            let text = regular_file::read_to_string(&path, LONGEST_SOURCE).map_err(|error| {
                 Error::Usage(format!("cannot read the source file {name}: {error}"))
             })?;
             let folder = path.parent().unwrap_or(Path::new("")).to_owned();
@@ -133,7 +139,7 @@ impl Surroundings for Machine {
     }
 
     fn file(&self, path: &Path) -> io::Result<String> {
-        consent::credential_file(&self.folder.join(path))
+        regular_file::read_to_string(&self.folder.join(path), LONGEST_CREDENTIAL)
     }
 
     fn is_granted(&self, wanted: &CredentialUse) -> bool {

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::env;
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use activity_tracker::regular_file;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
@@ -98,18 +99,10 @@ fn state_file(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    let metadata = match path.metadata() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
-        metadata => metadata?,
-    };
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
+    match regular_file::read_to_string(path, LONGEST) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        read => read,
     }
-    let mut text = String::new();
-    File::open(path)?
-        .take(LONGEST)
-        .read_to_string(&mut text)
-        .map(|_| text)
 }
 
 /// Appends lines in one write, so that two programs do not mix theirs.

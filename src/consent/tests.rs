@@ -113,15 +113,3 @@ fn a_refusal_names_the_credential_and_the_origin_and_the_command_to_type() {
          activity-tracker run ./forum.toml --var 'a=it'\\''s' --trust --trust-file '/etc/a b'"
     );
 }
-
-#[test]
-fn a_credential_file_is_a_regular_file_of_no_great_length() {
-    let place = tempfile::tempdir().unwrap();
-    let file = place.path().join("token");
-    for (length, fits) in [(1, true), (65536, true), (65537, false)] {
-        fs::write(&file, "x".repeat(length)).unwrap();
-        assert_eq!(credential_file(&file).is_ok(), fits, "{length}");
-    }
-    assert!(credential_file(place.path()).is_err());
-    assert!(credential_file("/dev/zero".as_ref()).is_err());
-}

@@ -12,12 +12,16 @@ use crate::activity::Id;
 use crate::concurrency::Stop;
 use crate::error::{Error, chain};
 use crate::history;
+use crate::regular_file;
 use crate::report::html::{self, Home};
 use crate::report::{ActivityReport, PostLine, UserActivity, json};
 use crate::storage::Flow;
 
 /// How many posts without an answer the report names: as many as the command does.
 const NAMED: usize = 10;
+
+/// The longest manifest, in bytes; a longer one is as if it were not there.
+const LONGEST_MANIFEST: u64 = 1 << 30;
 
 /// How many of them are known, for the pages of their authors.
 const KNOWN: usize = 100_000;
@@ -167,7 +171,10 @@ impl Sight {
             })
             .collect();
         files.sort_unstable();
-        let manifest = |flow: Flow| fs::read(data_dir.join(flow.file_name("manifest"))).ok();
+        let manifest = |flow: Flow| {
+            let path = data_dir.join(flow.file_name("manifest"));
+            regular_file::read(&path, LONGEST_MANIFEST).ok()
+        };
         Self {
             manifests: [Flow::Main, Flow::Async].map(manifest),
             files,

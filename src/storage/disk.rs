@@ -8,6 +8,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::StorageError;
+use crate::regular_file;
 
 /// Makes one call.
 fn call<T>(
@@ -52,9 +53,17 @@ impl DiskFile {
         Ok(Self { file, path })
     }
 
-    /// Opens a file to read it.
+    /// Opens a file to read it. Its name may be a link, as people make them to where they
+    /// keep their snapshots.
     pub(super) fn open(path: &Path) -> Result<Self, StorageError> {
-        let file = call("open", path, || File::open(path))?;
+        let file = call("open", path, || regular_file::open(path))?;
+        let path = path.to_owned();
+        Ok(Self { file, path })
+    }
+
+    /// Opens a file of a work folder to read it: runs make no links there.
+    pub(super) fn open_own(path: &Path) -> Result<Self, StorageError> {
+        let file = call("open", path, || regular_file::open_no_link(path))?;
         let path = path.to_owned();
         Ok(Self { file, path })
     }
@@ -126,9 +135,23 @@ impl DiskFile {
     }
 }
 
+/// The longest file that is read as a whole, in bytes: the journal of millions of pages.
+const LONGEST_READ: u64 = 1 << 30;
+
 /// All of a file; nothing where there is none.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, StorageError> {
-    call("read", path, || found(fs::read(path)))
+    call("read", path, || {
+        found(regular_file::read(path, LONGEST_READ))
+    })
+}
+
+/// All of a file of a work folder; nothing where there is none.
+pub(super) fn read_own(path: &Path) -> Result<Option<Vec<u8>>, StorageError> {
+    call("read", path, || {
+        let file = found(regular_file::open_no_link(path))?;
+        file.map(|file| regular_file::read_open(&file, LONGEST_READ))
+            .transpose()
+    })
 }
 
 /// A file to be read from its beginning, a little at a time.
@@ -166,7 +189,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
 
 /// Has a file that somebody else wrote on the disk.
 pub(crate) fn sync_file(path: &Path) -> Result<(), StorageError> {
-    DiskFile::open(path)?.sync()
+    DiskFile::open_own(path)?.sync()
 }
 
 /// Has the entries of a folder on the disk.

@@ -211,7 +211,7 @@ pub fn write_records(
         } else {
             disk::keep(&page, &path)?;
         }
-        DiskFile::open(&path)?.sync()?;
+        DiskFile::open_own(&path)?.sync()?;
         return Ok(StoredFile {
             name,
             records: Some(records),

@@ -33,6 +33,8 @@ mod paging;
 #[cfg(test)]
 mod parity;
 #[cfg(test)]
+mod planted;
+#[cfg(test)]
 mod printing;
 #[cfg(test)]
 mod real_servers;

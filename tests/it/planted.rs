@@ -1,0 +1,20 @@
+//! What somebody may plant where the program reads and writes files.
+
+mod fifos;
+
+use super::support::records::{compact, posts, users};
+use super::support::server::{Reply, Route, Server};
+
+/// A server of a few records, as often as they are asked for.
+fn server() -> Server {
+    let answer = |path, records: &[String]| {
+        Route::get(path)
+            .reply(Reply::json(compact(records)))
+            .any_times()
+    };
+    Server::start([
+        answer("/users", &users()),
+        answer("/posts", &posts()),
+        answer("/comments", &[]),
+    ])
+}
