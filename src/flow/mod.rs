@@ -14,6 +14,7 @@ mod recording;
 mod reduction;
 mod rejects;
 mod run;
+mod strays;
 mod work;
 
 use std::path::PathBuf;

@@ -11,6 +11,7 @@ use crate::storage::{Counts, Output, Segment, Slice};
 
 use super::listing::Listed;
 use super::rejects::Rejects;
+use super::strays::Strays;
 use super::work::Done;
 
 /// Tallies merged as they come; segments put in the API's order, whatever the order they come in.
@@ -100,12 +101,31 @@ impl Reduction {
             resource: slice.resource,
             records: found,
         });
-        let parts = match slice.answer {
+        self.parts(slice).add(slice, found, done);
+        Ok(())
+    }
+
+    /// Adds children that are not requested because of the ids of one slice.
+    pub(super) fn add_strays(&mut self, slice: &Slice, strays: Strays) {
+        let Strays {
+            children,
+            refused,
+            lines,
+        } = strays;
+        let parts = self.parts(slice);
+        *parts.received.entry(children).or_default() += refused.count;
+        parts.rejects.add_children(slice, children, refused);
+        let segments = parts.segments.entry(Output::Rejected).or_default();
+        // The children's own slices have longer positions.
+        segments.insert((children, slice.position.clone()), lines);
+    }
+
+    /// Where what came of a slice belongs.
+    fn parts(&mut self, slice: &Slice) -> &mut Parts {
+        match slice.answer {
             Some(answer) => self.provisional.entry(answer).or_default(),
             None => &mut self.settled,
-        };
-        parts.add(slice, found, done);
-        Ok(())
+        }
     }
 
     /// All answers have ended: those that turned out whole count, the others never came.
@@ -214,6 +234,7 @@ mod tests {
                 segments,
                 refused: None,
                 ids,
+                strays: Vec::new(),
                 listed: None,
             },
         )

@@ -50,6 +50,26 @@ pub(super) fn line(slice: &Slice, rejected: &Rejected<'_>) -> serde_json::Result
     serde_json::to_string(&line)
 }
 
+/// What is kept of children that are not requested: the page is that of their parent.
+pub(super) fn child_line(
+    children: Resource,
+    slice: &Slice,
+    reject: &Reject,
+) -> serde_json::Result<String> {
+    let line = Line {
+        resource: children,
+        page: slice.page_name(),
+        url: slice.url.as_str(),
+        index: reject.index,
+        path: &reject.path,
+        expected: &reject.expected,
+        found: &reject.found,
+        record: None,
+        record_base64: None,
+    };
+    serde_json::to_string(&line)
+}
+
 /// The rejects of one slice: how many, and the first of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Refused {
@@ -65,6 +85,8 @@ pub struct Rejects(BTreeMap<Resource, OfResource>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct OfResource {
     count: u64,
+    /// How many of them were never requested: they say nothing of what the API sends.
+    unasked: u64,
     first: (Position, Reject),
 }
 
@@ -73,9 +95,20 @@ impl Rejects {
     pub(super) fn add(&mut self, slice: &Slice, refused: Refused) {
         let of_slice = OfResource {
             count: refused.count,
+            unasked: 0,
             first: (slice.position.clone(), refused.first),
         };
         self.merge(Self([(slice.resource, of_slice)].into()));
+    }
+
+    /// Adds children that are not requested because of the ids of one slice.
+    pub(super) fn add_children(&mut self, slice: &Slice, children: Resource, refused: Refused) {
+        let of_slice = OfResource {
+            count: refused.count,
+            unasked: refused.count,
+            first: (slice.position.clone(), refused.first),
+        };
+        self.merge(Self([(children, of_slice)].into()));
     }
 
     /// Adds others.
@@ -84,6 +117,7 @@ impl Rejects {
             match self.0.get_mut(&resource) {
                 Some(known) => {
                     known.count += other.count;
+                    known.unasked += other.unasked;
                     if other.first.0 < known.first.0 {
                         known.first = other.first;
                     }
@@ -141,7 +175,8 @@ impl Rejects {
         &self,
         records: impl Fn(Resource) -> u64,
     ) -> Result<(), DataProcessingError> {
-        let of_all = self.0.iter().find(|(resource, _)| records(**resource) == 0);
+        let mut received = self.0.iter().filter(|(_, of)| of.count > of.unasked);
+        let of_all = received.find(|(resource, _)| records(**resource) == 0);
         match of_all {
             Some((resource, known)) => Err(DataProcessingError::NoneMapped {
                 resource: *resource,
@@ -212,6 +247,26 @@ mod tests {
         assert_eq!(line.get("record"), None);
         let line = line_for(b"{\"id\":nonsense}");
         assert_eq!(line["record"], "{\"id\":nonsense}");
+    }
+
+    #[test]
+    fn children_that_were_never_requested_do_not_say_that_nothing_maps() {
+        let refused = |count| Refused {
+            count,
+            first: Reject {
+                index: 0,
+                path: "id".to_owned(),
+                expected: String::new(),
+                found: String::new(),
+            },
+        };
+        let mut rejects = Rejects::default();
+        rejects.add_children(&slice(0), Resource::Comments, refused(3));
+        assert_eq!(rejects.of(Resource::Comments), 3);
+        assert!(rejects.none_mapped(|_| 0).is_ok());
+        assert!(rejects.verdict(2, "rejected.ndjson").is_err());
+        rejects.add(&slice(1), refused(1));
+        assert!(rejects.none_mapped(|_| 0).is_err());
     }
 
     #[test]

@@ -25,6 +25,7 @@ use super::previous::Previous;
 use super::recording::open;
 use super::reduction::{Reduced, Reduction};
 use super::rejects::Rejects;
+use super::strays::{self, Stray};
 use super::work::{Done, Refusal};
 use super::{Recorded, Report};
 
@@ -223,8 +224,37 @@ impl Run {
         if slice.has_children {
             self.fetch
                 .parents(slice.resource, &slice.position, slice.records, &done.ids);
+            self.reject_strays(reduction, slice, &done.strays)?;
         }
         reduction.add(slice, done, observer)
+    }
+
+    /// Rejects the children of records whose ids would lead their requests elsewhere.
+    fn reject_strays(
+        &self,
+        reduction: &mut Reduction,
+        slice: &Slice,
+        strays: &[Stray],
+    ) -> Result<(), Error> {
+        let endpoints = &self.settings.source.endpoints;
+        let wanted = self.shape.resources.iter().copied();
+        let is_child = |resource: &Resource| {
+            let endpoint = endpoints.get(resource);
+            endpoint.and_then(|endpoint| endpoint.parent) == Some(slice.resource)
+        };
+        for children in wanted.filter(is_child) {
+            let rejected = strays::reject(children, slice, strays, self.stage.folder())?;
+            let Some(rejected) = rejected else { continue };
+            if self.settings.strict {
+                return Err(DataProcessingError::Rejected {
+                    resource: children,
+                    reject: Box::new(rejected.refused.first),
+                }
+                .into());
+            }
+            reduction.add_strays(slice, rejected);
+        }
+        Ok(())
     }
 
     /// A run that was stopped by a person ends for that reason, whatever broke because of it.

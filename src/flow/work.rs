@@ -14,12 +14,13 @@ use crate::activity::{
 use crate::concurrency;
 use crate::error::{Error, StorageError};
 use crate::settings::Settings;
-use crate::source::Source;
+use crate::source::{Source, child};
 use crate::storage::{Output, STAGING, Segment, SegmentWriter, Slice};
 
 use super::layout::{Laid, Records};
 use super::listing::{Listed, Noted};
 use super::rejects::{self, Refused};
+use super::strays::Stray;
 
 /// What processing needs to know besides the slice.
 #[derive(Clone, Debug)]
@@ -45,6 +46,9 @@ pub(super) struct Done {
     /// The ids of the records, in order, where others are asked for by them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) ids: Vec<Id>,
+    /// Those that others cannot be asked for by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) strays: Vec<Stray>,
     /// What the history is to know of the records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) listed: Option<Listed>,
@@ -110,6 +114,9 @@ struct Leavings<'a> {
     first_reject: Option<Reject>,
     wants_ids: bool,
     ids: Vec<Id>,
+    strays: Vec<Stray>,
+    /// How many records came by, whether they mapped or not.
+    seen: u64,
     /// Authors in this slice: most write more than once.
     authors: HashSet<&'a str>,
     /// What the history is to know.
@@ -128,6 +135,8 @@ impl<'a> Leavings<'a> {
             first_reject: None,
             wants_ids: slice.has_children,
             ids: Vec::new(),
+            strays: Vec::new(),
+            seen: 0,
             authors: HashSet::new(),
             json: Vec::new(),
         }
@@ -183,8 +192,14 @@ impl<'a> Leavings<'a> {
             noted.record(record.id(), record.raw(), offset);
         }
         if self.wants_ids {
-            self.ids.push(record.id().clone());
+            let id = record.id().clone();
+            if child::strays(&id) {
+                self.strays.push((self.slice.first + self.seen, id));
+            } else {
+                self.ids.push(id);
+            }
         }
+        self.seen += 1;
         if let Some(author) = author
             && self.authors.insert(author.raw())
         {
@@ -252,6 +267,7 @@ impl Workbench {
             segments,
             refused,
             ids: left.ids,
+            strays: left.strays,
             listed: listed.transpose()?,
         })
     }
@@ -303,8 +319,9 @@ fn users<'a>(
     let mut filtered = SegmentWriter::new(Output::FilteredUsers.layout());
     let (mut called, mut noted) = (SegmentWriter::new(Output::Called.layout()), Vec::new());
     // All users pass the tap; only those of the domain come out of the filter, and rejects.
-    let tapped = map::<User<'_>>(slice, mapping).inspect(|user| {
-        if let Ok(user) = user {
+    let tapped = map::<User<'_>>(slice, mapping).inspect(|user| match user {
+        Err(_) => left.seen += 1,
+        Ok(user) => {
             tally.add_user(user);
             left.take(user, None);
             noted.clear();
@@ -351,7 +368,10 @@ fn written<'a, T: FromFields<'a> + Record>(
                 count(&mut tally, &record);
                 left.take(&record, author(&record));
             }
-            Err(rejected) => left.reject(&rejected)?,
+            Err(rejected) => {
+                left.seen += 1;
+                left.reject(&rejected)?;
+            }
         }
     }
     Ok(tally)

@@ -16,7 +16,8 @@ use super::pagination::pagination;
 use super::template::{self, Place, fill};
 use super::values::Marked;
 use super::{
-    Auth, Definition, Endpoint, Locator, Rate, Source, Surroundings, Vars, base_url, credentials,
+    Auth, Definition, Endpoint, Locator, Rate, Source, Surroundings, Vars, base_url, child,
+    credentials,
 };
 use crate::activity::{Field, FieldMap, FieldPath, Resource};
 
@@ -133,6 +134,9 @@ impl Check<'_> {
                 .help("a query is written beside it: `query = { order = \"asc\" }`"));
         }
         let path = fill(&form.path, Place::Path, self.vars, self.text)?;
+        if let Some(title) = child::flaw(&path.text, path.parent) {
+            return Err(Flaw::new(place, title, "expected a path such as `/posts`"));
+        }
         let mut query = Vec::new();
         for (name, value) in &form.query.0 {
             credentials::plain_parameter(&name.value, &value.place)?;

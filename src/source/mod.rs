@@ -3,6 +3,7 @@
 mod base_url;
 mod built_in;
 mod check;
+pub(crate) mod child;
 mod cover;
 mod credentials;
 mod definition;

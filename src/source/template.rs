@@ -3,6 +3,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::Vars;
+use super::child::climbs;
 use super::mistake::{Flaw, nearest};
 use super::values::Marked;
 use crate::activity::Resource;
@@ -27,6 +28,15 @@ const PARENTS: [(&str, Resource); 3] = [
 pub(super) fn parent(name: &str) -> Option<Resource> {
     let known = PARENTS.iter().find(|(known, _)| *known == name);
     known.map(|(_, resource)| *resource)
+}
+
+/// The placeholder that stands for a resource's ids.
+pub(super) fn placeholder(parent: Resource) -> &'static str {
+    match parent {
+        Resource::Users => "{user_id}",
+        Resource::Posts => "{post_id}",
+        Resource::Comments => "{comment_id}",
+    }
 }
 
 /// Whether a placeholder may be called that.
@@ -82,6 +92,13 @@ pub(super) fn fill(
             Flaw::new(&whereabouts(template, name, file), title, expected)
         };
         if let Some(value) = vars.get(name) {
+            if place != Place::Query && climbs(value) {
+                let title = format!("the value of `{{{name}}}` leads out of the path");
+                let expected = "expected a value without `.` or `..` between slashes".to_owned();
+                return Err(flaw(title, expected).help(
+                    "it is the variable's default, or what --var gave; dots that are encoded count too",
+                ));
+            }
             match place {
                 Place::BaseUrl => filled.text.push_str(value.trim_end_matches('/')),
                 Place::Path => filled.text.extend(utf8_percent_encode(value, PATH)),
@@ -180,6 +197,26 @@ mod tests {
         let filled = fill_in("/repos/{repo}/{post_id}/c", Place::Path).unwrap();
         assert_eq!(filled.text, "/repos/a%20b/%C3%BC%3Fc/{post_id}/c");
         assert_eq!(filled.parent, Some(Resource::Posts));
+    }
+
+    #[test]
+    fn a_value_that_climbs_is_refused_where_it_would_be_part_of_a_path() {
+        let cases = ["..", ".", "a/../b", "%2e%2E", "..\\x", "a/%252e"];
+        for value in cases {
+            let fill_in = |text: &str, place| {
+                let template = Marked {
+                    value: text.to_owned(),
+                    place: 0..text.len(),
+                };
+                let vars = Vars::from([("v".to_owned(), value.to_owned())]);
+                fill(&template, place, &vars, text)
+            };
+            let flaw = fill_in("/a/{v}/b", Place::Path).unwrap_err();
+            assert_eq!(flaw.place, 3..6, "{value}");
+            assert_eq!(flaw.title, "the value of `{v}` leads out of the path");
+            assert!(fill_in("http://h/{v}", Place::BaseUrl).is_err(), "{value}");
+            assert!(fill_in("{v}", Place::Query).is_ok(), "{value}");
+        }
     }
 
     #[test]

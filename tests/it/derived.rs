@@ -63,6 +63,92 @@ fn children_are_asked_for_by_their_parents_and_stored_in_their_order() {
 }
 
 #[test]
+fn an_id_that_would_climb_is_a_rejected_child_and_never_a_request() {
+    let ids = [
+        "\"..\"",
+        "1",
+        "\".\"",
+        "\"\"",
+        "\"%2e%2E\"",
+        "\"../../users\"",
+    ];
+    let records: Vec<_> = ids.iter().map(|id| format!("{{\"id\":{id}}}")).collect();
+    let place = Workplace::new();
+    // Anything else that is asked for fails the test.
+    let server = Server::start([
+        Route::get("/posts").reply(Reply::json(compact(&records))),
+        Route::get("/posts/1/comments?page=1").reply(Reply::json("[]")),
+    ]);
+    let file = source(&place, server.url(), CHILDREN);
+    let outcome = place.run(&[file, "--async"]);
+    outcome.assert_code(4);
+    let says = "error: 5 records did not map, more than the 0 allowed; the first of comments: \
+        record 0, field `id`: expected an id that names one place in a path, not empty, `.` or `..`, \
+        found \"..\"";
+    assert!(outcome.stderr.contains(says), "{}", outcome.stderr);
+    server.finish();
+    assert_eq!(place.file("posts_async.json"), stored(&records));
+    let manifest = place.json("manifest_async.json");
+    let counts = serde_json::json!({"received": 5, "records": 0, "rejects": 5});
+    assert_eq!(manifest["resources"]["comments"], counts);
+    let lines = place.file("rejected_async.ndjson");
+    let lines = lines.lines().map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
+        assert_eq!(line["resource"], "comments");
+        assert_eq!(line["page"], "posts-0");
+        (line["index"].as_u64(), line["found"].to_string())
+    });
+    let found = lines.map(|(index, found)| {
+        (
+            index,
+            serde_json::from_str::<String>(&found).expect("a string"),
+        )
+    });
+    let expected = [0, 2, 3, 4, 5].map(|at: u64| {
+        (
+            Some(at),
+            ids[usize::try_from(at).expect("small")].to_owned(),
+        )
+    });
+    assert_eq!(found.collect::<Vec<_>>(), expected);
+}
+
+/// In the main flow, posts are what users are asked for by.
+#[test]
+fn both_flows_reject_the_children_of_an_id_that_climbs() {
+    let rest = "[users]\npath = \"/users\"\n[posts]\npath = \"/users/{user_id}/posts\"\n";
+    for flow in FLOWS {
+        let place = Workplace::new();
+        let server = Server::start([
+            Route::get("/users").reply(Reply::json("[{\"id\":\"..\"},{\"id\":\"a\\\\b\"}]")),
+            Route::get("/users/a%5Cb/posts").reply(Reply::json("[{\"id\":1}]")),
+        ]);
+        let file = source(&place, server.url(), rest);
+        let args = [&[file, "--max-rejects", "1"], flow].concat();
+        place.run(&args).assert_code(0);
+        server.finish();
+        let suffix = if flow.is_empty() { "" } else { "_async" };
+        assert_eq!(place.json(&format!("summary{suffix}.json"))["rejected"], 1);
+    }
+}
+
+#[test]
+fn a_variable_that_would_climb_is_refused_before_anything_is_asked_for() {
+    let vars = "[vars]\nrepo = { description = \"a repository\", default = \"..\" }\n";
+    let rest = format!("{vars}[posts]\npath = \"/repos/{{repo}}/posts\"\n");
+    for given in [&[][..], &["--var", "repo=a/%2e%2e"]] {
+        let place = Workplace::new();
+        let server = Server::start([]);
+        let file = source(&place, server.url(), &rest);
+        let outcome = place.run(&[&[file], given].concat());
+        outcome.assert_code(2);
+        let says = "the value of `{repo}` leads out of the path";
+        assert!(outcome.stderr.contains(says), "{}", outcome.stderr);
+        server.finish();
+    }
+}
+
+#[test]
 fn without_parents_there_are_no_children_to_ask_for() {
     let place = Workplace::new();
     let server = Server::start([Route::get("/posts").reply(Reply::json("[]"))]);

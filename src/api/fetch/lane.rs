@@ -10,7 +10,7 @@ use crate::activity::{Id, JsonPath, Resource};
 use crate::api::paging::{Facts, Outlook, Paging, PagingError, Reach, Said};
 use crate::api::sink::{Page, Position, Received};
 use crate::api::{Subject, Validators};
-use crate::source::{Auth, Endpoint, Source};
+use crate::source::{Auth, Endpoint, Source, child};
 
 /// How many parents have pages under way at once.
 const OPEN_PARENTS: usize = 64;
@@ -117,9 +117,8 @@ impl Lane {
     pub(super) fn take_next(&mut self) -> Option<(u64, Page)> {
         if !self.pagings.values().any(|(_, paging)| paging.has_next())
             && self.pagings.len() < OPEN_PARENTS
-            && let Some((position, id)) = self.parents.pop_front()
+            && let Some((position, path)) = self.next_child()
         {
-            let path = path_for(&self.endpoint.path, &id);
             self.open(position, &path);
         }
         let (key, (prefix, paging)) = self
@@ -138,6 +137,20 @@ impl Lane {
             has_children: self.has_children,
         };
         Some((*key, page))
+    }
+
+    /// Where the next parent's children are.
+    ///
+    /// An id that would lead elsewhere was rejected when its record was processed: should one
+    /// come all the same, it is passed over, and never asked for.
+    fn next_child(&mut self) -> Option<(Position, String)> {
+        let parent = self.endpoint.parent?;
+        while let Some((position, id)) = self.parents.pop_front() {
+            if let Some(path) = child::path(&self.endpoint.path, parent, &id) {
+                return Some((position, path));
+            }
+        }
+        None
     }
 
     pub(super) fn is_past_end(&self, paging: u64, number: u64, status: u16) -> bool {
@@ -296,22 +309,5 @@ impl Lane {
     fn remember(&mut self, said: &Said) {
         self.asks_for_changes = false;
         self.validators = said.validators.clone().filter(|_| self.is_single());
-    }
-}
-
-/// The path of a parent's children: the id stands in the place of the one placeholder.
-fn path_for(template: &str, id: &Id) -> String {
-    let text = match id {
-        Id::Number(number) => number.to_string(),
-        Id::Text(text) => text.to_string(),
-    };
-    // An id is one segment of the path, whatever is in it.
-    let segment: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
-    let segment = segment.replace('+', "%20");
-    match (template.find('{'), template.find('}')) {
-        (Some(start), Some(end)) if start < end => {
-            format!("{}{segment}{}", &template[..start], &template[end + 1..])
-        }
-        _ => template.to_owned(),
     }
 }
