@@ -51,7 +51,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Fetch, process and store once
-    Run(RunArgs),
+    Run(Box<RunArgs>),
     /// Run again and again, and tell what changed
     Watch(Box<WatchArgs>),
     /// Print who is active, from the files that runs left; needs no network
@@ -272,7 +272,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Ok(time)
 }
 
-fn size(text: &str) -> Result<ByteSize, String> {
+pub(crate) fn size(text: &str) -> Result<ByteSize, String> {
     match text.parse() {
         Ok(ByteSize(0)) => Err("expected more than nothing".to_owned()),
         Ok(size) => Ok(size),

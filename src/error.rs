@@ -13,7 +13,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::activity::{Reject, Resource};
-use crate::api::{PagingError, Subject, TransportError};
+use crate::api::{Excess, PagingError, Subject, TransportError};
 use crate::cutter::CutError;
 use crate::source::{CredentialRef, InvalidSource};
 use crate::text::{Printable, count};
@@ -201,6 +201,15 @@ pub enum ApiError {
         #[source]
         cause: PagingError,
     },
+    /// The resource is larger than a run may be, or takes longer.
+    #[error("cannot fetch all of {subject}: {cause}")]
+    Excess {
+        /// What was asked for.
+        subject: Box<Subject>,
+        /// Which limit it is, and how it was reached.
+        #[source]
+        cause: Excess,
+    },
     /// A redirect that cannot or must not be followed.
     #[error("cannot fetch {subject}: {reason}")]
     Redirect {
@@ -259,6 +268,10 @@ impl ApiError {
                     "if it is to be trusted, name it in the source's allowed_origins"
                 }
                 _ => "check the source's pagination",
+            },
+            Self::Excess { cause, .. } => match cause {
+                Excess::Time(_) => "a longer --max-time allows it, and so do runs that resume",
+                _ => "check the source's pagination; if the API is that large, raise the limit",
             },
             Self::Redirect { .. } => "give the URL that the API really lives at",
         };
@@ -416,6 +429,19 @@ pub enum StorageError {
         /// What makes a new one.
         command: &'static str,
     },
+    /// The disk is nearly full: the run ends before it is.
+    #[error(
+        "cannot store more in {}: {free} bytes are free on its disk, and {needed} must stay free",
+        .path.display()
+    )]
+    NoRoom {
+        /// The folder of the run.
+        path: PathBuf,
+        /// How many bytes are free.
+        free: u64,
+        /// What a commit needs, or at least 64 MiB, or a twentieth of a small disk.
+        needed: u64,
+    },
     /// Another run has the data directory.
     #[error("cannot use {}: another run is writing to it", .0.display())]
     Locked(PathBuf),
@@ -477,6 +503,9 @@ impl StorageError {
                 "wait for it with --wait, or choose another directory with --data-dir"
             }
             Self::Damaged(_) => "run again, with --fresh",
+            Self::NoRoom { .. } => {
+                "make room, or choose another place with --data-dir; the last snapshot stands"
+            }
             Self::NoHistory(_) => {
                 "`activity-tracker run` makes one, unless --no-history is given; --data-dir says where"
             }

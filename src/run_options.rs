@@ -6,15 +6,16 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use activity_tracker::activity::EmailDomain;
-use activity_tracker::api::Policy;
+use activity_tracker::api::{Policy, Quota};
 use activity_tracker::concurrency::Stop;
 use activity_tracker::error::{Error, StorageError};
 use activity_tracker::flow::{self, Report, SharedObserver};
 use activity_tracker::settings::{Settings, Start};
 use activity_tracker::source::Source;
+use bytesize::ByteSize;
 use clap::Args;
 
-use crate::cli::{DataDir, LogArgs, PatienceArgs, duration};
+use crate::cli::{DataDir, LogArgs, PatienceArgs, duration, positive_duration, size};
 use crate::printing;
 use crate::progress::Progress;
 use crate::source_argument::SourceArgs;
@@ -68,6 +69,13 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "TIME", default_value = "5min", value_parser = duration)]
     max_wait: Duration,
 
+    /// Longest record; a longer one is rejected, and its beginning is kept
+    #[arg(long, value_name = "SIZE", default_value_t = ByteSize(Settings::MAX_RECORD), value_parser = size)]
+    max_record: ByteSize,
+
+    #[command(flatten)]
+    quota: QuotaArgs,
+
     /// How many records may fail to map before the exit code is 4; all others are
     /// stored in any case, and those that fail are kept in `rejected.ndjson`
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -93,6 +101,38 @@ pub(crate) struct RunOptions {
     pub(crate) log: LogArgs,
 }
 
+/// What well-formed pages without an end are ended by.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_field_names, reason = "each is named as its option is")]
+struct QuotaArgs {
+    /// Most pages of one resource; each parent whose children are fetched counts as one
+    #[arg(long, value_name = "N", default_value_t = Quota::default().pages, value_parser = clap::value_parser!(u64).range(1..))]
+    max_pages: u64,
+
+    /// Most records of one run
+    #[arg(long, value_name = "N", default_value_t = Quota::default().records, value_parser = clap::value_parser!(u64).range(1..))]
+    max_records: u64,
+
+    /// Most bytes of one run, decoded: 500MB, 10GiB
+    #[arg(long, value_name = "SIZE", default_value_t = ByteSize(Quota::default().bytes), value_parser = size)]
+    max_total: ByteSize,
+
+    /// Longest time to fetch in one run: 30min, 12h, 7d
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = positive_duration)]
+    max_time: Duration,
+}
+
+impl QuotaArgs {
+    fn quota(&self) -> Quota {
+        Quota {
+            pages: self.max_pages,
+            records: self.max_records,
+            bytes: self.max_total.as_u64(),
+            time: self.max_time,
+        }
+    }
+}
+
 impl RunOptions {
     /// The settings of a run against this source.
     ///
@@ -113,6 +153,7 @@ impl RunOptions {
             start,
             keep_raw: self.keep_raw,
             wait: self.wait,
+            max_record: self.max_record.as_u64(),
             strict: self.strict,
             fresh: self.fresh,
             history: !self.no_history,
@@ -130,6 +171,7 @@ impl RunOptions {
             longest_backoff: usual.longest_backoff.max(self.backoff),
             max_wait: self.max_wait,
             concurrency: self.concurrency,
+            quota: self.quota.quota(),
             ..usual
         }
     }

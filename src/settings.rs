@@ -47,6 +47,8 @@ pub struct Settings {
     pub keep_raw: bool,
     /// Whether to wait for another run that has the data directory.
     pub wait: bool,
+    /// How long a record may be, in bytes; longer ones do not map.
+    pub max_record: u64,
     /// Whether the first record that does not map ends the run.
     pub strict: bool,
     /// Whether what changed goes into the history of the data directory.
@@ -56,6 +58,10 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// How long a record may be unless something else is wanted, in bytes: what a process
+    /// holds of one is some ten times as much at most, which is little enough for small machines.
+    pub const MAX_RECORD: u64 = 4 << 20;
+
     /// Whether the run goes into the history. A replay says nothing of what the API has now.
     #[must_use]
     pub fn keeps_history(&self) -> bool {

@@ -124,6 +124,12 @@ pub fn excerpt(text: &str, limit: usize) -> String {
     }
 }
 
+/// As much of a text as fits into so many bytes, cut between characters.
+#[must_use]
+pub(crate) fn beginning(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}
+
 /// A count with its noun: `1 post`, `2 posts`.
 #[must_use]
 pub fn count(number: u64, noun: &str) -> String {
@@ -227,5 +233,7 @@ mod tests {
         assert_eq!(excerpt("äöü", 2), "äö…");
         assert_eq!(excerpt("äö", 2), "äö");
         assert_eq!(excerpt("👩\u{200d}👧", 2), "👩…");
+        assert_eq!(beginning("äö", 3), "ä");
+        assert_eq!(beginning("äö", 4), "äö");
     }
 }

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use activity_tracker::api::Excess;
 use activity_tracker::concurrency::Stop;
-use activity_tracker::error::{Error, StopReason};
+use activity_tracker::error::{ApiError, Error, StopReason};
 use activity_tracker::flow::{Recorded, Report};
 use activity_tracker::settings::{Settings, Start};
 use activity_tracker::text::count;
@@ -276,6 +277,10 @@ fn next_start(failed: Option<&Error>) -> Start {
     }
     match cause {
         Some(Error::Data(_)) => Start::Afresh,
+        // Too many pages are too many next time; time is what the next turn has more of.
+        Some(Error::Api(ApiError::Excess { cause, .. })) if !matches!(cause, Excess::Time(_)) => {
+            Start::Afresh
+        }
         _ => Start::Resume,
     }
 }
@@ -283,6 +288,8 @@ fn next_start(failed: Option<&Error>) -> Start {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use activity_tracker::activity::Resource;
+    use activity_tracker::api::Subject;
     use activity_tracker::error::{DataProcessingError, StorageError};
 
     #[test]
@@ -297,6 +304,15 @@ mod tests {
             cause: Box::new(cause),
             pages: 1,
         };
+        let excess = |cause| {
+            Error::Api(ApiError::Excess {
+                subject: Box::new(Subject {
+                    resource: Resource::Posts,
+                    url: "http://api.test/posts".parse().unwrap(),
+                }),
+                cause,
+            })
+        };
         let locked = || Error::Storage(StorageError::Locked("data".into()));
         let cases = [
             (None, Start::Resume),
@@ -304,6 +320,12 @@ mod tests {
             (Some(unfinished(locked())), Start::Resume),
             (Some(data()), Start::Afresh),
             (Some(unfinished(data())), Start::Afresh),
+            (Some(excess(Excess::Pages(3))), Start::Afresh),
+            (Some(unfinished(excess(Excess::Bytes(3)))), Start::Afresh),
+            (
+                Some(unfinished(excess(Excess::Time(Duration::ZERO)))),
+                Start::Resume,
+            ),
         ];
         for (failed, expected) in cases {
             assert_eq!(next_start(failed.as_ref()), expected, "{failed:?}");

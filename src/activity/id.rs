@@ -12,6 +12,12 @@ use crate::text::Printable;
 /// What messages call an id.
 const EXPECTED: &str = "a whole number of at most 64 bits or a string";
 
+/// How long an id may be, in bytes: several parts of a run remember ids.
+const LONGEST: usize = 1024;
+
+/// What messages expect in the place of a longer one.
+const NOT_LONGER: &str = "an id of at most 1024 bytes";
+
 /// The id of a record, which remembers whether the API sent a number or a string.
 ///
 /// Numbers sort before strings, and as numbers.
@@ -88,9 +94,16 @@ impl<'a> FromRaw<'a> for Id {
 
     fn from_raw(raw: &'a str, zone: &TimeZone) -> Result<Self, Mismatch> {
         let id = if raw.starts_with('"') {
-            Text::from_raw(raw, zone)
-                .ok()
-                .map(|text| Self::Text(text.as_str().into()))
+            // No escape is longer than six bytes for a character.
+            if raw.len() > 6 * LONGEST + 2 {
+                return Err(Mismatch::new(NOT_LONGER, raw));
+            }
+            match Text::from_raw(raw, zone) {
+                Ok(text) if text.as_str().len() > LONGEST => {
+                    return Err(Mismatch::new(NOT_LONGER, raw));
+                }
+                text => text.ok().map(|text| Self::Text(text.as_str().into())),
+            }
         } else {
             raw.parse().ok().map(Self::Number)
         };
@@ -136,6 +149,20 @@ mod tests {
             let read = Id::from_raw(json, &TimeZone::UTC);
             assert_eq!(read.ok(), expected, "{json}");
             assert_eq!(serde_json::from_str::<Id>(json).ok(), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_at_most_a_kibibyte_long() {
+        let zone = TimeZone::UTC;
+        for (text, bytes) in [("a", 1), ("\\u0001", 1), ("\\ud83d\\ude00", 4), ("é", 2)] {
+            let id = |length: usize| format!("\"{}\"", text.repeat(length / bytes));
+            assert!(Id::from_raw(&id(1024), &zone).is_ok(), "{text}");
+            for length in [1024 + bytes, 1 << 20] {
+                let refused = Id::from_raw(&id(length), &zone).unwrap_err();
+                assert_eq!(refused.expected, "an id of at most 1024 bytes", "{text}");
+                assert!(refused.found.len() < 1024, "{text}");
+            }
         }
     }
 

@@ -31,6 +31,7 @@ pub use mapper::{FromFields, Mapped, Reject, Rejected, map};
 pub use mapping::{Fields, Mapping, Mappings};
 pub use models::{Address, Comment, Company, Geo, Post, Record, Resource, User};
 pub use processor::{by_email_domain, names, total};
+pub(crate) use ranking::LONGEST_NAME;
 pub use ranking::{NoNames, Ranker, Ranking, UserPosts, note};
 pub use summary::Summary;
 pub use tally::Tally;

@@ -13,6 +13,10 @@ use super::ids::IdSet;
 use super::models::User;
 use super::packed;
 use super::value::Text;
+use crate::text::beginning;
+
+/// How long the name of a user is in a ranking, in bytes.
+pub(crate) const LONGEST_NAME: usize = 1024;
 
 /// How many posts one user wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -275,8 +279,12 @@ impl Ranker {
 }
 
 /// Notes down behind `bytes` what a user is called, for a [`Ranker`] to come.
+///
+/// All users' names are in memory together, so of a long one only the beginning is kept.
 pub fn note(user: &User<'_>, bytes: &mut Vec<u8>) {
-    packed::put_user(bytes, &user.id.0, user.called().map(Text::as_str));
+    let called = user.called().map(Text::as_str);
+    let called = called.map(|name| beginning(name, LONGEST_NAME));
+    packed::put_user(bytes, &user.id.0, called);
 }
 
 #[cfg(test)]

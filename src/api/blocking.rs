@@ -154,7 +154,7 @@ impl<S: Sinks> Driver<'_, S> {
             let read = deadline::within(limits.stretch, || body.read(piece));
             match read.map_err(broken_body)? {
                 0 => break,
-                length => intake.push(&piece[..length], asked.elapsed())?,
+                length => intake.push(&piece[..length], asked.elapsed(), self.shared)?,
             }
         }
         // A socket closed by a stop can look like the end of the body.

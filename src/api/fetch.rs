@@ -23,8 +23,10 @@ use crate::activity::{Id, Resource};
 use crate::error::ApiError;
 use crate::source::Source;
 
+use super::Subject;
 use super::Validators;
 use super::paging::Outlook;
+use super::quota::{Excess, Used};
 use super::rate::Limiter;
 use super::request::{Requests, add_conditions};
 use super::retry::Policy;
@@ -73,6 +75,8 @@ pub struct Fetch {
     next_ticket: u64,
     /// Pages that a run which was cut off left whole.
     stored: HashSet<(Resource, Position)>,
+    /// What was used of the policy's quota.
+    used: Used,
     /// How many requests were sent again.
     retries: u64,
     dice: fastrand::Rng,
@@ -101,6 +105,7 @@ impl Fetch {
             again: Vec::new(),
             next_ticket: 0,
             stored: HashSet::new(),
+            used: Used::default(),
             retries: 0,
             dice: fastrand::Rng::with_seed(seed),
         }
@@ -117,8 +122,18 @@ impl Fetch {
     /// What to do now.
     ///
     /// # Errors
-    /// When the server wants a longer pause than the policy allows.
+    /// When the server wants a longer pause than the policy allows, or the run's quota is used up.
     pub fn step(&mut self, now: Instant) -> Result<Step, ApiError> {
+        self.check_quota(now)?;
+        let step = self.unlimited_step(now)?;
+        Ok(match (step, self.used.deadline(&self.policy.quota, now)) {
+            // Whoever waits looks again when the time is up.
+            (Step::Wait(Some(until)), Some(deadline)) => Step::Wait(Some(until.min(deadline))),
+            (step, _) => step,
+        })
+    }
+
+    fn unlimited_step(&mut self, now: Instant) -> Result<Step, ApiError> {
         if self.under_way.len() >= self.policy.concurrency.get() {
             return Ok(Step::Wait(None));
         }
@@ -177,11 +192,32 @@ impl Fetch {
 
     /// Nothing can be sent now: is it all done?
     fn idle(&self) -> Step {
-        let busy = !self.under_way.is_empty() || !self.again.is_empty();
-        if !busy && self.lanes.iter().all(Lane::is_done) {
+        if self.is_done() {
             return Step::Done;
         }
         Step::Wait(self.again.iter().filter_map(|exchange| exchange.due).min())
+    }
+
+    fn is_done(&self) -> bool {
+        let busy = !self.under_way.is_empty() || !self.again.is_empty();
+        !busy && self.lanes.iter().all(Lane::is_done)
+    }
+
+    /// Checks the run's time, and that no resource has more pages than it may.
+    fn check_quota(&mut self, now: Instant) -> Result<(), ApiError> {
+        let quota = &self.policy.quota;
+        if let Some(lane) = self.lanes.iter().find(|lane| lane.wants() > quota.pages) {
+            return Err(excess(lane.subject(), Excess::Pages(quota.pages)));
+        }
+        let in_time = self.used.check_time(quota, now);
+        in_time.or_else(|cause| {
+            // When everything is there, it was in time.
+            let late = self.lanes.iter().find(|lane| !lane.is_done());
+            let asked = self.again.first().or(self.under_way.values().next());
+            let of_page = asked.map(|exchange| exchange.page.subject.clone());
+            let subject = of_page.or_else(|| late.map(Lane::subject));
+            subject.map_or(Ok(()), |subject| Err(excess(subject, cause)))
+        })
     }
 
     /// When the next request may go out, by the source's rate and the server's word.
@@ -285,7 +321,8 @@ impl Fetch {
     /// Records of a resource were mapped: those that other resources are asked for by.
     pub fn parents(&mut self, parent: Resource, slice: &Position, records: u64, ids: &[Id]) {
         for lane in &mut self.lanes {
-            lane.add_parents(parent, slice, records, ids);
+            let most = self.policy.quota.pages;
+            lane.add_parents(parent, (slice, records), ids, most);
         }
         self.settle_parents();
     }
@@ -297,6 +334,11 @@ impl Fetch {
             lane.settle_parents(&complete);
         }
     }
+}
+
+fn excess(subject: Subject, cause: Excess) -> ApiError {
+    let subject = Box::new(subject);
+    ApiError::Excess { subject, cause }
 }
 
 #[cfg(test)]

@@ -52,15 +52,26 @@ impl<A: AsRef<Ask>, S: Sink, O: Observer> Intake<A, S, O> {
         }
     }
 
-    /// Takes the next bytes off the wire, for which it was waited so long.
-    pub(super) fn push(&mut self, bytes: &[u8], waited: Duration) -> Result<(), Trouble> {
-        let resource = self.ask.as_ref().page.subject.resource;
+    /// Takes the next bytes off the wire, for which it was waited so long; the state machine
+    /// learns how many they are.
+    pub(super) fn push(
+        &mut self,
+        bytes: &[u8],
+        waited: Duration,
+        shared: &SharedFetch,
+    ) -> Result<(), Trouble> {
+        let Ask { ticket, page, .. } = self.ask.as_ref();
+        let resource = page.subject.resource;
         self.observer.on(Event::Arrived {
             resource,
             bytes: bytes.len() as u64,
         });
+        let arrived = |bytes| shared.lock().arrived(*ticket, bytes, Instant::now());
         let mut pieces = self.body.decode(bytes, waited)?;
+        // Bytes that unfold to nothing take their time as well.
+        arrived(0)?;
         while let Some(piece) = pieces.next_piece()? {
+            arrived(piece.len() as u64)?;
             self.sink.write(piece)?;
         }
         Ok(())

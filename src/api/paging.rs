@@ -56,6 +56,8 @@ pub(super) struct Paging {
     /// How many may be asked for, as far as is known.
     upto: u64,
     under_way: u64,
+    /// How many there are, where the server says so.
+    declared: Option<u64>,
     /// Where the next page is, when only the one before it knew.
     next: Option<Url>,
     /// Further pages by number: found in a `Link` header that names the last one.
@@ -95,6 +97,7 @@ impl Paging {
             asked: 0,
             upto: 1,
             under_way: 0,
+            declared: None,
             next: None,
             range: None,
             records: 0,
@@ -128,6 +131,16 @@ impl Paging {
         self.asked < self.upto
     }
 
+    /// How many pages and records there are, as far as the server says.
+    pub(super) fn declared(&self) -> (u64, u64) {
+        if self.outlook.is_some() {
+            // Only the first page is wanted, however many there are.
+            return (0, 0);
+        }
+        let (pages, records) = (self.declared, self.total);
+        (pages.unwrap_or_default(), records.unwrap_or_default())
+    }
+
     /// Whether all pages came.
     pub(super) fn is_done(&self) -> bool {
         !self.has_next() && self.under_way == 0
@@ -158,7 +171,11 @@ impl Paging {
                 if let Some((name, size)) = size {
                     set_parameter(&mut url, name, &size.to_string());
                 }
-                set_parameter(&mut url, parameter, &(first + number).to_string());
+                set_parameter(
+                    &mut url,
+                    parameter,
+                    &first.saturating_add(number).to_string(),
+                );
             }
             Pagination::Offset {
                 parameter,
@@ -167,7 +184,11 @@ impl Paging {
                 // A server that clamps the limit clamps it for every page.
                 let step = self.page_size.unwrap_or(*limit).min(*limit);
                 set_parameter(&mut url, name, &limit.to_string());
-                set_parameter(&mut url, parameter, &(step * number).to_string());
+                set_parameter(
+                    &mut url,
+                    parameter,
+                    &step.saturating_mul(number).to_string(),
+                );
             }
             Pagination::Link => {
                 if let Some(range) = self.range.as_ref().filter(|_| number > 0) {
@@ -215,7 +236,7 @@ impl Paging {
                 said.next = next.transpose()?;
             }
             // Of pages that are known by number only the last one has news.
-            Pagination::Link if facts.number + 1 < self.upto => {}
+            Pagination::Link if facts.number.saturating_add(1) < self.upto => {}
             Pagination::Link => {
                 let linked = |relation| {
                     let target = link::target(facts.headers, relation);
@@ -239,7 +260,7 @@ impl Paging {
         said: &Said,
     ) -> Result<(), PagingError> {
         self.under_way = self.under_way.saturating_sub(1);
-        self.records += records;
+        self.records = self.records.saturating_add(records);
         if number == 0 {
             self.page_size = Some(records);
         }
@@ -249,7 +270,7 @@ impl Paging {
             return Err(PagingError::RepeatedPage(number));
         }
         self.empty_in_a_row = if records == 0 {
-            self.empty_in_a_row + 1
+            self.empty_in_a_row.saturating_add(1)
         } else {
             0
         };
@@ -287,8 +308,14 @@ impl Paging {
         match &self.endpoint.pagination {
             Pagination::None => {}
             Pagination::Page { .. } | Pagination::Offset { .. } => {
-                let further = if records == 0 { 0 } else { number + 2 };
-                self.upto = self.upto.max(self.known_pages(said).unwrap_or(further));
+                let further = if records == 0 {
+                    0
+                } else {
+                    number.saturating_add(2)
+                };
+                let known = self.known_pages(said);
+                self.declared = known.or(self.declared);
+                self.upto = self.upto.max(known.unwrap_or(further));
             }
             Pagination::Cursor { parameter, .. } => {
                 if let Some(cursor) = &said.cursor {
@@ -304,6 +331,7 @@ impl Paging {
                 let range = said.last.as_ref().and_then(|last| link_range(next, last));
                 if let Some((range, pages)) = range {
                     self.range = Some(range);
+                    self.declared = Some(pages);
                     self.upto = pages;
                 } else {
                     self.follow(next.clone(), number)?;
@@ -331,7 +359,7 @@ impl Paging {
         }
         if self.empty_in_a_row < EMPTY_PAGES {
             self.next = Some(url);
-            self.upto = self.asked + 1;
+            self.upto = self.asked.saturating_add(1);
         }
         Ok(())
     }

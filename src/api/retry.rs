@@ -6,6 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 
+use super::quota::Quota;
+
 /// The time, as an argument: one clock for waiting, one for dates in headers.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
@@ -41,6 +43,8 @@ pub struct Policy {
     pub redirects: u32,
     /// How many requests are under way at once, over all resources.
     pub concurrency: NonZeroUsize,
+    /// How much one run may fetch.
+    pub quota: Quota,
 }
 
 impl Default for Policy {
@@ -52,6 +56,7 @@ impl Default for Policy {
             max_wait: Duration::from_mins(5),
             redirects: 10,
             concurrency: const { NonZeroUsize::new(5).unwrap() },
+            quota: Quota::default(),
         }
     }
 }

@@ -213,7 +213,7 @@ fn take<S: super::Sink, A: AsRef<Ask>, O: Observer>(
 ) -> Result<(), Trouble> {
     loop {
         match pieces.blocking_recv() {
-            Some(Some((piece, waited))) => intake.push(&piece, waited)?,
+            Some(Some((piece, waited))) => intake.push(&piece, waited, shared)?,
             Some(None) => return intake.finish(shared),
             None => return Ok(()),
         }

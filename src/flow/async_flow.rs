@@ -144,7 +144,7 @@ async fn process<T>(
             .blocking_send(slice)
             .map_err(|_| Error::Stopped(StopReason::Failure))
     });
-    let producing = produce(Arc::new(run.streaming(spool)));
+    let producing = produce(Arc::new(run.prepared(spool)));
     let reducing = work_off(run, bench, &mut slices, &mut working, |slice, outcome| {
         run.reduce(reduction, slice, outcome, observer)
     });

@@ -67,6 +67,11 @@ impl<'m> Noted<'m> {
         }
     }
 
+    /// A record whose id nobody read.
+    pub(super) fn unnamed(&mut self) {
+        self.unnamed += 1;
+    }
+
     /// Writes it all to the file `name` of the staging folder in `folder`.
     pub(super) fn write(self, folder: &Path, name: &str) -> Result<Listed, StorageError> {
         Ok(Listed {

@@ -101,7 +101,7 @@ fn process<T: Send>(
                     .send(slice)
                     .map_err(|_| Error::Stopped(StopReason::Failure))
             });
-            produce(&run.streaming(spool))
+            produce(&run.prepared(spool))
         });
         scope.spawn(|| {
             let (slices, done_in) = (slices, done_in);

@@ -221,6 +221,7 @@ mod tests {
             has_children: false,
             url: "http://api.test/posts".parse().unwrap(),
             answer: None,
+            longest: None,
             place: place.clone(),
         };
         let mut tally = Tally::default();

@@ -31,21 +31,57 @@ struct Line<'a> {
     /// Its bytes in base64, where they are no text.
     #[serde(skip_serializing_if = "Option::is_none")]
     record_base64: Option<String>,
+    /// How many bytes the record has, where what is kept of it is only the beginning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    truncated_from: Option<u64>,
 }
+
+/// How much of one record is kept, in bytes.
+pub(super) const KEPT: u64 = 1 << 20;
 
 /// What is kept of a record that did not map, as one line of JSON.
 pub(super) fn line(slice: &Slice, rejected: &Rejected<'_>) -> serde_json::Result<String> {
-    let text = std::str::from_utf8(rejected.raw()).ok();
+    let (raw, whole) = (rejected.raw(), rejected.raw().len() as u64);
+    if whole > KEPT {
+        let kept = usize::try_from(KEPT).map_or(raw, |kept| raw.get(..kept).unwrap_or(raw));
+        return beginning(slice, rejected, kept, whole);
+    }
+    to_line(slice, rejected, raw, None)
+}
+
+/// The same for a record of `whole` bytes of which only the beginning is there.
+pub(super) fn beginning(
+    slice: &Slice,
+    reject: &Reject,
+    beginning: &[u8],
+    whole: u64,
+) -> serde_json::Result<String> {
+    // It may end within a character.
+    let kept = match std::str::from_utf8(beginning) {
+        Err(error) if error.error_len().is_none() => &beginning[..error.valid_up_to()],
+        _ => beginning,
+    };
+    to_line(slice, reject, kept, Some(whole))
+}
+
+fn to_line(
+    slice: &Slice,
+    reject: &Reject,
+    raw: &[u8],
+    truncated_from: Option<u64>,
+) -> serde_json::Result<String> {
+    let text = std::str::from_utf8(raw).ok();
     let line = Line {
         resource: slice.resource,
         page: slice.page_name(),
         url: slice.url.as_str(),
-        index: slice.first + rejected.index,
-        path: &rejected.path,
-        expected: &rejected.expected,
-        found: &rejected.found,
+        index: slice.first.saturating_add(reject.index),
+        path: &reject.path,
+        expected: &reject.expected,
+        found: &reject.found,
         record: text,
-        record_base64: text.is_none().then(|| BASE64.encode(rejected.raw())),
+        record_base64: text.is_none().then(|| BASE64.encode(raw)),
+        truncated_from,
     };
     serde_json::to_string(&line)
 }
@@ -66,6 +102,7 @@ pub(super) fn child_line(
         found: &reject.found,
         record: None,
         record_base64: None,
+        truncated_from: None,
     };
     serde_json::to_string(&line)
 }
@@ -203,6 +240,7 @@ mod tests {
             has_children: false,
             url: "http://api.test/posts?_page=4".parse().unwrap(),
             answer: None,
+            longest: None,
             place: Place {
                 file: "spool/posts-3.page".to_owned(),
                 offset: 0,
@@ -267,6 +305,19 @@ mod tests {
         assert!(rejects.verdict(2, "rejected.ndjson").is_err());
         rejects.add(&slice(1), refused(1));
         assert!(rejects.none_mapped(|_| 0).is_err());
+    }
+
+    #[test]
+    fn of_a_long_record_the_beginning_is_kept_and_how_long_it_was() {
+        let kept = usize::try_from(KEPT).unwrap();
+        // An odd place to cut, within the second byte of a character.
+        let record = format!("{{\"id\":\"{}\"}}", "é".repeat(kept));
+        let line = line_for(record.as_bytes());
+        let text = line["record"].as_str().unwrap();
+        assert!(record.starts_with(text), "{}", &text[..20]);
+        assert!((kept - 1..=kept).contains(&text.len()), "{}", text.len());
+        assert_eq!(line["truncated_from"], record.len());
+        assert_eq!(line["expected"], "an id of at most 1024 bytes");
     }
 
     #[test]

@@ -113,9 +113,10 @@ impl Run {
         })
     }
 
-    /// Has slices processed while their answer comes. Not in a strict run: what ends that
-    /// must not be in an answer that breaks off and comes again.
-    pub(super) fn streaming(&self, spool: Spool) -> Spool {
+    /// Has long records set aside, and slices processed while their answer comes. The latter
+    /// not in a strict run: what ends that must not be in an answer that breaks off and comes again.
+    pub(super) fn prepared(&self, spool: Spool) -> Spool {
+        let spool = spool.with_longest_record(self.settings.max_record);
         if self.settings.strict {
             spool
         } else {

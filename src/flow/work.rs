@@ -83,6 +83,7 @@ impl From<StorageError> for Refusal {
                 cause,
             } => (operation.to_string(), path, cause.raw_os_error()),
             StorageError::Locked(path)
+            | StorageError::NoRoom { path, .. }
             | StorageError::Damaged(path)
             | StorageError::ForeignHistory(path, _)
             | StorageError::History { path, .. }
@@ -164,15 +165,40 @@ impl<'a> Leavings<'a> {
 
     /// A record that did not map is kept, with where it was and why.
     fn reject(&mut self, rejected: &Rejected<'a>) -> Result<(), StorageError> {
-        let line = rejects::line(self.slice, rejected)
-            .map_err(|error| StorageError::io("write", "rejected".as_ref())(error.into()))?;
-        self.push(Output::Rejected, &line);
+        self.push_reject(rejected, rejects::line(self.slice, rejected))?;
         if let Some(noted) = &mut self.noted {
             noted.rejected(rejected.raw());
         }
+        Ok(())
+    }
+
+    /// The one record of the slice is too long to be read: this is its beginning.
+    fn too_long(&mut self, beginning: &[u8], longest: u64) -> Result<(), StorageError> {
+        let whole = self.slice.place.length;
+        let reject = Reject {
+            index: 0,
+            path: ".".to_owned(),
+            expected: format!("at most {longest} bytes (--max-record)"),
+            found: format!("{whole} bytes"),
+        };
+        let line = rejects::beginning(self.slice, &reject, beginning, whole);
+        if let Some(noted) = &mut self.noted {
+            noted.unnamed();
+        }
+        self.push_reject(&reject, line)
+    }
+
+    fn push_reject(
+        &mut self,
+        reject: &Reject,
+        line: serde_json::Result<String>,
+    ) -> Result<(), StorageError> {
+        let line =
+            line.map_err(|error| StorageError::io("write", "rejected".as_ref())(error.into()))?;
+        self.push(Output::Rejected, &line);
         let first = || Reject {
-            index: self.slice.first + rejected.index,
-            ..(**rejected).clone()
+            index: self.slice.first.saturating_add(reject.index),
+            ..reject.clone()
         };
         self.first_reject.get_or_insert_with(first);
         Ok(())
@@ -224,10 +250,17 @@ impl Workbench {
     ///
     /// `bytes` is room for it, used again and again: to be given new pages for each slice takes long.
     pub(super) fn process(&self, slice: &Slice, bytes: &mut Vec<u8>) -> Result<Done, Refusal> {
-        slice.place.read_into(&self.folder, bytes)?;
-        let bytes = bytes.as_slice();
         let mapping = self.mappings.of(slice.resource);
         let noted = self.history.then(|| Noted::new(mapping));
+        if let Some(longest) = slice.longest {
+            let beginning = slice.place.beginning(rejects::KEPT);
+            beginning.read_into(&self.folder, bytes)?;
+            let mut left = Leavings::new(slice, &[], noted);
+            left.too_long(bytes, longest)?;
+            return self.finish(left, Tally::default());
+        }
+        slice.place.read_into(&self.folder, bytes)?;
+        let bytes = bytes.as_slice();
         let mut left = Leavings::new(slice, bytes, noted);
         let tally = match slice.resource {
             Resource::Users => users(bytes, mapping, &self.email_domain, &mut left)?,
@@ -240,7 +273,12 @@ impl Workbench {
                 written::<Comment<'_>>(bytes, mapping, left, count, |comment| comment.author)?
             }
         };
-        let refused = left.refused();
+        self.finish(left, tally)
+    }
+
+    /// Writes what a slice leaves.
+    fn finish(&self, left: Leavings<'_>, tally: Tally) -> Result<Done, Refusal> {
+        let (slice, refused) = (left.slice, left.refused());
         // A file for each writer and output, so that nobody else appends to it.
         let writer = format!("{}-{:?}", std::process::id(), std::thread::current().id());
         let write = |(output, records): (Output, SegmentWriter)| {
@@ -401,6 +439,7 @@ mod tests {
             has_children: false,
             url: "http://api.test/posts".parse().unwrap(),
             answer: None,
+            longest: None,
             place,
         };
         let email_domain = "biz".parse().unwrap();

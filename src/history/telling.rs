@@ -13,6 +13,10 @@ use super::entry::{Entry, EntryWriter, Span, digest};
 use super::fields::{Difference, compact};
 use super::step::ChangeCounts;
 
+/// How long a record may be whose fields are compared and told, in bytes: it is held in
+/// several forms meanwhile. That a longer one is new or changed is told without them.
+const LONGEST: u64 = 1 << 20;
+
 /// How many entries stand in one block.
 const BLOCK: usize = 4096;
 
@@ -75,7 +79,8 @@ impl<'a> Telling<'a> {
         self.counts.added += 1;
         let after = self.now(entry)?;
         let about = self.about(&after);
-        self.change(&entry.id, "added", &about, (None, Some(compact(&after))))
+        let after = (!after.is_empty()).then(|| compact(&after));
+        self.change(&entry.id, "added", &about, (None, after))
     }
 
     /// A record is not there any more.
@@ -195,13 +200,15 @@ impl<'a> Telling<'a> {
     /// A record as it is.
     fn now(&self, entry: &Entry) -> Result<String, StorageError> {
         let (_, file) = &self.contents;
-        let bytes = entry.span.map_or(Ok(Vec::new()), |span| read(file, span))?;
+        let span = entry.span.filter(|span| span.length <= LONGEST);
+        let bytes = span.map_or(Ok(Vec::new()), |span| read(file, span))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// A record as it was; none if the file is not what it was.
     fn before(&self, entry: &Entry) -> Option<String> {
-        let bytes = read(self.contents.0.as_ref()?, entry.span?).ok()?;
+        let span = entry.span.filter(|span| span.length <= LONGEST)?;
+        let bytes = read(self.contents.0.as_ref()?, span).ok()?;
         (digest(&bytes) == entry.digest)
             .then(|| String::from_utf8(bytes).ok())
             .flatten()

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use jiff::Timestamp;
 
-use crate::activity::Id;
+use crate::activity::{Id, LONGEST_NAME};
+use crate::text::beginning;
 
 use super::model::{Domain, UserActivity};
 
@@ -26,6 +27,11 @@ pub(super) struct People {
     domains: HashMap<Box<str>, u64, RandomState>,
     /// What is counted of everybody's comments in the beginning.
     no_comments: Option<u64>,
+}
+
+/// All people are in memory together, so nothing of anybody's is longer than this.
+fn is_address(text: &&str) -> bool {
+    text.len() <= LONGEST_NAME
 }
 
 /// Whom a comment names.
@@ -59,6 +65,8 @@ impl People {
         email: Option<&str>,
         joined: Option<Timestamp>,
     ) {
+        let name = name.map(|name| beginning(name, LONGEST_NAME));
+        let email = email.filter(is_address);
         if let Some(domain) = email.and_then(domain) {
             match self.domains.get_mut(&*domain) {
                 Some(users) => *users += 1,
@@ -86,7 +94,7 @@ impl People {
 
     /// The author of a comment: by id, or else by e-mail address.
     pub(super) fn author_of_comment(&mut self, id: Option<&Id>, email: Option<&str>) -> Author {
-        let email = email.filter(|email| !email.is_empty());
+        let email = email.filter(|email| !email.is_empty() && is_address(email));
         if let Some(number) = id.and_then(|id| self.known(id)) {
             return Author::Person(number);
         }

@@ -258,6 +258,23 @@ pub(super) fn remove_tree(path: &Path) -> Result<(), StorageError> {
     remove_folder(path)
 }
 
+/// How much room a file system has, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Space {
+    /// For us: what is reserved for others is none of it.
+    pub(super) free: u64,
+    pub(super) total: u64,
+}
+
+/// How much room there is where `folder` is; none where the system does not tell.
+pub(super) fn space(folder: &Path) -> Option<Space> {
+    let told = rustix::fs::statvfs(folder).ok()?;
+    let bytes = |blocks: u64| blocks.saturating_mul(told.f_frsize);
+    let (free, total) = (bytes(told.f_bavail), bytes(told.f_blocks));
+    let free = fault::free().unwrap_or(free);
+    (total > 0).then_some(Space { free, total })
+}
+
 /// What is not there is no error here.
 fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
@@ -269,7 +286,8 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 
 /// Faults on demand, in builds for development alone: `ACTIVITY_TRACKER_FAULT=kill:17`
 /// ends the program at its 17th call of the file system, `tear:17` ends it there with
-/// half of what was to be written, `5:17` has that call fail with the system's error 5.
+/// half of what was to be written, `5:17` has that call fail with the system's error 5,
+/// and with `free:17` the disk seems to have 17 bytes free.
 #[cfg(debug_assertions)]
 mod fault {
     use std::fs::File;
@@ -281,6 +299,7 @@ mod fault {
     enum Kind {
         Kill,
         Tear,
+        Free,
         Error(i32),
     }
 
@@ -298,6 +317,7 @@ mod fault {
         let kind = match kind {
             "kill" => Kind::Kill,
             "tear" => Kind::Tear,
+            "free" => Kind::Free,
             code => Kind::Error(code.parse().ok()?),
         };
         Some((kind, at.parse().ok()?))
@@ -313,17 +333,25 @@ mod fault {
         let Some((kind, at)) = &*PLAN else {
             return Ok(());
         };
-        if CALLS.fetch_add(1, Ordering::SeqCst) + 1 != *at {
+        if matches!(kind, Kind::Free) || CALLS.fetch_add(1, Ordering::SeqCst) + 1 != *at {
             return Ok(());
         }
         // Through the handle, and not the macro: libraries do not print.
         let _ = writeln!(io::stderr(), "fault: {operation} {}", path.display());
         match kind {
             Kind::Error(code) => Err(io::Error::from_raw_os_error(*code)),
+            Kind::Free => Ok(()),
             Kind::Kill | Kind::Tear => {
                 kill();
                 Ok(())
             }
+        }
+    }
+
+    pub(super) fn free() -> Option<u64> {
+        match &*PLAN {
+            Some((Kind::Free, free)) => Some(*free),
+            _ => None,
         }
     }
 
@@ -348,6 +376,10 @@ mod fault {
     )]
     pub(super) fn point(_: &str, _: &Path) -> io::Result<()> {
         Ok(())
+    }
+
+    pub(super) fn free() -> Option<u64> {
+        None
     }
 
     pub(super) fn tear(_: &mut File, _: &[u8]) {}

@@ -172,7 +172,10 @@ impl Journaled {
             let known = planned.entry(of).or_default();
             *known = entry.said.planned().max(*known);
         }
-        planned.values().sum()
+        // Servers declare any number.
+        planned
+            .values()
+            .fold(0, |sum, pages| sum.saturating_add(*pages))
     }
 }
 

@@ -6,6 +6,7 @@ mod disk;
 mod journal;
 mod manifest;
 mod outputs;
+mod room;
 mod segment;
 mod slice;
 mod spool;

@@ -88,6 +88,15 @@ impl Place {
         Ok(file)
     }
 
+    /// The first of the bytes, so many at most.
+    #[must_use]
+    pub fn beginning(&self, length: u64) -> Self {
+        Self {
+            length: self.length.min(length),
+            ..self.clone()
+        }
+    }
+
     /// Hands over the bytes, a piece at a time.
     ///
     /// # Errors

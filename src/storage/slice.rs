@@ -38,6 +38,10 @@ pub struct Slice {
     /// slice counts only if the answer turns out to be whole.
     #[serde(skip)]
     pub answer: Option<u64>,
+    /// Set where its one record is longer than this, which is as long as a record may be:
+    /// it is to be rejected without being held in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest: Option<u64>,
     /// Where its bytes are: from the first byte of the first record to the last of the last.
     pub place: Place,
 }
@@ -85,6 +89,8 @@ pub(super) struct Slices {
     pub(super) file: String,
     /// The answer that they are of, if that is still on its way.
     pub(super) answer: Option<u64>,
+    /// How long a record may be.
+    longest: u64,
     records: u64,
     /// How many slices there are.
     cut: u64,
@@ -94,13 +100,15 @@ pub(super) struct Slices {
 }
 
 impl Slicer {
-    pub(super) fn new(page: Page, file: String, answer: Option<u64>) -> Self {
+    /// For a page whose records may be so long.
+    pub(super) fn new(page: Page, file: String, answer: Option<u64>, longest: u64) -> Self {
         Self {
             cutter: Cutter::of_array_at(&page.records_at),
             slices: Slices {
                 page,
                 file,
                 answer,
+                longest,
                 records: 0,
                 cut: 0,
                 open: None,
@@ -145,6 +153,11 @@ impl Slicer {
 
 impl Slices {
     fn add(&mut self, start: u64, end: u64) {
+        let too_long = end - start > self.longest;
+        if too_long {
+            // It has a slice to itself, so that its neighbours can be read without it.
+            self.end();
+        }
         let (first, number) = (self.records, self.cut);
         let slice = self.open.get_or_insert_with(|| Slice {
             resource: self.page.subject.resource,
@@ -154,6 +167,7 @@ impl Slices {
             has_children: self.page.has_children,
             url: self.page.subject.url.clone(),
             answer: self.answer,
+            longest: too_long.then_some(self.longest),
             place: Place {
                 file: self.file.clone(),
                 offset: start,
@@ -163,7 +177,7 @@ impl Slices {
         slice.records += 1;
         slice.place.length = end - slice.place.offset;
         self.records += 1;
-        if slice.place.length >= SLICE || slice.records >= SLICE_RECORDS {
+        if too_long || slice.place.length >= SLICE || slice.records >= SLICE_RECORDS {
             self.end();
         }
     }

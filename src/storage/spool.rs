@@ -9,6 +9,7 @@ use crate::error::{Error, StorageError};
 
 use super::disk::DiskFile;
 use super::journal::{Answer, Entry, Journal, Sum};
+use super::room::Room;
 use super::slice::{Slice, Slicer, page_name};
 use super::stage::Staging;
 
@@ -17,8 +18,11 @@ pub struct Spool {
     staging: Arc<Staging>,
     journal: Arc<Journal>,
     forward: Forward,
+    room: Arc<Room>,
     /// Whether slices are sent on while their answer comes.
     streams: bool,
+    /// How long a record may be, in bytes.
+    longest: u64,
     /// Pages that are as they were in the last snapshot.
     kept: Mutex<Vec<Page>>,
 }
@@ -35,10 +39,12 @@ impl Spool {
         forward: impl Fn(Slice) -> Result<(), Error> + Send + Sync + 'static,
     ) -> Self {
         Self {
+            room: Arc::new(Room::new(staging.folder())),
             staging,
             journal,
             forward: Arc::new(forward),
             streams: false,
+            longest: u64::MAX,
             kept: Mutex::default(),
         }
     }
@@ -52,6 +58,12 @@ impl Spool {
             streams: true,
             ..self
         }
+    }
+
+    /// Has records that are longer than so many bytes set aside, each in a slice of its own.
+    #[must_use]
+    pub fn with_longest_record(self, longest: u64) -> Self {
+        Self { longest, ..self }
     }
 
     /// The folder that places are counted from.
@@ -140,7 +152,10 @@ impl Spool {
         };
         let (mut hasher, mut bytes) = (blake3::Hasher::new(), 0);
         let single = !page.one_of_many;
-        let mut slicer = Slicer::new(page, place.clone(), None);
+        if !single {
+            self.room.joins(entry.bytes);
+        }
+        let mut slicer = Slicer::new(page, place.clone(), None, self.longest);
         let mut broken = false;
         file.each_piece(|piece| {
             hasher.update(piece);
@@ -182,6 +197,7 @@ impl Sinks for Spool {
     }
 
     fn open(&self, page: Page) -> Result<SpoolSink, Error> {
+        self.room.check()?;
         let (path, place) = self.names(&self.staging.spool(), &page);
         // A page that is received once more starts over.
         let file = DiskFile::create_anew(&path)?;
@@ -189,7 +205,9 @@ impl Sinks for Spool {
         let answer = streams.then(|| self.journal.begin_answer());
         let number = answer.as_ref().map(|answer| answer.number);
         Ok(SpoolSink {
-            slicer: Slicer::new(page, place, number),
+            joined: page.one_of_many,
+            room: Arc::clone(&self.room),
+            slicer: Slicer::new(page, place, number, self.longest),
             file,
             hasher: blake3::Hasher::new(),
             stored: 0,
@@ -217,6 +235,9 @@ impl Sinks for Spool {
 pub struct SpoolSink {
     slicer: Slicer,
     file: DiskFile,
+    room: Arc<Room>,
+    /// Whether it is one of several that a commit joins to a file.
+    joined: bool,
     hasher: blake3::Hasher,
     /// How many bytes are in the file.
     stored: u64,
@@ -231,7 +252,12 @@ pub struct SpoolSink {
 impl SpoolSink {
     fn store(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
         self.hasher.update(bytes);
-        self.stored += bytes.len() as u64;
+        let length = bytes.len() as u64;
+        self.stored += length;
+        self.room.take(length)?;
+        if self.joined {
+            self.room.joins(length);
+        }
         self.file.write(bytes)
     }
 }

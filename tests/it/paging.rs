@@ -2,6 +2,7 @@
 
 mod credentials;
 mod forum;
+mod limits;
 
 use super::support::processes::until;
 use super::support::records::{compact, post, stored};

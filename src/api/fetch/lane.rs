@@ -40,6 +40,8 @@ pub(super) struct Lane {
     expects_parents: bool,
     /// Whether another resource is asked for by its ids.
     has_children: bool,
+    /// How many pages were asked for, of all pagings.
+    asked: u64,
     /// How many records came, of all pages.
     records: u64,
     /// Of the last snapshot, to ask with; or of the answer that came, to keep.
@@ -78,6 +80,7 @@ impl Lane {
                 .any(|other| other.parent == Some(resource)),
             parents: VecDeque::new(),
             parents_seen: 0,
+            asked: 0,
             records: 0,
             validators: None,
             asks_for_changes: false,
@@ -93,7 +96,7 @@ impl Lane {
         let url = self.source.url(path);
         let paging = Paging::new(self.endpoint.clone(), url, Arc::clone(&self.reach));
         self.pagings.insert(self.next_paging, (position, paging));
-        self.next_paging += 1;
+        self.next_paging = self.next_paging.saturating_add(1);
     }
 
     /// Whether it is all in one answer.
@@ -113,6 +116,28 @@ impl Lane {
             && self.pagings.values().all(|(_, paging)| paging.is_done())
     }
 
+    /// How many pages were asked for, those included that would be next.
+    pub(super) fn wants(&self) -> u64 {
+        let pagings = self.pagings.values();
+        let open = pagings.filter(|(_, paging)| paging.has_next()).count();
+        self.asked
+            .saturating_add((open + self.parents.len()) as u64)
+    }
+
+    /// How many pages and records the server says there are, of one paging.
+    pub(super) fn declared(&self, key: u64) -> (u64, u64) {
+        let paging = self.pagings.get(&key);
+        paging.map_or((0, 0), |(_, paging)| paging.declared())
+    }
+
+    /// The resource and where it is, for messages about all of its pages.
+    pub(super) fn subject(&self) -> Subject {
+        Subject {
+            resource: self.resource,
+            url: self.source.url(&self.endpoint.path),
+        }
+    }
+
     /// The next page to ask for, and which paging it belongs to.
     pub(super) fn take_next(&mut self) -> Option<(u64, Page)> {
         if !self.pagings.values().any(|(_, paging)| paging.has_next())
@@ -126,6 +151,7 @@ impl Lane {
             .iter_mut()
             .find(|(_, (_, paging))| paging.has_next())?;
         let (number, url) = paging.take_next()?;
+        self.asked = self.asked.saturating_add(1);
         let page = Page {
             subject: Subject {
                 resource: self.resource,
@@ -214,7 +240,7 @@ impl Lane {
     }
 
     fn taken(&mut self, key: u64, records: u64, said: &Said) {
-        self.records += records;
+        self.records = self.records.saturating_add(records);
         self.remember(said);
         self.close_if_done(key);
     }
@@ -230,17 +256,24 @@ impl Lane {
         }
     }
 
+    /// Takes in parents of which so many records were mapped; remembers one more than `most`
+    /// of those that wait, which is enough to tell that they are too many.
     pub(super) fn add_parents(
         &mut self,
         parent: Resource,
-        slice: &Position,
-        records: u64,
+        (slice, records): (&Position, u64),
         ids: &[Id],
+        most: u64,
     ) {
         if self.endpoint.parent == Some(parent) {
+            let most = usize::try_from(most)
+                .unwrap_or(usize::MAX)
+                .saturating_add(1);
+            let room = most.saturating_sub(self.parents.len());
             let positions = (0..).map(|index| slice.then(index));
-            self.parents.extend(positions.zip(ids.iter().cloned()));
-            self.parents_seen += records;
+            let parents = positions.zip(ids.iter().cloned());
+            self.parents.extend(parents.take(room));
+            self.parents_seen = self.parents_seen.saturating_add(records);
         }
     }
 

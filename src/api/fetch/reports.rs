@@ -1,6 +1,6 @@
 //! What drivers report, and what comes of it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::{debug, info};
 
@@ -9,12 +9,12 @@ use crate::api::rate;
 use crate::api::request::redirect_target;
 use crate::api::retry::{self, Now};
 use crate::api::sink::Received;
-use crate::api::{Head, TransportError};
+use crate::api::{Head, Subject, TransportError};
 use crate::error::ApiError;
 
 use super::lane::Lane;
 use super::pause::Pause;
-use super::{Exchange, Fetch, Ticket, Verdict};
+use super::{Exchange, Fetch, Ticket, Verdict, excess};
 
 impl Fetch {
     /// The head of an answer came.
@@ -90,12 +90,26 @@ impl Fetch {
         }
     }
 
+    /// More of the body that belongs to a `Read` arrived: so many bytes, decoded.
+    ///
+    /// # Errors
+    /// When that is more than the run may fetch, or too late.
+    pub fn arrived(&mut self, ticket: Ticket, bytes: u64, now: Instant) -> Result<(), ApiError> {
+        let quota = &self.policy.quota;
+        let within = self.used.add_bytes(quota, bytes);
+        let within = within.and_then(|()| self.used.check_time(quota, now));
+        within.or_else(|cause| {
+            let subject = self.subject(ticket);
+            subject.map_or(Ok(()), |subject| Err(excess(subject, cause)))
+        })
+    }
+
     /// The body that belonged to a `Read` arrived whole. Gives what it says about other pages.
     ///
     /// # Errors
     /// When it shows that the pages cannot be the whole resource.
     pub fn received(&mut self, ticket: Ticket, received: &Received) -> Result<Said, ApiError> {
-        self.take(ticket, |lane, exchange| {
+        self.take(ticket, received, |lane, exchange| {
             let Exchange {
                 place,
                 page,
@@ -116,9 +130,20 @@ impl Fetch {
         received: &Received,
         said: &Said,
     ) -> Result<(), ApiError> {
-        self.take(ticket, |lane, exchange| {
+        let subject = self.subject(ticket);
+        self.take(ticket, received, |lane, exchange| {
             lane.recalled(exchange.place.paging, &exchange.page, received, said)
-        })
+        })?;
+        let within = self.used.add_bytes(&self.policy.quota, received.bytes);
+        match (within, subject) {
+            (Err(cause), Some(subject)) => Err(excess(subject, cause)),
+            _ => Ok(()),
+        }
+    }
+
+    fn subject(&self, ticket: Ticket) -> Option<Subject> {
+        let exchange = self.under_way.get(&ticket)?;
+        Some(exchange.page.subject.clone())
     }
 
     /// The spool does not have the page of a `Recall` after all: it is sent for.
@@ -130,6 +155,7 @@ impl Fetch {
     fn take<T: Default>(
         &mut self,
         ticket: Ticket,
+        received: &Received,
         take: impl FnOnce(&mut Lane, &Exchange) -> Result<T, PagingError>,
     ) -> Result<T, ApiError> {
         let Some(exchange) = self.under_way.remove(&ticket) else {
@@ -140,9 +166,15 @@ impl Fetch {
             // No single page is to blame for a wrong sum: the first one stands for all.
             let sum = matches!(cause, PagingError::Incomplete { .. });
             let first = lane.first_page(exchange.place.paging).filter(|_| sum);
-            let subject = Box::new(first.unwrap_or(exchange.page.subject));
+            let subject = Box::new(first.unwrap_or_else(|| exchange.page.subject.clone()));
             ApiError::Paging { subject, cause }
         })?;
+        let quota = &self.policy.quota;
+        let (pages, records) = lane.declared(exchange.place.paging);
+        let declared = quota.check_declared(pages, records);
+        declared
+            .and_then(|()| self.used.add_records(quota, received.records))
+            .map_err(|cause| excess(exchange.page.subject, cause))?;
         self.settle_parents();
         Ok(taken)
     }

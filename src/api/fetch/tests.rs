@@ -1,7 +1,10 @@
 //! The rules of fetching as tables, and what must hold for all servers and clocks.
 
+mod quota;
+
 use super::*;
 use crate::api::Failure;
+use crate::api::paging::Said;
 use crate::api::request::redirect_target;
 use crate::api::retry::Now;
 use crate::api::sink::Received;

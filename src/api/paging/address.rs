@@ -18,7 +18,7 @@ impl LinkRange {
         set_parameter(
             &mut url,
             &self.parameter,
-            &(self.shift + number).to_string(),
+            &self.shift.saturating_add(number).to_string(),
         );
         url
     }

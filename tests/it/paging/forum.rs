@@ -1,6 +1,7 @@
 //! A source of posts, the pages that a server gives of it, and runs against it.
 
 use std::fs;
+use std::process::Command;
 
 use crate::support::program::{Outcome, Running, Workplace};
 use crate::support::records::{compact, post, stored};
@@ -15,6 +16,8 @@ pub(super) const NUMBERED: &str =
     "pagination = { page = 'page', size = { n = 2 } }\ntotal = { header = 'X-Total' }";
 pub(super) const BEARER: &str = "auth = { bearer = '${FORUM_KEY}' }";
 pub(super) const QUERY: &str = "auth = { query = { parameter = 'key', value = '${FORUM_KEY}' } }";
+
+const USUAL: [&str; 6] = ["run", "forum.toml", "--backoff", "0s", "--workers", "1"];
 
 /// How to take a flow, and its file of posts.
 pub(super) const FLOWS: [(&[&str], &str); 2] =
@@ -66,9 +69,18 @@ impl Forum {
     }
 
     pub(super) fn start(&self, args: &[&str]) -> Running {
-        let usual = ["run", "forum.toml", "--backoff", "0s", "--workers", "1"];
-        let mut command = self.place.command(&[&usual, args].concat());
-        Running::start(command.env("FORUM_KEY", SECRET))
+        Running::start(&mut self.command(args))
+    }
+
+    pub(super) fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.place.command(&[&USUAL, args].concat());
+        command.env("FORUM_KEY", SECRET);
+        command
+    }
+
+    /// The same, with bounded memory.
+    pub(super) fn bounded(&self, args: &[&str]) -> Command {
+        self.place.bounded(&[&USUAL, args].concat())
     }
 
     pub(super) fn run(&self, args: &[&str]) -> Outcome {

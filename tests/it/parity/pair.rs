@@ -150,6 +150,7 @@ impl Row {
 
 pub(super) fn run(flow: Flow, url: &str, data_dir: &Path, row: &Row) -> Result<(), Error> {
     let settings = Settings {
+        max_record: Settings::MAX_RECORD,
         history: true,
         source: Source::named(url).expect("the server's URL"),
         data_dir: data_dir.to_owned(),

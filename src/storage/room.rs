@@ -1,0 +1,108 @@
+//! Watches that the disk is not filled: a run stops while there is room for others.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::StorageError;
+
+use super::disk::{self, Space};
+
+/// How many bytes may be written until the disk is looked at again.
+const STRIDE: u64 = 8 << 20;
+
+/// What is left free in any case, but for small disks.
+const RESERVE: u64 = 64 << 20;
+
+/// Of a small disk only such a part is left free.
+const PART: u64 = 20;
+
+/// The room that a spool has.
+#[derive(Debug)]
+pub(super) struct Room {
+    folder: PathBuf,
+    /// How much was written since the disk was looked at.
+    since: AtomicU64,
+    /// How much a commit will write once more, when it joins pages to a file.
+    joined: AtomicU64,
+}
+
+impl Room {
+    pub(super) fn new(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            since: AtomicU64::new(0),
+            joined: AtomicU64::new(0),
+        }
+    }
+
+    /// So much of what is in the spool will be written once more by the commit.
+    pub(super) fn joins(&self, bytes: u64) {
+        self.joined.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// So much is about to be written.
+    ///
+    /// # Errors
+    /// When the disk is nearly full: [`StorageError::NoRoom`].
+    pub(super) fn take(&self, bytes: u64) -> Result<(), StorageError> {
+        let since = self.since.fetch_add(bytes, Ordering::Relaxed);
+        if since.saturating_add(bytes) < STRIDE {
+            return Ok(());
+        }
+        self.check()
+    }
+
+    /// Looks at the disk.
+    ///
+    /// # Errors
+    /// When it is nearly full: [`StorageError::NoRoom`].
+    pub(super) fn check(&self) -> Result<(), StorageError> {
+        self.since.store(0, Ordering::Relaxed);
+        let Some(Space { free, total }) = disk::space(&self.folder) else {
+            return Ok(());
+        };
+        let needed = needed(total, self.joined.load(Ordering::Relaxed));
+        if free >= needed {
+            return Ok(());
+        }
+        Err(StorageError::NoRoom {
+            path: self.folder.clone(),
+            free,
+            needed,
+        })
+    }
+}
+
+/// How much of a disk of this size must be free.
+fn needed(total: u64, joined: u64) -> u64 {
+    RESERVE.min(total / PART).max(joined)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn so_much_stays_free_that_a_commit_has_room_and_others_as_well() {
+        let cases = [
+            ("a large disk", 1 << 40, 0, 64 << 20),
+            ("a small one", 64 << 10, 0, 3276),
+            ("pages that are joined", 1 << 40, 1 << 30, 1 << 30),
+            ("as many as can be counted", u64::MAX, u64::MAX, u64::MAX),
+            ("none", 0, 0, 0),
+        ];
+        for (name, total, joined, expected) in cases {
+            assert_eq!(needed(total, joined), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_disk_with_room_takes_what_comes() {
+        let folder = tempfile::tempdir().unwrap();
+        let room = Room::new(folder.path());
+        assert!(room.check().is_ok());
+        // A folder that is not there any more tells nothing, and writing will fail by itself.
+        let room = Room::new(&folder.path().join("gone"));
+        room.take(1 << 60).unwrap();
+    }
+}
