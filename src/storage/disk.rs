@@ -3,6 +3,8 @@
 //! All calls that a run makes in its data directory go through here, so that a
 //! test can end the program at each of them in turn, or make each of them fail.
 
+mod record;
+
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -34,6 +36,7 @@ impl DiskFile {
     /// Makes a file, empty, whatever was there before.
     pub(super) fn create(path: &Path) -> Result<Self, StorageError> {
         let file = call("create", path, || File::create(path))?;
+        record::paths("create", &[path]);
         let path = path.to_owned();
         Ok(Self { file, path })
     }
@@ -49,6 +52,7 @@ impl DiskFile {
     pub(super) fn append(path: &Path) -> Result<Self, StorageError> {
         let open = || File::options().append(true).create(true).open(path);
         let file = call("create", path, open)?;
+        record::paths("append", &[path]);
         let path = path.to_owned();
         Ok(Self { file, path })
     }
@@ -72,7 +76,9 @@ impl DiskFile {
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
         let Self { file, path } = self;
         fault::tear(file, bytes);
-        call("write", path, || file.write_all(bytes))
+        call("write", path, || file.write_all(bytes))?;
+        record::write(file, path, bytes);
+        Ok(())
     }
 
     /// Reads what there is, up to the length of `piece`; 0 at the end.
@@ -126,12 +132,16 @@ impl DiskFile {
 
     /// Cuts the file off.
     pub(super) fn truncate(&self, length: u64) -> Result<(), StorageError> {
-        call("write", &self.path, || self.file.set_len(length))
+        call("write", &self.path, || self.file.set_len(length))?;
+        record::truncate(&self.path, length);
+        Ok(())
     }
 
     /// Has everything on the disk that was written.
     pub(super) fn sync(&self) -> Result<(), StorageError> {
-        call("sync", &self.path, || self.file.sync_all())
+        call("sync", &self.path, || self.file.sync_all())?;
+        record::paths("sync", &[&self.path]);
+        Ok(())
     }
 }
 
@@ -164,7 +174,9 @@ pub(super) fn create_folder(path: &Path) -> Result<(), StorageError> {
     call("create", path, || match fs::create_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         created => created,
-    })
+    })?;
+    record::paths("mkdir", &[path]);
+    Ok(())
 }
 
 /// Writes a file beside its place and puts it there when it is whole.
@@ -189,36 +201,52 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
 
 /// Has a file that somebody else wrote on the disk.
 pub(crate) fn sync_file(path: &Path) -> Result<(), StorageError> {
-    DiskFile::open_own(path)?.sync()
+    let file = DiskFile::open_own(path)?;
+    record::found(path);
+    file.sync()
 }
 
 /// Has the entries of a folder on the disk.
 pub(super) fn sync_folder(path: &Path) -> Result<(), StorageError> {
-    call("sync", path, || File::open(path)?.sync_all())
+    call("sync", path, || File::open(path)?.sync_all())?;
+    record::paths("sync", &[path]);
+    Ok(())
 }
 
 /// Moves a file or folder, over one that is there; tells whether there was anything to move.
 pub(super) fn rename(from: &Path, to: &Path) -> Result<bool, StorageError> {
     let moved = call("put in place", to, || found(fs::rename(from, to)))?;
+    if moved.is_some() {
+        record::paths("rename", &[from, to]);
+    }
     Ok(moved.is_some())
 }
 
 /// Gives a file a second name, or a copy of it where the file system knows no second
 /// names; tells whether the file is there.
 pub(super) fn keep(from: &Path, to: &Path) -> Result<bool, StorageError> {
-    let linked = call("replace", from, || match fs::hard_link(from, to) {
-        Err(error) if has_no_links(&error) => fs::copy(from, to).map(drop),
-        linked => linked,
+    let kept = call("replace", from, || match fs::hard_link(from, to) {
+        Err(error) if has_no_links(&error) => {
+            fs::copy(from, to)?;
+            // A link would have been to contents that are on the disk.
+            File::open(to)?.sync_all().map(|()| "copy")
+        }
+        linked => linked.map(|()| "link"),
     });
-    match linked {
+    match kept {
         Err(StorageError::Io { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
-        linked => linked.map(|()| true),
+        kept => {
+            record::paths(kept?, &[from, to]);
+            Ok(true)
+        }
     }
 }
 
 /// Copies a file, without its bytes passing through here where the system can.
 pub(super) fn copy(from: &Path, to: &Path) -> Result<(), StorageError> {
-    call("copy", from, || fs::copy(from, to)).map(drop)
+    call("copy", from, || fs::copy(from, to))?;
+    record::paths("copy", &[from, to]);
+    Ok(())
 }
 
 fn has_no_links(error: &io::Error) -> bool {
@@ -228,12 +256,18 @@ fn has_no_links(error: &io::Error) -> bool {
 
 /// Removes a file, if it is there.
 pub(crate) fn remove_file(path: &Path) -> Result<(), StorageError> {
-    call("remove", path, || found(fs::remove_file(path))).map(drop)
+    if call("remove", path, || found(fs::remove_file(path)))?.is_some() {
+        record::paths("unlink", &[path]);
+    }
+    Ok(())
 }
 
 /// Removes an empty folder, if it is there.
 pub(super) fn remove_folder(path: &Path) -> Result<(), StorageError> {
-    call("remove", path, || found(fs::remove_dir(path))).map(drop)
+    if call("remove", path, || found(fs::remove_dir(path)))?.is_some() {
+        record::paths("rmdir", &[path]);
+    }
+    Ok(())
 }
 
 /// Removes a folder and all that is in it, if it is there.
@@ -324,6 +358,11 @@ mod fault {
     });
 
     static CALLS: AtomicU64 = AtomicU64::new(0);
+
+    /// How many calls there were, if one of them is to fail.
+    pub(super) fn calls() -> u64 {
+        CALLS.load(Ordering::SeqCst)
+    }
 
     fn kill() {
         let _ = signal_hook::low_level::raise(9);
