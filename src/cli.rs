@@ -180,6 +180,10 @@ pub(crate) struct DataDir {
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) data_dir: DataDir,
+
+    /// Compare the indexes of the history with its tables too, which takes longer
+    #[arg(long)]
+    pub(crate) full: bool,
 }
 
 #[derive(Debug, Args)]

@@ -404,6 +404,17 @@ pub enum StorageError {
         #[source]
         cause: rusqlite::Error,
     },
+    /// The history, or what a run is to add to it, is not what this program wrote.
+    #[error("cannot use the history {}: it is damaged: {reason}", .path.display())]
+    DamagedHistory {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Something else is in the place of a file.
+    #[error("cannot use {}: expected a regular file, found {}", .0.display(), .1)]
+    NotAFile(PathBuf, &'static str),
     /// The history is of a later version of this program, or of another program.
     #[error(
         "cannot use the history {}: {}", .0.display(),
@@ -462,13 +473,20 @@ impl StorageError {
         }
     }
 
-    /// For `map_err`: names the operation and the file of the history.
+    /// For `map_err`: names the operation and the file of the history, and tells damage from
+    /// what may pass.
     pub fn history(operation: &'static str, path: &Path) -> impl Fn(rusqlite::Error) -> Self {
         let path = path.to_owned();
-        move |cause| Self::History {
-            operation,
-            path: path.clone(),
-            cause,
+        move |cause| {
+            let path = path.clone();
+            match damage(&cause) {
+                Some(reason) => Self::DamagedHistory { path, reason },
+                None => Self::History {
+                    operation,
+                    path,
+                    cause,
+                },
+            }
         }
     }
 
@@ -484,6 +502,10 @@ impl StorageError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::History { cause, .. } => return Some(history_hint(cause).to_owned()),
+            Self::DamagedHistory { .. } => {
+                "the next `activity-tracker run` keeps it under another name and begins a new one; `verify` says what is wrong with it"
+            }
+            Self::NotAFile(..) => "move it away, or choose another directory with --data-dir",
             Self::ForeignHistory(_, false) => {
                 "use that version, or leave the history out with --no-history"
             }
@@ -539,6 +561,23 @@ fn is_manifest(path: &Path) -> bool {
     name.is_some_and(|name| name.starts_with("manifest"))
 }
 
+/// What is wrong with a file, where that is what SQLite complains of.
+fn damage(cause: &rusqlite::Error) -> Option<String> {
+    use rusqlite::Error as Sqlite;
+    use rusqlite::ErrorCode::{ConstraintViolation, DatabaseCorrupt, NotADatabase};
+    let damaged = match cause {
+        Sqlite::FromSqlConversionFailure(_, _, cause) => return Some(cause.to_string()),
+        Sqlite::InvalidColumnType(..)
+        | Sqlite::IntegralValueOutOfRange(..)
+        | Sqlite::Utf8Error(..) => true,
+        cause => matches!(
+            cause.sqlite_error_code(),
+            Some(DatabaseCorrupt | NotADatabase | ConstraintViolation)
+        ),
+    };
+    damaged.then(|| cause.to_string())
+}
+
 fn history_hint(cause: &rusqlite::Error) -> &'static str {
     use rusqlite::ErrorCode;
     match cause.sqlite_error_code() {
@@ -546,8 +585,9 @@ fn history_hint(cause: &rusqlite::Error) -> &'static str {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "another program has it open: end its transaction, and try again"
         }
+        Some(ErrorCode::OperationInterrupted) => "the next command goes on with it",
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-            "choose a place you may write to, with --data-dir"
+            "a run that was killed leaves work to the next command, which must be able to write to the data directory: run one that is"
         }
         _ => "move it away to begin a new one, or leave the history out with --no-history",
     }

@@ -33,7 +33,11 @@ pub(crate) fn print(args: &RunArgs, report: &Report) -> Result<(), Error> {
     if args.json {
         print_json(report)?;
     }
-    if !args.options.quiet {
+    if args.options.quiet {
+        // What was lost is told all the same.
+        let set_aside = report.recorded.iter().flat_map(|it| &it.set_aside);
+        set_aside.for_each(|aside| print_note(&format!("warning: {aside}")));
+    } else {
         // stderr may be closed, and there is nobody to tell then.
         let _ = write_summary(&mut anstream::stderr().lock(), args, report);
     }
@@ -180,6 +184,10 @@ fn has(report: &Report, stem: &str) -> bool {
 fn write_recorded(out: &mut impl Write, recorded: &Recorded) -> io::Result<()> {
     if !recorded.changes.is_empty() {
         writeln!(out, "Since the run before: {}", changed(&recorded.changes))?;
+    }
+    for aside in &recorded.set_aside {
+        let aside = aside.to_string();
+        writeln!(out, "{WARN}history{WARN:#}: {}", Printable(&aside))?;
     }
     match &recorded.behind {
         Some(reason) => {

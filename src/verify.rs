@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use activity_tracker::concurrency::Stop;
 use activity_tracker::error::{Error, StorageError};
+use activity_tracker::history::Depth;
 use activity_tracker::text::{Printable, count};
 use activity_tracker::{history, storage};
 
@@ -15,7 +16,12 @@ use crate::printing::print_text;
 /// # Errors
 /// When a file is not as its manifest says, or there is no snapshot.
 pub(crate) fn run(args: &VerifyArgs) -> Result<(), Error> {
-    history::bring_up(&args.data_dir.path, &Stop::new())?;
+    // A signal ends this command at once: it only reads, but for what the next one can do too.
+    match history::bring_up(&args.data_dir.path, &Stop::new()) {
+        // It is told below, beside what is whole.
+        Err(Error::Storage(StorageError::DamagedHistory { .. })) => {}
+        done => done?,
+    }
     let mut text = String::new();
     let mut first_damaged = None;
     for verified in storage::verify(&args.data_dir.path)? {
@@ -43,9 +49,29 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<(), Error> {
         }
         first_damaged = first_damaged.or(verified.damaged.into_iter().next());
     }
+    let history = history(args, &mut text)?;
     print_text(&text)?;
-    match first_damaged {
-        Some(path) => Err(StorageError::Damaged(path).into()),
-        None => Ok(()),
+    match (first_damaged, history) {
+        (Some(path), _) => Err(StorageError::Damaged(path).into()),
+        (None, Some(damaged)) => Err(damaged.into()),
+        (None, None) => Ok(()),
     }
+}
+
+/// Says whether the history is whole, if there is one. Gives what is wrong with it.
+fn history(args: &VerifyArgs, text: &mut String) -> Result<Option<StorageError>, Error> {
+    let data_dir = &args.data_dir.path;
+    let depth = if args.full { Depth::Full } else { Depth::Quick };
+    let Some(checked) = history::check(data_dir, depth, &Stop::new())? else {
+        return Ok(None);
+    };
+    // Writing to a string does not fail.
+    let Some(reason) = checked.damage else {
+        let runs = count(checked.runs, "run");
+        let _ = writeln!(text, "{}: whole, {runs}", history::FILE);
+        return Ok(None);
+    };
+    let _ = writeln!(text, "{}: damaged: {}", history::FILE, Printable(&reason));
+    let path = data_dir.join(history::FILE);
+    Ok(Some(StorageError::DamagedHistory { path, reason }))
 }

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::activity::Summary;
-use crate::history::Changes;
+use crate::history::{Changes, SetAside};
 use crate::storage::Snapshot;
 
 use run::{Fetched, Run, Shape};
@@ -59,6 +59,8 @@ pub struct Recorded {
     pub changes: Changes,
     /// Why the history has to be brought up by the next command, if it has to.
     pub behind: Option<String>,
+    /// What of the history was damaged, and is kept under another name.
+    pub set_aside: Vec<SetAside>,
 }
 
 /// The program that worker processes run: this one.

@@ -61,7 +61,7 @@ impl Run {
         let mappings = mappings(&self.settings.source);
         open(history).compare(
             &self.new_run(finished_at),
-            found.collect(),
+            &found.collect::<Vec<_>>(),
             places,
             &mappings,
         )
@@ -72,7 +72,7 @@ impl Run {
         let taken = thread::scope(|scope| {
             // To remove the last snapshot takes the system long, if it was a large one.
             scope.spawn(|| self.stage.clean());
-            open(history).take_step(&self.settings.data_dir)
+            open(history).take_step()
         });
         let behind = taken.err().map(|error| {
             warn!(%error, "the history is a run behind; the next command brings it up");
@@ -82,6 +82,7 @@ impl Run {
             run: self.id.clone(),
             changes,
             behind,
+            set_aside: open(history).set_aside().to_vec(),
         }
     }
 }

@@ -83,7 +83,7 @@ impl Run {
         let queueing = || observer.on(Event::Queueing);
         let wait: Option<&dyn Fn()> = if settings.wait { Some(&queueing) } else { None };
         let stage = Stage::open(&settings.data_dir, shape.flow, wait, stop)?;
-        let open = || History::open(&settings.data_dir, stop);
+        let open = || History::open_for_run(&settings.data_dir, &id, stop);
         let history = settings.keeps_history().then(open).transpose();
         // What was interrupted failed because of that.
         let history = history.map_err(|error| stop.check().err().unwrap_or(error.into()))?;
@@ -183,9 +183,11 @@ impl Run {
         info!(run = self.id, since = previous.run(), "nothing changed");
         let recorded = self.history.as_ref().map(|history| {
             let run = self.new_run(Timestamp::now());
-            open(history).unchanged(&run, self.shape.resources)?;
+            let mut history = open(history);
+            history.unchanged(&run, self.shape.resources)?;
             Ok::<_, StorageError>(Recorded {
                 run: self.id.clone(),
+                set_aside: history.set_aside().to_vec(),
                 ..Recorded::default()
             })
         });

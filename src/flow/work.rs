@@ -90,6 +90,8 @@ impl From<StorageError> for Refusal {
             | StorageError::NoSnapshot(path)
             | StorageError::NoHistory(path)
             | StorageError::Undescribed { path, .. }
+            | StorageError::DamagedHistory { path, .. }
+            | StorageError::NotAFile(path, _)
             | StorageError::Unsound { path, .. } => ("use".to_owned(), path, None),
         };
         let file = path

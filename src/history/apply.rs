@@ -3,10 +3,17 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use rusqlite::types::{Type, Value};
+use rusqlite::types::Value;
 use rusqlite::{Connection, Error, Transaction, params};
 
+use crate::error::StorageError;
+
+use super::check::{self, Depth};
+use super::entry::Entries;
+use super::file::{self, BESIDE, For};
+use super::schema::{self, malformed};
 use super::step::last_run;
+use super::telling::sql;
 
 /// What takes a step into the history, except for the ids that were in no run before.
 const APPLY: &str = include_str!("schema/apply.sql");
@@ -21,24 +28,67 @@ SELECT n FROM up;";
 const CHUNK: i64 = 4096;
 
 /// What is of no use when the step is in the history.
-const CLEAR: &str = "DROP TABLE temp.offsets; DROP TABLE temp.of_this; DROP TABLE temp.this;";
+const CLEAR: &str = "DROP TABLE temp.of_this; DROP TABLE temp.this;";
 
 /// Takes a step into the history, unless it is in it already. Gives whether it could be:
-/// a step that was made behind another history is of no use.
-pub(super) fn apply(history: &mut Connection, step: &Path) -> rusqlite::Result<bool> {
-    history.execute("ATTACH DATABASE ?1 AS next", [name(step)?])?;
+/// a step that was made behind another history is of no use, unless there is none any more.
+///
+/// # Errors
+/// When it cannot be; a damaged file is named, be it the history or the step.
+pub(super) fn apply(
+    (history, path): (&mut Connection, &Path),
+    step: &Path,
+) -> Result<bool, StorageError> {
+    whole(step)?;
+    let place = file::place(step).map_err(StorageError::io("find", step))?;
+    // As bytes: a folder may have a name that is not UTF-8.
+    let name = place.into_os_string().into_encoded_bytes();
+    let failed = StorageError::history("write", path);
+    history
+        .execute("ATTACH DATABASE ?1 AS next", [name])
+        .map_err(&failed)?;
     let applied = apply_attached(history);
     let detached = history.execute_batch("DETACH DATABASE next");
-    let applied = applied?;
-    detached?;
+    let applied = applied.map_err(|cause| blamed(cause, (path, step)))?;
+    detached.map_err(failed)?;
     Ok(applied)
 }
 
-/// A path as SQLite takes it, which would read one that begins with `file:` as a URI.
-fn name(path: &Path) -> rusqlite::Result<String> {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let name = absolute.into_os_string().into_string();
-    name.map_err(|_| Error::InvalidPath(path.to_owned()))
+/// Looks whether a file has the tables of a step, and nothing else that SQLite would run.
+fn whole(step: &Path) -> Result<Connection, StorageError> {
+    let opened = file::open(step, For::Reading)?;
+    if let Some(end) = BESIDE
+        .iter()
+        .find(|end| file::exists(&file::beside(step, end)))
+    {
+        let reason = format!("it is put in place by itself, and has a file {end} beside it");
+        let path = step.to_owned();
+        return Err(StorageError::DamagedHistory { path, reason });
+    }
+    schema::expect_step(&opened).map_err(StorageError::history("read", step))?;
+    Ok(opened)
+}
+
+/// The error of a step that was not taken in, with the file that is to blame.
+fn blamed(cause: Error, (history, step): (&Path, &Path)) -> StorageError {
+    if matches!(cause, Error::FromSqlConversionFailure(..)) {
+        return StorageError::history("read", step)(cause);
+    }
+    let error = StorageError::history("write", history)(cause);
+    if !matches!(error, StorageError::DamagedHistory { .. }) {
+        return error;
+    }
+    let damage = whole(step).and_then(|step_file| {
+        check::pages(&step_file, Depth::Quick).map_err(StorageError::history("read", step))
+    });
+    match damage {
+        Ok(None) => error,
+        Ok(Some(reason)) => StorageError::DamagedHistory {
+            path: step.to_owned(),
+            reason,
+        },
+        Err(error) => error,
+    }
 }
 
 fn apply_attached(history: &mut Connection) -> rusqlite::Result<bool> {
@@ -57,15 +107,40 @@ fn apply_attached(history: &mut Connection) -> rusqlite::Result<bool> {
     if known {
         return Ok(true);
     }
-    if base != last_run(&transaction)? {
+    let last = last_run(&transaction)?;
+    let anew = last == 0 && base > 0;
+    if base != last && !anew {
         return Ok(false);
     }
     transaction.execute_batch(APPLY)?;
-    transaction.execute_batch(OFFSETS)?;
-    first_seen(&transaction)?;
+    if anew {
+        all_entries(&transaction)?;
+    } else {
+        transaction.execute_batch(OFFSETS)?;
+        first_seen(&transaction)?;
+        transaction.execute_batch("DROP TABLE temp.offsets")?;
+    }
     transaction.execute_batch(CLEAR)?;
     transaction.commit()?;
     Ok(true)
+}
+
+/// Takes in the ids of all that a run found.
+fn all_entries(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    let mut blocks = transaction.prepare(
+        "SELECT o.collection, o.run, x.entries
+         FROM next.entries x JOIN temp.of_this o ON o.resource = x.resource",
+    )?;
+    let mut rows = blocks.query([])?;
+    while let Some(row) = rows.next()? {
+        let of = (row.get(0)?, row.get(1)?);
+        let block: Vec<u8> = row.get(2)?;
+        for entry in Entries::new(block) {
+            let entry = entry.map_err(|error| malformed(error.to_string()))?;
+            insert_id(transaction, of, &sql(&entry.id))?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes in the ids of collections that were not known before.
@@ -93,7 +168,7 @@ fn first_seen(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
             }
             (text @ Value::Text(_), _) => {
                 take(room, Some(1))?;
-                insert_text(transaction, (collection, run), &text)?;
+                insert_id(transaction, (collection, run), &text)?;
             }
             _ => return Err(malformed("an id is a number or a text")),
         }
@@ -143,7 +218,7 @@ fn insert_numbers(
     Ok(())
 }
 
-fn insert_text(
+fn insert_id(
     transaction: &Transaction<'_>,
     (collection, run): (i64, i64),
     id: &Value,
@@ -157,18 +232,12 @@ fn insert_text(
     Ok(())
 }
 
-/// A step that this program did not write.
-fn malformed(expected: &'static str) -> Error {
-    Error::FromSqlConversionFailure(0, Type::Null, expected.into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::concurrency::Stop;
     use crate::error::StopReason;
-    use crate::history::connect;
-    use rusqlite::ErrorCode;
+    use crate::history::in_memory;
     use tempfile::TempDir;
 
     /// A step of one new collection with these spans, and entries of so many bytes.
@@ -191,7 +260,11 @@ mod tests {
     }
 
     fn history(stop: &Stop) -> Connection {
-        connect("history.db".as_ref(), true, stop).unwrap()
+        in_memory(stop).unwrap()
+    }
+
+    fn apply(history: &mut Connection, step: &Path) -> Result<bool, StorageError> {
+        super::apply((history, "history.db".as_ref()), step)
     }
 
     fn one<T: rusqlite::types::FromSql>(history: &Connection, query: &str) -> T {
@@ -283,10 +356,7 @@ mod tests {
             let mut interrupted = history(&stop);
             ask(&stop);
             let error = apply(&mut interrupted, &path).unwrap_err();
-            assert_eq!(
-                error.sqlite_error_code(),
-                Some(ErrorCode::OperationInterrupted)
-            );
+            assert!(error.to_string().ends_with(": interrupted"), "{error}");
             assert!(apply(&mut history(&Stop::new()), &path).unwrap());
         }
     }

@@ -7,8 +7,11 @@
 //! is a step behind, the step is there, and the next command takes it.
 
 mod apply;
+mod check;
+mod damage;
 mod entry;
 mod fields;
+mod file;
 mod page;
 mod query;
 mod schema;
@@ -18,7 +21,6 @@ mod step;
 mod telling;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rusqlite::{Connection, params};
 use tracing::{info, warn};
@@ -28,8 +30,11 @@ use crate::concurrency::Stop;
 use crate::error::{Error, StorageError};
 use crate::storage;
 
+use file::For;
 use schema::Form;
 
+pub use check::{Checked, Depth, check};
+pub use damage::SetAside;
 pub use entry::{Entries, Entry, EntryWriter, Malformed, Span, digest};
 pub use page::{ChangePage, Cursor, ListedChange};
 pub use query::{Change, FoundOf, Json, Kind, Log, LoggedRun, Named, Users, Wanted};
@@ -46,21 +51,19 @@ pub const STEP: &str = ".history-next.db";
 /// How long a page of the file is.
 const PAGE: u32 = 16 * 1024;
 
-/// After so many steps of SQLite's machine it is asked whether to go on: well below a millisecond.
-const STEPS: i32 = 1000;
-
-/// How long to wait for somebody else's query to end.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// The history of a data directory.
 #[derive(Debug)]
 pub struct History {
     path: PathBuf,
+    step: PathBuf,
     connection: Connection,
     /// Whether there is no file yet.
     in_memory: bool,
     /// Interrupts what takes long; what was under way is taken back.
     stop: Stop,
+    /// The run that puts aside what is damaged; without one, damage is an error.
+    run: Option<String>,
+    set_aside: Vec<SetAside>,
 }
 
 impl History {
@@ -72,25 +75,91 @@ impl History {
     /// When the file is damaged, of a later version, or another program's, or cannot be written,
     /// and when `stop` is requested.
     pub fn open(data_dir: &Path, stop: &Stop) -> Result<Self, StorageError> {
+        Self::opened(data_dir, None, stop)
+    }
+
+    /// The same for a run, to which a damaged history is no obstacle: it gets another name, and a
+    /// new one begins ([`set_aside`](Self::set_aside)).
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but for damage.
+    pub fn open_for_run(data_dir: &Path, run: &str, stop: &Stop) -> Result<Self, StorageError> {
+        Self::opened(data_dir, Some(run), stop)
+    }
+
+    fn opened(data_dir: &Path, run: Option<&str>, stop: &Stop) -> Result<Self, StorageError> {
         let path = data_dir.join(FILE);
-        let in_memory = !path.exists();
-        let connection = connect(&path, in_memory, stop)?;
+        let connection = in_memory(stop).map_err(StorageError::history("open", &path))?;
         let mut history = Self {
             path,
+            step: data_dir.join(STEP),
             connection,
-            in_memory,
+            in_memory: true,
             stop: stop.clone(),
+            run: run.map(str::to_owned),
+            set_aside: Vec::new(),
         };
-        history.take_step(data_dir)?;
+        history.despite_damage(|history| {
+            if file::exists(&history.path) {
+                history.on_disk()?;
+            }
+            history.try_take_step()
+        })?;
         Ok(history)
+    }
+
+    /// What was damaged, and is kept under another name.
+    #[must_use]
+    pub fn set_aside(&self) -> &[SetAside] {
+        &self.set_aside
     }
 
     /// Makes the file, unless it is there.
     fn on_disk(&mut self) -> Result<&mut Connection, StorageError> {
-        if std::mem::take(&mut self.in_memory) {
-            self.connection = connect(&self.path, false, &self.stop)?;
+        if self.in_memory {
+            self.connection = connect(&self.path, &self.stop)?;
+            self.in_memory = false;
         }
         Ok(&mut self.connection)
+    }
+
+    /// Does something, and once more where a file was damaged that could be put aside.
+    fn despite_damage<T>(
+        &mut self,
+        mut act: impl FnMut(&mut Self) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        // The history may be, and then the step.
+        for _ in 0..2 {
+            match act(self) {
+                Err(StorageError::DamagedHistory { path, reason }) => {
+                    self.put_aside(path, reason)?;
+                }
+                done => return done,
+            }
+        }
+        act(self)
+    }
+
+    fn put_aside(&mut self, path: PathBuf, reason: String) -> Result<(), StorageError> {
+        let whole = path == self.path;
+        let known = whole || path == self.step;
+        let Some(run) = self.run.as_ref().filter(|_| known) else {
+            return Err(StorageError::DamagedHistory { path, reason });
+        };
+        if whole {
+            self.connection =
+                in_memory(&self.stop).map_err(StorageError::history("open", &self.path))?;
+            self.in_memory = true;
+        }
+        let kept = damage::set_aside(&path, run)?;
+        let aside = SetAside {
+            kept,
+            reason,
+            whole,
+        };
+        warn!("{aside}");
+        self.set_aside.push(aside);
+        Ok(())
     }
 
     /// Compares what a run found with what is known, and writes the step for the commit
@@ -99,16 +168,21 @@ impl History {
     /// # Errors
     /// When something cannot be read or written.
     pub fn compare(
-        &self,
+        &mut self,
         run: &NewRun<'_>,
-        found: Vec<Found<'_>>,
+        found: &[Found<'_>],
         places: Places<'_>,
         mappings: &Mappings,
     ) -> Result<Changes, StorageError> {
         let path = places.new_files.join(STEP);
-        let changes = step::write(&self.connection, &path, run, found, (places, mappings))?;
-        storage::sync(&path)?;
-        Ok(changes)
+        self.despite_damage(|history| {
+            // Of a first try.
+            storage::remove(&path)?;
+            let known = (&history.connection, history.path.as_path());
+            let changes = step::write(known, &path, run, found, (places, mappings))?;
+            storage::sync(&path)?;
+            Ok(changes)
+        })
     }
 
     /// Takes the step that a commit put in place, if there is one.
@@ -116,20 +190,23 @@ impl History {
     /// # Errors
     /// When it cannot be read or the history cannot be written. The step stays, and the
     /// next command takes it.
-    pub fn take_step(&mut self, data_dir: &Path) -> Result<(), StorageError> {
-        let step = data_dir.join(STEP);
-        if !step.exists() {
+    pub fn take_step(&mut self) -> Result<(), StorageError> {
+        self.despite_damage(Self::try_take_step)
+    }
+
+    fn try_take_step(&mut self) -> Result<(), StorageError> {
+        if !file::exists(&self.step) {
             return Ok(());
         }
-        let applied = apply::apply(self.on_disk()?, &step);
-        if applied.map_err(StorageError::history("write", &self.path))? {
+        self.on_disk()?;
+        if apply::apply((&mut self.connection, &self.path), &self.step)? {
             info!("the history has the last run");
         } else {
             warn!(
                 "the history is not the one that the last run was compared with; its changes are left out"
             );
         }
-        storage::remove(&step)
+        storage::remove(&self.step)
     }
 
     /// Notes a run in which the server said that nothing had changed.
@@ -141,8 +218,10 @@ impl History {
         run: &NewRun<'_>,
         resources: &[Resource],
     ) -> Result<(), StorageError> {
-        note_unchanged(self.on_disk()?, run, resources)
-            .map_err(StorageError::history("write", &self.path))
+        self.despite_damage(|history| {
+            let noted = note_unchanged(history.on_disk()?, run, resources);
+            noted.map_err(StorageError::history("write", &history.path))
+        })
     }
 }
 
@@ -156,59 +235,77 @@ pub fn bring_up(data_dir: &Path, stop: &Stop) -> Result<(), Error> {
         Err(Error::Storage(StorageError::Locked(_))) => return Ok(()),
         settled => settled?,
     }
-    if data_dir.join(STEP).exists() {
-        match storage::hold(data_dir) {
-            Err(Error::Storage(StorageError::Locked(_))) => {}
-            held => {
-                let _held = held?;
-                History::open(data_dir, stop)?;
-            }
+    if file::exists(&data_dir.join(STEP)) || file::is_half_done(&data_dir.join(FILE)) {
+        open_if_free(data_dir, stop)?;
+    }
+    Ok(())
+}
+
+/// Undoes what a program that was killed has left half done in a history. Who only reads cannot,
+/// and so could not read it either.
+fn undo_half_done(data_dir: &Path) -> Result<(), StorageError> {
+    match open_if_free(data_dir, &Stop::new()) {
+        Err(Error::Storage(error)) => Err(error),
+        // There is no other, with a stop that nobody requests.
+        _ => Ok(()),
+    }
+}
+
+/// Opens the history to write to it, which does what a killed program left to do. A run that is
+/// under way has done so.
+fn open_if_free(data_dir: &Path, stop: &Stop) -> Result<(), Error> {
+    match storage::hold(data_dir) {
+        Err(Error::Storage(StorageError::Locked(_))) => {}
+        held => {
+            let _held = held?;
+            History::open(data_dir, stop)?;
         }
     }
     Ok(())
 }
 
-/// Opens a history, in memory or in a file, and brings it to the form of this version.
-fn connect(path: &Path, in_memory: bool, stop: &Stop) -> Result<Connection, StorageError> {
+/// Opens a history in a file, which is made where it is missing, and brings it to the form of this
+/// version.
+fn connect(path: &Path, stop: &Stop) -> Result<Connection, StorageError> {
     let failed = |cause| StorageError::history("open", path)(cause);
-    let connection = if in_memory {
-        Connection::open_in_memory()
-    } else {
-        Connection::open(path)
-    };
-    let mut connection = connection.map_err(failed)?;
-    connection.busy_timeout(PATIENCE).map_err(failed)?;
-    heed(&mut connection, stop).map_err(failed)?;
-    // The journal is to be gone from the disk before the step is: a power cut must not bring it
-    // back, and undo what cannot be done again.
-    connection
-        .pragma_update(None, "synchronous", "EXTRA")
-        .map_err(failed)?;
-    // For a new file; one that is there keeps what it has. Millions of rows take fewer pages.
-    connection
-        .pragma_update(None, "page_size", PAGE)
-        .map_err(failed)?;
-    // Each row of millions would be looked up three times, in tables that a step has just written.
-    connection
-        .pragma_update(None, "foreign_keys", false)
-        .map_err(failed)?;
+    let mut connection = file::open(path, For::Writing)?;
+    // A file of another program is left as it is.
     match schema::form(&connection).map_err(failed)? {
-        Form::Ours(schema::VERSION) => {}
-        Form::Ours(version) => {
-            let transaction = connection.transaction().map_err(failed)?;
-            schema::migrate(&transaction, version).map_err(failed)?;
-            transaction.commit().map_err(failed)?;
-        }
+        // There is nothing in it that could be another's.
+        Form::Ours(0) => {}
+        Form::Ours(version) => schema::expect_ours(&connection, version).map_err(failed)?,
         form => refuse_foreign(path, form)?,
     }
+    prepare(&mut connection, stop).map_err(failed)?;
     Ok(connection)
 }
 
-/// Has what is under way interrupted when a stop is requested.
-fn heed(connection: &mut Connection, stop: &Stop) -> rusqlite::Result<()> {
-    let stop = stop.clone();
-    let handler = move || stop.is_hurried() || stop.check().is_err();
-    connection.progress_handler(STEPS, Some(handler))
+/// A history in memory, without anything in it.
+fn in_memory(stop: &Stop) -> rusqlite::Result<Connection> {
+    let mut connection = file::hardened(Connection::open_in_memory()?)?;
+    prepare(&mut connection, stop)?;
+    Ok(connection)
+}
+
+/// Sets what holds for each connection that writes, and brings the tables to the form of this
+/// version.
+fn prepare(connection: &mut Connection, stop: &Stop) -> rusqlite::Result<()> {
+    file::heed(connection, stop)?;
+    // The journal is to be gone from the disk before the step is: a power cut must not bring it
+    // back, and undo what cannot be done again.
+    connection.pragma_update(None, "synchronous", "EXTRA")?;
+    // For a new file; one that is there keeps what it has. Millions of rows take fewer pages.
+    connection.pragma_update(None, "page_size", PAGE)?;
+    // Each row of millions would be looked up three times, in tables that a step has just written.
+    connection.pragma_update(None, "foreign_keys", false)?;
+    if let Form::Ours(version) = schema::form(connection)?
+        && version < schema::VERSION
+    {
+        let transaction = connection.transaction()?;
+        schema::migrate(&transaction, version)?;
+        transaction.commit()?;
+    }
+    Ok(())
 }
 
 /// A file that this version can neither read nor bring to its form is left alone.
@@ -247,4 +344,78 @@ fn note_unchanged(
         )?;
     }
     transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::Flow;
+    use jiff::Timestamp;
+
+    fn with_a_run(folder: &Path) -> History {
+        let mut history = History::open(folder, &Stop::new()).unwrap();
+        let run = NewRun {
+            run: "r",
+            source: "s",
+            flow: Flow::Main,
+            started_at: Timestamp::UNIX_EPOCH,
+            finished_at: Timestamp::UNIX_EPOCH,
+            retries: 0,
+        };
+        history.unchanged(&run, &[]).unwrap();
+        history
+    }
+
+    /// Leaves a change half done, as a program does that is killed.
+    fn cut_off(folder: &Path) {
+        let path = folder.join(FILE);
+        let other = tempfile::tempdir().unwrap();
+        let copy = other.path().join(FILE);
+        std::fs::copy(&path, &copy).unwrap();
+        let open = Connection::open(&copy).unwrap();
+        open.execute_batch(
+            "PRAGMA cache_size = 2; BEGIN;
+             UPDATE runs SET run = 'q';
+             INSERT INTO entries
+             WITH RECURSIVE up (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM up WHERE n < 99)
+             SELECT 1, n, zeroblob(9999) FROM up;",
+        )
+        .unwrap();
+        for end in ["", "-journal"] {
+            std::fs::copy(file::beside(&copy, end), file::beside(&path, end)).unwrap();
+        }
+    }
+
+    #[test]
+    fn who_only_reads_undoes_what_is_half_done_and_leaves_it_to_whoever_has_the_directory() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(with_a_run(folder.path()));
+        cut_off(folder.path());
+        let held = storage::hold(folder.path()).unwrap();
+        assert!(Log::open(folder.path()).is_err(), "nobody may write to it");
+        drop(held);
+        let log = Log::open(folder.path()).unwrap().unwrap();
+        let runs = log.runs(None).unwrap();
+        assert_eq!(runs.len(), 1);
+        assert_eq!(runs[0].run, "r");
+        assert!(!file::is_half_done(&folder.path().join(FILE)));
+    }
+
+    #[test]
+    fn a_damaged_history_is_put_aside_by_a_run_alone_and_never_over_another_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        let taken = folder.path().join("history.db.damaged-r1");
+        std::fs::write(&taken, "old").unwrap();
+        std::fs::write(&path, "no database at all".repeat(99)).unwrap();
+        std::fs::write(file::beside(&path, "-journal"), "its journal").unwrap();
+        let opened = History::open(folder.path(), &Stop::new());
+        assert!(matches!(opened, Err(StorageError::DamagedHistory { .. })));
+        let history = History::open_for_run(folder.path(), "r1", &Stop::new()).unwrap();
+        let kept = folder.path().join("history.db.damaged-r1-2");
+        assert_eq!(history.set_aside()[0].kept, kept);
+        assert!(kept.exists() && file::beside(&kept, "-journal").exists());
+        assert!(!path.exists() && !file::beside(&path, "-journal").exists());
+        assert_eq!(std::fs::read(&taken).unwrap(), b"old");
+    }
 }

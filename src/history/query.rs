@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rusqlite::types::{Value, ValueRef};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -14,9 +14,11 @@ use crate::concurrency::Stop;
 use crate::error::StorageError;
 use crate::storage::Counts;
 
+use super::FILE;
+use super::file::{self, For};
+use super::schema::{self, Form};
 use super::step::ChangeCounts;
 use super::telling::sql;
-use super::{FILE, PATIENCE};
 
 /// A history that is only read. Whoever writes to it meanwhile is not in its way.
 #[derive(Debug)]
@@ -163,14 +165,20 @@ impl Log {
     /// When the file is not of the form that this version writes, or cannot be read.
     pub fn open(data_dir: &Path) -> Result<Option<Self>, StorageError> {
         let path = data_dir.join(FILE);
-        if !path.exists() {
+        if !file::exists(&path) {
             return Ok(None);
         }
+        if file::is_half_done(&path) {
+            super::undo_half_done(data_dir)?;
+        }
         let failed = |cause| StorageError::history("open", &path)(cause);
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&path, flags).map_err(failed)?;
-        connection.busy_timeout(PATIENCE).map_err(failed)?;
-        super::refuse_foreign(&path, super::schema::form(&connection).map_err(failed)?)?;
+        let connection = file::open(&path, For::Reading)?;
+        match schema::form(&connection).map_err(failed)? {
+            // A run has made it, and not written to it yet.
+            Form::Ours(0) => return Ok(None),
+            Form::Ours(version) => schema::expect_ours(&connection, version).map_err(failed)?,
+            form => super::refuse_foreign(&path, form)?,
+        }
         Ok(Some(Self { path, connection }))
     }
 
@@ -179,9 +187,7 @@ impl Log {
     /// # Errors
     /// When SQLite takes no handler.
     pub fn heed_hurry(&mut self, stop: &Stop) -> Result<(), StorageError> {
-        let stop = stop.clone();
-        self.connection
-            .progress_handler(super::STEPS, Some(move || stop.is_hurried()))
+        file::heed_hurry(&mut self.connection, stop)
             .map_err(StorageError::history("read", &self.path))
     }
 

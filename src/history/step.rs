@@ -13,13 +13,11 @@ use crate::activity::{Mappings, Resource};
 use crate::error::StorageError;
 use crate::storage::{Counts, Flow, StoredFile};
 
-use super::PAGE;
-use super::entry::{Entries, Entry};
+use super::entry::{Entries, Entry, Malformed};
+use super::schema::{self, STEP};
 use super::sorted::{Listing, Sorted};
 use super::telling::Telling;
-
-/// The tables of a step.
-const TABLES: &str = include_str!("schema/step.sql");
+use super::{PAGE, file};
 
 /// A run, as the history knows it.
 #[derive(Clone, Copy, Debug)]
@@ -119,23 +117,26 @@ pub struct Places<'a> {
 
 /// Compares what a run found with what is known, and writes the step to `path`.
 pub(super) fn write(
-    history: &Connection,
+    (history, history_path): (&Connection, &Path),
     path: &Path,
     run: &NewRun<'_>,
-    found: Vec<Found<'_>>,
+    found: &[Found<'_>],
     (places, mappings): (Places<'_>, &Mappings),
 ) -> Result<Changes, StorageError> {
     let failed = |cause| StorageError::history("write", path)(cause);
-    let step = Connection::open(path).map_err(failed)?;
+    let unread = |cause| StorageError::history("read", history_path)(cause);
+    let place = file::place(path).map_err(StorageError::io("find", path))?;
+    let step = Connection::open(place).map_err(failed)?;
     // It is synced as a whole before the commit; a torn one is never looked at.
     let begin = format!(
-        "PRAGMA page_size = {PAGE}; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN; {TABLES}"
+        "PRAGMA page_size = {PAGE}; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN; {STEP}"
     );
     step.execute_batch(&begin).map_err(failed)?;
-    insert_run(history, &step, run).map_err(failed)?;
+    let base = last_run(history).map_err(unread)?;
+    insert_run(&step, run, base).map_err(failed)?;
     let mut changes = Changes::new();
     for found in found {
-        let known = Known::find(history, run.source, found.resource).map_err(failed)?;
+        let known = Known::find(history, run.source, found.resource).map_err(unread)?;
         let before = known
             .as_ref()
             .map(|known| old_file(places.data_dir, found.resource, known));
@@ -148,10 +149,10 @@ pub(super) fn write(
             Some(known) => {
                 let mut blocks = history
                     .prepare("SELECT entries FROM entries WHERE collection = ?1 ORDER BY block")
-                    .map_err(failed)?;
-                let rows = blocks.query([known.collection]).map_err(failed)?;
+                    .map_err(unread)?;
+                let rows = blocks.query([known.collection]).map_err(unread)?;
                 compare(
-                    &mut Blocks::new(rows, path),
+                    &mut Blocks::new(rows, history_path),
                     sorted,
                     found.complete,
                     &mut telling,
@@ -160,7 +161,7 @@ pub(super) fn write(
             None => compare(&mut Nothing, sorted, found.complete, &mut telling)?,
         }
         let counts = telling.finish()?;
-        insert_collection(&step, &found, first, &counts).map_err(failed)?;
+        insert_collection(&step, found, first, &counts).map_err(failed)?;
         if !first {
             changes.insert(found.resource, counts);
         }
@@ -170,8 +171,7 @@ pub(super) fn write(
     Ok(changes)
 }
 
-fn insert_run(history: &Connection, step: &Connection, run: &NewRun<'_>) -> rusqlite::Result<()> {
-    let base: i64 = last_run(history)?;
+fn insert_run(step: &Connection, run: &NewRun<'_>, base: i64) -> rusqlite::Result<()> {
     step.execute(
         "INSERT INTO run VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![
@@ -278,7 +278,7 @@ impl InOrder for Blocks<'_> {
         let failed = |cause| StorageError::history("read", self.path)(cause);
         loop {
             if let Some(entry) = self.block.next() {
-                let malformed = |_| failed(rusqlite::Error::InvalidQuery);
+                let malformed = |error: Malformed| failed(schema::malformed(error.to_string()));
                 return entry.map(Some).map_err(malformed);
             }
             let Some(row) = self.rows.next().map_err(failed)? else {

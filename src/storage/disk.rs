@@ -207,14 +207,14 @@ pub(crate) fn sync_file(path: &Path) -> Result<(), StorageError> {
 }
 
 /// Has the entries of a folder on the disk.
-pub(super) fn sync_folder(path: &Path) -> Result<(), StorageError> {
+pub(crate) fn sync_folder(path: &Path) -> Result<(), StorageError> {
     call("sync", path, || File::open(path)?.sync_all())?;
     record::paths("sync", &[path]);
     Ok(())
 }
 
 /// Moves a file or folder, over one that is there; tells whether there was anything to move.
-pub(super) fn rename(from: &Path, to: &Path) -> Result<bool, StorageError> {
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<bool, StorageError> {
     let moved = call("put in place", to, || found(fs::rename(from, to)))?;
     if moved.is_some() {
         record::paths("rename", &[from, to]);

@@ -16,7 +16,7 @@ mod verify;
 
 pub use commit::STAGING;
 pub use disk::replace;
-pub(crate) use disk::{remove_file as remove, sync_file as sync};
+pub(crate) use disk::{remove_file as remove, rename, sync_file as sync, sync_folder};
 pub use journal::{Header, Journal, Journaled, Sum};
 pub use manifest::{Counts, Manifest, StoredFile, read_json};
 pub use outputs::{Flow, Output, Pages, write_json, write_records};

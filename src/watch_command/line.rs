@@ -69,6 +69,10 @@ fn write_done(f: &mut fmt::Formatter<'_>, done: &Report) -> fmt::Result {
         let records = count(rejects, "record");
         write!(f, "; {WARN}{records} rejected{WARN:#}")?;
     }
+    for aside in done.recorded.iter().flat_map(|it| &it.set_aside) {
+        let aside = aside.to_string();
+        write!(f, "; {WARN}{}{WARN:#}", Printable(&aside))?;
+    }
     let behind = done.recorded.as_ref().and_then(|it| it.behind.as_ref());
     if let Some(reason) = behind {
         let reason = Printable(reason);

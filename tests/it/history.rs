@@ -1,6 +1,8 @@
 //! What changed between runs comes out exactly, and nothing is taken for gone that may be there.
 
+mod damage;
 mod ends;
+mod planted;
 
 use std::collections::BTreeSet;
 
@@ -301,11 +303,9 @@ fn a_run_whose_history_is_of_no_use_says_what_to_do_and_changes_nothing() {
         .execute_batch("CREATE TABLE theirs (x)")
         .expect("a table");
     let theirs = std::fs::read(&file).expect("their file");
-    let garbage = b"no database, but longer than the head of one would be".repeat(9);
     let cases = [
         (newer, "a later version of this program made it"),
         (theirs, foreign),
-        (garbage, "file is not a database"),
     ];
     for (bytes, reason) in cases {
         std::fs::write(&file, &bytes).expect("write it");

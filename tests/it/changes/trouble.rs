@@ -102,11 +102,11 @@ fn a_history_that_is_damaged_newer_or_not_ours_is_told_and_left_alone() {
     let cases = [
         (
             b"garbage\n".repeat(1000),
-            "cannot open the history data/history.db: file is not a database",
+            "cannot use the history data/history.db: it is damaged: file is not a database",
         ),
         (
             torn,
-            "cannot read the history data/history.db: database disk image is malformed",
+            "cannot use the history data/history.db: it is damaged: database disk image is malformed",
         ),
         (
             with("PRAGMA user_version = 99"),

@@ -148,7 +148,7 @@ fn into_step(history: &std::path::Path, step: &std::path::Path) {
 }
 
 /// Leaves a history as a program does that is killed while it writes much.
-fn cut_off(history: &std::path::Path) {
+pub(super) fn cut_off(history: &std::path::Path) {
     let folder = tempfile::tempdir().expect("a folder");
     let copy = folder.path().join(HISTORY);
     fs::copy(history, &copy).expect("a copy");
@@ -157,7 +157,7 @@ fn cut_off(history: &std::path::Path) {
         "PRAGMA cache_size = 10; PRAGMA cache_spill = 1; PRAGMA foreign_keys = OFF; BEGIN;
          INSERT INTO records
          WITH RECURSIVE up (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM up WHERE n < 200000)
-         SELECT 1, n, 1, NULL FROM up;",
+         SELECT 7, n, 1, NULL FROM up;",
     )
     .expect("many rows");
     for end in ["", "-journal"] {

@@ -1,0 +1,72 @@
+//! Puts aside what is damaged, so that runs can go on.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::error::StorageError;
+use crate::storage;
+
+use super::file::{self, BESIDE};
+
+/// A file that was damaged, and is out of the way now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetAside {
+    /// Where it is kept.
+    pub kept: PathBuf,
+    /// What was wrong with it.
+    pub reason: String,
+    /// Whether it was the history, or else what a single run had changed.
+    pub whole: bool,
+}
+
+impl fmt::Display for SetAside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kept, reason) = (self.kept.display(), &self.reason);
+        if self.whole {
+            write!(
+                f,
+                "the history was damaged ({reason}): it is kept as {kept}, and a new one begins"
+            )
+        } else {
+            write!(
+                f,
+                "the changes of a run were damaged ({reason}): they are kept as {kept}, and the history lacks that run"
+            )
+        }
+    }
+}
+
+/// Gives a file another name, with what SQLite keeps beside it, and never the name of one that is
+/// there. What is beside a file goes after it: without a file, it means nothing.
+pub(super) fn set_aside(path: &Path, run: &str) -> Result<PathBuf, StorageError> {
+    let kept = free(path, run);
+    storage::rename(path, &kept)?;
+    for end in BESIDE {
+        let beside = file::beside(path, end);
+        if file::exists(&beside) {
+            storage::rename(&beside, &file::beside(&kept, end))?;
+        }
+    }
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    storage::sync_folder(folder.unwrap_or(Path::new(".")))?;
+    Ok(kept)
+}
+
+/// `history.db.damaged-RUN`, or `-2` and so on where that is taken.
+fn free(path: &Path, run: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.trim_start_matches('.');
+    let first = path.with_file_name(format!("{name}.damaged-{run}"));
+    let others =
+        (2u64..).map(|number| path.with_file_name(format!("{name}.damaged-{run}-{number}")));
+    let is_free = |kept: &PathBuf| {
+        !file::exists(kept)
+            && BESIDE
+                .iter()
+                .all(|end| !file::exists(&file::beside(kept, end)))
+    };
+    let mut names = std::iter::once(first.clone()).chain(others);
+    names.find(is_free).unwrap_or(first)
+}
