@@ -48,9 +48,12 @@ pub enum Error {
         #[source]
         cause: io::Error,
     },
-    /// The summary could not be printed.
-    #[error("cannot print the summary to standard output: {0}; the snapshot is stored")]
+    /// What a command was asked for could not be printed.
+    #[error("cannot print to standard output: {0}")]
     Print(#[source] io::Error),
+    /// The summary of a run could not be printed.
+    #[error("cannot print the summary to standard output: {0}; the snapshot is stored")]
+    PrintSummary(#[source] io::Error),
     /// The async runtime could not be started.
     #[error("cannot start the async runtime: {0}")]
     Runtime(#[source] io::Error),
@@ -104,6 +107,7 @@ impl Error {
             Self::Sample { .. }
             | Self::Serve { .. }
             | Self::Print(_)
+            | Self::PrintSummary(_)
             | Self::Runtime(_)
             | Self::Stopped(StopReason::Failure) => 1,
             Self::Source(_) | Self::Usage(_) => 2,
@@ -143,11 +147,13 @@ impl Error {
                 _ => Some("choose another port with --port".to_owned()),
             },
             Self::Sample { .. } => Some("choose another port with --port".to_owned()),
-            Self::Print(_)
-            | Self::Runtime(_)
-            | Self::Source(_)
-            | Self::Usage(_)
-            | Self::Stopped(_) => None,
+            Self::Print(cause) | Self::PrintSummary(cause) => match cause.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    Some("make room where standard output goes, or send it elsewhere".to_owned())
+                }
+                _ => None,
+            },
+            Self::Runtime(_) | Self::Source(_) | Self::Usage(_) | Self::Stopped(_) => None,
         }
     }
 }

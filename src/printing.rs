@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use activity_tracker::activity::{Resource, UserPosts};
-use activity_tracker::error::{Error, StorageError, chain};
+use activity_tracker::error::{Error, chain};
 use activity_tracker::flow::{Recorded, Report};
 use activity_tracker::history::{ChangeCounts, Changes};
 use activity_tracker::report::json;
@@ -47,7 +47,7 @@ pub(crate) fn print(args: &RunArgs, report: &Report) -> Result<(), Error> {
 fn print_json(report: &Report) -> Result<(), Error> {
     let mut out = io::stdout().lock();
     let printed = json::print(&mut out, &report.summary).and_then(|()| out.flush());
-    read_enough(printed).map_err(Error::Print)
+    read_enough(printed).map_err(Error::PrintSummary)
 }
 
 /// Prints what a command was asked for to stdout. Colours are taken out again
@@ -65,8 +65,7 @@ pub(crate) fn print_text(text: &str) -> Result<(), Error> {
 /// # Errors
 /// When stdout cannot be written to.
 pub(crate) fn told_to_stdout(written: io::Result<()>) -> Result<(), Error> {
-    let failed = StorageError::io("print to", "standard output".as_ref());
-    Ok(read_enough(written).map_err(failed)?)
+    read_enough(written).map_err(Error::Print)
 }
 
 /// Whoever closes the pipe has read enough: that is no error.

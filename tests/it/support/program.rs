@@ -256,9 +256,10 @@ impl Running {
         let Some(outcome) = Self::on_a_full_disk(command()) else {
             return;
         };
-        outcome.assert_code(5);
-        let says = "error: cannot print to standard output: No space left on device (os error 28)";
-        assert_eq!(outcome.first_line(), says, "{asked}");
+        outcome.assert_code(1);
+        let says = "error: cannot print to standard output: No space left on device (os error 28)\n  \
+                    try: make room where standard output goes, or send it elsewhere\n";
+        assert_eq!(outcome.stderr, says, "{asked}");
     }
 
     /// Sends a signal: `INT`, `TERM`, `KILL`.
