@@ -81,6 +81,7 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
         summary,
         snapshot,
         rejects,
+        carried,
         recorded,
         unchanged,
         elapsed,
@@ -95,6 +96,10 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
         )?;
     } else {
         writeln!(out, "{HEAD}{what}{HEAD:#} from {source} in {seconds:.2} s")?;
+    }
+    for (resource, from) in carried {
+        let at = from.finished_at.strftime("%Y-%m-%d %H:%M:%S UTC");
+        writeln!(out, "{resource}: not fetched, kept from the run of {at}")?;
     }
     if let Some(recorded) = recorded {
         write_recorded(out, recorded)?;

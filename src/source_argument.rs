@@ -37,7 +37,8 @@ pub(crate) struct SourceArgs {
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = var)]
     vars: Vec<(String, String)>,
 
-    /// Only these resources of the source: `users,posts` [default: all that it offers]
+    /// Fetch only these resources of the source: `users,posts`; the others stay as the last
+    /// run left them [default: all that it offers]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = resource_names())]
     resources: Option<Vec<Resource>>,
 
@@ -97,7 +98,9 @@ fn load(name: &str, mut vars: Vars, trust: &TrustArgs) -> Result<(Source, Option
         server = Some(started);
     }
     let mut source = file.resolve(&vars, &Machine { folder, granted })?;
-    source.moves = server.is_some();
+    if server.is_some() {
+        source = source.moving();
+    }
     Ok((source, server))
 }
 

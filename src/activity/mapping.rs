@@ -110,6 +110,17 @@ impl Mappings {
         Self::new(&TimeZone::UTC, FieldMap::placeholder)
     }
 
+    /// With another mapping of one resource.
+    #[must_use]
+    pub fn with(mut self, resource: Resource, mapping: Mapping) -> Self {
+        match resource {
+            Resource::Users => self.users = mapping,
+            Resource::Posts => self.posts = mapping,
+            Resource::Comments => self.comments = mapping,
+        }
+        self
+    }
+
     /// The mapping of one resource.
     #[must_use]
     pub fn of(&self, resource: Resource) -> &Mapping {

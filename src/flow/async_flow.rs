@@ -93,12 +93,17 @@ async fn fetch_and_process(
     run: &Run,
     observer: &SharedObserver,
 ) -> Result<(Fetched, Reduction), Error> {
-    let bench = Arc::new(Workbench::new(run.stage.folder(), &run.settings));
+    let bench = Arc::new(run.bench());
     let mut reduction = Reduction::default();
     let fetched = process(run, &bench, &mut reduction, observer, async |spool| {
         if run.replays() {
             let observer = Arc::clone(observer);
-            off_runtime(move || spool.replay(&observer)).await?;
+            let (carried, source) = (run.carried.clone(), run.settings.source.clone());
+            off_runtime(move || {
+                spool.replay(&observer)?;
+                carried.restore(&source, &spool)
+            })
+            .await?;
             return Ok(Fetched::Pages);
         }
         let transport = &run.settings.transport;

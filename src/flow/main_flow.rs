@@ -52,11 +52,12 @@ pub fn run(settings: &Settings, stop: &Stop, observer: &dyn Observer) -> Result<
 /// Steps 1 to 4, all under way at once: pages that are there are processed
 /// while others are on their way.
 fn fetch_and_process(run: &Run, observer: &dyn Observer) -> Result<(Fetched, Reduction), Error> {
-    let bench = Workbench::new(run.stage.folder(), &run.settings);
+    let bench = run.bench();
     let mut reduction = Reduction::default();
     let fetched = process(run, &bench, &mut reduction, observer, |spool| {
         if run.replays() {
             spool.replay(observer)?;
+            run.carried.restore(&run.settings.source, spool)?;
             return Ok(Fetched::Pages);
         }
         api::blocking::fetch(

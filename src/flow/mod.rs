@@ -5,6 +5,7 @@
 
 mod async_flow;
 mod authors;
+mod carry;
 mod check;
 mod layout;
 mod listing;
@@ -17,12 +18,13 @@ mod run;
 mod strays;
 mod work;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::activity::Summary;
+use crate::activity::{Resource, Summary};
 use crate::history::{Changes, SetAside};
-use crate::storage::Snapshot;
+use crate::storage::{CarriedFrom, Snapshot};
 
 use run::{Fetched, Run, Shape};
 
@@ -42,6 +44,8 @@ pub struct Report {
     pub snapshot: Snapshot,
     /// The records that did not map.
     pub rejects: Rejects,
+    /// What was not fetched, and is as an earlier run left it.
+    pub carried: BTreeMap<Resource, CarriedFrom>,
     /// What changed since the run before; none without a history.
     pub recorded: Option<Recorded>,
     /// Whether the server said that nothing changed since the snapshot was made.

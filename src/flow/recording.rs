@@ -39,7 +39,9 @@ impl Run {
         (resources, files): (&BTreeMap<Resource, Counts>, &[StoredFile]),
     ) -> Result<Changes, StorageError> {
         let offered = self.shape.resources.iter();
-        let found = offered.filter_map(|resource| {
+        // What was not fetched says nothing of what the API has.
+        let fetched = offered.filter(|resource| !self.carried.has(**resource));
+        let found = fetched.filter_map(|resource| {
             let name = self.shape.flow.file_name(resource.name());
             let file = files.iter().find(|file| file.name == name)?;
             let listed = listed.remove(resource).unwrap_or_default();

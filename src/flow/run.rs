@@ -21,12 +21,13 @@ use crate::storage::{
     Stage, StoredFile, write_json, write_records,
 };
 
+use super::carry::{Carried, gone, refuse_nothing};
 use super::previous::Previous;
 use super::recording::open;
 use super::reduction::{Reduced, Reduction};
 use super::rejects::Rejects;
 use super::strays::{self, Stray};
-use super::work::{Done, Refusal};
+use super::work::{Done, Refusal, Workbench};
 use super::{Recorded, Report};
 
 /// What tells the flows apart once their records are processed.
@@ -54,6 +55,8 @@ pub(super) struct Run {
     pub(super) journal: Arc<Journal>,
     pub(super) fetch: Arc<SharedFetch>,
     previous: Option<Previous>,
+    /// What the run was told to leave out, and the last snapshot has.
+    pub(super) carried: Carried,
     pub(super) history: Option<Mutex<History>>,
     /// Whether some of the pages are from a run that was cut off.
     pub(super) resumed: bool,
@@ -79,6 +82,7 @@ impl Run {
             seed & 0xffff
         );
         let source = &settings.source;
+        refuse_nothing(source, shape)?;
         info!(run = id, flow = ?shape.flow, source = source.name.as_str(), "run begins");
         let queueing = || observer.on(Event::Queueing);
         let wait: Option<&dyn Fn()> = if settings.wait { Some(&queueing) } else { None };
@@ -93,6 +97,7 @@ impl Run {
         let stored = journal.stored();
         let resumed = !stored.is_empty();
         fetch.resume(stored);
+        let carried = Carried::find(settings, shape)?;
         let previous = Previous::find(settings, shape.flow);
         if let Some(previous) = &previous {
             fetch.ask_for_changes(previous.validators());
@@ -104,6 +109,7 @@ impl Run {
             journal: Arc::new(journal),
             fetch: SharedFetch::new(fetch),
             previous,
+            carried,
             history: history.map(Mutex::new),
             resumed,
             shape,
@@ -111,6 +117,15 @@ impl Run {
             started_at,
             begun,
         })
+    }
+
+    /// What processes the slices.
+    pub(super) fn bench(&self) -> Workbench {
+        let bench = Workbench::new(self.stage.folder(), &self.settings);
+        Workbench {
+            mappings: self.carried.with_mappings(bench.mappings),
+            ..bench
+        }
     }
 
     /// Has long records set aside, and slices processed while their answer comes. The latter
@@ -137,8 +152,9 @@ impl Run {
     /// What remains to do when all is fetched: records that the server did not
     /// send again are taken from the last snapshot, unless that stands as it is.
     pub(super) fn settling(&self) -> impl FnOnce(&Spool) -> Result<Fetched, Error> + Send + use<> {
-        let previous = self.previous.clone();
+        let (previous, carried) = (self.previous.clone(), self.carried.clone());
         let journal = Arc::clone(&self.journal);
+        let source = self.settings.source.clone();
         let email_domain = self.settings.email_domain.clone();
         let offered = &self.settings.source.endpoints;
         let wanted = self.shape.resources.iter();
@@ -152,6 +168,7 @@ impl Run {
                 }
                 previous.restore(spool)?;
             }
+            carried.restore(&source, spool)?;
             journal.complete()?;
             Ok(Fetched::Pages)
         }
@@ -196,6 +213,7 @@ impl Run {
             summary,
             snapshot: previous.snapshot(),
             rejects: Rejects::default(),
+            carried: self.carried.from(),
             unchanged: true,
             elapsed: self.begun.elapsed(),
         })
@@ -281,12 +299,19 @@ impl Run {
         observer.on(Event::Committing);
         let Reduced {
             tally,
-            segments,
+            mut segments,
             rejects,
-            resources,
+            mut resources,
             listed,
         } = reduction.finish()?;
-        let mut summary = self.sum_up(&tally, &rejects);
+        self.carried.count(&mut resources);
+        let carried = self.carried.rejects(self.stage.folder())?;
+        if !carried.is_empty() {
+            let rejected = segments.entry(Output::Rejected).or_default();
+            rejected.splice(..0, carried);
+        }
+        let all_rejects = resources.values().map(|counts| counts.rejects).sum();
+        let mut summary = self.sum_up(&tally, &rejects, all_rejects);
         let stored = self.write(&mut summary, tally, &segments);
         drop(segments);
         let files = self.stop_or(stored)?;
@@ -309,6 +334,7 @@ impl Run {
             source_definition: Some(self.settings.source.definition.clone()),
             validators,
             resources,
+            carried: self.carried.from(),
             files: files.clone(),
         };
         let name = self.shape.flow.file_name("manifest");
@@ -323,12 +349,7 @@ impl Run {
                 "stored"
             );
         }
-        let rejected = Output::Rejected.file_name(self.shape.flow);
-        let gone = if rejects.total() == 0 {
-            vec![rejected]
-        } else {
-            Vec::new()
-        };
+        let gone = gone(&self.settings.data_dir, self.shape, &files);
         let new = NewSnapshot {
             run: &self.id,
             files: &files,
@@ -346,27 +367,29 @@ impl Run {
             summary,
             snapshot,
             rejects,
+            carried: self.carried.from(),
             recorded,
             unchanged: false,
             elapsed,
         })
     }
 
-    fn sum_up(&self, tally: &Tally, rejects: &Rejects) -> Summary {
+    fn sum_up(&self, tally: &Tally, rejects: &Rejects, all_rejects: u64) -> Summary {
         let Settings {
             source,
             email_domain,
             ..
         } = &self.settings;
         let comments = Resource::Comments;
-        let with_comments = self.shape.resources.contains(&comments) && source.offers(comments);
+        let offered = source.offers(comments) || self.carried.has(comments);
+        let with_comments = self.shape.resources.contains(&comments) && offered;
         let name = source.name.as_str();
-        let summary = Summary::new(name, email_domain, tally, rejects.total(), with_comments);
+        let summary = Summary::new(name, email_domain, tally, all_rejects, with_comments);
         for (resource, count) in &summary.duplicate_ids {
             warn!(%resource, count, "records have an id that another one had before");
         }
         if let Some((resource, first)) = rejects.first() {
-            warn!(count = summary.rejected, %resource, %first, "records did not map");
+            warn!(count = rejects.total(), %resource, %first, "records did not map");
         }
         summary
     }
@@ -388,7 +411,7 @@ impl Run {
         let offered = |output: &&Output| {
             output
                 .resource()
-                .is_none_or(|resource| source.offers(resource))
+                .is_none_or(|resource| source.offers(resource) || self.carried.has(resource))
         };
         let parts = |output: Output| segments.get(&output).map_or(&[][..], Vec::as_slice);
         let rejected = Some(&Output::Rejected).filter(|output| !parts(**output).is_empty());

@@ -57,9 +57,14 @@ impl Choice {
             (Resource::Comments, Output::Comments),
             (Resource::Posts, Output::Posts),
         ] {
-            let mut found = alike.iter();
-            let found = found.find_map(|manifest| Some((manifest, manifest.file(output)?)));
-            if let Some((manifest, file)) = found {
+            let found = alike.iter();
+            let found = found.filter_map(|manifest| Some((manifest, manifest.file(output)?)));
+            // A snapshot may have carried it over from an older run. Of two that are as old, the
+            // first one is the newest.
+            let age = |(manifest, _): &(&&Manifest, &StoredFile)| {
+                std::cmp::Reverse(manifest.fetched_by(resource).finished_at)
+            };
+            if let Some((manifest, file)) = found.min_by_key(age) {
                 chosen.push(Chosen::new(data_dir, resource, manifest, file)?);
             }
         }
@@ -103,15 +108,17 @@ impl Chosen {
             };
             return Err(StorageError::Undescribed { path, command }.into());
         };
-        let source = narrowed(definition.source()?);
+        // Of a resource that was carried over, a narrower source would not know the fields.
+        let source = narrowed(definition.whole().source()?);
+        let fetched = manifest.fetched_by(resource);
         let counts = manifest.resources.get(&resource);
         Ok(Self {
             resource,
             file: file.clone(),
             mapping: mappings(&source).of(resource).clone(),
             taken: Taken {
-                run: manifest.run.clone(),
-                at: manifest.finished_at,
+                run: fetched.run,
+                at: fetched.finished_at,
                 file: file.name.clone(),
             },
             rejects: counts.map_or(0, |counts| counts.rejects),

@@ -107,6 +107,7 @@ impl Run {
             source_definition: Some(self.source.definition),
             validators: BTreeMap::new(),
             resources,
+            carried: BTreeMap::new(),
             files,
         };
         store_manifest(data_dir, &manifest);

@@ -27,13 +27,32 @@ pub struct Definition {
     /// The resources, where not all that it offers are wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) only: Option<Vec<Resource>>,
+    /// Whether it is somewhere else each time, as the embedded sample API is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) moves: bool,
 }
 
 impl Definition {
     /// Whether it is the same API, whichever resources of it are wanted.
     #[must_use]
     pub fn same_source(&self, other: &Self) -> bool {
-        (&self.text, &self.vars, &self.at) == (&other.text, &other.vars, &other.at)
+        let elsewhere = self.moves && other.moves;
+        (&self.text, &self.at) == (&other.text, &other.at) && (elsewhere || self.vars == other.vars)
+    }
+
+    /// Whether not all resources that the source offers are wanted.
+    #[must_use]
+    pub fn is_narrowed(&self) -> bool {
+        self.only.is_some()
+    }
+
+    /// The same with all resources.
+    #[must_use]
+    pub fn whole(&self) -> Self {
+        Self {
+            only: None,
+            ..self.clone()
+        }
     }
 
     /// Makes the source again, without its credentials: nothing can be fetched with it.
@@ -50,6 +69,9 @@ impl Definition {
                 reason: bad.reason,
             })?;
             source.definition.at.clone_from(&self.at);
+        }
+        if self.moves {
+            source = source.moving();
         }
         match &self.only {
             Some(wanted) => source.only(wanted),

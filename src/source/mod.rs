@@ -191,6 +191,14 @@ impl Source {
             || (resource == Resource::Users && self.authors.is_some())
     }
 
+    /// The source as one that is somewhere else each time, and the same all the same.
+    #[must_use]
+    pub fn moving(mut self) -> Self {
+        self.moves = true;
+        self.definition.moves = true;
+        self
+    }
+
     /// The source with these resources and no others.
     ///
     /// # Errors

@@ -165,7 +165,7 @@ pub(super) fn read_own(path: &Path) -> Result<Option<Vec<u8>>, StorageError> {
 }
 
 /// A file to be read from its beginning, a little at a time.
-pub(super) fn reader(path: &Path) -> Result<impl io::Read + use<>, StorageError> {
+pub(crate) fn reader(path: &Path) -> Result<impl io::Read + use<>, StorageError> {
     Ok(io::BufReader::new(DiskFile::open(path)?.file))
 }
 

@@ -43,8 +43,22 @@ pub struct Manifest {
     /// How many records came of each resource, and what became of them.
     #[serde(default)]
     pub resources: BTreeMap<Resource, Counts>,
+    /// What the run was told to leave out, and is as an earlier run left it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub carried: BTreeMap<Resource, CarriedFrom>,
     /// All files of the snapshot but the manifest itself.
     pub files: Vec<StoredFile>,
+}
+
+/// The run that fetched what a later one carried over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CarriedFrom {
+    /// The id of the run.
+    pub run: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When its files were about to be put in place.
+    pub finished_at: Timestamp,
 }
 
 impl Manifest {
@@ -85,6 +99,17 @@ impl Manifest {
         let alike = written.zip(other.source_definition.as_ref());
         (!self.definition.is_empty() && self.definition == other.definition)
             || alike.is_some_and(|(one, other)| one.same_source(other))
+    }
+
+    /// The run that fetched a resource: this one, or the one that it was carried over from.
+    #[must_use]
+    pub fn fetched_by(&self, resource: Resource) -> CarriedFrom {
+        let earlier = self.carried.get(&resource).cloned();
+        earlier.unwrap_or_else(|| CarriedFrom {
+            run: self.run.clone(),
+            started_at: self.started_at,
+            finished_at: self.finished_at,
+        })
     }
 
     /// The file of an output, where the snapshot has one.

@@ -16,9 +16,11 @@ mod verify;
 
 pub use commit::STAGING;
 pub use disk::replace;
-pub(crate) use disk::{remove_file as remove, rename, sync_file as sync, sync_folder};
+pub(crate) use disk::{
+    reader as read, remove_file as remove, rename, sync_file as sync, sync_folder,
+};
 pub use journal::{Header, Journal, Journaled, Sum};
-pub use manifest::{Counts, Manifest, StoredFile, read_json};
+pub use manifest::{CarriedFrom, Counts, Manifest, StoredFile, read_json};
 pub use outputs::{Flow, Output, Pages, write_json, write_records};
 pub use segment::{Layout, Place, Segment, SegmentWriter};
 pub use slice::Slice;

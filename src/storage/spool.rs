@@ -89,10 +89,23 @@ impl Spool {
             records_at: Arc::default(),
             ..page
         };
+        self.copied(page, path)?.keep(said)
+    }
+
+    /// The same, for records that were not asked for: a run that goes on with this one does not
+    /// know of them.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or the page cannot be kept.
+    pub fn carry(&self, page: Page, path: &Path) -> Result<(), Error> {
+        self.copied(page, path)?.pass_on()
+    }
+
+    fn copied(&self, page: Page, path: &Path) -> Result<WholePage, Error> {
         let mut sink = self.open(page)?;
         let mut file = DiskFile::open(path)?;
         file.each_piece(|piece| sink.write(piece))?;
-        sink.finish()?.1.keep(said)
+        Ok(sink.finish()?.1)
     }
 
     /// Passes on all pages that the journal has, in whichever order: their positions tell theirs.

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod browser;
 #[cfg(test)]
+mod carry;
+#[cfg(test)]
 mod changes;
 #[cfg(test)]
 mod check;
