@@ -65,6 +65,12 @@ impl fmt::Display for Shown<'_> {
             write!(f, "\n{HEAD}{resource}{HEAD:#}")?;
             write_finding(f, finding)?;
         }
+        if let Some(reason) = &check.unlinked {
+            writeln!(
+                f,
+                "\n{HEAD}note{HEAD:#}: a report will not tell which posts have an answer: {reason}"
+            )?;
+        }
         Ok(())
     }
 }

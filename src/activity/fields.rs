@@ -203,6 +203,12 @@ impl FieldMap {
         self
     }
 
+    /// Whether it says where a field is.
+    #[must_use]
+    pub fn has(&self, field: Field) -> bool {
+        self.0.iter().any(|(known, _)| *known == field)
+    }
+
     /// The fields of JSONPlaceholder's records, and of the sample API's.
     #[must_use]
     pub fn placeholder(resource: Resource) -> Self {

@@ -20,6 +20,7 @@ mod stops;
 mod summary;
 mod tally;
 mod time;
+mod unlinked;
 mod value;
 
 pub use email::{Email, EmailDomain, InvalidDomain};
@@ -36,4 +37,5 @@ pub use ranking::{NoNames, Ranker, Ranking, UserPosts, note};
 pub use summary::Summary;
 pub use tally::Tally;
 pub use time::Time;
+pub use unlinked::Unlinked;
 pub use value::{FromRaw, Mismatch, Object, Sound, Text};

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use url::Url;
 
 use crate::activity::{
-    Comment, FromFields, JsonPath, Mapping, Mappings, Object, Post, Record, Reject, Resource, User,
-    map,
+    Comment, Field, FromFields, JsonPath, Mapping, Mappings, Object, Post, Record, Reject,
+    Resource, Unlinked, User, map,
 };
 use crate::api::{self, Fetch, Outlook, Policy, SharedFetch, Transport};
 use crate::concurrency::Stop;
@@ -28,6 +28,8 @@ const LONGEST: usize = 120;
 pub struct Check {
     /// What was found out about each resource.
     pub findings: BTreeMap<Resource, Finding>,
+    /// Why a report could not tell which posts have an answer, as far as that is seen.
+    pub unlinked: Option<Unlinked>,
 }
 
 impl Check {
@@ -164,7 +166,8 @@ pub fn check(
         };
         findings.insert(Resource::Users, within);
     }
-    Ok(Check { findings })
+    let unlinked = gaze.unlinked(source);
+    Ok(Check { findings, unlinked })
 }
 
 /// Where a resource is that has the ids of another in its path. No URL: braces would be encoded.
@@ -178,12 +181,29 @@ struct Gaze {
     mappings: Mappings,
     /// Each once, as the API sent it.
     authors: Vec<String>,
+    /// How many comments were looked at, and how many of them name their post.
+    comments: (u64, u64),
 }
 
 impl Gaze {
     fn new(mappings: Mappings) -> Self {
-        let authors = Vec::new();
-        Self { mappings, authors }
+        Self {
+            mappings,
+            authors: Vec::new(),
+            comments: (0, 0),
+        }
+    }
+
+    /// Why it would not be known which posts comments are on.
+    fn unlinked(&self, source: &Source) -> Option<Unlinked> {
+        let comments = source.endpoints.get(&Resource::Comments)?;
+        source.endpoints.get(&Resource::Posts)?;
+        let (seen, linked) = self.comments;
+        if comments.fields.has(Field::PostId) {
+            (seen > 0 && linked == 0).then_some(Unlinked::NoValue)
+        } else {
+            Some(Unlinked::NoField)
+        }
     }
 
     fn records(&mut self, resource: Resource, page: &Beginning) -> Vec<Look> {
@@ -199,7 +219,14 @@ impl Gaze {
         let read = match resource {
             Resource::Users => read::<User<'_>>(record, mapping, |_| None),
             Resource::Posts => read::<Post<'_>>(record, mapping, |post| post.author),
-            Resource::Comments => read::<Comment<'_>>(record, mapping, |comment| comment.author),
+            Resource::Comments => {
+                let comments = &mut self.comments;
+                read::<Comment<'_>>(record, mapping, |comment| {
+                    comments.0 += 1;
+                    comments.1 += u64::from(comment.post_id.is_some());
+                    comment.author
+                })
+            }
         };
         match read {
             Ok((text, author)) => {
@@ -227,7 +254,7 @@ impl Gaze {
 fn read<'a, T: FromFields<'a> + Record>(
     slice: &'a [u8],
     mapping: &Mapping,
-    author: impl Fn(&T) -> Option<Object<'a>>,
+    mut author: impl FnMut(&T) -> Option<Object<'a>>,
 ) -> Result<(String, Option<&'a str>), Reject> {
     let mut read = (String::new(), None);
     for record in map::<T>(slice, mapping) {

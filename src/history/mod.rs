@@ -14,6 +14,7 @@ mod fields;
 mod file;
 mod page;
 mod query;
+mod runs;
 mod schema;
 mod since;
 mod sorted;

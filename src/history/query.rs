@@ -203,18 +203,6 @@ impl Log {
             .map_err(StorageError::history("read", &self.path))
     }
 
-    /// The number of a run that is named by its id or by its number, if it is there.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn find_run(&self, named: &str) -> Result<Option<i64>, StorageError> {
-        let text = "SELECT id FROM runs WHERE run = ?1 OR CAST(id AS TEXT) = ?1";
-        let number = self.connection.query_row(text, [named], |row| row.get(0));
-        number
-            .optional()
-            .map_err(StorageError::history("read", &self.path))
-    }
-
     /// The runs of a source, or all of them, oldest first.
     ///
     /// # Errors
@@ -224,16 +212,7 @@ impl Log {
             .map_err(StorageError::history("read", &self.path))
     }
 
-    /// The last runs, `limit` of them at most, oldest first.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn last_runs(&self, limit: u64) -> Result<Vec<LoggedRun>, StorageError> {
-        self.read_runs(None, Some(limit))
-            .map_err(StorageError::history("read", &self.path))
-    }
-
-    fn read_runs(
+    pub(super) fn read_runs(
         &self,
         source: Option<&str>,
         limit: Option<u64>,
@@ -399,7 +378,7 @@ impl Wanted {
     }
 }
 
-fn logged(row: &Row<'_>) -> rusqlite::Result<LoggedRun> {
+pub(super) fn logged(row: &Row<'_>) -> rusqlite::Result<LoggedRun> {
     Ok(LoggedRun {
         number: row.get(0)?,
         run: row.get(1)?,
@@ -413,7 +392,7 @@ fn logged(row: &Row<'_>) -> rusqlite::Result<LoggedRun> {
     })
 }
 
-fn found(row: &Row<'_>) -> rusqlite::Result<FoundOf> {
+pub(super) fn found(row: &Row<'_>) -> rusqlite::Result<FoundOf> {
     Ok(FoundOf {
         counts: Counts {
             received: number(row, 2)?,
@@ -462,7 +441,7 @@ fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     text.parse().map_err(|_| unexpected(row, column))
 }
 
-fn resource(row: &Row<'_>, column: usize) -> rusqlite::Result<Resource> {
+pub(super) fn resource(row: &Row<'_>, column: usize) -> rusqlite::Result<Resource> {
     let name: String = row.get(column)?;
     let all = [Resource::Users, Resource::Posts, Resource::Comments];
     let known = all.into_iter().find(|resource| resource.name() == name);

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::thread;
 
 use crossbeam_channel::{Sender, bounded};
+use jiff::Timestamp;
 
 use crate::activity::{Email, Field, Fields, FromFields, Id, Reject, Resource, Text, Time, map};
 use crate::concurrency::Stop;
@@ -19,12 +20,15 @@ use crate::storage::{Manifest, Piece, each_piece};
 
 use super::answers::{Answers, Found};
 use super::calendar::{Calendar, Kind};
-use super::model::{ActivityReport, PostLine, RunChanges, Totals, Unanswered};
+use super::model::{ActivityReport, PostLine, RunChanges, Totals, Unanswered, Unlinked};
 use super::people::{Author, People};
 use super::taken::{Choice, Chosen};
 
 /// Pieces that wait to be counted.
 const WAITING: usize = 4;
+
+/// Bytes of the titles of posts that are named; those behind them are only counted.
+const TITLES: usize = 32 * 1024 * 1024;
 
 /// How often a data directory is looked at anew that changes while it is read.
 const LOOKS: usize = 3;
@@ -125,7 +129,11 @@ struct Count {
     totals: Totals,
     comments: u64,
     by_others: u64,
+    /// Whether a comment has named its post.
+    linked: bool,
     unanswered: Unanswered,
+    /// How many bytes of titles there is room for.
+    room: usize,
 }
 
 impl Count {
@@ -139,10 +147,12 @@ impl Count {
             totals: Totals::default(),
             comments: 0,
             by_others: 0,
+            linked: false,
             unanswered: Unanswered {
                 count: 0,
                 posts: Vec::new(),
             },
+            room: TITLES,
         }
     }
 
@@ -171,6 +181,7 @@ impl Count {
         self.comments += 1;
         let when = comment.created_at.as_ref().map(Time::instant);
         if let Some(post) = &comment.post_id {
+            self.linked = true;
             self.answers.add(post, when);
         }
         let email = comment.email.as_ref().map(Email::as_str);
@@ -214,18 +225,44 @@ impl Count {
         if found == Found::Nothing {
             self.unanswered.count += 1;
             if self.with_comments && self.unanswered.posts.len() < self.top {
-                self.unanswered.posts.push(PostLine {
-                    id: post.id,
-                    user_id: post.user_id,
-                    title: post.title.map(|title| title.as_str().to_owned()),
-                    created_at: when,
-                });
+                self.name_unanswered(post, when);
             }
         }
     }
 
+    fn name_unanswered(&mut self, post: Post<'_>, when: Option<Timestamp>) {
+        let title = post.title.as_ref().map_or("", Text::as_str);
+        // Of a title that there is no room for, nothing follows: the list has no gaps.
+        let Some(room) = self.room.checked_sub(title.len()) else {
+            self.room = 0;
+            return;
+        };
+        self.room = room;
+        self.unanswered.posts.push(PostLine {
+            id: post.id,
+            user_id: post.user_id,
+            title: post.title.map(|title| title.as_str().to_owned()),
+            created_at: when,
+        });
+    }
+
+    /// Why it is not known which posts have an answer, where there are comments.
+    fn unlinked(&self, choice: &Choice) -> Option<Unlinked> {
+        if !self.with_comments || !choice.has(Resource::Posts) {
+            return None;
+        }
+        if !choice.comments_name_posts() {
+            return Some(Unlinked::NoField);
+        }
+        (self.comments > 0 && !self.linked).then_some(Unlinked::NoValue)
+    }
+
     fn finish(mut self, choice: &Choice) -> ActivityReport {
         let with_comments = self.with_comments;
+        let unlinked = self.unlinked(choice);
+        if unlinked.is_some() {
+            self.people.forget_received();
+        }
         let of_comments = |count| with_comments.then_some(count);
         let totals = Totals {
             comments: of_comments(self.comments),
@@ -242,7 +279,9 @@ impl Count {
             totals,
             domains: self.people.domains(),
             users: self.people.ranking(),
-            unanswered: (with_comments && has_posts).then_some(self.unanswered),
+            unanswered: (with_comments && has_posts && unlinked.is_none())
+                .then_some(self.unanswered),
+            unanswered_reason: unlinked,
             dates: self.calendar.finish(),
             history: None,
         }

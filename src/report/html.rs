@@ -30,7 +30,7 @@ use askama::Template;
 use self::overview::Overview;
 pub(crate) use self::shell::policy;
 use self::shell::{Link, Shell};
-pub(crate) use self::site::{Notice, Person, notice, runs_page, user_page};
+pub(crate) use self::site::{Notice, Person, Runs, notice, runs_page, user_page};
 use super::ActivityReport;
 use crate::activity::Id;
 
@@ -60,10 +60,13 @@ impl Home {
             }
             Id::Text(text) => text.to_string(),
         };
-        let id = percent_encoding::utf8_percent_encode(&id, ENCODED);
-        Some(format!("/users/{id}"))
+        let id = percent_encoding::utf8_percent_encode(&id, ENCODED).to_string();
+        (id.len() <= LONGEST_LINK).then(|| format!("/users/{id}"))
     }
 }
+
+/// Bytes of an id in a link; servers and proxies refuse long ones.
+const LONGEST_LINK: usize = 4_000;
 
 /// All that is not plainly part of one segment of a path.
 const ENCODED: &percent_encoding::AsciiSet =

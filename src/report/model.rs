@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp, civil};
 use serde::Serialize;
 
+pub use crate::activity::Unlinked;
 use crate::activity::{Id, Resource};
 pub use crate::history::ChangeCounts;
 
@@ -22,8 +23,12 @@ pub struct ActivityReport {
     /// All users and all others who wrote something: those first who wrote most, then
     /// those who received most comments, then by id, then in the API's order.
     pub users: Vec<UserActivity>,
-    /// Posts that nobody answered, in the API's order; none without comments.
+    /// Posts that nobody answered, in the API's order; none without comments, and where
+    /// comments do not tell which posts they are on.
     pub unanswered: Option<Unanswered>,
+    /// Why that is not known, where there are posts and comments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unanswered_reason: Option<Unlinked>,
     /// The domains of users' e-mail addresses, most users first, then by name.
     pub domains: Vec<Domain>,
     /// When people are active; none where neither posts nor comments have dates.
@@ -73,7 +78,8 @@ pub struct UserActivity {
     pub is_user: bool,
     /// Posts that they wrote.
     pub posts: u64,
-    /// Comments that their posts received; none where there are no comments.
+    /// Comments that their posts received; none where there are no comments, or they do not
+    /// tell which posts they are on.
     pub comments_received: Option<u64>,
     /// Comments that they wrote; none where there are no comments.
     pub comments_written: Option<u64>,

@@ -173,7 +173,12 @@ fn users(report: &ActivityReport, top: usize) -> Section {
     let mut columns = vec![column("user", 0), number("id", 0), column("e-mail", 100)];
     columns.push(number("posts", 0));
     if with_comments {
-        columns.extend([number("comments", 0), number("received", 0)]);
+        columns.push(number("comments", 0));
+    }
+    // Where it is not known which posts comments are on, nobody has received any.
+    let with_received = with_comments && report.unanswered_reason.is_none();
+    if with_received {
+        columns.push(number("received", 0));
     }
     if dated {
         columns.push(column("last active", 72));
@@ -190,8 +195,10 @@ fn users(report: &ActivityReport, top: usize) -> Section {
             Cell::Number(user.posts),
         ];
         if with_comments {
-            let comments = [user.comments_written, user.comments_received];
-            row.extend(comments.map(|number| number.map_or(Cell::Empty, Cell::Number)));
+            row.push(user.comments_written.map_or(Cell::Empty, Cell::Number));
+        }
+        if with_received {
+            row.push(user.comments_received.map_or(Cell::Empty, Cell::Number));
         }
         if dated {
             row.push(day(user.active.map(|(_, last)| last)));
@@ -217,6 +224,13 @@ fn name(user: &UserActivity) -> String {
 }
 
 fn unanswered(report: &ActivityReport, top: usize) -> Option<Section> {
+    if let Some(reason) = report.unanswered_reason {
+        return Some(Section {
+            title: "Posts without an answer".to_owned(),
+            note: None,
+            content: Content::Text(format!("Not known: {reason}.")),
+        });
+    }
     let unanswered = report.unanswered.as_ref()?;
     let shown: Vec<_> = unanswered.posts.iter().take(top).collect();
     let dated = shown.iter().any(|post| post.created_at.is_some());

@@ -124,6 +124,13 @@ impl People {
         }
     }
 
+    /// It is not known which posts comments are on, so nobody is known to have received any.
+    pub(super) fn forget_received(&mut self) {
+        for person in &mut self.all {
+            person.comments_received = None;
+        }
+    }
+
     /// Counts a comment that somebody wrote.
     pub(super) fn add_comment(&mut self, author: Number, when: Option<Timestamp>) {
         if let Some(person) = self.person(author) {

@@ -37,6 +37,8 @@ pub(super) struct Chosen {
     pub(super) resource: Resource,
     pub(super) file: StoredFile,
     pub(super) mapping: Mapping,
+    /// Whether its records may name posts.
+    names_posts: bool,
     taken: Taken,
     rejects: u64,
 }
@@ -82,6 +84,12 @@ impl Choice {
         self.chosen.iter().any(|chosen| chosen.resource == resource)
     }
 
+    /// Whether the source says which post a comment is on.
+    pub(super) fn comments_name_posts(&self) -> bool {
+        let mut comments = self.chosen.iter();
+        comments.any(|chosen| chosen.resource == Resource::Comments && chosen.names_posts)
+    }
+
     pub(super) fn rejects(&self) -> u64 {
         self.chosen.iter().map(|chosen| chosen.rejects).sum()
     }
@@ -112,10 +120,13 @@ impl Chosen {
         let source = narrowed(definition.whole().source()?);
         let fetched = manifest.fetched_by(resource);
         let counts = manifest.resources.get(&resource);
+        let endpoint = source.endpoints.get(&resource);
+        let names_posts = endpoint.is_some_and(|endpoint| endpoint.fields.has(Field::PostId));
         Ok(Self {
             resource,
             file: file.clone(),
             mapping: mappings(&source).of(resource).clone(),
+            names_posts,
             taken: Taken {
                 run: fetched.run,
                 at: fetched.finished_at,

@@ -42,6 +42,18 @@ email = { path = "email", optional = true }
 created_at = { path = "at", optional = true }
 "#;
 
+/// A data directory with one run of all three resources, of a source that maps no `post_id`.
+pub(crate) fn unlinked(users: &str, posts: &str, comments: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = Run::new(Flow::Async, 1);
+    run.source = source(&DATED.replace("post_id = { path = \"post\", optional = true }\n", ""));
+    run.with(Resource::Users, users)
+        .with(Resource::Posts, posts)
+        .with(Resource::Comments, comments)
+        .store(folder.path());
+    folder
+}
+
 /// The source of a file, with nothing filled in.
 fn source(text: &str) -> Source {
     let file = SourceFile::parse("test.toml", text).unwrap();

@@ -32,36 +32,39 @@ type Lanes = BTreeMap<(String, String), Lane>;
 /// # Errors
 /// When the history or a manifest cannot be read.
 pub(super) fn text(data_dir: &Path) -> Result<String, Error> {
-    let runs = past::runs(data_dir)?.unwrap_or_default();
+    let mut lanes = Lanes::new();
+    past::each_run(data_dir, |run| add_run(&mut lanes, &run))?;
     let manifests = match Manifest::all(data_dir) {
         Err(Error::Storage(StorageError::NoSnapshot(_))) => Vec::new(),
         found => found?,
     };
-    Ok(written(&lanes(&runs, &manifests)))
+    add_snapshots(&mut lanes, &manifests);
+    Ok(written(&lanes))
 }
 
-/// Puts together what the runs, newest first, and the snapshots tell.
-fn lanes(runs: &[LoggedRun], manifests: &[Manifest]) -> Lanes {
-    let mut lanes = Lanes::new();
-    for run in runs {
-        let lane = lanes
-            .entry((run.source.clone(), run.flow.clone()))
-            .or_default();
-        let (count, retries) = lane.runs.unwrap_or_default();
-        if count == 0 {
-            (lane.started_at, lane.finished_at) = (run.started_at, run.finished_at);
-            lane.retries = Some(run.retries);
-            let changes = run.resources.iter();
-            lane.changes = changes.map(|(of, found)| (*of, found.changes)).collect();
-        }
-        for (resource, found) in &run.resources {
-            // Where nothing had changed, what was found before still is.
-            lane.counts.entry(*resource).or_insert(found.counts);
-            lane.changes.entry(*resource).or_default();
-        }
-        // A file that somebody else wrote may hold any number.
-        lane.runs = Some((count + 1, retries.saturating_add(run.retries)));
+/// Adds a run that is older than those before.
+fn add_run(lanes: &mut Lanes, run: &LoggedRun) {
+    let lane = lanes
+        .entry((run.source.clone(), run.flow.clone()))
+        .or_default();
+    let (count, retries) = lane.runs.unwrap_or_default();
+    if count == 0 {
+        (lane.started_at, lane.finished_at) = (run.started_at, run.finished_at);
+        lane.retries = Some(run.retries);
+        let changes = run.resources.iter();
+        lane.changes = changes.map(|(of, found)| (*of, found.changes)).collect();
     }
+    for (resource, found) in &run.resources {
+        // Where nothing had changed, what was found before still is.
+        lane.counts.entry(*resource).or_insert(found.counts);
+        lane.changes.entry(*resource).or_default();
+    }
+    // A file that somebody else wrote may hold any number.
+    lane.runs = Some((count + 1, retries.saturating_add(run.retries)));
+}
+
+/// Adds what the snapshots tell that the runs do not.
+fn add_snapshots(lanes: &mut Lanes, manifests: &[Manifest]) {
     for manifest in manifests {
         let key = (manifest.source.clone(), manifest.flow.name().to_owned());
         let lane = lanes.entry(key).or_default();
@@ -73,7 +76,6 @@ fn lanes(runs: &[LoggedRun], manifests: &[Manifest]) -> Lanes {
             lane.retries = None;
         }
     }
-    lanes
 }
 
 fn written(lanes: &Lanes) -> String {
@@ -227,9 +229,17 @@ mod tests {
         }
     }
 
+    fn lanes(runs: impl IntoIterator<Item = LoggedRun>) -> Lanes {
+        let mut lanes = Lanes::new();
+        for run in runs {
+            add_run(&mut lanes, &run);
+        }
+        lanes
+    }
+
     #[test]
     fn values_of_labels_cannot_end_them() {
-        let text = written(&lanes(&[run(1, "a\"} 1\nb\\", false)], &[]));
+        let text = written(&lanes([run(1, "a\"} 1\nb\\", false)]));
         assert!(
             text.contains("{source=\"a\\\"} 1\\nb\\\\\",flow=\"main\"} 1\n"),
             "{text}"
@@ -238,7 +248,7 @@ mod tests {
 
     #[test]
     fn the_newest_run_is_the_last_and_all_of_them_are_counted() {
-        let text = written(&lanes(&[run(2, "s", true), run(1, "s", false)], &[]));
+        let text = written(&lanes([run(2, "s", true), run(1, "s", false)]));
         for line in [
             "last_success_timestamp_seconds{source=\"s\",flow=\"main\"} 201.250",
             "last_run_duration_seconds{source=\"s\",flow=\"main\"} 1.250",

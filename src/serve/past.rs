@@ -5,14 +5,12 @@ use std::path::Path;
 use crate::error::StorageError;
 use crate::history::{ChangePage, Cursor, Log, LoggedRun, Wanted};
 
-/// All runs, newest first; none without a history.
-pub(super) fn runs(data_dir: &Path) -> Result<Option<Vec<LoggedRun>>, StorageError> {
-    let Some(log) = Log::open(data_dir)? else {
-        return Ok(None);
-    };
-    let mut runs = log.runs(None)?;
-    runs.reverse();
-    Ok(Some(runs))
+/// Hands over all runs, newest first; none without a history.
+pub(super) fn each_run(data_dir: &Path, take: impl FnMut(LoggedRun)) -> Result<(), StorageError> {
+    match Log::open(data_dir)? {
+        Some(log) => log.each_run(take),
+        None => Ok(()),
+    }
 }
 
 /// The last runs, newest first, `limit` of them at most, and whether there are more.

@@ -17,8 +17,8 @@ use super::answer::{Form, Problem, json};
 use super::cache::{Counted, Live};
 use super::{guard, metrics, past};
 use crate::history::{Cursor, ListedChange, LoggedRun, Users, Wanted};
-use crate::report::html::{self, Person};
-use crate::report::{PostLine, UserActivity};
+use crate::report::html::{self, Person, Runs};
+use crate::report::{PostLine, Unlinked, UserActivity};
 use crate::text::excerpt;
 
 /// How many changes of a user are shown, and how many of anything are given unless asked for.
@@ -115,6 +115,8 @@ struct UserAnswer<'a> {
     user: &'a UserActivity,
     unanswered: Option<&'a [&'a PostLine]>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    unanswered_reason: Option<Unlinked>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     more_unanswered: Option<bool>,
     changes: Vec<ListedChange>,
     more_changes: bool,
@@ -183,6 +185,7 @@ impl Site {
         json(&UserAnswer {
             user,
             unanswered: given,
+            unanswered_reason: counted.report.unanswered_reason,
             more_unanswered: left_out.then_some(true),
             changes: found.changes,
             more_changes: found.next.is_some(),
@@ -197,8 +200,9 @@ impl Site {
         let behind = counted
             .as_ref()
             .and_then(|counted| counted.behind.as_deref());
-        let runs = past::runs(self.live.data_dir())?;
-        Ok(html::runs_page(runs.as_deref(), behind))
+        let mut runs = Runs::default();
+        past::each_run(self.live.data_dir(), |run| runs.add(run))?;
+        Ok(html::runs_page(&runs, behind))
     }
 
     fn api_runs(&self, asked: &Asked) -> Result<Bytes, Problem> {

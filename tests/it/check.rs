@@ -126,6 +126,8 @@ fn only_the_first_page_is_asked_for_and_the_others_are_counted() {
 
     comments  http://HOST/v1/topics/{post_id}/replies
       asked for by post: one request for each
+
+    note: a report will not tell which posts have an answer: the source maps no `post_id` of comments
     ");
     server.finish();
 }

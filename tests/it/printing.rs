@@ -72,3 +72,22 @@ fn control_characters_in_names_do_not_reach_the_terminal() {
     // The data is what it was.
     assert_eq!(place.file("users.json"), stored(&users));
 }
+
+#[test]
+fn the_summary_is_printed_with_escapes_and_stored_as_it_is() {
+    let (place, name) = (
+        Workplace::new(),
+        "\u{9b}1m\u{61c}\u{200b}\u{202e}\u{2028}\u{e0041}\u{7f}é",
+    );
+    let users = [user("1", name, "a@x.biz")];
+    let server = Server::for_main_flow(
+        Reply::json(compact(&users)),
+        Reply::json(r#"[{"userId":1,"id":1,"title":"t","body":"b"}]"#),
+    );
+    let outcome = place.run_well(&[server.url(), "--json"]);
+    let escaped = r"\u009b1m\u061c\u200b\u202e\u2028\udb40\udc41\u007fé";
+    assert!(outcome.stdout.contains(escaped), "{}", outcome.stdout);
+    let printed: serde_json::Value = serde_json::from_str(&outcome.stdout).expect("JSON");
+    assert_eq!(printed, place.json("summary.json"));
+    assert!(place.file("summary.json").contains(name));
+}

@@ -25,6 +25,10 @@ pub(super) fn users(report: &ActivityReport, home: Home) -> Section {
     let mut columns = vec![Column::text("User"), Column::numbers("Posts")];
     if comments {
         columns.push(Column::numbers("Comments written"));
+    }
+    // Where it is not known which posts comments are on, nobody has received any.
+    let received = comments && report.unanswered_reason.is_none();
+    if received {
         columns.push(Column::numbers("Comments received"));
     }
     if dates {
@@ -33,7 +37,7 @@ pub(super) fn users(report: &ActivityReport, home: Home) -> Section {
     }
     let rows = listed.iter().map(|user| {
         let mut row = vec![name(user, home)];
-        row.extend(measures(user, &scale, comments));
+        row.extend(measures(user, &scale, (comments, received)));
         if dates {
             row.extend(active(user));
         }
@@ -109,12 +113,14 @@ pub(super) fn plain(id: &Id) -> String {
     }
 }
 
-fn measures(user: &UserActivity, scale: &Scale, comments: bool) -> Vec<Cell> {
+fn measures(user: &UserActivity, scale: &Scale, (comments, receive): (bool, bool)) -> Vec<Cell> {
     let posts = Cell::count(Some(user.posts)).with_bar(Some(user.posts), scale.posts, "posts");
     let mut cells = vec![posts];
+    let (written, received) = (user.comments_written, user.comments_received);
     if comments {
-        let (written, received) = (user.comments_written, user.comments_received);
         cells.push(Cell::count(written).with_bar(written, scale.written, "comments"));
+    }
+    if receive {
         cells.push(Cell::count(received).with_bar(received, scale.received, "comments"));
     }
     cells
@@ -129,6 +135,14 @@ fn active(user: &UserActivity) -> [Cell; 2] {
 
 /// Posts that nobody answered; none without comments.
 pub(super) fn unanswered(report: &ActivityReport, home: Home) -> Option<Section> {
+    if let Some(reason) = report.unanswered_reason {
+        return Some(Section {
+            id: "unanswered",
+            title: "Without an answer",
+            notes: vec![format!("Not known: {reason}.")],
+            parts: Vec::new(),
+        });
+    }
     let unanswered = report.unanswered.as_ref()?;
     let authors = authors(&unanswered.posts, &report.users);
     let listed = unanswered.posts.len() as u64;

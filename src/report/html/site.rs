@@ -5,7 +5,7 @@ mod user;
 
 use askama::Template;
 
-pub(crate) use self::runs::runs_page;
+pub(crate) use self::runs::{Runs, runs_page};
 pub(crate) use self::user::{Person, user_page};
 use super::figure::Tiles;
 use super::shell::{Link, Shell};

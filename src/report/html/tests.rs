@@ -34,6 +34,7 @@ fn report_of(name: &str, id: Id) -> ActivityReport {
         },
         users: vec![user],
         unanswered: None,
+        unanswered_reason: None,
         domains: Vec::new(),
         dates: None,
         history: None,
@@ -67,6 +68,16 @@ fn only_a_server_has_pages_of_users_to_link_to() {
     let report = report_of("Ann", Id::Text("a/b?c".into()));
     assert!(page(&report, Home::Server).contains("href=\"/users/a%2Fb%3Fc\""));
     assert!(!page(&report, Home::File).contains("/users/"));
+}
+
+#[test]
+fn an_id_that_is_too_long_for_a_url_has_no_link() {
+    for (length, linked) in [(4_000, true), (4_001, false), (1_000_000, false)] {
+        let report = report_of("Ann", Id::Text("x".repeat(length).into()));
+        let page = page(&report, Home::Server);
+        assert_eq!(page.contains("href=\"/users/"), linked, "{length}");
+        assert!(page.len() < 200_000, "{length}");
+    }
 }
 
 #[test]

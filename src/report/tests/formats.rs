@@ -269,3 +269,33 @@ fn json_is_to_the_letter_and_csv_is_read_back() {
             .all(|user| matches!(user.id, Some(Id::Text(_))))
     );
 }
+
+#[test]
+fn that_answers_are_not_known_is_said_in_every_form() {
+    let posts = r#"[{"id": 1, "user": 1}, {"id": 2, "user": 1}]"#;
+    let folder = super::unlinked(r#"[{"id": 1}]"#, posts, r#"[{"id": 1, "user": 1}]"#);
+    let report = ActivityReport::of(folder.path(), 10).unwrap();
+    let reason = "the source maps no `post_id` of comments";
+    let says = format!("Not known: {reason}.");
+    let table = table_of(&report, 100, 10);
+    assert!(
+        table.contains(&says) && !table.contains("received"),
+        "{table}"
+    );
+    let text = drawn(|out| markdown::write(out, &report, 10));
+    assert!(text.contains(&says) && !text.contains("received"), "{text}");
+    let json: serde_json::Value =
+        serde_json::from_str(&drawn(|out| json::write(out, &report))).unwrap();
+    assert_eq!(json["unanswered"], serde_json::Value::Null);
+    assert_eq!(json["unanswered_reason"], reason);
+    assert_eq!(
+        csv_of(&report, csv::Table::Unanswered),
+        "id,user_id,title,created_at\n"
+    );
+    assert!(csv_of(&report, csv::Table::Users).contains("\n1,,,true,2,,1,,,\n"));
+    let page = crate::report::html::page(&report, crate::report::html::Home::Server);
+    assert!(
+        page.contains(&says) && !page.contains("Posts without an answer"),
+        "{page}"
+    );
+}

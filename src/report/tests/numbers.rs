@@ -3,9 +3,9 @@
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use super::stored;
+use super::{stored, unlinked};
 use crate::activity::Id;
-use crate::report::{ActivityReport, Week};
+use crate::report::{ActivityReport, Unlinked, Week};
 
 fn report(users: &str, posts: &str, comments: &str) -> ActivityReport {
     let folder = stored(users, posts, comments);
@@ -297,4 +297,40 @@ fn a_wrong_date_makes_no_thousand_weeks() {
     // Ten years less a month are listed.
     assert_eq!(dates.weeks.len(), 2 + 519);
     assert_eq!(dates.weeks.iter().map(|week| week.posts).sum::<u64>(), 4);
+}
+
+#[test]
+fn which_posts_have_an_answer_is_not_known_where_comments_do_not_name_posts() {
+    let posts = r#"[{"id": 1, "user": 1}, {"id": 2, "user": 2}]"#;
+    let unnamed = r#"[{"id": 1, "user": 1}, {"id": 2, "user": 3, "post": null}]"#;
+    let named = r#"[{"id": 1, "user": 1, "post": 2}, {"id": 2, "user": 3}]"#;
+    let cases = [
+        (stored(USERS, posts, named), Ok(1)),
+        (stored(USERS, posts, "[]"), Ok(2)),
+        (stored(USERS, posts, unnamed), Err(Unlinked::NoValue)),
+        (unlinked(USERS, posts, named), Err(Unlinked::NoField)),
+        (unlinked(USERS, posts, "[]"), Err(Unlinked::NoField)),
+    ];
+    for (folder, expected) in cases {
+        let report = ActivityReport::of(folder.path(), 10).unwrap();
+        let count = report
+            .unanswered
+            .as_ref()
+            .map(|unanswered| unanswered.count);
+        assert_eq!(
+            (count, report.unanswered_reason),
+            (expected.ok(), expected.err())
+        );
+        let known = report
+            .users
+            .iter()
+            .all(|user| user.comments_received.is_some());
+        assert_eq!(known, expected.is_ok());
+        assert!(
+            report
+                .users
+                .iter()
+                .all(|user| user.comments_written.is_some())
+        );
+    }
 }

@@ -14,35 +14,58 @@ use crate::history::{FoundOf, LoggedRun};
 /// Where this page is.
 const PATH: Option<&str> = Some("/runs");
 
-/// A page of all runs, newest first; none where there is no history. `behind` says why the
-/// last one may be missing.
-pub(crate) fn runs_page(runs: Option<&[LoggedRun]>, behind: Option<&str>) -> String {
+/// All runs: the last ones, and what is said of all together.
+#[derive(Debug, Default)]
+pub(crate) struct Runs {
+    /// Newest first, as many as are listed.
+    listed: Vec<LoggedRun>,
+    all: u64,
+    unchanged: u64,
+    retries: u64,
+    longest: SignedDuration,
+    sources: BTreeSet<String>,
+}
+
+impl Runs {
+    /// Adds a run that is older than those before.
+    pub(crate) fn add(&mut self, run: LoggedRun) {
+        self.all += 1;
+        self.unchanged += u64::from(run.unchanged);
+        self.retries = self.retries.saturating_add(run.retries);
+        self.longest = self.longest.max(lasted(&run));
+        if !self.sources.contains(&run.source) {
+            self.sources.insert(run.source.clone());
+        }
+        if self.listed.len() < LISTED {
+            self.listed.push(run);
+        }
+    }
+}
+
+/// A page of all runs, newest first. `behind` says why the last one may be missing.
+pub(crate) fn runs_page(runs: &Runs, behind: Option<&str>) -> String {
     let mut content = Content::new("Activity Tracker", Shown::new("Runs"));
     content.warning =
         behind.map(|reason| Shown::new(&format!("The last run may be missing: {reason}")));
-    let runs = runs.unwrap_or_default();
-    let Some(last) = runs.first() else {
+    let Some(last) = runs.listed.first() else {
         let says = "No run is known yet. `activity-tracker run` keeps a history of what \
                         changed, unless told --no-history.";
         says.clone_into(&mut content.lead.text);
         return content.page(PATH);
     };
-    let sources: BTreeSet<_> = runs.iter().map(|run| &*run.source).collect();
-    let of = match sources.len() {
+    let of = match runs.sources.len() {
         1 => Shown::new(&last.source).text,
         several => counted(several as u64, "source"),
     };
-    let (all, at) = (counted(runs.len() as u64, "run"), moment(last.finished_at));
+    let (all, at) = (counted(runs.all, "run"), moment(last.finished_at));
     content.lead.text = format!("{all} of {of}; the last was finished {at}.");
     content.tiles = tiles(runs, last);
     content.sections.push(section(runs));
     content.page(PATH)
 }
 
-fn tiles(runs: &[LoggedRun], last: &LoggedRun) -> Tiles {
-    let unchanged = runs.iter().filter(|run| run.unchanged).count() as u64;
-    let retries: u64 = runs.iter().map(|run| run.retries).sum();
-    let noted = if retries == 0 {
+fn tiles(runs: &Runs, last: &LoggedRun) -> Tiles {
+    let noted = if runs.retries == 0 {
         "no request was sent again"
     } else {
         "requests sent again"
@@ -51,16 +74,16 @@ fn tiles(runs: &[LoggedRun], last: &LoggedRun) -> Tiles {
     let tiles = vec![
         tile(
             "Runs",
-            number(runs.len() as u64),
-            format!("the server had nothing new in {}", number(unchanged)),
+            number(runs.all),
+            format!("the server had nothing new in {}", number(runs.unchanged)),
         ),
         tile(
             "Last run took",
             took(lasted(last)),
             format!("{} flow", last.flow),
         ),
-        tile("Longest run", took(longest(runs)), "of all runs".to_owned()),
-        tile("Retries", number(retries), noted.to_owned()),
+        tile("Longest run", took(runs.longest), "of all runs".to_owned()),
+        tile("Retries", number(runs.retries), noted.to_owned()),
     ];
     Tiles { tiles }
 }
@@ -73,11 +96,11 @@ fn lasted(run: &LoggedRun) -> SignedDuration {
     run.finished_at.duration_since(run.started_at)
 }
 
-fn section(runs: &[LoggedRun]) -> Section {
-    let listed = &runs[..runs.len().min(LISTED)];
+fn section(runs: &Runs) -> Section {
+    let listed = &runs.listed;
     let longest = longest(listed).as_secs_f64().max(0.001);
     // One source has nothing to be told from.
-    let sources = runs.iter().any(|run| run.source != runs[0].source);
+    let sources = runs.sources.len() > 1;
     let mut columns = vec![
         Column::times("Run").sorted("descending"),
         Column::text("Flow"),
@@ -99,11 +122,11 @@ fn section(runs: &[LoggedRun]) -> Section {
         class: "changes",
     };
     let mut notes = vec!["Newest first, in UTC. Where the server said that nothing had changed, nothing was counted.".to_owned()];
-    if listed.len() < runs.len() {
+    if (listed.len() as u64) < runs.all {
         notes.push(format!(
             "The last {} of {} are listed.",
             number(listed.len() as u64),
-            number(runs.len() as u64)
+            number(runs.all)
         ));
     }
     Section {

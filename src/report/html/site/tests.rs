@@ -39,7 +39,14 @@ fn a_run_in_which_nothing_changed_counts_nothing_and_says_so() {
         unchanged: true,
         resources: BTreeMap::new(),
     };
-    let page = runs_page(Some(&[run(2, "s"), run(1, "s")]), None);
+    let runs = |both: [LoggedRun; 2]| {
+        let mut runs = Runs::default();
+        for run in both {
+            runs.add(run);
+        }
+        runs
+    };
+    let page = runs_page(&runs([run(2, "s"), run(1, "s")]), None);
     assert!(
         page.contains("nothing had changed") && page.contains(">1 min 12 s<"),
         "{page}"
@@ -48,7 +55,7 @@ fn a_run_in_which_nothing_changed_counts_nothing_and_says_so() {
         page.contains("2 runs of s;") && !page.contains("Source"),
         "{page}"
     );
-    let page = runs_page(Some(&[run(2, "<s>"), run(1, "t")]), Some("a reason"));
+    let page = runs_page(&runs([run(2, "<s>"), run(1, "t")]), Some("a reason"));
     assert!(
         page.contains("2 runs of 2 sources;") && page.contains("&#60;s&#62;"),
         "{page}"

@@ -127,6 +127,14 @@ fn tiles(person: &Person<'_>) -> Tiles {
 }
 
 fn unanswered(person: &Person<'_>) -> Option<Section> {
+    if let Some(reason) = person.report.unanswered_reason {
+        return Some(Section {
+            id: "unanswered",
+            title: "Without an answer",
+            notes: vec![format!("Not known: {reason}.")],
+            parts: Vec::new(),
+        });
+    }
     let posts = person.unanswered.as_ref()?;
     let listed = &posts[..posts.len().min(LISTED)];
     let dates = listed.iter().any(|post| post.created_at.is_some());

@@ -1,0 +1,60 @@
+//! The runs that the history has, for whoever does not want all of them at once.
+
+use rusqlite::OptionalExtension;
+
+use crate::error::StorageError;
+
+use super::query::{Log, LoggedRun, found, logged, resource};
+
+impl Log {
+    /// The number of a run that is named by its id or by its number, if it is there.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn find_run(&self, named: &str) -> Result<Option<i64>, StorageError> {
+        let text = "SELECT id FROM runs WHERE run = ?1 OR CAST(id AS TEXT) = ?1";
+        let number = self.connection.query_row(text, [named], |row| row.get(0));
+        number
+            .optional()
+            .map_err(StorageError::history("read", &self.path))
+    }
+
+    /// The last runs, `limit` of them at most, oldest first.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn last_runs(&self, limit: u64) -> Result<Vec<LoggedRun>, StorageError> {
+        self.read_runs(None, Some(limit))
+            .map_err(StorageError::history("read", &self.path))
+    }
+
+    /// Hands over all runs, newest first: however many there are, little is held in memory.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn each_run(&self, mut take: impl FnMut(LoggedRun)) -> Result<(), StorageError> {
+        let mut read = || {
+            let mut statement = self.connection.prepare(
+                "SELECT id, run, source, flow, started_at, finished_at, retries, unchanged
+                 FROM runs ORDER BY id DESC",
+            )?;
+            let mut of_run = self.connection.prepare(
+                "SELECT r.run, c.resource, r.received, r.records, r.rejects, r.first, r.complete,
+                        r.added, r.changed, r.removed
+                 FROM run_collections r JOIN collections c ON c.id = r.collection
+                 WHERE r.run = ?1",
+            )?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let mut run = logged(row)?;
+                let mut rows = of_run.query([run.number])?;
+                while let Some(row) = rows.next()? {
+                    run.resources.insert(resource(row, 1)?, found(row)?);
+                }
+                take(run);
+            }
+            Ok(())
+        };
+        read().map_err(StorageError::history("read", &self.path))
+    }
+}
