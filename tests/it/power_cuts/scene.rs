@@ -232,8 +232,9 @@ impl Recorded<'_> {
             }
             Ending::Done | Ending::KilledThenRun(_) | Ending::Traced => 0,
         };
-        // Of the many places where a run can be killed, each one less closely.
-        let closely = is_long() && first == 0;
+        // Of the many places where a run can be killed, each one less closely. A traced run has
+        // many calls more, and its images hold the history at each of them.
+        let closely = is_long() && first == 0 && !matches!(ending, Ending::Traced);
         let scratch = scratch();
         let mut commands = [Next::Verify, Next::Run];
         let (mut failures, mut kinds) = (BTreeMap::new(), BTreeSet::new());
