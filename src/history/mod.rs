@@ -12,6 +12,8 @@ mod damage;
 mod entry;
 mod fields;
 mod file;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod page;
 mod query;
 mod schema;
