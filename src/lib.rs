@@ -38,6 +38,7 @@ pub use error::{ApiError, DataProcessingError, Error, StorageError};
 #[cfg(fuzzing)]
 pub mod fuzzing {
     pub use crate::api::fuzzing::{asked_pause, link_target, retry_after};
+    pub use crate::history::fuzzing::{StepRow, StepValue, Taken, take_bytes, take_rows};
 }
 
 /// The README's example, compiled by the tests.

@@ -70,3 +70,29 @@ fn free(path: &Path, run: &str) -> PathBuf {
     let mut names = std::iter::once(first.clone()).chain(others);
     names.find(is_free).unwrap_or(first)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_beside_a_file_goes_with_it_and_nothing_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = |name: &str| folder.path().join(name);
+        for (file, text) in [
+            ("history.db", "new"),
+            ("history.db-journal", "its journal"),
+            ("history.db.damaged-r", "old"),
+            ("history.db.damaged-r-2-wal", "of another"),
+        ] {
+            std::fs::write(name(file), text).unwrap();
+        }
+        let kept = set_aside(&name("history.db"), "r").unwrap();
+        assert_eq!(kept, name("history.db.damaged-r-3"));
+        assert_eq!(std::fs::read(&kept).unwrap(), b"new");
+        let journal = std::fs::read(name("history.db.damaged-r-3-journal"));
+        assert_eq!(journal.unwrap(), b"its journal");
+        assert!(!file::exists(&name("history.db-journal")));
+        assert_eq!(std::fs::read(name("history.db.damaged-r")).unwrap(), b"old");
+    }
+}
