@@ -81,7 +81,8 @@ impl Run {
         info!(run = id, flow = ?shape.flow, source = source.name.as_str(), "run begins");
         let queueing = || observer.on(Event::Queueing);
         let wait: Option<&dyn Fn()> = if settings.wait { Some(&queueing) } else { None };
-        let stage = Stage::open(&settings.data_dir, shape.flow, wait, stop)?;
+        let whose = (shape.flow, settings.readers);
+        let stage = Stage::open(&settings.data_dir, whose, wait, stop)?;
         let open = || History::open(&settings.data_dir);
         let history = settings.keeps_history().then(open).transpose()?;
         let header = Header::new(&id, shape.flow, started_at, source);
@@ -180,6 +181,7 @@ impl Run {
         let recorded = self.history.as_ref().map(|history| {
             let run = self.new_run(Timestamp::now());
             open(history).unchanged(&run, self.shape.resources)?;
+            self.let_read_history();
             Ok::<_, StorageError>(Recorded {
                 run: self.id.clone(),
                 ..Recorded::default()

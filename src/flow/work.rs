@@ -85,6 +85,8 @@ impl From<StorageError> for Refusal {
             | StorageError::NoSnapshot(path)
             | StorageError::NoHistory(path)
             | StorageError::Undescribed { path, .. }
+            | StorageError::InTheWay { path, .. }
+            | StorageError::Foreign { path, .. }
             | StorageError::Unsound { path, .. } => ("use".to_owned(), path, None),
         };
         let file = path

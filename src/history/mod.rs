@@ -77,6 +77,7 @@ impl History {
     /// Makes the file, unless it is there.
     fn on_disk(&mut self) -> Result<&mut Connection, StorageError> {
         if std::mem::take(&mut self.in_memory) {
+            storage::create_private(&self.path)?;
             self.connection = connect(&self.path, false)?;
         }
         Ok(&mut self.connection)
