@@ -14,7 +14,7 @@ use activity_tracker::activity::Resource;
 use activity_tracker::api::{Fetch, Head, Now, Policy, Received, Step};
 use activity_tracker::source::{Nowhere, Source, SourceFile, Vars};
 use activity_tracker::storage::{
-    Flow, Header, Journal, Layout, Pages, SegmentWriter, Stage, write_records,
+    Flow, Header, Journal, Layout, Pages, Readers, SegmentWriter, Stage, write_records,
 };
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
@@ -30,7 +30,8 @@ fn write_array(bencher: Bencher) {
     const SEGMENTS: u64 = 16;
     let folder = tempfile::tempdir().expect("a folder");
     let stop = activity_tracker::concurrency::Stop::new();
-    let stage = Stage::open(folder.path(), Flow::Main, None, &stop).expect("a stage");
+    let stage =
+        Stage::open(folder.path(), (Flow::Main, Readers::Owner), None, &stop).expect("a stage");
     let source = Source::jsonplaceholder().expect("the source");
     let header = Header::new("bench", Flow::Main, jiff::Timestamp::UNIX_EPOCH, &source);
     let journal: Arc<Journal> = Arc::new(stage.begin_spool(&header).expect("a journal"));

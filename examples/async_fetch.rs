@@ -10,7 +10,7 @@ use activity_tracker::api::{Fetch, Policy, SharedFetch, Transport, tasks};
 use activity_tracker::concurrency::Stop;
 use activity_tracker::sample::{Sample, Server};
 use activity_tracker::source::Source;
-use activity_tracker::storage::{Flow, Header, Spool, Stage};
+use activity_tracker::storage::{Flow, Header, Readers, Spool, Stage};
 use jiff::Timestamp;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -26,7 +26,7 @@ async fn fetch_all(source: &Source) -> Result<(), Box<dyn Error>> {
         ..Transport::default()
     };
     let (folder, stop) = (tempfile::tempdir()?, Stop::new());
-    let stage = Stage::open(folder.path(), Flow::Async, None, &stop)?;
+    let stage = Stage::open(folder.path(), (Flow::Async, Readers::Owner), None, &stop)?;
     let header = Header::new("example", Flow::Async, Timestamp::now(), source);
     let journal = Arc::new(stage.begin_spool(&header)?);
     let (whole, slices) = mpsc::channel();

@@ -10,7 +10,7 @@ use activity_tracker::api::{Fetch, Policy, SharedFetch, Transport, blocking};
 use activity_tracker::concurrency::Stop;
 use activity_tracker::sample::{Sample, Server};
 use activity_tracker::source::Source;
-use activity_tracker::storage::{Flow, Header, Spool, Stage};
+use activity_tracker::storage::{Flow, Header, Readers, Spool, Stage};
 use jiff::Timestamp;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Answers are kept in a folder; one that is whole is announced in slices.
     let (folder, stop) = (tempfile::tempdir()?, Stop::new());
-    let stage = Stage::open(folder.path(), Flow::Main, None, &stop)?;
+    let stage = Stage::open(folder.path(), (Flow::Main, Readers::Owner), None, &stop)?;
     let header = Header::new("example", Flow::Main, Timestamp::now(), &source);
     let journal = Arc::new(stage.begin_spool(&header)?);
     let (whole, slices) = mpsc::channel();

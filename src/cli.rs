@@ -36,7 +36,7 @@ Exit codes:
   4    records were rejected, more than --max-rejects: the others are stored; or the data
        cannot be read: nothing was changed
   5    a file cannot be read or written; the last snapshot stands
-  130  interrupted (Ctrl-C); 143 terminated";
+  130  interrupted (Ctrl-C); 143 terminated; 129 hung up (the terminal was closed)";
 
 /// Who does what on this platform? Fetches users, posts and comments from a
 /// REST API, works out who is active, and keeps the result in files that can

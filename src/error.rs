@@ -86,6 +86,9 @@ pub enum StopReason {
     /// SIGTERM.
     #[error("terminated")]
     Terminate,
+    /// SIGHUP: the terminal was closed.
+    #[error("hung up: the terminal was closed")]
+    HangUp,
     /// Another part of the run failed first; its error is the one to tell.
     #[error("stopped after another failure")]
     Failure,
@@ -115,6 +118,7 @@ impl Error {
             Self::Data(_) => 4,
             Self::Storage(_) => 5,
             Self::Unfinished { cause, .. } => cause.exit_code(),
+            Self::Stopped(StopReason::HangUp) => 129,
             Self::Stopped(StopReason::Interrupt) => 130,
             Self::Stopped(StopReason::Terminate) => 143,
         }
@@ -459,9 +463,39 @@ pub enum StorageError {
         /// What a commit needs, or at least 64 MiB, or a twentieth of a small disk.
         needed: u64,
     },
+    /// A link or a file stands in place of a folder that runs work in.
+    #[error(
+        "cannot use {}: {}", .path.display(),
+        if *.is_link { "it is a symbolic link, and runs work in folders of their own only" }
+        else { "a file is in its place" }
+    )]
+    InTheWay {
+        /// Where the folder should be.
+        path: PathBuf,
+        /// Whether it is a link.
+        is_link: bool,
+    },
+    /// Something is in a folder that runs work in, and no run made it.
+    #[error(
+        "cannot clear {}: no run made {}{}", .path.parent().unwrap_or(.path).display(),
+        .path.file_name().unwrap_or_default().display(), and_others(*.others)
+    )]
+    Foreign {
+        /// What was found.
+        path: PathBuf,
+        /// How many other things there are like it.
+        others: usize,
+    },
     /// Another run has the data directory.
     #[error("cannot use {}: another run is writing to it", .0.display())]
     Locked(PathBuf),
+}
+
+fn and_others(number: usize) -> String {
+    match number {
+        0 => String::new(),
+        others => format!(" and {}", count(others as u64, "other")),
+    }
 }
 
 impl StorageError {
@@ -530,6 +564,9 @@ impl StorageError {
             Self::Locked(_) => {
                 "wait for it with --wait, or choose another directory with --data-dir"
             }
+            Self::InTheWay { .. } | Self::Foreign { .. } => {
+                "move it away; nothing was removed that no run made"
+            }
             Self::Damaged(_) => "run again, with --fresh",
             Self::NoRoom { .. } => {
                 "make room, or choose another place with --data-dir; the last snapshot stands"
@@ -548,6 +585,9 @@ impl StorageError {
                     if matches!(&**operation, "read" | "open" | "list") =>
                 {
                     "let this user read it, or run as the user whose it is"
+                }
+                io::ErrorKind::FileTooLarge => {
+                    "a file may not grow longer here: raise the limit (`ulimit -f`), or choose another file system with --data-dir; the last snapshot stands"
                 }
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                     "choose a place you may write to, with --data-dir or --log-file"
@@ -594,6 +634,9 @@ fn history_hint(cause: &rusqlite::Error) -> &'static str {
         Some(ErrorCode::OperationInterrupted) => "the next command goes on with it",
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             "a run that was killed leaves work to the next command, which must be able to write to the data directory: run one that is"
+        }
+        Some(ErrorCode::SystemIoFailure) => {
+            "check the disk, and the limit on the length of files (`ulimit -f`)"
         }
         _ => "move it away to begin a new one, or leave the history out with --no-history",
     }

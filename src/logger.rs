@@ -1,10 +1,12 @@
 //! The log: one file, a line an event, times in RFC 3339.
 
-use std::fs::{self, File};
+use std::fs::{DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Mutex;
 
 use activity_tracker::error::{Error, StorageError, chain};
+use activity_tracker::storage::Readers;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt;
 
@@ -14,13 +16,19 @@ use crate::cli::{LogArgs, LogFormat, LogLevel};
 ///
 /// # Errors
 /// When the file, or a folder for it, cannot be made or opened.
-pub(crate) fn start(args: &LogArgs) -> Result<(), StorageError> {
+pub(crate) fn start(args: &LogArgs, readers: Readers) -> Result<(), StorageError> {
     let path = &args.file;
     let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(StorageError::io("create the log folder", folder))?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(readers.folder_mode())
+        .create(folder)
+        .map_err(StorageError::io("create the log folder", folder))?;
     let file = File::options()
         .append(true)
         .create(true)
+        // It quotes records that were rejected.
+        .mode(readers.file_mode())
         .open(path)
         .map_err(StorageError::io("open the log file", path))?;
     let log = fmt::Subscriber::builder()

@@ -28,6 +28,7 @@ use clap::Parser;
 use cli::{Cli, Command, SampleApiArgs, WorkerArgs};
 
 fn main() -> ExitCode {
+    signals::outlive_long_files();
     let outcome = match Cli::parse().command {
         Command::Run(args) => run_command::run(&args),
         Command::Watch(args) => watch_command::run(&args),

@@ -42,7 +42,7 @@ pub(crate) struct RunArgs {
 /// Whatever ends the run; after all is stored and printed, when too many records did not map.
 pub(crate) fn run(args: &RunArgs) -> Result<(), Error> {
     let options = &args.options;
-    logger::start(&options.log)?;
+    logger::start(&options.log, options.readers())?;
     let stop = Stop::new();
     signals::watch(&stop, signals::EndOfRun);
     let take = || {

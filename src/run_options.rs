@@ -12,8 +12,9 @@ use activity_tracker::error::{Error, StorageError};
 use activity_tracker::flow::{self, Report, SharedObserver};
 use activity_tracker::settings::{Settings, Start};
 use activity_tracker::source::Source;
+use activity_tracker::storage::Readers;
 use bytesize::ByteSize;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::cli::{DataDir, LogArgs, PatienceArgs, duration, positive_duration, size};
 use crate::printing;
@@ -44,6 +45,10 @@ pub(crate) struct RunOptions {
     /// Keep the pages as they came, in a folder `raw-RUN` of the data directory
     #[arg(long)]
     keep_raw: bool,
+
+    /// Who may read the files of a run, its log included
+    #[arg(long, value_name = "WHO", default_value = "owner")]
+    readable_by: ReadableBy,
 
     /// Wait where another run has the data directory, rather than to end
     #[arg(long)]
@@ -133,7 +138,23 @@ impl QuotaArgs {
     }
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ReadableBy {
+    Owner,
+    Group,
+    All,
+}
+
 impl RunOptions {
+    /// Who may read what runs write.
+    pub(crate) fn readers(&self) -> Readers {
+        match self.readable_by {
+            ReadableBy::Owner => Readers::Owner,
+            ReadableBy::Group => Readers::Group,
+            ReadableBy::All => Readers::All,
+        }
+    }
+
     /// The settings of a run against this source.
     ///
     /// # Errors
@@ -152,6 +173,7 @@ impl RunOptions {
                 .map_err(StorageError::io("find", "this program".as_ref()))?,
             start,
             keep_raw: self.keep_raw,
+            readers: self.readers(),
             wait: self.wait,
             max_record: self.max_record.as_u64(),
             strict: self.strict,

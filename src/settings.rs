@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::activity::EmailDomain;
 use crate::api::{Policy, Transport};
 use crate::source::Source;
+use crate::storage::Readers;
 
 /// What a run begins from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub struct Settings {
     pub start: Start,
     /// Whether the pages stay when the run is done.
     pub keep_raw: bool,
+    /// Who may read what the run stores.
+    pub readers: Readers,
     /// Whether to wait for another run that has the data directory.
     pub wait: bool,
     /// How long a record may be, in bytes; longer ones do not map.

@@ -1,13 +1,13 @@
-//! Ctrl-C and SIGTERM: the run is asked to stop, and made to if it does not.
+//! Ctrl-C, SIGTERM and SIGHUP: the run is asked to stop, and made to if it does not.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use std::{process, thread};
+use std::{fs, process, thread};
 
 use activity_tracker::concurrency::Stop;
 use activity_tracker::error::{Error, StopReason};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use crate::{logger, printing};
@@ -52,17 +52,18 @@ impl Ending for EndOfRun {
 /// for their removal needs nobody but the thread that asks.
 pub(crate) fn watch(stop: &Stop, ending: impl Ending) {
     // Without a handler a signal ends the program at once, which is what remains to do.
-    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else {
+    let hang_up = hears_hang_up().then_some(SIGHUP);
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM].into_iter().chain(hang_up)) else {
         return;
     };
     let (stop, ending) = (stop.clone(), Arc::new(ending));
     thread::spawn(move || {
         let mut asked = false;
         for signal in signals.forever() {
-            let reason = if signal == SIGTERM {
-                StopReason::Terminate
-            } else {
-                StopReason::Interrupt
+            let reason = match signal {
+                SIGTERM => StopReason::Terminate,
+                SIGHUP => StopReason::HangUp,
+                _ => StopReason::Interrupt,
             };
             if asked {
                 stop.hurry();
@@ -86,7 +87,44 @@ pub(crate) fn watch(stop: &Stop, ending: impl Ending) {
     });
 }
 
+/// Whether SIGHUP is for this program: one that `nohup` started is to go on without its
+/// terminal. Where the system does not say, the signal keeps its usual meaning: the end.
+fn hears_hang_up() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    ignored(&status).is_some_and(|ignored| ignored & 1 << (SIGHUP - 1) == 0)
+}
+
+/// The signals that a process ignores, a bit for each, from the first one up.
+fn ignored(status: &str) -> Option<u64> {
+    let mut lines = status.lines();
+    let mask = lines.find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
+}
+
+/// Has a write beyond the limit on the length of files (`ulimit -f`) fail, rather than end
+/// the program without a word.
+pub(crate) fn outlive_long_files() {
+    // Where this cannot be had, the program ends as it would without it. What the handler
+    // notes is of no use: the write that failed tells. A program that this one starts is
+    // without the handler.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+}
+
 /// Gives true to the first who asks: only one tells how the run ended.
 pub(crate) fn first_to_tell() -> bool {
     !TOLD.swap(true, Ordering::SeqCst)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ignored_signals_are_read_from_what_the_system_says() {
+        let status =
+            "Name:\tcat\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\nSigCgt:\t0\n";
+        assert_eq!(ignored(status), Some(0x1001));
+        assert_eq!(ignored("SigIgn:\tx\n"), None);
+        assert_eq!(ignored(""), None);
+    }
 }

@@ -31,10 +31,10 @@ use turns::{Next, Turns};
 
 const AFTER_HELP: &str = "\
 Exit codes:
-  0    told to stop (Ctrl-C or SIGTERM), or --runs are done and the last one is well
+  0    told to stop (Ctrl-C, SIGTERM or SIGHUP), or --runs are done and the last one is well
   2    wrong usage or configuration
   1-5  of the last run, with --runs: see `run --help`
-  130  interrupted twice; 143 terminated twice";
+  130  interrupted twice; 143 terminated twice; 129 hung up twice";
 
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -72,7 +72,7 @@ fn interval(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// What no further turn can mend; and where there is no further turn, what the last one failed of.
 pub(crate) fn run(args: &WatchArgs) -> Result<(), Error> {
-    logger::start(&args.options.log)?;
+    logger::start(&args.options.log, args.options.readers())?;
     let stop = Stop::new();
     let new_hook = |command: &String| Hook::new(command.clone(), args.exec_timeout);
     let underway = Arc::new(Underway {

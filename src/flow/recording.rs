@@ -9,7 +9,7 @@ use tracing::warn;
 
 use crate::activity::Resource;
 use crate::error::StorageError;
-use crate::history::{Changes, Found, History, NewRun, Places};
+use crate::history::{self, Changes, Found, History, NewRun, Places};
 use crate::storage::{Counts, StoredFile};
 
 use super::Recorded;
@@ -69,6 +69,15 @@ impl Run {
         )
     }
 
+    /// The history can be read by whoever may read the snapshot.
+    pub(super) fn let_read_history(&self) {
+        let path = self.settings.data_dir.join(history::FILE);
+        if let Err(error) = self.settings.readers.of_file(&path) {
+            // As where somebody else owns it. It is in nobody's way.
+            warn!(%error, "the history keeps its permissions");
+        }
+    }
+
     /// Behind the commit: the history takes what the run changed. If it cannot, the next command does.
     pub(super) fn record(&self, history: &Mutex<History>, changes: Changes) -> Recorded {
         let taken = thread::scope(|scope| {
@@ -76,6 +85,7 @@ impl Run {
             scope.spawn(|| self.stage.clean());
             open(history).take_step()
         });
+        self.let_read_history();
         let behind = taken.err().map(|error| {
             warn!(%error, "the history is a run behind; the next command brings it up");
             error.to_string()

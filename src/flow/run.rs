@@ -86,7 +86,8 @@ impl Run {
         info!(run = id, flow = ?shape.flow, source = source.name.as_str(), "run begins");
         let queueing = || observer.on(Event::Queueing);
         let wait: Option<&dyn Fn()> = if settings.wait { Some(&queueing) } else { None };
-        let stage = Stage::open(&settings.data_dir, shape.flow, wait, stop)?;
+        let whose = (shape.flow, settings.readers);
+        let stage = Stage::open(&settings.data_dir, whose, wait, stop)?;
         let open = || History::open_for_run(&settings.data_dir, &id, stop);
         let history = settings.keeps_history().then(open).transpose();
         // What was interrupted failed because of that.
@@ -202,6 +203,7 @@ impl Run {
             let run = self.new_run(Timestamp::now());
             let mut history = open(history);
             history.unchanged(&run, self.shape.resources)?;
+            self.let_read_history();
             Ok::<_, StorageError>(Recorded {
                 run: self.id.clone(),
                 set_aside: history.set_aside().to_vec(),

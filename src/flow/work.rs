@@ -92,6 +92,8 @@ impl From<StorageError> for Refusal {
             | StorageError::Undescribed { path, .. }
             | StorageError::DamagedHistory { path, .. }
             | StorageError::NotAFile(path, _)
+            | StorageError::InTheWay { path, .. }
+            | StorageError::Foreign { path, .. }
             | StorageError::Unsound { path, .. } => ("use".to_owned(), path, None),
         };
         let file = path

@@ -120,6 +120,7 @@ impl History {
     /// Makes the file, unless it is there.
     fn on_disk(&mut self) -> Result<&mut Connection, StorageError> {
         if self.in_memory {
+            storage::create_private(&self.path)?;
             self.connection = connect(&self.path, &self.stop)?;
             self.in_memory = false;
         }

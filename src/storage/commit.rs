@@ -19,7 +19,7 @@
 //!
 //! Contents are synced where they are written. `tests/it/power_cuts.rs` cuts the power at each call.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tracing::{error, info};
@@ -27,44 +27,17 @@ use tracing::{error, info};
 use crate::error::StorageError;
 
 use super::disk::{self, DiskFile};
-use super::journal::Journal;
 use super::outputs::Flow;
+use super::readers::Readers;
+use super::verify::is_plain;
+use super::workspace::Folders;
 
 /// Says that a commit was decided on.
 const DECIDED: &str = "commit.json";
 /// Says that it is taken back.
 const UNDONE: &str = "undo.json";
 
-/// The folders of one flow in the data directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Folders {
-    pub(super) data_dir: PathBuf,
-    /// Where the flow works: pages and what is made of them.
-    pub(super) root: PathBuf,
-}
-
 impl Folders {
-    pub(super) fn new(data_dir: &Path, flow: Flow) -> Self {
-        let name = match flow {
-            Flow::Main => ".run-main",
-            Flow::Async => ".run-async",
-        };
-        Self {
-            data_dir: data_dir.to_owned(),
-            root: data_dir.join(name),
-        }
-    }
-
-    /// Pages as they came, and their journal.
-    pub(super) fn spool(&self) -> PathBuf {
-        self.root.join(SPOOL)
-    }
-
-    /// What is made of the pages.
-    pub(super) fn staging(&self) -> PathBuf {
-        self.root.join(STAGING)
-    }
-
     /// Has on the disk all names that lead from the data directory to what is staged. Where the
     /// file system has a journal, the first sync writes it, and the others find little to do.
     fn sync_names(&self) -> Result<(), StorageError> {
@@ -105,11 +78,6 @@ fn is_of_others(error: &std::io::Error) -> bool {
     kinds.contains(&error.kind())
 }
 
-/// The folder of pages within that of a flow.
-pub(super) const SPOOL: &str = "spool";
-/// The folder of segments and new files within that of a flow.
-pub const STAGING: &str = "staging";
-
 /// What a commit changes in the data directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Commit {
@@ -131,12 +99,15 @@ struct Change {
 impl Commit {
     /// Plans to put `names` in place and to remove `gone`. The staged files are synced already.
     pub(super) fn plan(
-        folders: &Folders,
+        (folders, readers): (&Folders, Readers),
         run: &str,
         names: &[&str],
         gone: &[String],
         spool_to: Option<String>,
     ) -> Result<Self, StorageError> {
+        for name in names {
+            readers.of_file(&folders.staging().join(name))?;
+        }
         let change = |name: &str, new| {
             let place = folders.data_dir.join(name);
             let old = disk::keep(&place, &kept(folders, name))?;
@@ -229,7 +200,7 @@ impl Commit {
             disk::rename(&folders.data_dir.join(name), &folders.spool())?;
         }
         disk::sync_folder(&folders.data_dir)?;
-        disk::remove_file(&folders.staging().join(UNDONE))
+        folders.remove_staged(UNDONE)
     }
 }
 
@@ -255,17 +226,19 @@ pub(super) fn is_pending(folders: &Folders) -> bool {
 /// The commit is done, and its record is not needed any more.
 pub(super) fn settled(folders: &Folders) -> Result<(), StorageError> {
     // Nobody is to go on with pages that are in the snapshot.
+    folders.forget_journal()?;
     let spool = folders.spool();
     if spool.exists() {
-        Journal::forget(&spool)?;
         disk::sync_folder(&spool)?;
     }
-    disk::remove_file(&folders.staging().join(DECIDED))
+    folders.remove_staged(DECIDED)
 }
 
 /// Finishes, or takes back, what a killed commit of a flow left, and removes what
 /// was staged. Tells which run was finished, if one was.
 pub(super) fn recover(folders: &Folders) -> Result<Option<String>, StorageError> {
+    // Before anything of it is looked at.
+    folders.check()?;
     let staging = folders.staging();
     let mut finished = None;
     if let Some(commit) = read(&staging.join(UNDONE))? {
@@ -279,10 +252,10 @@ pub(super) fn recover(folders: &Folders) -> Result<Option<String>, StorageError>
         commit.put_in_place(folders, Missing::WasMoved)?;
         settled(folders)?;
         // Its pages are in the snapshot now.
-        disk::remove_tree(&folders.root)?;
+        folders.clear()?;
         finished = Some(commit.run);
     }
-    disk::remove_tree(&staging)?;
+    folders.clear_staging()?;
     Ok(finished)
 }
 
@@ -295,11 +268,7 @@ fn read(path: &Path) -> Result<Option<Commit>, StorageError> {
         serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
     let names = commit.changes.iter().map(|change| change.name.as_str());
     for name in names.chain(commit.spool_to.as_deref()) {
-        let mut parts = Path::new(name).components();
-        if !matches!(
-            (parts.next(), parts.next()),
-            (Some(Component::Normal(_)), None)
-        ) {
+        if !is_plain(name) {
             return Err(broken(format!("`{name}` is no file of the data directory")));
         }
     }
@@ -309,6 +278,7 @@ fn read(path: &Path) -> Result<Option<Commit>, StorageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::outputs::Flow;
     use std::fs;
 
     /// A data directory with an old snapshot, and a new one staged.
@@ -317,21 +287,21 @@ mod tests {
         let folders = Folders::new(place.path(), Flow::Main);
         fs::create_dir_all(folders.staging()).unwrap();
         fs::create_dir_all(folders.spool()).unwrap();
-        for name in ["a", "b", "gone"] {
+        for name in ["users.json", "posts.json", "rejected.ndjson"] {
             fs::write(place.path().join(name), format!("old {name}")).unwrap();
         }
-        for name in ["a", "b", "c"] {
+        for name in ["users.json", "posts.json", "summary.json"] {
             fs::write(folders.staging().join(name), format!("new {name}")).unwrap();
         }
         (place, folders)
     }
 
     fn plan(folders: &Folders) -> Commit {
-        let gone = ["gone".to_owned()];
+        let gone = ["rejected.ndjson".to_owned()];
         Commit::plan(
-            folders,
+            (folders, Readers::Owner),
             "1",
-            &["a", "b", "c"],
+            &["users.json", "posts.json", "summary.json"],
             &gone,
             Some("raw-1".to_owned()),
         )
@@ -349,8 +319,8 @@ mod tests {
         texts
     }
 
-    const OLD: [&str; 3] = ["old a", "old b", "old gone"];
-    const NEW: [&str; 3] = ["new a", "new b", "new c"];
+    const OLD: [&str; 3] = ["old posts.json", "old rejected.ndjson", "old users.json"];
+    const NEW: [&str; 3] = ["new posts.json", "new summary.json", "new users.json"];
 
     #[test]
     fn a_commit_changes_all_files() {
@@ -367,7 +337,7 @@ mod tests {
             let (_place, folders) = staged();
             let commit = plan(&folders);
             commit.decide(&folders).unwrap();
-            for name in &["a", "b", "c"][..moved] {
+            for name in &["users.json", "posts.json", "summary.json"][..moved] {
                 let (from, to) = (folders.staging().join(name), folders.data_dir.join(name));
                 fs::rename(from, to).unwrap();
             }
@@ -391,7 +361,7 @@ mod tests {
     fn when_one_file_cannot_be_put_in_place_all_keep_their_places() {
         let (_place, folders) = staged();
         let commit = plan(&folders);
-        fs::remove_file(folders.staging().join("c")).unwrap();
+        fs::remove_file(folders.staging().join("summary.json")).unwrap();
         let error = commit.carry_out(&folders).unwrap_err();
         assert!(
             error.to_string().starts_with("cannot put in place"),
@@ -410,7 +380,7 @@ mod tests {
             commit.put_in_place(&folders, Missing::IsAnError).unwrap();
             let staging = folders.staging();
             fs::rename(staging.join(DECIDED), staging.join(UNDONE)).unwrap();
-            for name in &["a", "b"][..undone] {
+            for name in &["users.json", "posts.json"][..undone] {
                 fs::rename(kept(&folders, name), folders.data_dir.join(name)).unwrap();
             }
             assert_eq!(recover(&folders).unwrap(), None);

@@ -5,12 +5,25 @@
 
 mod record;
 
-use std::fs::{self, File};
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use crate::error::StorageError;
 use crate::regular_file;
+
+mod folder;
+
+pub(super) use folder::{Entry, Folder};
+
+/// Records hold e-mail addresses: what is written can be read by nobody else, unless the
+/// commit widens that.
+const PRIVATE_FILE: u32 = 0o600;
+const PRIVATE_FOLDER: u32 = 0o700;
 
 /// Makes one call.
 fn call<T>(
@@ -33,9 +46,9 @@ pub(super) struct DiskFile {
 }
 
 impl DiskFile {
-    /// Makes a file, empty, whatever was there before.
+    /// Makes a file where nothing is, not even a link.
     pub(super) fn create(path: &Path) -> Result<Self, StorageError> {
-        let file = call("create", path, || File::create(path))?;
+        let file = call("create", path, || create_new(path, PRIVATE_FILE))?;
         record::paths("create", &[path]);
         let path = path.to_owned();
         Ok(Self { file, path })
@@ -50,7 +63,15 @@ impl DiskFile {
 
     /// Opens a file to write behind what it holds; makes it where it is missing.
     pub(super) fn append(path: &Path) -> Result<Self, StorageError> {
-        let open = || File::options().append(true).create(true).open(path);
+        let open = || {
+            let mut options = File::options();
+            options.append(true).create(true).mode(PRIVATE_FILE);
+            let flags = regular_file::flags(OFlags::NOFOLLOW);
+            let file = options.custom_flags(flags).open(path);
+            let file = file.map_err(|error| regular_file::explain(error, path))?;
+            regular_file::check(&file)?;
+            Ok(file)
+        };
         let file = call("create", path, open)?;
         record::paths("append", &[path]);
         let path = path.to_owned();
@@ -169,26 +190,74 @@ pub(crate) fn reader(path: &Path) -> Result<impl io::Read + use<>, StorageError>
     Ok(io::BufReader::new(DiskFile::open(path)?.file))
 }
 
-/// Makes a folder, unless it is there.
+fn create_new(path: &Path, mode: u32) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true).mode(mode).open(path)
+}
+
+/// Makes an empty file for somebody else to write to, unless it is there: SQLite would let
+/// everybody read it.
+pub(crate) fn create_private(path: &Path) -> Result<(), StorageError> {
+    call("create", path, || match create_new(path, PRIVATE_FILE) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        created => created.map(drop),
+    })
+}
+
+/// Sets the permissions of a file that runs made.
+pub(super) fn set_file_mode(path: &Path, mode: u32) -> Result<(), StorageError> {
+    call("set the permissions of", path, || {
+        // What was opened, rather than what its name comes to mean.
+        let file = regular_file::open_no_link(path)?;
+        file.set_permissions(Permissions::from_mode(mode))
+    })
+}
+
+/// Sets the permissions of a folder that runs made.
+pub(super) fn set_folder_mode(path: &Path, mode: u32) -> Result<(), StorageError> {
+    call("set the permissions of", path, || {
+        open_folder(path)?.set_permissions(Permissions::from_mode(mode))
+    })
+}
+
+/// Makes a folder, unless it is there. What is there may be a link to one: it is a person's
+/// data directory, or one above it.
 pub(super) fn create_folder(path: &Path) -> Result<(), StorageError> {
-    call("create", path, || match fs::create_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+    create_folder_unless(path, Path::is_dir)
+}
+
+/// Makes a folder for runs to work in, unless it is there.
+pub(super) fn create_own_folder(path: &Path) -> Result<(), StorageError> {
+    let is_folder = |path: &Path| path.symlink_metadata().is_ok_and(|about| about.is_dir());
+    create_folder_unless(path, is_folder)
+}
+
+fn create_folder_unless(path: &Path, is_there: fn(&Path) -> bool) -> Result<(), StorageError> {
+    let mut builder = DirBuilder::new();
+    let builder = builder.mode(PRIVATE_FOLDER);
+    call("create", path, || match builder.create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_there(path) => Ok(()),
         created => created,
     })?;
     record::paths("mkdir", &[path]);
     Ok(())
 }
 
-/// Writes a file beside its place and puts it there when it is whole.
+/// Writes a file beside its place and puts it there when it is whole. Permissions are those
+/// of a file that is there, or what is usual for new files.
 ///
 /// # Errors
 /// When it cannot be written; what was in its place is there still.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let beside = path.with_file_name(name);
-    let written = DiskFile::create(&beside).and_then(|mut file| {
-        file.write(bytes)?;
+    let (mut file, beside) = create_beside(path)?;
+    let mode = path.symlink_metadata().ok();
+    let mode = mode
+        .filter(fs::Metadata::is_file)
+        .map(|about| about.permissions());
+    let written = file.write(bytes).and_then(|()| {
+        if let Some(mode) = mode {
+            call("write", &beside, || file.file.set_permissions(mode))?;
+        }
         file.sync()
     });
     let placed = written.and_then(|()| rename(&beside, path).map(drop));
@@ -197,6 +266,23 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
         let _ = remove_file(&beside);
     }
     placed
+}
+
+/// Makes a file beside another one, by a name that nobody can have foreseen and put a link at.
+fn create_beside(path: &Path) -> Result<(DiskFile, PathBuf), StorageError> {
+    let Some(name) = path.file_name() else {
+        return Err(StorageError::io("write", path)(
+            io::ErrorKind::IsADirectory.into(),
+        ));
+    };
+    let mut beside = OsString::from(".");
+    beside.push(name);
+    beside.push(format!(".{:016x}.new", fastrand::u64(..)));
+    let beside = path.with_file_name(beside);
+    // As the person who asked for it has new files: it is for showing around.
+    let file = call("create", path, || create_new(&beside, 0o666))?;
+    let path = beside.clone();
+    Ok((DiskFile { file, path }, beside))
 }
 
 /// Has a file that somebody else wrote on the disk.
@@ -208,9 +294,21 @@ pub(crate) fn sync_file(path: &Path) -> Result<(), StorageError> {
 
 /// Has the entries of a folder on the disk.
 pub(crate) fn sync_folder(path: &Path) -> Result<(), StorageError> {
-    call("sync", path, || File::open(path)?.sync_all())?;
+    call("sync", path, || open_folder(path)?.sync_all())?;
     record::paths("sync", &[path]);
     Ok(())
+}
+
+/// Opens a data directory to lock it.
+pub(super) fn folder_to_lock(path: &Path) -> Result<File, StorageError> {
+    call("open", path, || open_folder(path))
+}
+
+fn open_folder(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true);
+    let flags = regular_file::flags(OFlags::DIRECTORY);
+    options.custom_flags(flags).open(path)
 }
 
 /// Moves a file or folder, over one that is there; tells whether there was anything to move.
@@ -227,9 +325,12 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<bool, StorageError> {
 pub(super) fn keep(from: &Path, to: &Path) -> Result<bool, StorageError> {
     let kept = call("replace", from, || match fs::hard_link(from, to) {
         Err(error) if has_no_links(&error) => {
-            fs::copy(from, to)?;
-            // A link would have been to contents that are on the disk.
-            File::open(to)?.sync_all().map(|()| "copy")
+            copy_itself(from, to)?;
+            if !to.is_symlink() {
+                // A link would have been to contents that are on the disk.
+                File::open(to)?.sync_all()?;
+            }
+            Ok("copy")
         }
         linked => linked.map(|()| "link"),
     });
@@ -244,9 +345,18 @@ pub(super) fn keep(from: &Path, to: &Path) -> Result<bool, StorageError> {
 
 /// Copies a file, without its bytes passing through here where the system can.
 pub(super) fn copy(from: &Path, to: &Path) -> Result<(), StorageError> {
-    call("copy", from, || fs::copy(from, to))?;
+    call("copy", from, || copy_itself(from, to))?;
     record::paths("copy", &[from, to]);
     Ok(())
+}
+
+/// A link is copied as a link, and nothing is written through one.
+fn copy_itself(from: &Path, to: &Path) -> io::Result<()> {
+    if from.is_symlink() {
+        return symlink(fs::read_link(from)?, to);
+    }
+    let mut source = regular_file::open_no_link(from)?;
+    io::copy(&mut source, &mut create_new(to, PRIVATE_FILE)?).map(drop)
 }
 
 fn has_no_links(error: &io::Error) -> bool {
@@ -268,28 +378,6 @@ pub(super) fn remove_folder(path: &Path) -> Result<(), StorageError> {
         record::paths("rmdir", &[path]);
     }
     Ok(())
-}
-
-/// Removes a folder and all that is in it, if it is there.
-pub(super) fn remove_tree(path: &Path) -> Result<(), StorageError> {
-    let listed = call("list", path, || {
-        let Some(entries) = found(fs::read_dir(path))? else {
-            return Ok(Vec::new());
-        };
-        let entry = |entry: io::Result<fs::DirEntry>| {
-            let entry = entry?;
-            Ok((entry.path(), entry.file_type()?.is_dir()))
-        };
-        entries.map(entry).collect()
-    })?;
-    for (path, is_folder) in listed {
-        if is_folder {
-            remove_tree(&path)?;
-        } else {
-            remove_file(&path)?;
-        }
-    }
-    remove_folder(path)
 }
 
 /// How much room a file system has, in bytes.
@@ -429,18 +517,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tree_is_removed_whole_and_what_is_not_there_is_no_error() {
+    fn what_is_not_there_is_no_error() {
         let place = tempfile::tempdir().unwrap();
-        let tree = place.path().join("tree");
-        fs::create_dir_all(tree.join("deep/er")).unwrap();
-        fs::write(tree.join("deep/file"), "").unwrap();
-        remove_tree(&tree).unwrap();
-        assert!(!tree.exists());
-        remove_tree(&tree).unwrap();
-        remove_file(&tree).unwrap();
-        assert!(!rename(&tree, &place.path().join("other")).unwrap());
-        assert!(!keep(&tree, &place.path().join("other")).unwrap());
-        assert!(read(&tree).unwrap().is_none());
+        let (nothing, other) = (place.path().join("nothing"), place.path().join("other"));
+        remove_file(&nothing).unwrap();
+        remove_folder(&nothing).unwrap();
+        assert!(!rename(&nothing, &other).unwrap());
+        assert!(!keep(&nothing, &other).unwrap());
+        assert!(read(&nothing).unwrap().is_none());
+        assert!(read_own(&nothing).unwrap().is_none());
+    }
+
+    #[test]
+    fn nothing_is_written_through_a_link() {
+        let place = tempfile::tempdir().unwrap();
+        let (theirs, link) = (place.path().join("theirs"), place.path().join("link"));
+        fs::write(&theirs, "theirs").unwrap();
+        symlink(&theirs, &link).unwrap();
+        assert!(DiskFile::create(&link).is_err());
+        assert!(DiskFile::append(&link).is_err());
+        assert!(copy(&theirs, &link).is_err());
+        assert!(create_own_folder(&link).is_err());
+        assert!(DiskFile::open_own(&link).is_err());
+        let mut anew = DiskFile::create_anew(&link).unwrap();
+        anew.write(b"ours").unwrap();
+        assert_eq!(fs::read(&theirs).unwrap(), b"theirs");
+        assert_eq!(fs::read(&link).unwrap(), b"ours");
+    }
+
+    #[test]
+    fn a_link_is_kept_as_the_link_that_it_is() {
+        let place = tempfile::tempdir().unwrap();
+        let (theirs, link) = (place.path().join("theirs"), place.path().join("link"));
+        fs::write(&theirs, "theirs").unwrap();
+        symlink(&theirs, &link).unwrap();
+        let (linked, copied) = (place.path().join("linked"), place.path().join("copied"));
+        assert!(keep(&link, &linked).unwrap());
+        // As where the file system knows no second names.
+        copy_itself(&link, &copied).unwrap();
+        for kept in [linked, copied] {
+            assert_eq!(fs::read_link(&kept).unwrap(), theirs);
+        }
     }
 
     #[test]
@@ -458,15 +575,24 @@ mod tests {
     #[test]
     fn nothing_else_in_storage_calls_the_file_system() {
         for name in [
-            "commit", "journal", "manifest", "outputs", "segment", "slice", "spool", "stage",
+            "commit",
+            "journal",
+            "manifest",
+            "outputs",
+            "segment",
+            "slice",
+            "spool",
+            "stage",
+            "stored",
             "verify",
+            "workspace",
         ] {
             let path = format!("{}/src/storage/{name}.rs", env!("CARGO_MANIFEST_DIR"));
             let text = fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]").next().unwrap();
             for call in ["fs::", "File::", "OpenOptions"] {
                 let allowed = |line: &&str| {
-                    let ours = ["use ", "DiskFile::", "to lock it"];
+                    let ours = ["use ", "DiskFile::"];
                     ours.iter().any(|text| line.contains(text))
                 };
                 let mut lines = code.lines().filter(|line| line.contains(call));

@@ -23,9 +23,6 @@ use crate::source::{Definition, Source};
 use super::disk::{self, DiskFile};
 use super::outputs::Flow;
 
-/// The file's name in the spool.
-const NAME: &str = "journal.ndjson";
-
 /// What the lines are like; another number is another program's.
 const FORMAT: u32 = 1;
 
@@ -152,7 +149,7 @@ impl Journaled {
     /// # Errors
     /// When it cannot be read.
     pub fn read(folder: &Path) -> Result<Option<Self>, StorageError> {
-        let bytes = disk::read_own(&folder.join(NAME))?;
+        let bytes = disk::read_own(&folder.join(Journal::NAME))?;
         Ok(bytes.and_then(|bytes| Self::parse(&bytes)))
     }
 
@@ -256,12 +253,15 @@ pub struct Sum {
 }
 
 impl Journal {
+    /// The file's name in the spool.
+    pub(super) const NAME: &str = "journal.ndjson";
+
     /// Begins a new one in `folder`.
     ///
     /// # Errors
     /// When it cannot be written.
     pub(super) fn create(folder: &Path, header: &Header) -> Result<Self, StorageError> {
-        let path = folder.join(NAME);
+        let path = folder.join(Journal::NAME);
         let file = DiskFile::create(&path)?;
         let journal = Self {
             file: Some(Mutex::new(file)),
@@ -279,7 +279,7 @@ impl Journal {
     /// # Errors
     /// When it cannot be opened.
     pub(super) fn reopen(folder: &Path, journaled: Journaled) -> Result<Self, StorageError> {
-        let path = folder.join(NAME);
+        let path = folder.join(Journal::NAME);
         let mut file = DiskFile::append(&path)?;
         file.truncate(journaled.length)?;
         file.seek(SeekFrom::End(0))?;
@@ -292,7 +292,7 @@ impl Journal {
     /// Looks things up in the one of a spool in `folder` that is not written to.
     #[must_use]
     pub fn read_only(folder: &Path, journaled: Journaled) -> Self {
-        Self::of(folder.join(NAME), journaled)
+        Self::of(folder.join(Journal::NAME), journaled)
     }
 
     fn of(path: PathBuf, journaled: Journaled) -> Self {
@@ -305,11 +305,6 @@ impl Journal {
             added: AtomicU64::new(0),
             answers: Mutex::default(),
         }
-    }
-
-    /// Removes the journal of the spool in `folder`, if there is one: nobody goes on with it then.
-    pub(super) fn forget(folder: &Path) -> Result<(), StorageError> {
-        disk::remove_file(&folder.join(NAME))
     }
 
     fn answers(&self) -> MutexGuard<'_, Answers> {

@@ -6,6 +6,7 @@ mod disk;
 mod journal;
 mod manifest;
 mod outputs;
+mod readers;
 mod room;
 mod segment;
 mod slice;
@@ -13,15 +14,16 @@ mod spool;
 mod stage;
 mod stored;
 mod verify;
+mod workspace;
 
-pub use commit::STAGING;
 pub use disk::replace;
 pub(crate) use disk::{
-    reader as read, remove_file as remove, rename, sync_file as sync, sync_folder,
+    create_private, reader as read, remove_file as remove, rename, sync_file as sync, sync_folder,
 };
 pub use journal::{Header, Journal, Journaled, Sum};
 pub use manifest::{CarriedFrom, Counts, Manifest, StoredFile, read_json};
 pub use outputs::{Flow, Output, Pages, write_json, write_records};
+pub use readers::Readers;
 pub use segment::{Layout, Place, Segment, SegmentWriter};
 pub use slice::Slice;
 pub use spool::{Spool, SpoolSink, WholePage};
@@ -29,3 +31,4 @@ pub use stage::{NewSnapshot, Snapshot, Stage, Staging};
 pub(crate) use stage::{hold, settle};
 pub use stored::{Piece, each_piece};
 pub use verify::{Verified, is_whole, verify};
+pub use workspace::STAGING;

@@ -71,6 +71,18 @@ pub enum Output {
 }
 
 impl Output {
+    /// All of them.
+    pub(super) const ALL: [Self; 8] = [
+        Self::Users,
+        Self::Posts,
+        Self::Comments,
+        Self::FilteredUsers,
+        Self::UserNames,
+        Self::Authors,
+        Self::Called,
+        Self::Rejected,
+    ];
+
     /// The output that all records of a resource go to.
     #[must_use]
     pub fn all_of(resource: Resource) -> Self {

@@ -12,11 +12,13 @@ use tracing::{info, warn};
 use crate::concurrency::{Registration, Stop};
 use crate::error::{Error, StorageError};
 
-use super::commit::{self, Commit, Folders};
-use super::disk;
+use super::commit::{self, Commit};
+use super::disk::{self, Folder};
 use super::journal::{Header, Journal, Journaled};
 use super::manifest::StoredFile;
 use super::outputs::Flow;
+use super::readers::Readers;
+use super::workspace::Folders;
 
 /// How often a run that waits for another one looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -38,6 +40,8 @@ pub struct Stage {
 #[derive(Debug)]
 pub struct Staging {
     folders: Folders,
+    /// Who may read what is committed, and the folders that were missing.
+    readers: Readers,
     /// Folders that were missing before the run, outermost first.
     created: Vec<PathBuf>,
     /// Whether the spool holds pages that a later run can go on from.
@@ -89,19 +93,20 @@ impl Stage {
     /// When the directory cannot be made, locked or written to, and when `stop` is requested.
     pub fn open(
         data_dir: &Path,
-        flow: Flow,
+        (flow, readers): (Flow, Readers),
         wait: Option<&dyn Fn()>,
         stop: &Stop,
     ) -> Result<Self, Error> {
-        let created = create_all(data_dir)?;
+        let created = create_all(data_dir, readers)?;
         let lock = lock(data_dir, wait, stop)?;
         recover_all(data_dir)?;
         let folders = Folders::new(data_dir, flow);
         for folder in [&folders.root, &folders.staging()] {
-            disk::create_folder(folder)?;
+            disk::create_own_folder(folder)?;
         }
         let staging = Arc::new(Staging {
             folders,
+            readers,
             created,
             worth_keeping: AtomicBool::new(false),
             committed: AtomicBool::new(false),
@@ -158,8 +163,8 @@ impl Stage {
     pub fn begin_spool(&self, header: &Header) -> Result<Journal, StorageError> {
         let spool = self.staging.spool();
         self.keep_spool(false);
-        disk::remove_tree(&spool)?;
-        disk::create_folder(&spool)?;
+        self.staging.folders.clear_spool()?;
+        disk::create_own_folder(&spool)?;
         Journal::create(&spool, header)
     }
 
@@ -194,7 +199,17 @@ impl Stage {
         let names = files.map(|file| file.name.as_str()).chain(new.beside);
         let names: Vec<_> = names.collect();
         let raw = new.keep_raw.then(|| format!("raw-{}", new.run));
-        let commit = Commit::plan(folders, new.run, &names, new.gone, raw.clone())?;
+        let commit = Commit::plan(
+            (folders, self.staging.readers),
+            new.run,
+            &names,
+            new.gone,
+            raw.clone(),
+        )?;
+        // Before anything is decided: what fails here leaves all as it was.
+        if new.keep_raw {
+            self.staging.sync_spool()?;
+        }
         commit.carry_out(folders)?;
         self.staging.committed.store(true, Ordering::SeqCst);
         Ok(Snapshot {
@@ -240,15 +255,28 @@ impl Staging {
             return Ok(());
         }
         if !committed && self.worth_keeping.load(Ordering::SeqCst) {
-            return disk::remove_tree(&self.folders.staging());
+            return self.folders.clear_staging();
         }
-        disk::remove_tree(&self.folders.root)?;
+        self.folders.clear()?;
         if !committed {
             for folder in self.created.iter().rev() {
                 disk::remove_folder(folder)?;
             }
         }
         Ok(())
+    }
+
+    /// Pages that are kept are promised with the commit.
+    fn sync_spool(&self) -> Result<(), StorageError> {
+        let spool = self.spool();
+        let folder = Folder::open(&spool)?;
+        for entry in folder.map_or(Ok(Vec::new()), |folder| folder.entries())? {
+            let path = spool.join(entry.name);
+            self.readers.of_file(&path)?;
+            disk::sync_file(&path)?;
+        }
+        self.readers.of_folder(&spool)?;
+        disk::sync_folder(&spool)
     }
 }
 
@@ -286,7 +314,7 @@ pub(crate) fn settle(data_dir: &Path) -> Result<(), Error> {
 }
 
 /// Makes a directory and those above it; gives the ones that were missing, outermost first.
-fn create_all(path: &Path) -> Result<Vec<PathBuf>, StorageError> {
+fn create_all(path: &Path, readers: Readers) -> Result<Vec<PathBuf>, StorageError> {
     let missing = path
         .ancestors()
         .filter(|path| !path.as_os_str().is_empty())
@@ -295,6 +323,10 @@ fn create_all(path: &Path) -> Result<Vec<PathBuf>, StorageError> {
     created.reverse();
     for folder in created.iter().map(PathBuf::as_path).chain([path]) {
         disk::create_folder(folder)?;
+    }
+    // What the system takes from new folders' permissions by habit, a person may have asked for.
+    for folder in &created {
+        readers.of_folder(folder)?;
     }
     Ok(created)
 }
@@ -306,7 +338,7 @@ pub(crate) fn hold(data_dir: &Path) -> Result<File, Error> {
 
 /// Locks the directory itself: no lock file to leave behind, and a killed process lets go.
 fn lock(data_dir: &Path, wait: Option<&dyn Fn()>, stop: &Stop) -> Result<File, Error> {
-    let folder = File::open(data_dir).map_err(StorageError::io("open", data_dir))?; // to lock it
+    let folder = disk::folder_to_lock(data_dir)?;
     let mut waiting = false;
     loop {
         match (folder.try_lock(), wait) {
@@ -347,7 +379,7 @@ mod tests {
     }
 
     fn open(data_dir: &Path, stop: &Stop) -> Result<Stage, Error> {
-        Stage::open(data_dir, Flow::Main, None, stop)
+        Stage::open(data_dir, (Flow::Main, Readers::Owner), None, stop)
     }
 
     fn file(stage: &Stage, name: &str) -> StoredFile {
@@ -373,7 +405,7 @@ mod tests {
         let stop = Stop::new();
         let stage = open(&data, &stop).unwrap();
         let (users, manifest) = (file(&stage, "users.json"), file(&stage, "manifest.json"));
-        fs::write(stage.folder().join("scratch"), "").unwrap();
+        fs::write(stage.new_files().join("users-1.segments"), "").unwrap();
         commit(&stage, &[users], &manifest, &stop);
         drop(stage);
         assert_eq!(names(&data), ["manifest.json", "users.json"]);
@@ -431,8 +463,9 @@ mod tests {
         let writer = stage.staging();
         drop(stage);
         // It was about to write when the run ended.
-        fs::create_dir_all(writer.folder()).unwrap();
-        fs::write(writer.folder().join("late"), "").unwrap();
+        let late = writer.folder().join("staging");
+        fs::create_dir_all(&late).unwrap();
+        fs::write(late.join("users-1.segments"), "").unwrap();
         drop(writer);
         assert!(names(place.path()).is_empty());
     }
@@ -455,12 +488,22 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let first = Cell::new(Some(open(place.path(), &Stop::new()).unwrap()));
         let told = || drop(first.take());
-        let second = Stage::open(place.path(), Flow::Async, Some(&told), &Stop::new());
+        let second = Stage::open(
+            place.path(),
+            (Flow::Async, Readers::Owner),
+            Some(&told),
+            &Stop::new(),
+        );
         assert!(second.is_ok() && first.take().is_none());
 
         let stop = Stop::new();
         let told = || stop.request(StopReason::Interrupt);
-        let third = Stage::open(place.path(), Flow::Main, Some(&told), &stop);
+        let third = Stage::open(
+            place.path(),
+            (Flow::Main, Readers::Owner),
+            Some(&told),
+            &stop,
+        );
         assert!(matches!(third, Err(Error::Stopped(StopReason::Interrupt))));
     }
 

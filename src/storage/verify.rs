@@ -1,6 +1,6 @@
 //! Whether a data directory holds whole snapshots: sizes and checksums of all files.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, StorageError};
 
@@ -66,13 +66,23 @@ fn verify_flow(data_dir: &Path, flow: Flow) -> Result<Option<Verified>, StorageE
     }))
 }
 
+/// Whether a name is that of a file in a folder, and leads nowhere else.
+pub(super) fn is_plain(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    let is_one = matches!(
+        (parts.next(), parts.next()),
+        (Some(Component::Normal(_)), None)
+    );
+    is_one && !name.ends_with('/')
+}
+
 /// Whether a file is there and as its manifest says.
 ///
 /// # Errors
 /// When it is there and cannot be read.
 pub fn is_whole(data_dir: &Path, stored: &StoredFile) -> Result<bool, StorageError> {
     let path = data_dir.join(&stored.name);
-    if !path.is_file() {
+    if !is_plain(&stored.name) || !path.is_file() {
         return Ok(false);
     }
     let mut file = DiskFile::open(&path)?;

@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{self, Path};
 use std::process::{Child, Command, ExitStatus};
@@ -186,6 +187,7 @@ fn changes(run: &str, data_dir: &Path, stop: &Stop) -> Result<File, HookError> {
         .read(true)
         .write(true)
         .create_new(true)
+        .mode(0o600)
         .open(&path)
         .map_err(StorageError::io("create", &path))?;
     fs::remove_file(&path).map_err(StorageError::io("remove", &path))?;

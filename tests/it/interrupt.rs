@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM at any time: told in a line, soon, and as if the run had never begun.
+//! Ctrl-C, SIGTERM and SIGHUP at any time: told in a line, soon, and as if the run had never begun.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::support::server::{Gate, Reply, Route, Server};
 /// Far longer than it takes, and far shorter than any timeout of the run that would end it too.
 const SOON: Duration = Duration::from_secs(5);
 
-const SIGNALS: [(&str, i32, &str); 2] = [
+const SIGNALS: [(&str, i32, &str); 3] = [
     (
         "INT",
         130,
@@ -21,6 +21,11 @@ const SIGNALS: [(&str, i32, &str); 2] = [
         "TERM",
         143,
         "error: terminated; nothing in the data directory was changed\n",
+    ),
+    (
+        "HUP",
+        129,
+        "error: hung up: the terminal was closed; nothing in the data directory was changed\n",
     ),
 ];
 
@@ -173,5 +178,28 @@ fn quiet_and_json_change_nothing_about_an_interrupt() {
     let run = place.start(&[server.url(), "--quiet", "--json"]);
     server.wait_for_requests(2);
     interrupt(run, &place, SIGNALS[0]);
+    server.finish();
+}
+
+#[test]
+fn a_run_that_nohup_started_outlives_its_terminal() {
+    let place = Workplace::new();
+    let held = Gate::new();
+    let users = Reply::json(compact(&users())).after(&held);
+    let server = Server::for_main_flow(users, Reply::json(compact(&posts())));
+    let program = place.command(&[]).get_program().to_owned();
+    let mut nohup = std::process::Command::new("nohup");
+    nohup
+        .arg(program)
+        .args(["run", server.url()])
+        .current_dir(place.path())
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let run = Running::start(&mut nohup);
+    server.wait_for_requests(2);
+    run.signal("HUP");
+    held.open();
+    run.wait_within(SOON).assert_code(0);
     server.finish();
 }

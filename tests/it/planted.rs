@@ -1,6 +1,8 @@
 //! What somebody may plant where the program reads and writes files.
 
 mod fifos;
+mod links;
+mod permissions;
 
 use super::support::records::{compact, posts, users};
 use super::support::server::{Reply, Route, Server};

@@ -183,3 +183,36 @@ fn a_summary_that_cannot_be_printed_is_an_error_and_the_snapshot_is_there() {
     assert_eq!(outcome.first_line(), says);
     assert_eq!(contents(&place.data_dir()).len(), SNAPSHOT.len());
 }
+
+#[test]
+fn a_limit_on_the_length_of_files_ends_the_run_with_words() {
+    // In blocks of 512 bytes. What is longer comes of records, through worker and flow alike.
+    for flow in [&[][..], &["--async"]] {
+        let place = Workplace::with_old_snapshot();
+        let before = place.data();
+        let users = [user("1", &"x".repeat(100_000), "a@x.com")];
+        let answer = |path, body: String| Route::get(path).reply(Reply::json(body)).any_times();
+        let server = Server::start([
+            answer("/users", compact(&users)),
+            answer("/posts", "[]".to_owned()),
+            answer("/comments", "[]".to_owned()),
+        ]);
+        let mut shell = Command::new("sh");
+        let script = "ulimit -f 64 && exec \"$0\" \"$@\"";
+        let program = place.command(&[]).get_program().to_owned();
+        shell
+            .args(["-c", script])
+            .arg(program)
+            .args(["run", server.url()])
+            .args(flow)
+            .current_dir(place.path())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped());
+        let outcome = Running::start(&mut shell).wait();
+        outcome.assert_code(5);
+        let says = outcome.first_line();
+        assert!(says.ends_with("File too large (os error 27)"), "{says}");
+        assert!(outcome.stderr.contains("ulimit -f"), "{outcome:?}");
+        place.assert_unchanged(&before);
+    }
+}

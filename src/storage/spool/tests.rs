@@ -5,7 +5,7 @@ use crate::activity::Resource;
 use crate::api::{Position, Subject};
 use crate::concurrency::Stop;
 use crate::source::Source;
-use crate::storage::{Flow, Header, Journaled, Stage};
+use crate::storage::{Flow, Header, Journaled, Readers, Stage};
 use std::fs;
 use std::sync::mpsc::{Receiver, channel};
 use url::Url;
@@ -32,7 +32,13 @@ impl Place {
 
     fn resumed(folder: tempfile::TempDir, journal: impl Fn(&Stage) -> Journal) -> Self {
         let (sender, slices) = channel();
-        let stage = Stage::open(folder.path(), Flow::Main, None, &Stop::new()).unwrap();
+        let stage = Stage::open(
+            folder.path(),
+            (Flow::Main, Readers::Owner),
+            None,
+            &Stop::new(),
+        )
+        .unwrap();
         let journal = Arc::new(journal(&stage));
         let spool = Spool::new(stage.staging(), journal, move |slice| {
             sender.send(slice).unwrap();

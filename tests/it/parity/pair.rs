@@ -12,6 +12,7 @@ use activity_tracker::error::Error;
 use activity_tracker::flow::{self, SharedObserver};
 use activity_tracker::settings::{Settings, Start};
 use activity_tracker::source::Source;
+use activity_tracker::storage::Readers;
 
 use crate::support::program::contents;
 use crate::support::server::{Gate, Reply, Request, Route, Server};
@@ -165,6 +166,7 @@ pub(super) fn run(flow: Flow, url: &str, data_dir: &Path, row: &Row) -> Result<(
         },
         start: Start::default(),
         keep_raw: false,
+        readers: Readers::Owner,
         wait: false,
         strict: false,
         fresh: true,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use activity_tracker::concurrency::Stop;
 use activity_tracker::error::{Error, StorageError};
 use activity_tracker::history::{self, History};
-use activity_tracker::storage::{self, Flow, Stage};
+use activity_tracker::storage::{self, Flow, Readers, Stage};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
@@ -127,7 +127,7 @@ fn last_run(history: &Path) -> Result<Option<String>, String> {
 
 /// What `verify` does.
 pub(super) fn by_verify(data_dir: &Path) -> Result<State, String> {
-    history::bring_up(data_dir).map_err(|error| format!("bring up: {error:?}"))?;
+    history::bring_up(data_dir, &Stop::new()).map_err(|error| format!("bring up: {error:?}"))?;
     match storage::verify(data_dir) {
         Err(Error::Storage(StorageError::NoSnapshot(_))) => {}
         Err(error) => return Err(format!("verify: {error:?}")),
@@ -145,8 +145,9 @@ pub(super) fn by_verify(data_dir: &Path) -> Result<State, String> {
 /// What `run` does before it fetches, and what it leaves when it ends there.
 pub(super) fn by_run(data_dir: &Path, flow: Flow) -> Result<State, String> {
     let failed = |error: Error| format!("run: {error:?}");
-    let stage = Stage::open(data_dir, flow, None, &Stop::new()).map_err(failed)?;
-    History::open(data_dir).map_err(|error| failed(error.into()))?;
+    let stage =
+        Stage::open(data_dir, (flow, Readers::default()), None, &Stop::new()).map_err(failed)?;
+    History::open(data_dir, &Stop::new()).map_err(|error| failed(error.into()))?;
     let unfinished = stage.unfinished().map_err(|error| failed(error.into()))?;
     let manifest = storage::Manifest::last(data_dir, flow);
     let stored = manifest.map(|manifest| manifest.run);

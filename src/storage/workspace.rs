@@ -1,0 +1,220 @@
+//! The folders that a flow works in: what runs put there, and how that is removed,
+//! and nothing else.
+//!
+//! Somebody else may have planted a link in place of such a folder, or put files of their
+//! own into it. A link is an error, and what no run made stays where it is and is named.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::error::StorageError;
+
+use super::disk::{Entry, Folder};
+use super::journal::Journal;
+use super::outputs::{Flow, Output};
+
+/// The folder of pages within that of a flow.
+pub(super) const SPOOL: &str = "spool";
+/// The folder of segments and new files within that of a flow.
+pub const STAGING: &str = "staging";
+
+/// The folders of one flow in the data directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Folders {
+    pub(super) data_dir: PathBuf,
+    /// Where the flow works: pages and what is made of them.
+    pub(super) root: PathBuf,
+    name: &'static str,
+}
+
+impl Folders {
+    pub(super) fn new(data_dir: &Path, flow: Flow) -> Self {
+        let name = match flow {
+            Flow::Main => ".run-main",
+            Flow::Async => ".run-async",
+        };
+        Self {
+            data_dir: data_dir.to_owned(),
+            root: data_dir.join(name),
+            name,
+        }
+    }
+
+    /// Pages as they came, and their journal.
+    pub(super) fn spool(&self) -> PathBuf {
+        self.root.join(SPOOL)
+    }
+
+    /// What is made of the pages.
+    pub(super) fn staging(&self) -> PathBuf {
+        self.root.join(STAGING)
+    }
+
+    fn open(&self) -> Result<Option<(Folder, Folder)>, StorageError> {
+        let Some(data_dir) = Folder::open(&self.data_dir)? else {
+            return Ok(None);
+        };
+        let root = data_dir.inner(self.name)?;
+        Ok(root.map(|root| (data_dir, root)))
+    }
+
+    /// Looks at what is there before a run begins.
+    ///
+    /// # Errors
+    /// When a link stands in place of a folder, or something is there that no run made.
+    pub(super) fn check(&self) -> Result<(), StorageError> {
+        let Some((_, root)) = self.open()? else {
+            return Ok(());
+        };
+        let is_folder_of_ours = |entry: &Entry| {
+            entry.is_folder && [SPOOL, STAGING].iter().any(|ours| entry.name == *ours)
+        };
+        for inner in [SPOOL, STAGING] {
+            // An error where it is no folder.
+            root.inner(inner)?;
+        }
+        refuse(&root, &foreign(&root.entries()?, is_folder_of_ours))
+    }
+
+    /// Removes the pages.
+    ///
+    /// # Errors
+    /// When something cannot be removed, or is there that no run made.
+    pub(super) fn clear_spool(&self) -> Result<(), StorageError> {
+        self.open()?
+            .map_or(Ok(()), |(_, root)| clear(&root, SPOOL, is_of_spool))
+    }
+
+    /// Removes what was made of the pages.
+    ///
+    /// # Errors
+    /// When something cannot be removed, or is there that no run made.
+    pub(super) fn clear_staging(&self) -> Result<(), StorageError> {
+        self.open()?
+            .map_or(Ok(()), |(_, root)| clear(&root, STAGING, is_of_staging))
+    }
+
+    /// Removes everything that runs of the flow made.
+    ///
+    /// # Errors
+    /// When something cannot be removed, or is there that no run made.
+    pub(super) fn clear(&self) -> Result<(), StorageError> {
+        let Some((data_dir, root)) = self.open()? else {
+            return Ok(());
+        };
+        let staging = clear(&root, STAGING, is_of_staging);
+        clear(&root, SPOOL, is_of_spool).and(staging)?;
+        refuse(&root, &foreign(&root.entries()?, |_| false))?;
+        data_dir.remove_folder(self.name)
+    }
+
+    /// Removes the journal of the pages, if there is one: nobody goes on with them then.
+    pub(super) fn forget_journal(&self) -> Result<(), StorageError> {
+        self.remove(SPOOL, Journal::NAME)
+    }
+
+    /// Removes one of the staged files, if it is there.
+    pub(super) fn remove_staged(&self, name: &str) -> Result<(), StorageError> {
+        self.remove(STAGING, name)
+    }
+
+    fn remove(&self, inner: &str, name: &str) -> Result<(), StorageError> {
+        let Some((_, root)) = self.open()? else {
+            return Ok(());
+        };
+        let inner = root.inner(inner)?;
+        inner.map_or(Ok(()), |inner| inner.remove_file(name.as_ref()))
+    }
+}
+
+/// Removes what runs made in a folder and the folder, unless something else is in it.
+fn clear(root: &Folder, name: &str, is_ours: fn(&str) -> bool) -> Result<(), StorageError> {
+    let Some(folder) = root.inner(name)? else {
+        return Ok(());
+    };
+    let ours = |entry: &Entry| !entry.is_folder && entry.name.to_str().is_some_and(is_ours);
+    let entries = folder.entries()?;
+    for entry in entries.iter().filter(|entry| ours(entry)) {
+        folder.remove_file(&entry.name)?;
+    }
+    refuse(&folder, &foreign(&entries, ours))?;
+    root.remove_folder(name)
+}
+
+fn foreign(entries: &[Entry], ours: impl Fn(&Entry) -> bool) -> Vec<&OsStr> {
+    let others = entries.iter().filter(|entry| !ours(entry));
+    let mut names: Vec<_> = others.map(|entry| entry.name.as_os_str()).collect();
+    names.sort_unstable();
+    names
+}
+
+fn refuse(folder: &Folder, foreign: &[&OsStr]) -> Result<(), StorageError> {
+    let Some(first) = foreign.first() else {
+        return Ok(());
+    };
+    Err(StorageError::Foreign {
+        path: folder.path().join(first),
+        others: foreign.len() - 1,
+    })
+}
+
+fn is_of_spool(name: &str) -> bool {
+    name == Journal::NAME || Path::new(name).extension().is_some_and(|end| end == "page")
+}
+
+fn is_of_staging(name: &str) -> bool {
+    let is_record = ["commit.json", "commit.json.new", "undo.json"].contains(&name);
+    let is_made_of_slices = [".segments", ".entries", ".merged"]
+        .iter()
+        .any(|end| name.ends_with(end));
+    // SQLite puts files of its own beside a database.
+    let is_step = name.starts_with(".history-next.db");
+    is_record || is_made_of_slices || is_step || is_of_snapshot(name)
+}
+
+/// Whether a file is one of a snapshot, or what is kept of the one before.
+fn is_of_snapshot(name: &str) -> bool {
+    let name = name.strip_suffix(".old").unwrap_or(name);
+    let stems = ["manifest", "summary"].into_iter();
+    let stems = stems.chain(Output::ALL.map(Output::stem));
+    let ends = [".json", ".ndjson", "_async.json", "_async.ndjson"];
+    stems
+        .filter_map(|stem| name.strip_prefix(stem))
+        .any(|end| ends.contains(&end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_make_is_told_from_what_others_put_there() {
+        for name in [
+            "users.json",
+            "user_names.json.old",
+            "comments_async.json",
+            "rejected_async.ndjson",
+            "manifest_async.json.old",
+            "summary.json",
+            "commit.json.new",
+            "users-17-ThreadId(3).segments",
+            "posts-17-ThreadId(3).entries",
+            "entries-0-1.merged",
+            ".history-next.db-journal",
+            ".history-next.db.old",
+        ] {
+            assert!(is_of_staging(name), "{name}");
+        }
+        for name in [
+            "notes.txt",
+            "users.json.bak",
+            "my-users.json",
+            "usersx.json",
+            ".old",
+            "",
+        ] {
+            assert!(!is_of_staging(name) && !is_of_spool(name), "{name}");
+        }
+        assert!(is_of_spool("posts-3-1.page") && is_of_spool("journal.ndjson"));
+    }
+}
