@@ -5,6 +5,19 @@
 //! the commit is decided, and whoever opens the data directory next finishes it.
 //! When a step fails while the program runs, the record becomes one of what is
 //! to be undone, and the old files, which have kept a second name, go back.
+//!
+//! A power cut may leave any of the names that were not synced, and none of the others. So the
+//! order in which names are synced is part of the protocol, and all of it is in this file:
+//!
+//! | what is synced | before | or else |
+//! | --- | --- | --- |
+//! | the data directory's own name, and those above it, if this is its first snapshot | the record | a run that said it was done has left nothing |
+//! | staging folder, work folder, data directory ([`Folders::sync_names`]) | the record, and before a record that was found is acted on | some files are new, and there is no record to finish by |
+//! | staging folder | the first rename, once the record is there | the same |
+//! | data directory | the record is removed, the history is told | some files are old, and there is no record any more |
+//! | spool | the record is removed | pages of the snapshot look like those of an unfinished run |
+//!
+//! Contents are synced where they are written. `tests/it/power_cuts.rs` cuts the power at each call.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -51,6 +64,45 @@ impl Folders {
     pub(super) fn staging(&self) -> PathBuf {
         self.root.join(STAGING)
     }
+
+    /// Has on the disk all names that lead from the data directory to what is staged. Where the
+    /// file system has a journal, the first sync writes it, and the others find little to do.
+    fn sync_names(&self) -> Result<(), StorageError> {
+        for folder in [&self.staging(), &self.root, &self.data_dir] {
+            disk::sync_folder(folder)?;
+        }
+        Ok(())
+    }
+
+    /// Has the data directory's own name on the disk, and those of the folders above it: a run
+    /// that was killed may have made them. Once there is a snapshot, they are on the disk.
+    fn sync_first_names(&self) -> Result<(), StorageError> {
+        let is_there = |flow: Flow| self.data_dir.join(flow.file_name("manifest")).exists();
+        if [Flow::Main, Flow::Async].into_iter().any(is_there) {
+            return Ok(());
+        }
+        let data_dir = std::path::absolute(&self.data_dir)
+            .map_err(StorageError::io("find", &self.data_dir))?;
+        for folder in data_dir.ancestors().skip(1) {
+            match disk::sync_folder(folder) {
+                // No run made anything in a folder that it cannot open or sync.
+                Err(StorageError::Io { cause, .. }) if is_of_others(&cause) => break,
+                synced => synced?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_of_others(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+    let kinds = [
+        InvalidInput,
+        PermissionDenied,
+        ReadOnlyFilesystem,
+        Unsupported,
+    ];
+    kinds.contains(&error.kind())
 }
 
 /// The folder of pages within that of a flow.
@@ -112,8 +164,8 @@ impl Commit {
         let mut file = DiskFile::create(&written)?;
         file.write(&json)?;
         file.sync()?;
-        // The new files' names are to be on the disk before the record is.
-        disk::sync_folder(&staging)?;
+        folders.sync_first_names()?;
+        folders.sync_names()?;
         disk::rename(&written, &staging.join(DECIDED))?;
         disk::sync_folder(&staging)
     }
@@ -203,7 +255,11 @@ pub(super) fn is_pending(folders: &Folders) -> bool {
 /// The commit is done, and its record is not needed any more.
 pub(super) fn settled(folders: &Folders) -> Result<(), StorageError> {
     // Nobody is to go on with pages that are in the snapshot.
-    Journal::forget(&folders.spool())?;
+    let spool = folders.spool();
+    if spool.exists() {
+        Journal::forget(&spool)?;
+        disk::sync_folder(&spool)?;
+    }
     disk::remove_file(&folders.staging().join(DECIDED))
 }
 
@@ -214,9 +270,12 @@ pub(super) fn recover(folders: &Folders) -> Result<Option<String>, StorageError>
     let mut finished = None;
     if let Some(commit) = read(&staging.join(UNDONE))? {
         info!(run = commit.run, "taking back a commit that failed");
+        folders.sync_names()?;
         commit.restore(folders)?;
     } else if let Some(commit) = read(&staging.join(DECIDED))? {
         info!(run = commit.run, "finishing a commit that was cut off");
+        // Whoever was killed may not have come to it.
+        folders.sync_names()?;
         commit.put_in_place(folders, Missing::WasMoved)?;
         settled(folders)?;
         // Its pages are in the snapshot now.

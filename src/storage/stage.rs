@@ -195,8 +195,6 @@ impl Stage {
         let names: Vec<_> = names.collect();
         let raw = new.keep_raw.then(|| format!("raw-{}", new.run));
         let commit = Commit::plan(folders, new.run, &names, new.gone, raw.clone())?;
-        // Before anything is decided: what fails here leaves all as it was.
-        self.staging.sync_created()?;
         commit.carry_out(folders)?;
         self.staging.committed.store(true, Ordering::SeqCst);
         Ok(Snapshot {
@@ -249,16 +247,6 @@ impl Staging {
             for folder in self.created.iter().rev() {
                 disk::remove_folder(folder)?;
             }
-        }
-        Ok(())
-    }
-
-    /// A folder that was just made is an entry of the one above it.
-    fn sync_created(&self) -> Result<(), StorageError> {
-        for folder in self.created.iter().filter_map(|folder| folder.parent()) {
-            let here = Path::new(".");
-            let folder = Some(folder).filter(|folder| !folder.as_os_str().is_empty());
-            disk::sync_folder(folder.unwrap_or(here))?;
         }
         Ok(())
     }

@@ -22,9 +22,9 @@ pub(super) fn is_long() -> bool {
 }
 
 /// A server of an old state of things, and one of a new one.
-struct World {
-    old: Server,
-    new: Server,
+pub(super) struct World {
+    pub(super) old: Server,
+    pub(super) new: Server,
     flow: &'static [&'static str],
 }
 
@@ -38,7 +38,7 @@ fn serve(users: &[String], posts: &[String]) -> Server {
 }
 
 impl World {
-    fn new(flow: &'static [&'static str]) -> Self {
+    pub(super) fn new(flow: &'static [&'static str]) -> Self {
         // The old one has a reject, which the new one's commit is to remove.
         let old_posts = [post("1", "1"), "{}".to_owned()];
         Self {
@@ -57,7 +57,13 @@ impl World {
     }
 
     /// A run that is bounded to one thing at a time, so that its calls come in one order.
-    fn run(&self, place: &Workplace, from: &Server, fault: Option<&str>, more: &[&str]) -> Outcome {
+    pub(super) fn run(
+        &self,
+        place: &Workplace,
+        from: &Server,
+        fault: Option<&str>,
+        more: &[&str],
+    ) -> Outcome {
         let usual = ["run", from.url(), "--workers", "1", "--concurrency", "1"];
         let mut command = place.command(&[&usual, self.flow, more].concat());
         if let Some(fault) = fault {

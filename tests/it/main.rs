@@ -35,6 +35,8 @@ mod parity;
 #[cfg(test)]
 mod planted;
 #[cfg(test)]
+mod power_cuts;
+#[cfg(test)]
 mod printing;
 #[cfg(test)]
 mod real_servers;

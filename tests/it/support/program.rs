@@ -20,6 +20,11 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_activity-tracker");
 /// some threads and buffers, and never a whole answer.
 const MEMORY: u32 = 200_000;
 
+/// The system calls that change what is on a disk.
+const TRACED: &str = "trace=open,openat,creat,write,writev,pwrite64,pwritev,ftruncate,truncate,\
+    fallocate,fsync,fdatasync,rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,\
+    unlinkat,mkdir,mkdirat,rmdir,copy_file_range,sendfile";
+
 /// What a snapshot of the main flow consists of.
 pub(crate) const SNAPSHOT: [&str; 6] = [
     "filtered_users.json",
@@ -106,6 +111,14 @@ impl Workplace {
         let script = format!("ulimit -d {MEMORY} && exec \"$@\"");
         shell.args(["-c", &script, "sh", PROGRAM]);
         self.prepared(shell, args)
+    }
+
+    /// The same, where `strace` writes down what all processes of the run do to files.
+    pub(crate) fn traced(&self, to: &Path, args: &[&str]) -> Command {
+        let mut strace = Command::new("strace");
+        let options = ["-f", "-y", "-xx", "-s", "16777216", "-e", TRACED, "-o"];
+        strace.args(options).arg(to).arg(PROGRAM);
+        self.prepared(strace, args)
     }
 
     fn prepared(&self, mut command: Command, args: &[&str]) -> Command {

@@ -1,0 +1,167 @@
+//! What the next command makes of what a power cut left.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use activity_tracker::concurrency::Stop;
+use activity_tracker::error::{Error, StorageError};
+use activity_tracker::history::{self, History};
+use activity_tracker::storage::{self, Flow, Stage};
+use rusqlite::{Connection, OpenFlags};
+use tempfile::TempDir;
+
+use super::disk::Image;
+
+/// The files of a data directory that people see, but for what tells one run from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct State {
+    files: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+impl State {
+    pub(super) fn names(&self) -> impl fmt::Debug {
+        let sizes = self.files.iter().map(|(path, bytes)| (path, bytes.len()));
+        sizes.collect::<Vec<_>>()
+    }
+}
+
+/// Everything below a folder that is there or not.
+pub(super) fn image_of(folder: &Path) -> Image {
+    let mut image = Image::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(path) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&path) else {
+            continue;
+        };
+        for entry in entries {
+            let path = entry.expect("an entry").path();
+            let within = path.strip_prefix(folder).expect("a path below").to_owned();
+            if path.is_dir() {
+                folders.push(path);
+                image.insert(within, None);
+            } else {
+                image.insert(within, Some(fs::read(&path).expect("read a file").into()));
+            }
+        }
+    }
+    image
+}
+
+/// Where images are put: in memory where the system has such a place, for each is synced.
+pub(super) fn scratch() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let made = if memory.is_dir() {
+        tempfile::tempdir_in(memory)
+    } else {
+        tempfile::tempdir()
+    };
+    made.or_else(|_| tempfile::tempdir())
+        .expect("a temporary folder")
+}
+
+/// Puts an image into an empty folder.
+pub(super) fn put(image: &Image, folder: &Path) {
+    // By path, so that each folder is made before what is in it.
+    for (path, bytes) in image {
+        let path = folder.join(path);
+        match bytes {
+            None => fs::create_dir(&path).expect("make a folder"),
+            Some(bytes) => fs::write(&path, bytes).expect("write a file"),
+        }
+    }
+}
+
+/// What is in a data directory whose history is of the same run as its newest snapshot.
+pub(super) fn state(data_dir: &Path) -> Result<State, String> {
+    let last_run = last_run(&data_dir.join("history.db"))?;
+    let manifest = [Flow::Main, Flow::Async]
+        .into_iter()
+        .filter_map(|flow| storage::Manifest::last(data_dir, flow))
+        .max_by_key(|manifest| manifest.finished_at);
+    let stored = manifest.map(|manifest| manifest.run);
+    if last_run != stored {
+        return Err(format!(
+            "the history is of {last_run:?}, the snapshot of {stored:?}"
+        ));
+    }
+    let mut files = BTreeMap::new();
+    for (path, bytes) in image_of(data_dir) {
+        let first = path.iter().next().unwrap_or_default().to_string_lossy();
+        let manifest = first.starts_with("manifest");
+        if let Some(bytes) = bytes
+            && !first.starts_with(".run-")
+            && first != "history.db"
+        {
+            let bytes = if manifest { Vec::new() } else { bytes.to_vec() };
+            files.insert(path, bytes);
+        }
+    }
+    Ok(State { files })
+}
+
+fn last_run(history: &Path) -> Result<Option<String>, String> {
+    if !history.exists() {
+        return Ok(None);
+    }
+    let last = || -> rusqlite::Result<_> {
+        // One that may write: what a transaction left is taken back.
+        let history = Connection::open_with_flags(history, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let intact: String = history.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
+        let tables: i64 =
+            history.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        if tables == 0 {
+            return Ok((intact, None));
+        }
+        let last = "SELECT max(id), run FROM runs";
+        let last = history.query_row(last, [], |row| row.get(1))?;
+        Ok((intact, last))
+    };
+    match last() {
+        Ok((intact, last)) if intact == "ok" => Ok(last),
+        Ok((intact, _)) => Err(format!("the history is damaged: {intact}")),
+        Err(error) => Err(format!("the history cannot be read: {error}")),
+    }
+}
+
+/// What `verify` does.
+pub(super) fn by_verify(data_dir: &Path) -> Result<State, String> {
+    history::bring_up(data_dir, &Stop::new()).map_err(|error| format!("bring up: {error:?}"))?;
+    match storage::verify(data_dir) {
+        Err(Error::Storage(StorageError::NoSnapshot(_))) => {}
+        Err(error) => return Err(format!("verify: {error:?}")),
+        Ok(verified) => {
+            let damaged = verified.iter().flat_map(|one| &one.damaged);
+            let damaged: Vec<_> = damaged.collect();
+            if !damaged.is_empty() {
+                return Err(format!("verify: damaged {damaged:?}"));
+            }
+        }
+    }
+    state(data_dir)
+}
+
+/// What `run` does before it fetches, and what it leaves when it ends there.
+pub(super) fn by_run(data_dir: &Path, flow: Flow) -> Result<State, String> {
+    let failed = |error: Error| format!("run: {error:?}");
+    let stage = Stage::open(data_dir, flow, None, &Stop::new()).map_err(failed)?;
+    History::open(data_dir, &Stop::new()).map_err(|error| failed(error.into()))?;
+    let unfinished = stage.unfinished().map_err(|error| failed(error.into()))?;
+    let manifest = storage::Manifest::last(data_dir, flow);
+    let stored = manifest.map(|manifest| manifest.run);
+    if let Some(left) = unfinished.filter(|left| Some(&left.header.run) == stored.as_ref()) {
+        let run = &left.header.run;
+        return Err(format!("run: {run} is stored, and said to be unfinished"));
+    }
+    stage.keep_spool(false);
+    drop(stage);
+    let left = data_dir.join(match flow {
+        Flow::Main => ".run-main",
+        Flow::Async => ".run-async",
+    });
+    if left.exists() {
+        return Err(format!("run: {} is left", left.display()));
+    }
+    state(data_dir)
+}
