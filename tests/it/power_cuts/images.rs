@@ -16,23 +16,23 @@ struct Look {
     exhaustive: usize,
     /// With so many, at each pair of them.
     pairwise: usize,
-    /// With so many, at each one, and at all but each.
-    singly: usize,
+    /// At each of so many of the newest ones alone, and at all but each.
+    newest: usize,
     /// At so many that are drawn.
     samples: usize,
 }
 
 impl Look {
     fn at(in_commit: bool, closely: bool) -> Self {
-        let [exhaustive, pairwise, singly, samples] = match (closely, in_commit) {
+        let [exhaustive, pairwise, newest, samples] = match (closely, in_commit) {
             (true, _) => [9, 14, usize::MAX, 24],
-            (false, true) => [5, 0, 9, 3],
+            (false, true) => [5, 0, 4, 2],
             (false, false) => [1, 0, 0, 1],
         };
         Self {
             exhaustive,
             pairwise,
-            singly,
+            newest,
             samples,
         }
     }
@@ -53,7 +53,7 @@ fn subsets(disk: &Disk, look: Look) -> BTreeSet<Subset> {
         disk.with_those_before(subset)
     };
     let mut subsets = BTreeSet::from([vec![false; count], vec![true; count]]);
-    for one in (0..count).filter(|_| count <= look.singly) {
+    for one in count.saturating_sub(look.newest)..count {
         subsets.insert(of(&[one]));
         subsets.insert(disk.all_but(one));
         if count <= look.pairwise {
