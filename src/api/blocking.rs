@@ -22,6 +22,7 @@ use ureq::{Agent, BodyReader, Proxy};
 use crate::concurrency::{Stop, fan_out, first_error};
 use crate::error::{Error, StopReason};
 
+use super::addresses::{Addresses, PrivateAddress};
 use super::intake::{Intake, Trouble, note_failure, note_verdict, recall};
 use super::sink::{Observer, Sinks};
 use super::{
@@ -52,9 +53,12 @@ pub fn fetch<S: Sinks>(
     stop: &Stop,
     observer: &dyn Observer,
 ) -> Result<(), Error> {
-    let width = shared.lock().width();
+    let (width, addresses) = {
+        let fetch = shared.lock();
+        (fetch.width(), fetch.addresses())
+    };
     let piece = piece(width);
-    let agent = agent(transport, piece);
+    let agent = agent(transport, piece, addresses);
     // A blocked read looks at no flag: closing its socket wakes it.
     let _registered = stop.on_request({
         let (agent, shared) = (agent.clone(), Arc::clone(shared));
@@ -163,7 +167,7 @@ impl<S: Sinks> Driver<'_, S> {
     }
 }
 
-fn agent(transport: &Transport, piece: usize) -> Agent {
+fn agent(transport: &Transport, piece: usize, addresses: Arc<Addresses>) -> Agent {
     let roots = match &transport.authorities {
         None => RootCerts::PlatformVerifier,
         Some(authorities) => {
@@ -197,7 +201,7 @@ fn agent(transport: &Transport, piece: usize) -> Agent {
     Agent::with_parts(
         config,
         deadline::Heedful::default(),
-        SystemResolver::default(),
+        SystemResolver::new(addresses),
     )
 }
 
@@ -205,10 +209,62 @@ fn agent(transport: &Transport, piece: usize) -> Agent {
 ///
 /// The client asks before each request, even if that goes over a connection which is
 /// there, and starts a thread to ask in. So what was found is good for some requests.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct SystemResolver {
     client: DefaultResolver,
+    addresses: Arc<Addresses>,
     last: Mutex<Option<Resolved>>,
+}
+
+impl SystemResolver {
+    fn new(addresses: Arc<Addresses>) -> Self {
+        Self {
+            client: DefaultResolver::default(),
+            addresses,
+            last: Mutex::default(),
+        }
+    }
+
+    /// Asks the system.
+    fn look_up(
+        &self,
+        uri: &http::Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<Vec<SocketAddr>, ureq::Error> {
+        let found = self.client.resolve(uri, config, timeout);
+        let found = found.map_err(|error| match error {
+            ureq::Error::Io(_) => ureq::Error::HostNotFound,
+            other => other,
+        })?;
+        Ok(found.to_vec())
+    }
+
+    /// Asks the system, and takes of what it finds what may be connected to.
+    fn look_up_allowed(
+        &self,
+        uri: &http::Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<Vec<SocketAddr>, ureq::Error> {
+        let found = self.look_up(uri, config, timeout)?;
+        let host = uri.host().unwrap_or_default();
+        // A proxy is resolved here too, and whoever named it may reach it.
+        if config.proxy().is_some_and(|proxy| proxy.host() == host) {
+            return Ok(found);
+        }
+        if self.addresses.wants_base(host, &found) {
+            let base = self
+                .addresses
+                .base()
+                .as_str()
+                .parse()
+                .map_err(http::Error::from)?;
+            self.addresses.learn(&self.look_up(&base, config, timeout)?);
+        }
+        let allowed = self.addresses.admit(host, &found);
+        allowed.map_err(|refused| ureq::Error::Other(refused.into()))
+    }
 }
 
 /// How long a name is taken to mean what it did.
@@ -241,16 +297,12 @@ impl Resolver for SystemResolver {
             known.addresses.iter().for_each(|known| found.push(*known));
             return Ok(found);
         }
-        let found = self
-            .client
-            .resolve(uri, config, timeout)
-            .map_err(|error| match error {
-                ureq::Error::Io(_) => ureq::Error::HostNotFound,
-                other => other,
-            })?;
+        let addresses = self.look_up_allowed(uri, config, timeout)?;
+        let mut found = self.empty();
+        addresses.iter().for_each(|known| found.push(*known));
         *last() = Some(Resolved {
             host,
-            addresses: found.to_vec(),
+            addresses,
             at: Instant::now(),
         });
         Ok(found)
@@ -289,9 +341,14 @@ fn classify(error: ureq::Error) -> TransportError {
         ureq::Error::Timeout(_) => Failure::Timeout,
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => Failure::Tls,
         ureq::Error::Io(cause) => of_io(cause),
+        ureq::Error::Other(cause) if cause.is::<PrivateAddress>() => Failure::Private,
         _ => Failure::Other,
     };
-    TransportError::new(failure, error)
+    match error {
+        // Without the client's words around it.
+        ureq::Error::Other(cause) => TransportError::new(failure, cause),
+        error => TransportError::new(failure, error),
+    }
 }
 
 fn of_io(error: &std::io::Error) -> Failure {
@@ -329,12 +386,47 @@ fn broken_body(error: std::io::Error) -> TransportError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Source;
     use ureq::Timeout;
+
+    fn addresses(base: &str) -> Arc<Addresses> {
+        Addresses::new(&Source::of_shape("test", base).unwrap())
+    }
+
+    fn look_up(resolver: &SystemResolver, url: &str) -> Result<Vec<String>, ureq::Error> {
+        let agent = agent(
+            &Transport::default(),
+            piece(1),
+            Arc::clone(&resolver.addresses),
+        );
+        let timeout = NextTimeout {
+            after: Duration::from_mins(1).into(),
+            reason: Timeout::Resolve,
+            per_read: None,
+            per_write: None,
+        };
+        let found = resolver.resolve(&url.parse().unwrap(), agent.config(), timeout)?;
+        Ok(found.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_name_that_resolves_to_this_machine_is_refused_to_a_source_elsewhere() {
+        for base in ["http://8.8.8.8", "http://[2606:4700::1111]"] {
+            let resolver = SystemResolver::new(addresses(base));
+            let error = classify(look_up(&resolver, "http://localhost:9/").unwrap_err());
+            assert_eq!(error.failure, Failure::Private, "{error:?}");
+            assert!(look_up(&resolver, "http://8.8.4.4/").is_ok());
+        }
+        // What the base URL is has to be found out here.
+        for base in ["http://localhost", "http://127.0.0.1"] {
+            let resolver = SystemResolver::new(addresses(base));
+            assert!(look_up(&resolver, "http://127.0.0.2:9/").is_ok(), "{base}");
+        }
+    }
 
     #[test]
     fn what_was_resolved_is_good_for_the_same_host_and_port_only() {
-        let resolver = SystemResolver::default();
-        let agent = agent(&Transport::default(), piece(1));
+        let resolver = SystemResolver::new(addresses("http://127.0.0.1"));
         let urls = [
             ("http://127.0.0.1/a", "127.0.0.1:80"),
             ("http://127.0.0.1/b", "127.0.0.1:80"),
@@ -344,15 +436,7 @@ mod tests {
             ("http://127.0.0.1/a", "127.0.0.1:80"),
         ];
         for (url, expected) in urls {
-            let timeout = NextTimeout {
-                after: Duration::from_mins(1).into(),
-                reason: Timeout::Resolve,
-                per_read: None,
-                per_write: None,
-            };
-            let found = resolver.resolve(&url.parse().unwrap(), agent.config(), timeout);
-            let found: Vec<_> = found.unwrap().iter().map(ToString::to_string).collect();
-            assert_eq!(found, [expected], "{url}");
+            assert_eq!(look_up(&resolver, url).unwrap(), [expected], "{url}");
         }
     }
 }

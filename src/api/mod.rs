@@ -4,6 +4,7 @@
 //! knows no socket, clock, disk or random source, so all of its rules are
 //! tested without waiting. [`blocking`] drives it with threads, [`tasks`] with tasks.
 
+mod addresses;
 pub mod blocking;
 mod body;
 mod fetch;
@@ -16,6 +17,7 @@ mod paging;
 mod rate;
 mod request;
 mod retry;
+mod secrets;
 mod shared;
 mod sink;
 pub mod tasks;
@@ -174,6 +176,8 @@ pub enum Failure {
     Connect,
     /// Nothing was heard for too long, or next to nothing.
     Timeout,
+    /// The address is not public, and the source's base URL is.
+    Private,
     /// The encrypted connection failed, or is not to be trusted.
     Tls,
     /// The body ended early or broke.
@@ -190,7 +194,10 @@ impl Failure {
     /// Whether the same request may well succeed when it is sent again.
     #[must_use]
     pub fn is_passing(self) -> bool {
-        !matches!(self, Self::Tls | Self::Encoding | Self::TooLarge)
+        !matches!(
+            self,
+            Self::Private | Self::Tls | Self::Encoding | Self::TooLarge
+        )
     }
 
     fn says(self) -> &'static str {
@@ -198,6 +205,7 @@ impl Failure {
             Self::Resolve => "the host name cannot be resolved",
             Self::Connect => "no connection",
             Self::Timeout => "timed out",
+            Self::Private => "a private address is not connected to",
             Self::Tls => "the TLS connection failed",
             Self::Body => "the answer broke off",
             Self::Encoding => "the answer cannot be decoded",

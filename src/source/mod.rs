@@ -10,6 +10,7 @@ mod definition;
 mod endpoint;
 mod fields;
 mod form;
+mod headers;
 mod mistake;
 mod pagination;
 #[cfg(test)]
@@ -51,6 +52,9 @@ pub struct Source {
     pub rate: Option<Rate>,
     /// Where links to further pages may lead, besides the origin of the base URL.
     pub allowed_origins: Vec<Origin>,
+    /// Whether it may lead to addresses on this machine and in private networks although its
+    /// base URL is elsewhere.
+    pub allow_private: bool,
     /// The zone of times that come without one.
     pub time_zone: jiff::tz::TimeZone,
     /// What it offers.
