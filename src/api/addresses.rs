@@ -23,8 +23,9 @@ fn is_public(address: IpAddr) -> bool {
 fn is_public_v4(address: Ipv4Addr) -> bool {
     !matches!(
         address.octets(),
-        // This network, private, shared (carriers' NAT), loopback.
-        [0 | 10 | 127, ..]
+        // This network, private, loopback; multicast, reserved and broadcast.
+        [0 | 10 | 127 | 224..=255, ..]
+            // Shared (carriers' NAT), private.
             | [100, 64..=127, ..]
             | [172, 16..=31, ..]
             | [192, 168, ..]
@@ -36,8 +37,6 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
             | [203, 0, 113, _]
             | [192, 88, 99, _]
             | [198, 18 | 19, ..]
-            // Multicast, reserved, broadcast.
-            | [224..=255, ..]
     )
 }
 

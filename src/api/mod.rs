@@ -235,7 +235,12 @@ impl TransportError {
 
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.failure.says())
+        f.write_str(self.failure.says())?;
+        // Where a server leads is for the person to judge.
+        if self.failure == Failure::Private {
+            write!(f, ": {}", self.cause)?;
+        }
+        Ok(())
     }
 }
 
