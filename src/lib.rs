@@ -37,6 +37,7 @@ pub use error::{ApiError, DataProcessingError, Error, StorageError};
 #[cfg(fuzzing)]
 pub mod fuzzing {
     pub use crate::api::fuzzing::{asked_pause, link_target, retry_after};
+    pub use crate::source::fuzzing::{child_url, is_child_template};
 }
 
 /// The README's example, compiled by the tests.

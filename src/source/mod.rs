@@ -10,6 +10,8 @@ mod definition;
 mod endpoint;
 mod fields;
 mod form;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod headers;
 mod mistake;
 mod pagination;
