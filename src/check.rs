@@ -61,6 +61,9 @@ impl fmt::Display for Shown<'_> {
             write!(f, "  {}", url.trim_end_matches('/'))?;
         }
         writeln!(f, "\ncredentials: {}", credentials(&source.auth))?;
+        if source.allow_private {
+            writeln!(f, "private addresses: allowed")?;
+        }
         for (resource, finding) in &check.findings {
             write!(f, "\n{HEAD}{resource}{HEAD:#}")?;
             write_finding(f, finding)?;

@@ -243,6 +243,9 @@ impl ApiError {
                     "check the host name and the network; `activity-tracker run sample` needs none"
                 }
                 Failure::Connect => "check that the server is running and reachable",
+                Failure::Private => {
+                    "if the API is meant to lead there, write `allow_private = true` in the source file"
+                }
                 Failure::Timeout => "the server is slow or silent: a longer --timeout may help",
                 Failure::Tls => {
                     "check the server's certificate and this machine's clock and CA certificates"

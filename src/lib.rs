@@ -39,6 +39,7 @@ pub use error::{ApiError, DataProcessingError, Error, StorageError};
 pub mod fuzzing {
     pub use crate::api::fuzzing::{asked_pause, link_target, retry_after};
     pub use crate::history::fuzzing::{StepRow, StepValue, Taken, take_bytes, take_rows};
+    pub use crate::source::fuzzing::{child_url, is_child_template};
 }
 
 /// The README's example, compiled by the tests.

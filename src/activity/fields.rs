@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::models::Resource;
+use crate::text::excerpt;
 
 /// A place in a JSON value: the keys that lead to it, none for the whole.
 ///
@@ -17,10 +18,25 @@ pub struct JsonPath(Vec<String>);
 
 /// Why a text is no [`JsonPath`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "expected keys with dots between them (`user.login`) or a JSON Pointer (`/user/login`), found `{0}`"
-)]
-pub struct InvalidPath(String);
+pub enum InvalidPath {
+    /// It is not written like one.
+    #[error(
+        "expected keys with dots between them (`user.login`) or a JSON Pointer (`/user/login`), found `{0}`"
+    )]
+    Form(String),
+    /// It is longer than any reason for one.
+    #[error("expected at most {MOST_KEYS} keys, of at most {LONGEST} bytes together")]
+    TooLong,
+}
+
+/// How many keys a path may have: JSON that is nested deeper than that is not read anyway.
+const MOST_KEYS: usize = 64;
+
+/// How long all of its keys may be together, in bytes.
+const LONGEST: usize = 1024;
+
+/// How much of one a message shows, in characters.
+const SHOWN: usize = 60;
 
 impl JsonPath {
     /// The keys, outermost first.
@@ -45,7 +61,18 @@ impl FromStr for JsonPath {
     type Err = InvalidPath;
 
     fn from_str(text: &str) -> Result<Self, InvalidPath> {
-        let invalid = || InvalidPath(text.to_owned());
+        let path = Self::read(text)?;
+        let length: usize = path.0.iter().map(String::len).sum();
+        if path.0.len() > MOST_KEYS || length > LONGEST {
+            return Err(InvalidPath::TooLong);
+        }
+        Ok(path)
+    }
+}
+
+impl JsonPath {
+    fn read(text: &str) -> Result<Self, InvalidPath> {
+        let invalid = || InvalidPath::Form(excerpt(text, SHOWN));
         if text.is_empty() {
             return Ok(Self::default());
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jiff::fmt::rfc2822;
+use jiff::fmt::{rfc2822, temporal};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
 
@@ -16,6 +16,9 @@ const NANOS_PER_SECOND: u32 = 9;
 /// Numbers below 10¹¹ count seconds, which lasts until the year 5138; from there
 /// on milliseconds, whose first is in March 1973. In nanoseconds of the former.
 const MILLISECONDS_FROM: i128 = 100_000_000_000 * 1_000_000_000;
+
+/// How far a number may be past the first and the last moment, in nanoseconds: two days.
+const BEYOND: i128 = 2 * 86_400 * 1_000_000_000;
 
 /// A moment, and the text that the API sent for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +65,9 @@ impl<'a> FromRaw<'a> for Time<'a> {
 /// A date with or without a time and a zone, or a date as e-mails have it.
 fn written(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     let Some(behind_date) = behind_date(text) else {
-        return rfc2822::DateTimeParser::new().parse_timestamp(text).ok();
+        let parser = rfc2822::DateTimeParser::new();
+        let found = parser.parse_timestamp(text).ok();
+        return found.or_else(|| last_year(text));
     };
     // jiff would read a time past an offset or a zone's name that it cannot use,
     // so what goes to which of its readers is decided here.
@@ -70,12 +75,37 @@ fn written(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     if time.all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'.')) {
         let civil: civil::DateTime = text.parse().ok()?;
         // In the gap of spring the time behind it; in the fold of autumn the first (RFC 5545).
-        zone.to_timestamp(civil).ok()
+        let found = zone.to_timestamp(civil).ok();
+        found.or_else(|| is_last(civil.date()).then_some(Timestamp::MAX))
     } else if behind_date.contains('[') {
         None
     } else {
-        text.parse().ok()
+        let found = text.parse().ok();
+        found.or_else(|| {
+            let pieces = temporal::Pieces::parse(text).ok()?;
+            pieces.offset()?;
+            is_last(pieces.date()).then_some(Timestamp::MAX)
+        })
     }
+}
+
+/// Whether a date is of the last two days that a calendar of four digits has. Moments have to
+/// have a date in every zone, so the last of them comes before the end of these days. APIs mean
+/// "never" by them.
+fn is_last(date: civil::Date) -> bool {
+    date >= civil::date(9999, 12, 30)
+}
+
+/// The last moment, for an e-mail's date in the last days of the last year.
+fn last_year(text: &str) -> Option<Timestamp> {
+    let date = text.split_once(", ").map_or(text, |(_, date)| date);
+    let days = ["30 Dec 9999 ", "31 Dec 9999 "];
+    let day = days.into_iter().find(|day| date.starts_with(day))?;
+    // The same day of the year before shows whether the rest of it is a time.
+    let before = format!("{}{}", day.replace("9999", "9998"), &date[day.len()..]);
+    let parser = rfc2822::DateTimeParser::new();
+    parser.parse_timestamp(&before).ok()?;
+    Some(Timestamp::MAX)
 }
 
 /// What stands behind `2024-05-01`, where a text begins like that.
@@ -119,7 +149,12 @@ fn counted(number: &str) -> Option<Timestamp> {
     } else {
         as_seconds / 1000
     };
-    Timestamp::from_nanosecond(sign * nanos).ok()
+    let (nanos, bounds) = (sign * nanos, [Timestamp::MIN, Timestamp::MAX]);
+    let [least, most] = bounds.map(Timestamp::as_nanosecond);
+    // What has the first or the last date in some zone, as texts do, and no number beyond: that
+    // counts something else.
+    let within = (least - BEYOND..=most + BEYOND).contains(&nanos);
+    within.then(|| Timestamp::from_nanosecond(nanos.clamp(least, most)).ok())?
 }
 
 #[cfg(test)]
@@ -188,6 +223,61 @@ mod tests {
         ];
         for (raw, expected) in cases {
             assert_eq!(instant(raw, &TimeZone::UTC).as_deref(), expected, "{raw}");
+        }
+    }
+
+    #[test]
+    fn the_last_days_of_the_calendar_are_its_last_moment() {
+        let (last, first) = (Timestamp::MAX.to_string(), Timestamp::MIN.to_string());
+        let texts = [
+            "9999-12-31",
+            "9999-12-31T23:59:59",
+            "9999-12-31 23:59:59.999999999",
+            "9999-12-31T23:59:59Z",
+            "9999-12-31T23:59:59.999Z",
+            "9999-12-31T00:00:00+00:00",
+            "9999-12-31T23:59:59-12:00",
+            "9999-12-30T23:00:00-01:00",
+            "Fri, 31 Dec 9999 23:59:59 GMT",
+            "31 Dec 9999 23:59 +0000",
+        ];
+        for offset in [-25, -12, 0, 1] {
+            let zone = TimeZone::fixed(jiff::tz::offset(offset));
+            for text in texts {
+                let raw = format!("\"{text}\"");
+                assert_eq!(instant(&raw, &zone), Some(last.clone()), "{raw} {offset}");
+            }
+        }
+        let east = TimeZone::fixed(jiff::tz::offset(14));
+        let read = |raw: &str| instant(raw, &east);
+        assert_eq!(
+            read(r#""9999-12-31""#).as_deref(),
+            Some("9999-12-30T10:00:00Z")
+        );
+        assert!(read(r#""0000-01-01""#).is_some() && read(r#""0001-01-01T00:00:00Z""#).is_some());
+        for (number, expected) in [
+            ("253402300799000", Some(&last)),
+            (
+                "253402207200999",
+                Some(&"9999-12-30T22:00:00.999Z".to_owned()),
+            ),
+            ("253402207201000", Some(&last)),
+            ("-377705116800000", Some(&first)),
+            ("-377705023202000", Some(&first)),
+            ("253402500000000", None),
+            ("1714564800000000", None),
+            ("9223372036854775807", None),
+        ] {
+            assert_eq!(read(number).as_ref(), expected, "{number}");
+        }
+        for text in [
+            "9999-12-31T25:00:00Z",
+            "9999-12-32",
+            "9999-12-31T00:00:00+99:99",
+            "31 Dec 9999 x",
+            "9999-12-31T00:00:00Z x",
+        ] {
+            assert_eq!(read(&format!("\"{text}\"")), None, "{text}");
         }
     }
 

@@ -4,30 +4,28 @@
 //! read on and how long to wait all come from [`Fetch`](super::Fetch).
 
 mod deadline;
+mod resolver;
 
 use std::io::Read;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use http::header::TRANSFER_ENCODING;
-use http::uri::{Authority, Scheme};
 use tracing::info;
-use ureq::config::Config;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::NextTimeout;
 use ureq::{Agent, BodyReader, Proxy};
 
 use crate::concurrency::{Stop, fan_out, first_error};
 use crate::error::{Error, StopReason};
 
+use super::addresses::{Addresses, PrivateAddress};
 use super::intake::{Intake, Trouble, note_failure, note_verdict, recall};
 use super::sink::{Observer, Sinks};
 use super::{
     Ask, Body, Failure, Head, Limits, Now, SharedFetch, Step, Transport, TransportError, Verdict,
     tls,
 };
+use resolver::SystemResolver;
 
 /// How much is on its way in all requests together, in bytes.
 const ON_THEIR_WAY: usize = 2 * 1024 * 1024;
@@ -52,9 +50,12 @@ pub fn fetch<S: Sinks>(
     stop: &Stop,
     observer: &dyn Observer,
 ) -> Result<(), Error> {
-    let width = shared.lock().width();
+    let (width, addresses) = {
+        let fetch = shared.lock();
+        (fetch.width(), fetch.addresses())
+    };
     let piece = piece(width);
-    let agent = agent(transport, piece);
+    let agent = agent(transport, piece, addresses);
     // A blocked read looks at no flag: closing its socket wakes it.
     let _registered = stop.on_request({
         let (agent, shared) = (agent.clone(), Arc::clone(shared));
@@ -163,7 +164,7 @@ impl<S: Sinks> Driver<'_, S> {
     }
 }
 
-fn agent(transport: &Transport, piece: usize) -> Agent {
+fn agent(transport: &Transport, piece: usize, addresses: Arc<Addresses>) -> Agent {
     let roots = match &transport.authorities {
         None => RootCerts::PlatformVerifier,
         Some(authorities) => {
@@ -197,64 +198,8 @@ fn agent(transport: &Transport, piece: usize) -> Agent {
     Agent::with_parts(
         config,
         deadline::Heedful::default(),
-        SystemResolver::default(),
+        SystemResolver::new(addresses),
     )
-}
-
-/// Resolves names as the client would, with an error that can be told from others.
-///
-/// The client asks before each request, even if that goes over a connection which is
-/// there, and starts a thread to ask in. So what was found is good for some requests.
-#[derive(Debug, Default)]
-struct SystemResolver {
-    client: DefaultResolver,
-    last: Mutex<Option<Resolved>>,
-}
-
-/// How long a name is taken to mean what it did.
-const RESOLVED_FOR: Duration = Duration::from_secs(10);
-
-type Host = (Option<Scheme>, Option<Authority>);
-
-#[derive(Debug)]
-struct Resolved {
-    /// The scheme as well, which tells the port where nothing else does.
-    host: Host,
-    addresses: Vec<SocketAddr>,
-    at: Instant,
-}
-
-impl Resolver for SystemResolver {
-    fn resolve(
-        &self,
-        uri: &http::Uri,
-        config: &Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let host: Host = (uri.scheme().cloned(), uri.authority().cloned());
-        let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = last().as_ref()
-            && known.host == host
-            && known.at.elapsed() < RESOLVED_FOR
-        {
-            let mut found = self.empty();
-            known.addresses.iter().for_each(|known| found.push(*known));
-            return Ok(found);
-        }
-        let found = self
-            .client
-            .resolve(uri, config, timeout)
-            .map_err(|error| match error {
-                ureq::Error::Io(_) => ureq::Error::HostNotFound,
-                other => other,
-            })?;
-        *last() = Some(Resolved {
-            host,
-            addresses: found.to_vec(),
-            at: Instant::now(),
-        });
-        Ok(found)
-    }
 }
 
 fn send(agent: &Agent, ask: &Ask) -> Result<(Head, BodyReader<'static>), TransportError> {
@@ -289,9 +234,14 @@ fn classify(error: ureq::Error) -> TransportError {
         ureq::Error::Timeout(_) => Failure::Timeout,
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => Failure::Tls,
         ureq::Error::Io(cause) => of_io(cause),
+        ureq::Error::Other(cause) if cause.is::<PrivateAddress>() => Failure::Private,
         _ => Failure::Other,
     };
-    TransportError::new(failure, error)
+    match error {
+        // Without the client's words around it.
+        ureq::Error::Other(cause) => TransportError::new(failure, cause),
+        error => TransportError::new(failure, error),
+    }
 }
 
 fn of_io(error: &std::io::Error) -> Failure {
@@ -324,35 +274,4 @@ fn broken_body(error: std::io::Error) -> TransportError {
         Failure::Body
     };
     TransportError::new(failure, error)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use ureq::Timeout;
-
-    #[test]
-    fn what_was_resolved_is_good_for_the_same_host_and_port_only() {
-        let resolver = SystemResolver::default();
-        let agent = agent(&Transport::default(), piece(1));
-        let urls = [
-            ("http://127.0.0.1/a", "127.0.0.1:80"),
-            ("http://127.0.0.1/b", "127.0.0.1:80"),
-            ("https://127.0.0.1/b", "127.0.0.1:443"),
-            ("https://127.0.0.1:8080/", "127.0.0.1:8080"),
-            ("https://127.0.0.2:8080/", "127.0.0.2:8080"),
-            ("http://127.0.0.1/a", "127.0.0.1:80"),
-        ];
-        for (url, expected) in urls {
-            let timeout = NextTimeout {
-                after: Duration::from_mins(1).into(),
-                reason: Timeout::Resolve,
-                per_read: None,
-                per_write: None,
-            };
-            let found = resolver.resolve(&url.parse().unwrap(), agent.config(), timeout);
-            let found: Vec<_> = found.unwrap().iter().map(ToString::to_string).collect();
-            assert_eq!(found, [expected], "{url}");
-        }
-    }
 }

@@ -14,6 +14,7 @@ mod reports;
 mod step;
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::HeaderMap;
@@ -25,12 +26,14 @@ use crate::source::Source;
 
 use super::Subject;
 use super::Validators;
+use super::addresses::Addresses;
 use super::paging::Outlook;
 use super::quota::{Excess, Used};
 use super::rate::Limiter;
 use super::request::{Requests, add_conditions};
 use super::retry::Policy;
 use super::sink::{Page, Position};
+use super::{Failure, TransportError, Validators};
 
 use lane::Lane;
 use pause::Pause;
@@ -65,6 +68,7 @@ impl Exchange {
 pub struct Fetch {
     policy: Policy,
     requests: Requests,
+    addresses: Arc<Addresses>,
     limiter: Option<Limiter>,
     /// The server said that its window is used up.
     pause: Option<Pause>,
@@ -98,6 +102,7 @@ impl Fetch {
         Self {
             policy,
             requests: Requests::new(source),
+            addresses: Addresses::new(source),
             limiter: source.rate.map(Limiter::new),
             pause: None,
             lanes: lanes.collect(),
@@ -122,7 +127,8 @@ impl Fetch {
     /// What to do now.
     ///
     /// # Errors
-    /// When the server wants a longer pause than the policy allows, or the run's quota is used up.
+    /// When the server wants a longer pause than the policy allows, leads to a private address, or
+    /// the run's quota is used up.
     pub fn step(&mut self, now: Instant) -> Result<Step, ApiError> {
         self.check_quota(now)?;
         let step = self.unlimited_step(now)?;
@@ -156,10 +162,28 @@ impl Fetch {
             Some(index) => Some(self.again.swap_remove(index)),
             None => self.next_page(),
         };
-        Ok(match exchange {
-            Some(exchange) => self.send(exchange, now),
-            None => self.idle(),
+        let Some(exchange) = exchange else {
+            return Ok(self.idle());
+        };
+        self.check_address(&exchange)?;
+        Ok(self.send(exchange, now))
+    }
+
+    /// Refuses a URL, wherever it came from, that has a private address in it.
+    fn check_address(&self, exchange: &Exchange) -> Result<(), ApiError> {
+        self.addresses.check(&exchange.url).map_err(|cause| {
+            let (subject, attempts) = (exchange.page.subject.clone(), exchange.attempt.max(1));
+            ApiError::Transport {
+                subject: Box::new(subject),
+                attempts,
+                cause: TransportError::new(Failure::Private, cause),
+            }
         })
+    }
+
+    /// Which addresses may be connected to, for drivers to ask when a name is resolved.
+    pub(super) fn addresses(&self) -> Arc<Addresses> {
+        Arc::clone(&self.addresses)
     }
 
     /// The next page, if the spool has it: that waits for nobody's pace.

@@ -4,6 +4,7 @@
 //! knows no socket, clock, disk or random source, so all of its rules are
 //! tested without waiting. [`blocking`] drives it with threads, [`tasks`] with tasks.
 
+mod addresses;
 pub mod blocking;
 mod body;
 mod fetch;
@@ -17,6 +18,7 @@ mod quota;
 mod rate;
 mod request;
 mod retry;
+mod secrets;
 mod shared;
 mod sink;
 pub mod tasks;
@@ -176,6 +178,8 @@ pub enum Failure {
     Connect,
     /// Nothing was heard for too long, or next to nothing.
     Timeout,
+    /// The address is not public, and the source's base URL is.
+    Private,
     /// The encrypted connection failed, or is not to be trusted.
     Tls,
     /// The body ended early or broke.
@@ -192,7 +196,10 @@ impl Failure {
     /// Whether the same request may well succeed when it is sent again.
     #[must_use]
     pub fn is_passing(self) -> bool {
-        !matches!(self, Self::Tls | Self::Encoding | Self::TooLarge)
+        !matches!(
+            self,
+            Self::Private | Self::Tls | Self::Encoding | Self::TooLarge
+        )
     }
 
     fn says(self) -> &'static str {
@@ -200,6 +207,7 @@ impl Failure {
             Self::Resolve => "the host name cannot be resolved",
             Self::Connect => "no connection",
             Self::Timeout => "timed out",
+            Self::Private => "a private address is not connected to",
             Self::Tls => "the TLS connection failed",
             Self::Body => "the answer broke off",
             Self::Encoding => "the answer cannot be decoded",
@@ -229,7 +237,12 @@ impl TransportError {
 
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.failure.says())
+        f.write_str(self.failure.says())?;
+        // Where a server leads is for the person to judge.
+        if self.failure == Failure::Private {
+            write!(f, ": {}", self.cause)?;
+        }
+        Ok(())
     }
 }
 

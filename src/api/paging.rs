@@ -18,6 +18,7 @@ use url::{Origin, Url};
 
 use crate::source::{Endpoint, Locator, Pagination, Secret};
 
+use super::secrets::Secrets;
 use super::{Digest, link};
 
 use address::{LinkRange, fingerprint, link_range, remove_value, set_parameter};
@@ -43,6 +44,8 @@ pub(super) struct Reach {
     pub(super) secret_parameter: Option<String>,
     /// And by its value, under whatever name they give it.
     pub(super) secret: Option<Secret>,
+    /// What gives it away in other places.
+    pub(super) secrets: Secrets,
 }
 
 /// The pages of one resource: which may be asked for, and what came of them.
@@ -376,6 +379,7 @@ impl Paging {
             || url.password().is_some()
         {
             let origin = url.origin().ascii_serialization();
+            let origin = self.reach.secrets.hidden_in(&origin);
             return Err(PagingError::OtherOrigin { number, origin });
         }
         url.set_fragment(None);
@@ -384,6 +388,11 @@ impl Paging {
         }
         if let Some(secret) = &self.reach.secret {
             remove_value(&mut url, secret.expose());
+        }
+        // The URLs of pages are logged and stored, and without what is in a path it is another one.
+        let tells = |url: &Url| self.reach.secrets.are_in(url.as_str());
+        if tells(&url) && !tells(&self.first) {
+            return Err(PagingError::TellsSecret(number));
         }
         Ok(url)
     }

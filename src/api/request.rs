@@ -1,7 +1,8 @@
 //! What is sent: headers, credentials, and where a redirect may lead.
 
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, LOCATION, PRAGMA, USER_AGENT,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::{Origin, Url};
@@ -10,17 +11,31 @@ use crate::source::{Auth, CredentialRef, Source};
 use crate::text::excerpt;
 
 use super::paging::remove_parameter;
+use super::secrets::Secrets;
 use super::{Head, Request, Validators};
+
+/// The headers of a source that may go to other origins: whatever else it sends may say who asks.
+const HARMLESS: [HeaderName; 6] = [
+    ACCEPT,
+    ACCEPT_ENCODING,
+    ACCEPT_LANGUAGE,
+    CACHE_CONTROL,
+    PRAGMA,
+    USER_AGENT,
+];
 
 /// Makes the requests of one source.
 #[derive(Clone, Debug)]
 pub(super) struct Requests {
     headers: HeaderMap,
+    /// Those that other origins get.
+    elsewhere: HeaderMap,
     /// Credentials go to the origin of the base URL and nowhere else.
     home: Origin,
     credentials: Option<Credentials>,
     /// Where they were found.
     found_at: Option<CredentialRef>,
+    pub(super) secrets: Secrets,
 }
 
 #[derive(Clone, Debug)]
@@ -37,12 +52,30 @@ impl Requests {
             (USER_AGENT, HeaderValue::from_static(super::USER_AGENT)),
         ]);
         headers.extend(source.headers.clone());
+        let mut elsewhere = headers.clone();
+        for name in headers.keys().filter(|name| !HARMLESS.contains(name)) {
+            elsewhere.remove(name);
+        }
         Self {
             headers,
+            elsewhere,
             home: source.base_url.origin(),
             credentials: credentials(&source.auth),
             found_at: source.auth.secret().map(|secret| secret.at().clone()),
+            secrets: Secrets::new(&source.auth),
         }
+    }
+
+    /// Where a redirect leads, if it may be followed. An error tells no credential.
+    pub(super) fn redirect(&self, from: &Url, head: &Head) -> Result<Url, String> {
+        let target = redirect_target(from, head);
+        let url = target.map_err(|reason| self.secrets.hidden_in(&reason))?;
+        // Host names are looked up and told in messages.
+        if self.secrets.are_in(url.host_str().unwrap_or_default()) {
+            let reason = "the server redirects to a host with the credential in its name";
+            return Err(format!("{reason}, which is not followed"));
+        }
+        Ok(url)
     }
 
     /// A redirect's target without the credentials that a server copied into it.
@@ -61,13 +94,16 @@ impl Requests {
 
     /// The request for a page that lives at `url`.
     pub(super) fn to(&self, url: &Url) -> Request {
+        if url.origin() != self.home {
+            return Request {
+                url: url.clone(),
+                headers: self.elsewhere.clone(),
+            };
+        }
         let mut request = Request {
             url: url.clone(),
             headers: self.headers.clone(),
         };
-        if url.origin() != self.home {
-            return request;
-        }
         match &self.credentials {
             None => {}
             Some(Credentials::Header(name, value)) => {

@@ -20,6 +20,7 @@ use tracing::info;
 use crate::concurrency::{Stop, off_runtime, rethrow};
 use crate::error::Error;
 
+use super::addresses::{self, Addresses, PrivateAddress};
 use super::intake::{Intake, Trouble, note_failure, note_verdict, recall};
 use super::sink::{Observer, Sinks};
 use super::{
@@ -53,7 +54,10 @@ where
     S::Sink: Send,
     O: Observer + Clone + Send + 'static,
 {
-    let width = shared.lock().width();
+    let (width, addresses) = {
+        let fetch = shared.lock();
+        (fetch.width(), fetch.addresses())
+    };
     let stopped = Arc::new(Notify::new());
     let _registered = stop.on_request({
         let stopped = Arc::clone(&stopped);
@@ -62,7 +66,7 @@ where
     });
     let driver = Arc::new(Driver {
         shared: Arc::clone(shared),
-        client: client(transport),
+        client: client(transport, addresses),
         limits: transport.limits(),
         sinks,
         observer,
@@ -220,7 +224,7 @@ fn take<S: super::Sink, A: AsRef<Ask>, O: Observer>(
     }
 }
 
-fn client(transport: &Transport) -> Result<Client, reqwest::Error> {
+fn client(transport: &Transport, addresses: Arc<Addresses>) -> Result<Client, reqwest::Error> {
     tls::install_provider();
     let builder = Client::builder();
     let builder = if transport.proxy {
@@ -235,10 +239,19 @@ fn client(transport: &Transport) -> Result<Client, reqwest::Error> {
             builder.tls_certs_only(certificates.collect::<Result<Vec<_>, _>>()?)
         }
     };
+    let resolver = SystemResolver {
+        addresses,
+        proxies: if transport.proxy {
+            addresses::proxies()
+        } else {
+            Vec::new()
+        }
+        .into(),
+    };
     builder
         .redirect(redirect::Policy::none())
         .retry(retry::never())
-        .dns_resolver(SystemResolver)
+        .dns_resolver(resolver)
         .http1_max_headers(Head::MOST_HEADERS)
         .connect_timeout(transport.timeout)
         .read_timeout(transport.timeout)
@@ -260,11 +273,14 @@ async fn send(client: &Client, ask: &Ask) -> Result<reqwest::Response, Transport
 /// Sorts the client's errors into the classes that decisions rest on.
 fn classify(error: reqwest::Error, otherwise: Failure) -> TransportError {
     let error = error.without_url();
+    if let Some(refused) = cause_of::<PrivateAddress>(&error) {
+        return TransportError::new(Failure::Private, refused.clone());
+    }
     let failure = if error.is_timeout() {
         Failure::Timeout
-    } else if has_cause::<Unresolved>(&error) {
+    } else if cause_of::<Unresolved>(&error).is_some() {
         Failure::Resolve
-    } else if has_cause::<rustls::Error>(&error) {
+    } else if cause_of::<rustls::Error>(&error).is_some() {
         Failure::Tls
     } else if error.is_connect() {
         Failure::Connect
@@ -274,20 +290,26 @@ fn classify(error: reqwest::Error, otherwise: Failure) -> TransportError {
     TransportError::new(failure, error)
 }
 
-/// Whether this is an `E`, or comes of one.
-fn has_cause<E: StdError + 'static>(error: &(dyn StdError + 'static)) -> bool {
+/// The `E` that this is, or comes of.
+fn cause_of<'e, E: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e E> {
     // std::io::Error shows the cause of what it wraps, not what it wraps: that may be
     // another one, as with TLS, and in there what is looked for.
     let wrapped = error
         .downcast_ref::<std::io::Error>()
         .and_then(std::io::Error::get_ref);
-    error.is::<E>()
-        || wrapped.is_some_and(|inner| has_cause::<E>(inner))
-        || error.source().is_some_and(has_cause::<E>)
+    error
+        .downcast_ref()
+        .or_else(|| wrapped.and_then(|inner| cause_of(inner)))
+        .or_else(|| error.source().and_then(|source| cause_of(source)))
 }
 
-/// Resolves names as the system does, with an error that can be told from others.
-struct SystemResolver;
+/// Resolves names as the system does, with an error that can be told from others, and gives
+/// what may be connected to.
+struct SystemResolver {
+    addresses: Arc<Addresses>,
+    /// Resolved here too, and whoever named them may reach them.
+    proxies: Arc<[String]>,
+}
 
 /// A host name that the system does not know.
 #[derive(Debug, thiserror::Error)]
@@ -296,12 +318,24 @@ struct Unresolved(std::io::Error);
 
 impl Resolve for SystemResolver {
     fn resolve(&self, name: Name) -> Resolving {
+        let (addresses, proxies) = (Arc::clone(&self.addresses), Arc::clone(&self.proxies));
         Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0))
-                .await
-                .map_err(Unresolved)?;
-            let addresses: Vec<SocketAddr> = found.collect();
-            Ok(Box::new(addresses.into_iter()) as Addrs)
+            let host = name.as_str();
+            let mut found = look_up(host).await?;
+            if !proxies.iter().any(|proxy| proxy.eq_ignore_ascii_case(host)) {
+                if addresses.wants_base(host, &found)
+                    && let Some(base) = addresses.base().host_str()
+                {
+                    addresses.learn(&look_up(base).await?);
+                }
+                found = addresses.admit(host, &found)?;
+            }
+            Ok(Box::new(found.into_iter()) as Addrs)
         })
     }
+}
+
+async fn look_up(host: &str) -> Result<Vec<SocketAddr>, Unresolved> {
+    let found = tokio::net::lookup_host((host, 0)).await;
+    Ok(found.map_err(Unresolved)?.collect())
 }

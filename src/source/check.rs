@@ -57,6 +57,7 @@ impl Check<'_> {
                 .iter()
                 .map(origin)
                 .collect::<Result<_, _>>()?,
+            allow_private: form.allow_private,
             time_zone: self.time_zone()?,
             endpoints,
             authors,

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
 use super::form::{AuthForm, BasicForm, Credential, HeaderForm, QueryForm};
+use super::headers::settable;
 use super::mistake::{Flaw, listed};
 use super::values::{Either, Marked, Pairs};
 use super::{Auth, CredentialRef, CredentialUse, Secret, Surroundings};
@@ -114,6 +115,7 @@ impl Fetch<'_> {
 
     fn header(&self, form: &HeaderForm) -> Result<Auth, Trouble> {
         let name = form.name.0.clone();
+        settable(&name, &form.value.place)?;
         let prefix = match &form.prefix {
             Some(prefix) => self::prefix(prefix)?,
             None => "",
@@ -253,6 +255,7 @@ pub(super) fn headers(form: &Pairs<Marked<String>>) -> Result<HeaderMap, Flaw> {
                 "expected letters, digits and `-`",
             )
         })?;
+        settable(&name, place)?;
         if sounds_secret(name.as_str()) {
             let auth = match name.as_str() {
                 "authorization" => "bearer = \"${NAME}\"".to_owned(),

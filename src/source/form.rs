@@ -39,6 +39,10 @@ pub(super) struct Form {
     /// Where links to further pages may lead, besides the host of `base_url`: `["https://cdn.example.org"]`.
     #[serde(default)]
     pub(super) allowed_origins: Vec<Marked<String>>,
+    /// Whether redirects and links may lead to this machine or a private network although `base_url` is
+    /// elsewhere. Where `base_url` itself is such an address, they may.
+    #[serde(default)]
+    pub(super) allow_private: bool,
     /// The zone of times that come without one: `Europe/Berlin` or `+02:00`. UTC when left out.
     pub(super) time_zone: Option<Marked<String>>,
     /// Where the people are.

@@ -11,6 +11,9 @@ mod endpoint;
 mod fields;
 mod form;
 mod grant;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
+mod headers;
 mod mistake;
 mod pagination;
 #[cfg(test)]
@@ -53,6 +56,9 @@ pub struct Source {
     pub rate: Option<Rate>,
     /// Where links to further pages may lead, besides the origin of the base URL.
     pub allowed_origins: Vec<Origin>,
+    /// Whether it may lead to addresses on this machine and in private networks although its
+    /// base URL is elsewhere.
+    pub allow_private: bool,
     /// The zone of times that come without one.
     pub time_zone: jiff::tz::TimeZone,
     /// What it offers.

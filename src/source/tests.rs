@@ -384,3 +384,63 @@ fn what_a_file_calls_things_is_not_taken_for_what_is_expected() {
         assert!(error.starts_with(expected), "{error}");
     }
 }
+
+#[test]
+fn headers_that_frame_messages_are_not_a_files_to_set() {
+    let file = |lines: &str| {
+        format!("name = \"f\"\nbase_url = \"https://h\"\n{lines}\n[posts]\npath = \"p\"")
+    };
+    for name in [
+        "Content-Length",
+        "transfer-encoding",
+        "HOST",
+        "Connection",
+        "TE",
+        "Trailer",
+        "Upgrade",
+        "Keep-Alive",
+        "Expect",
+        "Range",
+        "If-None-Match",
+        "Proxy-Connection",
+    ] {
+        let header = format!("[headers]\n{name} = \"7\"");
+        let auth = format!("[auth]\nheader = {{ name = \"{name}\", value = \"${{KEY}}\" }}");
+        for lines in [header, auth] {
+            let error = read(&file(&lines), &[]).unwrap_err().to_string();
+            assert!(error.contains("is set by the program alone"), "{error}");
+        }
+    }
+    let source = with("[headers]\nAccept-Language = \"de\"\nX-Version = \"2\"");
+    assert_eq!(source.headers.len(), 2);
+}
+
+#[test]
+fn what_a_file_names_has_a_bound() {
+    let long = |separator: &str, count: usize| vec!["a"; count].join(separator);
+    let many = [
+        long(".", 65),
+        format!("/{}", long("/", 65)),
+        "a".repeat(1025),
+    ];
+    for path in many {
+        for place in ["records", "fields = { title", "total = { body"] {
+            let end = if place.contains('{') { " }" } else { "" };
+            let text = format!(
+                "name = \"f\"\nbase_url = \"https://h\"\n[posts]\npath = \"p\"\n{place} = \"{path}\"{end}\n"
+            );
+            let error = read(&text, &[]).unwrap_err().to_string();
+            let says = "expected at most 64 keys, of at most 1024 bytes together";
+            assert!(error.contains(says), "{place}: {error}");
+        }
+    }
+    // The parser itself has a bound on keys with dots.
+    for keys in [long(".", 100_000), long(".", 1000)] {
+        let text = format!("name = \"f\"\nbase_url = \"https://h\"\n{keys} = 1\n");
+        let error = read(&text, &[]).unwrap_err().to_string();
+        assert!(error.len() < 2000, "{}", &error[..2000]);
+    }
+    let text = format!("name = \"f\" # {}\n", "x".repeat(300_000));
+    let error = read(&text, &[]).unwrap_err().to_string();
+    assert!(error.contains("a source file that is too long"), "{error}");
+}

@@ -3,6 +3,7 @@
 //! What is common among broken servers stands in `faults.rs`, `data_faults.rs` and `parity.rs`.
 
 mod data;
+mod private;
 mod text;
 mod tls;
 mod unending;

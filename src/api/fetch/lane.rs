@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::activity::{Id, JsonPath, Resource};
 use crate::api::paging::{Facts, Outlook, Paging, PagingError, Reach, Said};
+use crate::api::secrets::Secrets;
 use crate::api::sink::{Page, Position, Received};
 use crate::api::{Subject, Validators};
 use crate::source::{Auth, Endpoint, Source, child};
@@ -71,6 +72,7 @@ impl Lane {
                 origins,
                 secret_parameter,
                 secret: source.auth.secret().cloned(),
+                secrets: Secrets::new(&source.auth),
             }),
             pagings: BTreeMap::new(),
             next_paging: 0,

@@ -6,7 +6,6 @@ use tracing::{debug, info};
 
 use crate::api::paging::{PagingError, Said};
 use crate::api::rate;
-use crate::api::request::redirect_target;
 use crate::api::retry::{self, Now};
 use crate::api::sink::Received;
 use crate::api::{Head, Subject, TransportError};
@@ -228,14 +227,14 @@ impl Fetch {
         let target = if exchange.redirects == limit {
             Err(format!("more than {limit} redirects in a row"))
         } else {
-            redirect_target(&exchange.url, head)
+            self.requests.redirect(&exchange.url, head)
         };
         match target {
             Ok(url) => {
                 let from = exchange.page.subject.url.as_str();
                 debug!(
                     from,
-                    to = url.path(),
+                    to = self.requests.secrets.hidden_in(url.path()),
                     origin = url.origin().ascii_serialization(),
                     "following a redirect"
                 );

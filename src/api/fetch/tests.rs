@@ -399,3 +399,51 @@ fn a_used_up_limit_on_the_last_answer_is_no_trouble() {
     fetch.received(only.ticket, &whole(1)).unwrap();
     assert_eq!(fetch.step(now.instant).unwrap(), Step::Done);
 }
+
+#[test]
+fn an_address_of_this_machine_is_not_requested_for_a_source_elsewhere() {
+    let to = |base: &str, location: &str| {
+        let source = Source::of_shape("test", base).unwrap();
+        let mut fetch = Fetch::new(Policy::default(), &source, &[Resource::Users], 1);
+        let mut now = Now::read();
+        let redirect = head(302, &[("location", location)]);
+        answer(&mut fetch, &mut now, &redirect).unwrap();
+        fetch
+            .step(now.instant)
+            .map(|step| matches!(step, Step::Send(_)))
+    };
+    for location in [
+        "http://127.0.0.1/",
+        "http://[::1]/",
+        "http://0x7f.1/",
+        "http://10.0.0.1/",
+    ] {
+        let error = to("http://api.test", location).unwrap_err();
+        let ApiError::Transport { cause, .. } = error else {
+            panic!("{error}")
+        };
+        assert_eq!(cause.failure, Failure::Private, "{location}");
+        assert!(to("http://192.168.0.1", location).unwrap());
+    }
+    assert!(to("http://api.test", "http://other.test/").unwrap());
+}
+
+#[test]
+fn a_credential_in_a_redirect_is_told_by_no_error() {
+    let source = Source {
+        auth: crate::source::Auth::Bearer(crate::source::Secret::new("s3cret".to_owned())),
+        ..source()
+    };
+    let requests = Requests::new(&source);
+    let from = "http://api.test/users".parse().unwrap();
+    for location in [
+        "http://[s3cret",
+        "http://[/s3cr%65t",
+        "http://s3cret.evil.test/",
+        "s3cret://x",
+    ] {
+        let error = requests.redirect(&from, &head(302, &[("location", location)]));
+        let error = error.unwrap_err();
+        assert!(!error.contains("s3cr"), "{error}");
+    }
+}

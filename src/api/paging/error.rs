@@ -30,6 +30,9 @@ pub enum PagingError {
     /// A link that is no URL.
     #[error("page {} links to something that is no URL for the next one", .0 + 1)]
     BadLink(u64),
+    /// A link with the source's credential in it, where it cannot be taken out.
+    #[error("page {} links to a URL with the credential in it, which would be logged and stored", .0 + 1)]
+    TellsSecret(u64),
 }
 
 fn changed(first: u64, last: u64) -> String {

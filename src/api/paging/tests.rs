@@ -32,6 +32,7 @@ fn paging(endpoint: Endpoint) -> Paging {
         ],
         secret_parameter: Some("key".to_owned()),
         secret: None,
+        secrets: Secrets::default(),
     };
     Paging::new(endpoint, url, Arc::new(reach))
 }

@@ -224,3 +224,33 @@ fn a_link_with_a_secret_to_another_origin_is_refused_without_telling_it() {
 fn a_secret_that_comes_back_in_the_body_is_not_in_the_spool() {
     is_discreet(NEXT, followed, r#"{"posts":[]}"#, true);
 }
+
+#[test]
+fn a_secret_in_a_path_is_followed_in_a_redirect_and_refused_in_a_link_and_told_in_neither() {
+    for (flow, _) in FLOWS {
+        let moved = format!("/by/{SECRET}/posts");
+        let server = Server::start([
+            Route::get("/posts").reply(Reply::status(302).header("Location", &moved)),
+            Route::get(&moved).reply(Reply::json("[]")),
+        ]);
+        let forum = Forum::new(server.url(), BEARER, LINK);
+        let outcome = forum.run(&[flow, &["--log-level", "trace"]].concat());
+        outcome.assert_code(0);
+        assert_eq!(told_in(forum.place.path()), [""; 0], "{flow:?}");
+        assert!(
+            forum.place.log().contains("/by/[redacted]/posts"),
+            "{flow:?}"
+        );
+        server.finish();
+
+        let server = Server::start([Route::get("/posts").reply(linked(1, &moved))]);
+        let forum = Forum::new(server.url(), BEARER, LINK);
+        let outcome = forum.run(&[flow, &["--log-level", "trace"]].concat());
+        outcome.assert_code(3);
+        let says = "page 1 links to a URL with the credential in it";
+        assert!(outcome.stderr.contains(says), "{outcome:?}");
+        assert!(!outcome.stderr.contains(SECRET), "{outcome:?}");
+        assert_eq!(told_in(forum.place.path()), [""; 0], "{flow:?}");
+        server.finish();
+    }
+}

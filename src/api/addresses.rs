@@ -1,0 +1,200 @@
+//! Which addresses may be connected to: a server elsewhere must not send the program to a service on
+//! this machine or in its network, whose response would become the snapshot.
+//!
+//! The state machine checks addresses in URLs, and the drivers' resolvers what names resolve to, so
+//! every connection is covered: redirects, links and names that change their address.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+
+use url::{Host, Url};
+
+use crate::source::Source;
+
+/// Whether an address is one of the public internet, by the registries of special addresses
+/// (RFC 6890 and what came after it).
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    !matches!(
+        address.octets(),
+        // This network, private, loopback; multicast, reserved and broadcast.
+        [0 | 10 | 127 | 224..=255, ..]
+            // Shared (carriers' NAT), private.
+            | [100, 64..=127, ..]
+            | [172, 16..=31, ..]
+            | [192, 168, ..]
+            // Link-local, where clouds tell machines their credentials.
+            | [169, 254, ..]
+            // Protocol assignments, documentation, 6to4 relays, benchmarks.
+            | [192, 0, 0 | 2, _]
+            | [198, 51, 100, _]
+            | [203, 0, 113, _]
+            | [192, 88, 99, _]
+            | [198, 18 | 19, ..]
+    )
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    match address.segments() {
+        // IPv4 addresses in other clothes: mapped, and translated by the network (RFC 6052),
+        // which is how hosts are reached where there is no IPv4.
+        [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+            let [[a, b], [c, d]] = [high.to_be_bytes(), low.to_be_bytes()];
+            is_public_v4(Ipv4Addr::new(a, b, c, d))
+        }
+        // Protocol assignments with Teredo, 6to4, documentation.
+        [0x2001, ..=0x01ff | 0x0db8, ..] | [0x2002, ..] | [0x3fff, ..=0x0fff, ..] => false,
+        // No other block is global unicast.
+        [first, ..] => first & 0xe000 == 0x2000,
+    }
+}
+
+/// A connection that is not made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{host} is {address}, on this machine or a private network, which the source's base URL is not"
+)]
+pub(super) struct PrivateAddress {
+    host: String,
+    address: IpAddr,
+}
+
+/// Which addresses the requests of one source may go to.
+#[derive(Debug)]
+pub(super) struct Addresses {
+    base: Url,
+    /// Whether private ones may be connected to. Unknown until the base URL's host is resolved,
+    /// and the same from then on, whatever its name resolves to later.
+    private: OnceLock<bool>,
+}
+
+impl Addresses {
+    pub(super) fn new(source: &Source) -> Arc<Self> {
+        let base = &source.base_url;
+        let known = if source.allow_private {
+            Some(true)
+        } else if base_passes_for_public() {
+            Some(false)
+        } else {
+            address_in(base).map(|address| !is_public(address))
+        };
+        let private = known.map(OnceLock::from).unwrap_or_default();
+        let base = base.clone();
+        Arc::new(Self { base, private })
+    }
+
+    /// Where the base URL is, for resolvers that have to look it up.
+    pub(super) fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Checks a URL whose host is an address: clients ask no resolver for those.
+    pub(super) fn check(&self, url: &Url) -> Result<(), PrivateAddress> {
+        match address_in(url) {
+            Some(address) if !self.may_reach(url.host_str().unwrap_or_default(), address) => {
+                Err(PrivateAddress {
+                    host: url.host_str().unwrap_or_default().to_owned(),
+                    address,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the base URL's host has to be resolved and [learnt](Self::learn) before it can be
+    /// said which of these addresses of another host may be connected to.
+    pub(super) fn wants_base(&self, host: &str, found: &[SocketAddr]) -> bool {
+        let private = |found: &SocketAddr| !is_public(found.ip());
+        !self.is_base(host) && self.private.get().is_none() && found.iter().any(private)
+    }
+
+    /// The base URL's host is at these addresses. Counts the first time.
+    pub(super) fn learn(&self, found: &[SocketAddr]) {
+        let private = |found: &SocketAddr| !is_public(found.ip());
+        self.private.get_or_init(|| found.iter().any(private));
+    }
+
+    /// Those of a host's addresses that may be connected to.
+    pub(super) fn admit(
+        &self,
+        host: &str,
+        found: &[SocketAddr],
+    ) -> Result<Vec<SocketAddr>, PrivateAddress> {
+        if self.is_base(host) && !found.is_empty() {
+            self.learn(found);
+        }
+        let reachable = found.iter().copied();
+        let reachable: Vec<_> = reachable
+            .filter(|found| self.may_reach(host, found.ip()))
+            .collect();
+        match found.first() {
+            Some(first) if reachable.is_empty() => Err(PrivateAddress {
+                host: host.to_owned(),
+                address: first.ip(),
+            }),
+            _ => Ok(reachable),
+        }
+    }
+
+    fn may_reach(&self, host: &str, address: IpAddr) -> bool {
+        // The base URL is what the person chose: where it is an address, that cannot change.
+        let chosen = self.is_base(host) && address_in(&self.base).is_some();
+        chosen || self.private.get() == Some(&true) || is_public(address)
+    }
+
+    fn is_base(&self, host: &str) -> bool {
+        let base = self.base.host_str().unwrap_or_default();
+        base.eq_ignore_ascii_case(host)
+    }
+}
+
+/// The address that a URL has in the place of a name. Odd forms of it, such as `0x7f.1`, became
+/// plain ones when the URL was read.
+fn address_in(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Ipv4(address) => Some(address.into()),
+        Host::Ipv6(address) => Some(address.into()),
+        Host::Domain(_) => None,
+    }
+}
+
+/// The variables that name proxies, whose own addresses are the person's choice.
+const PROXIES: [&str; 6] = [
+    "http_proxy",
+    "HTTP_PROXY",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+];
+
+/// The hosts of the proxies that the environment names.
+pub(super) fn proxies() -> Vec<String> {
+    let values = PROXIES.iter().filter_map(|name| std::env::var(name).ok());
+    values.filter_map(|value| proxy_host(&value)).collect()
+}
+
+/// Proxies are named by a URL, or by `host:port` alone.
+fn proxy_host(value: &str) -> Option<String> {
+    let url = if value.contains("://") {
+        Url::parse(value).ok()?
+    } else {
+        Url::parse(&format!("http://{value}")).ok()?
+    };
+    url.host_str().map(str::to_owned)
+}
+
+/// For tests, which have the addresses of this machine alone: in builds for development, the
+/// base URL's address can pass for a public one.
+fn base_passes_for_public() -> bool {
+    cfg!(debug_assertions) && std::env::var_os("ACTIVITY_TRACKER_PUBLIC_BASE").is_some()
+}
+
+#[cfg(test)]
+mod tests;
