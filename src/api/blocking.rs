@@ -7,6 +7,7 @@ mod deadline;
 
 use std::io::Read;
 use std::net::SocketAddr;
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,9 +18,10 @@ use ureq::config::Config;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
+use ureq::unversioned::transport::time::Duration as ClientDuration;
 use ureq::{Agent, BodyReader, Proxy};
 
-use crate::concurrency::{Stop, fan_out, first_error};
+use crate::concurrency::{Stop, fan_out, first_error, spawn};
 use crate::error::{Error, StopReason};
 
 use super::intake::{Intake, Trouble, note_failure, note_verdict, recall};
@@ -207,7 +209,6 @@ fn agent(transport: &Transport, piece: usize) -> Agent {
 /// there, and starts a thread to ask in. So what was found is good for some requests.
 #[derive(Debug, Default)]
 struct SystemResolver {
-    client: DefaultResolver,
     last: Mutex<Option<Resolved>>,
 }
 
@@ -241,13 +242,10 @@ impl Resolver for SystemResolver {
             known.addresses.iter().for_each(|known| found.push(*known));
             return Ok(found);
         }
-        let found = self
-            .client
-            .resolve(uri, config, timeout)
-            .map_err(|error| match error {
-                ureq::Error::Io(_) => ureq::Error::HostNotFound,
-                other => other,
-            })?;
+        let found = look_up(uri, config, &timeout).map_err(|error| match error {
+            ureq::Error::Io(_) => ureq::Error::HostNotFound,
+            other => other,
+        })?;
         *last() = Some(Resolved {
             host,
             addresses: found.to_vec(),
@@ -255,6 +253,42 @@ impl Resolver for SystemResolver {
         });
         Ok(found)
     }
+}
+
+/// Has the client look up a name, in a thread of its own so that it can be given up.
+///
+/// The client would start that thread by itself, and panic where there is none to be had.
+/// Then this one waits, for as long as the system does.
+fn look_up(
+    uri: &http::Uri,
+    config: &Config,
+    timeout: &NextTimeout,
+) -> Result<ResolvedSocketAddrs, ureq::Error> {
+    let look = {
+        let (uri, config, reason) = (uri.clone(), config.clone(), timeout.reason);
+        move || {
+            let patient = NextTimeout {
+                after: ClientDuration::NotHappening,
+                reason,
+                per_read: None,
+                per_write: None,
+            };
+            DefaultResolver::default().resolve(&uri, &config, patient)
+        }
+    };
+    let (sender, found) = sync_channel(1);
+    let looking = {
+        let look = look.clone();
+        spawn(move || {
+            // Nobody listens any more who gave up.
+            let _ = sender.send(look());
+        })
+    };
+    if looking.is_err() {
+        return look();
+    }
+    let found = found.recv_timeout(*timeout.after);
+    found.unwrap_or(Err(ureq::Error::Timeout(timeout.reason)))
 }
 
 fn send(agent: &Agent, ask: &Ask) -> Result<(Head, BodyReader<'static>), TransportError> {

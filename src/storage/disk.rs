@@ -396,8 +396,8 @@ mod tests {
     #[test]
     fn nothing_else_in_storage_calls_the_file_system() {
         for name in [
-            "commit", "journal", "manifest", "outputs", "segment", "slice", "spool", "stage",
-            "verify",
+            "commit", "journal", "manifest", "outputs", "room", "segment", "slice", "spool",
+            "stage", "verify",
         ] {
             let path = format!("{}/src/storage/{name}.rs", env!("CARGO_MANIFEST_DIR"));
             let text = fs::read_to_string(&path).unwrap();

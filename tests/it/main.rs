@@ -47,6 +47,7 @@ mod run;
 #[cfg(test)]
 mod serve;
 #[cfg(test)]
+mod starting;
 mod storage;
 #[cfg(test)]
 mod support;
