@@ -48,6 +48,7 @@ mod run;
 mod serve;
 #[cfg(test)]
 mod starting;
+#[cfg(test)]
 mod storage;
 #[cfg(test)]
 mod support;
