@@ -36,7 +36,7 @@ pub(crate) struct CheckArgs {
 /// does not map, after all is printed.
 pub(crate) fn run(args: &CheckArgs) -> Result<(), Error> {
     let stop = Stop::new();
-    signals::watch(&stop, signals::EndOfRun);
+    signals::watch(&stop, signals::EndOfRun)?;
     let (source, _sample_server) = args.source.load()?;
     let policy = Policy {
         retries: args.patience.retries,

@@ -54,9 +54,15 @@ pub enum Error {
     /// The summary of a run could not be printed.
     #[error("cannot print the summary to standard output: {0}; the snapshot is stored")]
     PrintSummary(#[source] io::Error),
-    /// The async runtime could not be started.
-    #[error("cannot start the async runtime: {0}")]
-    Runtime(#[source] io::Error),
+    /// The system has no thread or process to give.
+    #[error("cannot start {what}: {cause}")]
+    Start {
+        /// What was to be started.
+        what: &'static str,
+        /// What the system said.
+        #[source]
+        cause: io::Error,
+    },
     /// There is no source to run against.
     #[error(transparent)]
     Source(#[from] InvalidSource),
@@ -103,6 +109,11 @@ impl StopReason {
 }
 
 impl Error {
+    /// For `map_err`: names what could not be started.
+    pub fn start(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |cause| Self::Start { what, cause }
+    }
+
     /// The documented exit code of the program for this error.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
@@ -111,7 +122,7 @@ impl Error {
             | Self::Serve { .. }
             | Self::Print(_)
             | Self::PrintSummary(_)
-            | Self::Runtime(_)
+            | Self::Start { .. }
             | Self::Stopped(StopReason::Failure) => 1,
             Self::Source(_) | Self::Usage(_) => 2,
             Self::Api(_) => 3,
@@ -144,6 +155,14 @@ impl Error {
                     None => kept,
                 })
             }
+            Self::Start { cause, .. } | Self::Serve { cause, .. } | Self::Sample { cause, .. }
+                if is_no_thread(cause) =>
+            {
+                let hint = "too many processes or threads: end some, raise the limit \
+                     (`ulimit -u`, or that of the container), or ask for less with --workers \
+                     and --concurrency";
+                Some(hint.to_owned())
+            }
             Self::Serve { cause, .. } => match cause.kind() {
                 io::ErrorKind::AddrNotAvailable => {
                     Some("--listen takes an address of this machine".to_owned())
@@ -157,9 +176,14 @@ impl Error {
                 }
                 _ => None,
             },
-            Self::Runtime(_) | Self::Source(_) | Self::Usage(_) | Self::Stopped(_) => None,
+            Self::Start { .. } | Self::Source(_) | Self::Usage(_) | Self::Stopped(_) => None,
         }
     }
+}
+
+/// Whether the system said that it has no thread or process to give (`EAGAIN`).
+fn is_no_thread(cause: &io::Error) -> bool {
+    cause.kind() == io::ErrorKind::WouldBlock
 }
 
 /// The API could not be talked to, or answered with an error.

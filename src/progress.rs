@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use activity_tracker::activity::Resource;
 use activity_tracker::api::{Event, Observer};
+use activity_tracker::concurrency::available;
 use activity_tracker::text::count;
 use indicatif::{DecimalBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Zoned;
@@ -58,7 +59,10 @@ impl Progress {
                 bar.set_style(style);
             }
             bar.set_prefix(resource.name());
-            bar.enable_steady_tick(Duration::from_millis(100));
+            // It would panic without a thread to be had; a bar can stand still as well.
+            if available(1) == 1 {
+                bar.enable_steady_tick(Duration::from_millis(100));
+            }
             Line {
                 bar,
                 bytes: 0,

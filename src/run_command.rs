@@ -44,7 +44,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Error> {
     let options = &args.options;
     logger::start(&options.log, options.readers())?;
     let stop = Stop::new();
-    signals::watch(&stop, signals::EndOfRun);
+    signals::watch(&stop, signals::EndOfRun)?;
     let take = || {
         let (source, _sample_server) = args.source()?;
         let settings = options.settings(source, args.start())?;

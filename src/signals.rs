@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{fs, process, thread};
 
-use activity_tracker::concurrency::Stop;
+use activity_tracker::concurrency::{Stop, spawn};
 use activity_tracker::error::{Error, StopReason};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
@@ -50,14 +50,17 @@ impl Ending for EndOfRun {
 /// A blocked name look-up or connect cannot be woken: after a moment of grace
 /// the program ends around it. By then the run's files and workers are gone,
 /// for their removal needs nobody but the thread that asks.
-pub(crate) fn watch(stop: &Stop, ending: impl Ending) {
+///
+/// # Errors
+/// When there is no thread to be had that waits for signals.
+pub(crate) fn watch(stop: &Stop, ending: impl Ending) -> Result<(), Error> {
     // Without a handler a signal ends the program at once, which is what remains to do.
     let hang_up = hears_hang_up().then_some(SIGHUP);
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM].into_iter().chain(hang_up)) else {
-        return;
+        return Ok(());
     };
     let (stop, ending) = (stop.clone(), Arc::new(ending));
-    thread::spawn(move || {
+    let waiting = spawn(move || {
         let mut asked = false;
         for signal in signals.forever() {
             let reason = match signal {
@@ -75,16 +78,24 @@ pub(crate) fn watch(stop: &Stop, ending: impl Ending) {
             stop.request(reason);
             // A run that is committing goes on to its end.
             let committing = stop.is_committing();
-            let (stop, ending) = (stop.clone(), Arc::clone(&ending));
-            thread::spawn(move || {
-                thread::sleep(GRACE);
-                stop.hurry();
-                if !committing {
-                    ending.late(reason);
+            let late = {
+                let (stop, ending) = (stop.clone(), Arc::clone(&ending));
+                move || {
+                    thread::sleep(GRACE);
+                    stop.hurry();
+                    if !committing {
+                        ending.late(reason);
+                    }
                 }
-            });
+            };
+            if spawn(late.clone()).is_err() {
+                late();
+            }
         }
     });
+    waiting
+        .map(drop)
+        .map_err(Error::start("a thread that waits for signals"))
 }
 
 /// Whether SIGHUP is for this program: one that `nohup` started is to go on without its

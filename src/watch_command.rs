@@ -81,7 +81,7 @@ pub(crate) fn run(args: &WatchArgs) -> Result<(), Error> {
         giving: AtomicBool::new(false),
         quiet: args.options.quiet,
     });
-    signals::watch(&stop, EndOfWatch(Arc::clone(&underway)));
+    signals::watch(&stop, EndOfWatch(Arc::clone(&underway)))?;
     let watch = || {
         let (source, _sample_server) = args.options.source.load()?;
         let settings = args.options.settings(source, Start::Resume)?;
@@ -256,7 +256,7 @@ impl Watch<'_> {
         let before = self.untold.take();
         self.underway.giving.store(true, Ordering::SeqCst);
         for run in before.iter().chain(new.map(|recorded| &recorded.run)) {
-            let given = hook.give(run, &self.settings.data_dir, self.stop);
+            let given = hook.give(run, &self.settings, self.stop);
             let Err(error) = given else { continue };
             warn!(run, %error, "the command failed");
             printing::print_note(&format!("the command failed for the run {run}: {error}"));

@@ -25,7 +25,6 @@ use crate::error::ApiError;
 use crate::source::Source;
 
 use super::Subject;
-use super::Validators;
 use super::addresses::Addresses;
 use super::paging::Outlook;
 use super::quota::{Excess, Used};

@@ -14,11 +14,10 @@ pub(super) struct Secrets(Vec<Secret>);
 
 impl Secrets {
     pub(super) fn new(auth: &Auth) -> Self {
-        let mut texts: Vec<_> = auth
-            .secret()
-            .map(|secret| secret.expose().to_owned())
-            .into_iter()
-            .collect();
+        let Some(secret) = auth.secret() else {
+            return Self::default();
+        };
+        let mut texts = vec![secret.expose().to_owned()];
         match auth {
             Auth::Basic { user, password } => {
                 texts.push(BASE64_STANDARD.encode(format!("{user}:{}", password.expose())));
@@ -31,7 +30,8 @@ impl Secrets {
             Auth::None | Auth::Absent(_) | Auth::Bearer(_) | Auth::Query { .. } => {}
         }
         texts.retain(|text| !text.is_empty());
-        Self(texts.into_iter().map(Secret::new).collect())
+        let hidden = |text| Secret::new(text, secret.at().clone());
+        Self(texts.into_iter().map(hidden).collect())
     }
 
     /// Whether a text has one of them in it, percent-encoded or not.
@@ -65,17 +65,21 @@ impl Secrets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::CredentialRef;
 
     #[test]
     fn a_secret_is_hidden_in_every_form_that_it_comes_back_in() {
-        let secret = || Secret::new("p+ss/w rd".to_owned());
+        let secret = |text: &str| {
+            let at = CredentialRef::Variable("KEY".to_owned());
+            Secret::new(text.to_owned(), at)
+        };
         let basic = Auth::Basic {
             user: "ada".to_owned(),
-            password: secret(),
+            password: secret("p+ss/w rd"),
         };
         let header = Auth::Header {
             name: http::header::AUTHORIZATION,
-            value: Secret::new("Token s3cret".to_owned()),
+            value: secret("Token s3cret"),
         };
         let cases = [
             (&basic, "/a/p+ss/w rd/b", "/a/[redacted]/b"),

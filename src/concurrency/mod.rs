@@ -2,6 +2,7 @@
 //! computes, and one way to stop them all.
 
 mod processes;
+mod start;
 mod stop;
 mod tasks;
 mod threads;
@@ -10,4 +11,4 @@ pub use processes::{Failed, Pool, serve};
 pub use stop::{Registration, Stop};
 pub use tasks::off_runtime;
 pub(crate) use tasks::rethrow;
-pub use threads::{fan_out, first_error};
+pub use threads::{available, fan_out, first_error, spawn, spawn_scoped};

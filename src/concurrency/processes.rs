@@ -10,19 +10,54 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 
+use crate::error::{DataProcessingError, Error};
+
+use super::start;
 use super::stop::{Registration, Stop};
 use super::threads::fan_out;
 
-/// A task that two workers in turn did not finish; in words, how the second one ended.
+/// Why a task was not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Failed(pub String);
+pub enum Failed {
+    /// Two workers in turn did not finish it; in words, how the second one ended.
+    #[error("{0}")]
+    Task(String),
+    /// There is no worker, and none could be started: what the system said.
+    #[error("did not start: {message}")]
+    Start {
+        /// The system's number for it, if it has one.
+        code: Option<i32>,
+        /// In words.
+        message: String,
+    },
+}
+
+impl Failed {
+    fn start(error: &io::Error) -> Self {
+        Self::Start {
+            code: error.raw_os_error(),
+            message: error.to_string(),
+        }
+    }
+
+    /// The error that ends a run for it.
+    #[must_use]
+    pub fn into_error(self, task: String) -> Error {
+        let (code, message) = match self {
+            Self::Start { code, message } => (code, message),
+            Self::Task(reason) => return DataProcessingError::Worker { task, reason }.into(),
+        };
+        let cause = code.map_or_else(|| io::Error::other(message), io::Error::from_raw_os_error);
+        Error::start("a worker process")(cause)
+    }
+}
 
 /// A pool of worker processes.
 pub struct Pool<'a> {
@@ -45,13 +80,14 @@ impl Pool<'_> {
         T: Serialize + Send,
         R: DeserializeOwned + Send,
     {
-        fan_out(self.size, |number| {
-            // One that does not start is told of when there is a task that fails for it.
-            let early = self.at_once && number == 0;
-            let start = || Worker::start((self.command)(), self.stop).ok();
-            let mut worker = early.then(start).flatten();
+        let crew = Crew::new(self);
+        // Before the threads: one worker is of more use than one more of those.
+        if self.at_once {
+            crew.start_early();
+        }
+        fan_out(self.size, |_| {
             for task in tasks {
-                let outcome = self.twice(&mut worker, &task);
+                let outcome = self.twice(&crew, &task);
                 if done.send((task, outcome)).is_err() {
                     break;
                 }
@@ -60,33 +96,118 @@ impl Pool<'_> {
     }
 
     /// Has one task done; by a fresh worker, once more, if the first one fails.
-    fn twice<T, R>(&self, worker: &mut Option<Worker>, task: &T) -> Result<R, Failed>
+    fn twice<T, R>(&self, crew: &Crew<'_>, task: &T) -> Result<R, Failed>
     where
         T: Serialize,
         R: DeserializeOwned,
     {
-        self.once(worker, task).or_else(|failed| {
-            if self.stop.check().is_err() {
+        crew.once(task).or_else(|failed| {
+            if self.stop.check().is_err() || matches!(failed, Failed::Start { .. }) {
                 return Err(failed);
             }
-            tracing::warn!(reason = %failed, "a worker failed; its task is done again");
-            self.once(worker, task)
+            warn!(reason = %failed, "a worker failed; its task is done again");
+            crew.once(task)
         })
     }
+}
 
-    /// Has one task done by `worker`, which is started if need be and let go if it fails.
-    fn once<T, R>(&self, worker: &mut Option<Worker>, task: &T) -> Result<R, Failed>
+/// The workers of a pool: as many as there are tasks at the same time, or as many as the
+/// system has to give.
+struct Crew<'a> {
+    pool: &'a Pool<'a>,
+    workers: Mutex<Workers>,
+    /// One is free, or may be started.
+    changed: Condvar,
+}
+
+struct Workers {
+    free: Vec<Worker>,
+    /// How many there are, those included that are being started.
+    alive: usize,
+    /// How many there may be.
+    most: usize,
+}
+
+impl<'a> Crew<'a> {
+    fn new(pool: &'a Pool<'a>) -> Self {
+        let workers = Workers {
+            free: Vec::new(),
+            alive: 0,
+            most: pool.size,
+        };
+        Self {
+            pool,
+            workers: Mutex::new(workers),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Workers> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has a worker ready. One that does not start is told of when a task needs it.
+    fn start_early(&self) {
+        if let Ok(worker) = self.take() {
+            self.give_back(worker);
+        }
+    }
+
+    /// Has one task done by a worker, which is let go if it fails.
+    fn once<T, R>(&self, task: &T) -> Result<R, Failed>
     where
         T: Serialize,
         R: DeserializeOwned,
     {
-        let mut able = match worker.take() {
-            Some(worker) => worker,
-            None => Worker::start((self.command)(), self.stop)?,
-        };
-        let result = able.ask(task)?;
-        *worker = Some(able);
-        Ok(result)
+        let mut worker = self.take()?;
+        match worker.ask(task) {
+            Ok(result) => {
+                self.give_back(worker);
+                Ok(result)
+            }
+            Err(failed) => {
+                // Its end is waited for first, so that there are never more than there may be.
+                drop(worker);
+                self.lock().alive -= 1;
+                self.changed.notify_one();
+                Err(failed)
+            }
+        }
+    }
+
+    /// Gives a worker: a free one, or a new one, or one that becomes free where the system
+    /// has no more to give.
+    fn take(&self) -> Result<Worker, Failed> {
+        let mut workers = self.lock();
+        loop {
+            if let Some(worker) = workers.free.pop() {
+                return Ok(worker);
+            }
+            if workers.alive < workers.most {
+                workers.alive += 1;
+                drop(workers);
+                let started = Worker::start((self.pool.command)(), self.pool.stop);
+                let Err(failed) = started else {
+                    return started;
+                };
+                workers = self.lock();
+                workers.alive -= 1;
+                self.changed.notify_one();
+                if workers.alive == 0 {
+                    return Err(failed);
+                }
+                workers.most = workers.alive;
+                warn!(reason = %failed, "going on with {} worker processes", workers.most);
+                continue;
+            }
+            let waited = self.changed.wait(workers);
+            workers = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn give_back(&self, worker: Worker) {
+        self.lock().free.push(worker);
+        self.changed.notify_one();
     }
 }
 
@@ -112,11 +233,11 @@ impl Worker {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .process_group(0);
-        let mut child = command
-            .spawn()
-            .map_err(|error| Failed(format!("did not start: {error}")))?;
+        let mut child = start::allowed()
+            .and_then(|()| command.spawn())
+            .map_err(|error| Failed::start(&error))?;
         let pipes = child.stdin.take().zip(child.stdout.take());
-        let (stdin, stdout) = pipes.ok_or_else(|| Failed("has no pipes".to_owned()))?;
+        let (stdin, stdout) = pipes.ok_or_else(|| Failed::Task("has no pipes".to_owned()))?;
         let child = Arc::new(Mutex::new(child));
         let kill_on_stop = stop.on_request({
             let child = Arc::clone(&child);
@@ -147,8 +268,8 @@ impl Worker {
         })();
         match exchange {
             Ok(Reply::Done(result)) => Ok(result),
-            Ok(Reply::Panicked(message)) => Err(Failed(format!("panicked: {message}"))),
-            Err(error) => Err(Failed(self.epitaph(&error))),
+            Ok(Reply::Panicked(message)) => Err(Failed::Task(format!("panicked: {message}"))),
+            Err(error) => Err(Failed::Task(self.epitaph(&error))),
         }
     }
 
@@ -271,7 +392,7 @@ mod tests {
     fn a_task_whose_worker_dies_twice_fails_and_the_others_are_done() {
         let script = r#"while read -r task; do
             if [ "$task" = 2 ]; then exit 9; fi; echo "{\"Done\":$task}"; done"#;
-        let failed = Err(Failed("ended with exit status: 9".to_owned()));
+        let failed = Err(Failed::Task("ended with exit status: 9".to_owned()));
         assert_eq!(
             run(script, 2, &[1, 2, 3]),
             [(1, Ok(1)), (2, failed), (3, Ok(3))]
@@ -283,22 +404,15 @@ mod tests {
         let script = r#"while read -r task; do echo "{\"Panicked\":\"at $task\"}"; done"#;
         assert_eq!(
             run(script, 1, &[5]),
-            [(5, Err(Failed("panicked: at 5".to_owned())))]
+            [(5, Err(Failed::Task("panicked: at 5".to_owned())))]
         );
     }
 
     #[test]
     fn nonsense_from_a_worker_and_a_worker_that_cannot_start_are_failures() {
         let results = run("read -r task; echo nonsense", 1, &[1]);
-        assert!(
-            results[0]
-                .1
-                .as_ref()
-                .unwrap_err()
-                .0
-                .contains("gave no answer"),
-            "{results:?}"
-        );
+        let failed = results[0].1.as_ref().unwrap_err().to_string();
+        assert!(failed.contains("gave no answer"), "{failed}");
         let command = || Command::new("/nonexistent/program");
         let stop = Stop::new();
         let pool = Pool {
@@ -307,8 +421,40 @@ mod tests {
             at_once: false,
             stop: &stop,
         };
-        let failed = pool.twice::<u32, u32>(&mut None, &1).unwrap_err();
-        assert!(failed.0.starts_with("did not start"), "{failed}");
+        let failed = pool.twice::<u32, u32>(&Crew::new(&pool), &1).unwrap_err();
+        assert!(failed.to_string().starts_with("did not start"), "{failed}");
+        let error = failed.into_error("a task".to_owned());
+        let says = "cannot start a worker process: No such file or directory (os error 2)";
+        assert_eq!((error.to_string().as_str(), error.exit_code()), (says, 1));
+    }
+
+    #[test]
+    fn where_one_worker_starts_and_no_other_that_one_does_all_tasks() {
+        let place = tempfile::tempdir().unwrap();
+        let first = place.path().join("first");
+        // Whoever comes second has no program to run.
+        let command = || {
+            if std::fs::create_dir(&first).is_err() {
+                return Command::new("/nonexistent/program");
+            }
+            let mut command = Command::new("sh");
+            command.args(["-c", ECHO]);
+            command
+        };
+        let (sender, tasks) = crossbeam_channel::unbounded();
+        (0..50).for_each(|task| sender.send(task).unwrap());
+        drop(sender);
+        let (done, results) = crossbeam_channel::unbounded();
+        let stop = Stop::new();
+        let pool = Pool {
+            command: &command,
+            size: 4,
+            at_once: true,
+            stop: &stop,
+        };
+        pool.run::<u32, u32>(&tasks, &done);
+        drop(done);
+        assert_eq!(results.iter().filter(|(_, done)| done.is_ok()).count(), 50);
     }
 
     #[test]
@@ -324,10 +470,7 @@ mod tests {
             let asked = scope.spawn(|| worker.ask::<u32, u32>(&1));
             stop.request(crate::error::StopReason::Interrupt);
             let failed = asked.join().unwrap().unwrap_err();
-            assert!(
-                failed.0.contains("SIGKILL") || failed.0.contains("signal: 9"),
-                "{failed}"
-            );
+            assert!(failed.to_string().contains("signal: 9"), "{failed}");
         });
     }
 }

@@ -1,26 +1,88 @@
 //! I/O-bound fan-out: a thread for each thing that waits.
 
+use std::io;
 use std::panic::resume_unwind;
-use std::thread;
+use std::sync::mpsc::channel;
+use std::thread::{self, Builder, JoinHandle, Scope, ScopedJoinHandle};
+
+use tracing::warn;
 
 use crate::error::{Error, StopReason};
 
+use super::start;
+
+/// Starts a thread. `std::thread::spawn` would panic where the system has none left to give.
+///
+/// # Errors
+/// What the system said.
+pub fn spawn<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    start::allowed()?;
+    Builder::new().spawn(work)
+}
+
+/// Starts a thread that may borrow, as [`spawn`] does.
+///
+/// # Errors
+/// What the system said.
+pub fn spawn_scoped<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> io::Result<ScopedJoinHandle<'scope, T>> {
+    start::allowed()?;
+    Builder::new().spawn_scoped(scope, work)
+}
+
+/// How many of `wanted` threads the system has to give now, besides those that there are.
+#[must_use]
+pub fn available(wanted: usize) -> usize {
+    let mut all = Vec::new();
+    for _ in 0..wanted {
+        let (keep, ended) = channel::<()>();
+        // It ends when the other end of its channel is let go of.
+        match spawn(move || {
+            // It has nothing to say: nobody sends.
+            let _ = ended.recv();
+        }) {
+            Ok(thread) => all.push((keep, thread)),
+            Err(_) => break,
+        }
+    }
+    let found = all.len();
+    for (keep, thread) in all {
+        drop(keep);
+        // It does nothing that could panic.
+        let _ = thread.join();
+    }
+    found
+}
+
 /// Does `work` on `width` threads at the same time, and gives what each returned, in order.
 ///
-/// The threads are scoped: they may borrow, and all have ended when this returns.
+/// The threads are scoped: they may borrow, and all have ended when this returns. One of
+/// them is the caller's, so where the system has no further ones to give, that one does it all.
 ///
 /// # Panics
 /// When `work` does, with the same panic.
 pub fn fan_out<T: Send>(width: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     thread::scope(|scope| {
         let work = &work;
-        let threads: Vec<_> = (0..width)
-            .map(|index| scope.spawn(move || work(index)))
-            .collect();
-        threads
+        let mut threads = Vec::new();
+        for index in 1..width {
+            match spawn_scoped(scope, move || work(index)) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => {
+                    warn!(%error, wanted = width, "going on with {index} threads");
+                    break;
+                }
+            }
+        }
+        let first = (width > 0).then(|| work(0));
+        let others = threads
             .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
-            .collect()
+            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        first.into_iter().chain(others).collect()
     })
 }
 

@@ -4,16 +4,19 @@
 //! (disk, CPU) is handed to the runtime's blocking pool, which is what
 //! `asyncio.to_thread` is in Python.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::runtime;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracing::warn;
 
 use crate::activity::Resource;
 use crate::api::{self, Observer};
-use crate::concurrency::{Stop, off_runtime, rethrow};
+use crate::concurrency::{Stop, available, off_runtime, rethrow};
 use crate::error::{Error, StopReason};
 use crate::settings::Settings;
 use crate::storage::{Flow, Output, Slice, Spool};
@@ -50,15 +53,51 @@ pub fn run_async(
     stop: &Stop,
     observer: &SharedObserver,
 ) -> Result<Report, Error> {
+    let settings = within_threads(settings)?;
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
+        // The runtime panics when it has no thread left and gets no new one.
+        .thread_keep_alive(Duration::from_hours(24))
         .build()
-        .map_err(Error::Runtime)?;
-    let outcome = runtime.block_on(run(settings, stop, observer));
+        .map_err(Error::start("the async runtime"))?;
+    let outcome = runtime.block_on(run(&settings, stop, observer));
     // Work that was begun ends, for it may be writing; a name look-up that hangs
     // must not keep a stopped run from ending.
     runtime.shutdown_timeout(Duration::from_millis(500));
     outcome
+}
+
+/// Threads that are needed besides those that receive bodies and process slices: to look up
+/// names, and to write files.
+const OTHERS: usize = 4;
+
+/// The settings with as many requests and slices at a time as there are threads to be had:
+/// with fewer, blocking work would wait for work that waits for it.
+fn within_threads(settings: &Settings) -> Result<Settings, Error> {
+    let asked = (settings.policy.concurrency, settings.workers);
+    let wanted = asked.0.saturating_add(asked.1.get()).get();
+    let found = available(wanted.saturating_add(OTHERS));
+    let Some((requests, workers)) = share(found, asked) else {
+        let cause = Errno::AGAIN.into();
+        return Err(Error::start("the threads of the async flow")(cause));
+    };
+    let mut settings = settings.clone();
+    if (requests, workers) != asked {
+        warn!(found, %requests, %workers, "there are few threads to be had: going on with fewer");
+    }
+    (settings.policy.concurrency, settings.workers) = (requests, workers);
+    Ok(settings)
+}
+
+/// How many requests and slices at a time so many threads allow; none where it is not one each.
+fn share(
+    threads: usize,
+    (requests, workers): (NonZeroUsize, NonZeroUsize),
+) -> Option<(NonZeroUsize, NonZeroUsize)> {
+    let left = threads.checked_sub(OTHERS)?;
+    let workers = workers.min(NonZeroUsize::new(left / 2)?);
+    let requests = requests.min(NonZeroUsize::new(left - workers.get())?);
+    Some((requests, workers))
 }
 
 /// Runs the async flow once, in the runtime of the caller.
@@ -191,6 +230,31 @@ async fn work_off(
                 reduce(&slice, outcome)?;
             }
             else => return Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_threads_are_shared_between_requests_and_slices() {
+        let cases = [
+            (13, (5, 4), Some((5, 4))),
+            (100, (5, 4), Some((5, 4))),
+            (12, (5, 4), Some((4, 4))),
+            (9, (5, 1), Some((4, 1))),
+            (7, (5, 4), Some((2, 1))),
+            (6, (5, 4), Some((1, 1))),
+            (5, (5, 4), None),
+            (0, (1, 1), None),
+        ];
+        for (threads, (requests, workers), expected) in cases {
+            let number = |n| NonZeroUsize::new(n).unwrap();
+            let found = share(threads, (number(requests), number(workers)));
+            let found = found.map(|(requests, workers)| (requests.get(), workers.get()));
+            assert_eq!(found, expected, "{threads} {requests} {workers}");
         }
     }
 }

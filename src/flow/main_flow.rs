@@ -9,8 +9,8 @@ use crossbeam_channel::bounded;
 
 use crate::activity::Resource;
 use crate::api::{self, Observer};
-use crate::concurrency::{Pool, Stop, first_error};
-use crate::error::{DataProcessingError, Error, StopReason};
+use crate::concurrency::{Pool, Stop, first_error, spawn_scoped};
+use crate::error::{Error, StopReason};
 use crate::settings::Settings;
 use crate::storage::{Flow, Output, Spool};
 
@@ -94,17 +94,8 @@ fn process<T: Send>(
     let mappings = serde_json::to_string(&bench.mappings)
         .map_err(|error| Error::Usage(format!("cannot tell workers the field maps: {error}")))?;
     thread::scope(|scope| {
-        let producing = scope.spawn(|| {
-            let journal = Arc::clone(&run.journal);
-            let spool = Spool::new(run.stage.staging(), journal, move |slice| {
-                // Nobody takes slices any more when the run has failed elsewhere.
-                slices_in
-                    .send(slice)
-                    .map_err(|_| Error::Stopped(StopReason::Failure))
-            });
-            produce(&run.prepared(spool))
-        });
-        scope.spawn(|| {
+        // The pool first: without it, nobody would take what is produced.
+        spawn_scoped(scope, || {
             let (slices, done_in) = (slices, done_in);
             let pool = Pool {
                 command: &|| worker(run, &mappings),
@@ -113,13 +104,22 @@ fn process<T: Send>(
                 stop: &run.stop,
             };
             pool.run::<_, Result<Done, Refusal>>(&slices, &done_in);
-        });
+        })
+        .map_err(Error::start("a thread for worker processes"))?;
+        let producing = spawn_scoped(scope, || {
+            let journal = Arc::clone(&run.journal);
+            let spool = Spool::new(run.stage.staging(), journal, move |slice| {
+                // Nobody takes slices any more when the run has failed elsewhere.
+                slices_in
+                    .send(slice)
+                    .map_err(|_| Error::Stopped(StopReason::Failure))
+            });
+            produce(&run.prepared(spool))
+        })
+        .map_err(Error::start("a thread to fetch in"))?;
         // When reducing fails, dropping the receiver stops the pool, and the stop the producer.
         let reduced = done.into_iter().try_for_each(|(slice, outcome)| {
-            let outcome = outcome.map_err(|failed| DataProcessingError::Worker {
-                task: slice.to_string(),
-                reason: failed.to_string(),
-            })?;
+            let outcome = outcome.map_err(|failed| failed.into_error(slice.to_string()))?;
             run.reduce(reduction, &slice, outcome, observer)
         });
         if reduced.is_err() && run.stop.check().is_ok() {

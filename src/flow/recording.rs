@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tracing::warn;
 
 use crate::activity::Resource;
+use crate::concurrency::spawn_scoped;
 use crate::error::StorageError;
 use crate::history::{self, Changes, Found, History, NewRun, Places};
 use crate::storage::{Counts, StoredFile};
@@ -82,7 +83,9 @@ impl Run {
     pub(super) fn record(&self, history: &Mutex<History>, changes: Changes) -> Recorded {
         let taken = thread::scope(|scope| {
             // To remove the last snapshot takes the system long, if it was a large one.
-            scope.spawn(|| self.stage.clean());
+            if spawn_scoped(scope, || self.stage.clean()).is_err() {
+                self.stage.clean();
+            }
             open(history).take_step()
         });
         self.let_read_history();

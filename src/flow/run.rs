@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::path::{self, Path};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use crate::activity::{Ranking, Resource, Summary, Tally};
 use crate::api::{Event, Fetch, Observer, SharedFetch};
-use crate::concurrency::Stop;
+use crate::concurrency::{Stop, spawn_scoped};
 use crate::error::{ApiError, DataProcessingError, Error, StorageError};
 use crate::history::{self, History};
 use crate::settings::{Settings, Start};
@@ -426,13 +426,17 @@ impl Run {
             outputs.map(write).collect::<Result<Vec<_>, _>>()
         };
         let (records, summary) = thread::scope(|scope| {
-            let records = scope.spawn(records);
+            // Where there is no thread to be had, it is done before.
+            let records = spawn_scoped(scope, records).map_err(|_| records());
             let ranking = rank(self.stage.folder(), tally, parts(Output::Called));
             let summary = ranking.and_then(|ranking| {
                 summary.posts_per_user = ranking;
                 write_json(&new_files, flow.file_name("summary"), summary)
             });
-            let records = records.join().unwrap_or_else(|panic| resume_unwind(panic));
+            let join = |thread: ScopedJoinHandle<'_, _>| {
+                thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+            };
+            let records = records.map_or_else(|written| written, join);
             (records, summary)
         });
         let mut files = records?;

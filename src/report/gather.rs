@@ -13,7 +13,7 @@ use crossbeam_channel::{Sender, bounded};
 use jiff::Timestamp;
 
 use crate::activity::{Email, Field, Fields, FromFields, Id, Reject, Resource, Text, Time, map};
-use crate::concurrency::Stop;
+use crate::concurrency::{Stop, spawn_scoped};
 use crate::error::{Error, StopReason, StorageError};
 use crate::history::{self, Log};
 use crate::storage::{Manifest, Piece, each_piece};
@@ -59,11 +59,12 @@ impl ActivityReport {
         let mut count = Count::new(&choice, top);
         thread::scope(|scope| {
             let (sender, pieces) = bounded(WAITING);
-            let reader = scope.spawn({
+            let reader = spawn_scoped(scope, {
                 let choice = &choice;
                 // The queue ends when its sender is dropped.
                 move || read(data_dir, choice, &sender)
             });
+            let reader = reader.map_err(Error::start("a thread to read in"))?;
             let counted = pieces
                 .iter()
                 .try_for_each(|(chosen, piece)| count.add(data_dir, chosen, &piece));

@@ -55,6 +55,24 @@ impl Definition {
         }
     }
 
+    /// The names of the environment variables that the file takes its credentials from.
+    #[must_use]
+    pub fn credential_variables(&self) -> Vec<String> {
+        // Nothing else is written like this, and a name too many does no harm.
+        let mut rest = self.text.as_str();
+        let mut names = Vec::new();
+        while let Some((_, behind)) = rest.split_once("${") {
+            let Some((name, further)) = behind.split_once('}') else {
+                break;
+            };
+            names.push(name.trim().to_owned());
+            rest = further;
+        }
+        // A name that no variable can have is none.
+        names.retain(|name| !name.is_empty() && !name.contains(['=', '\0']));
+        names
+    }
+
     /// Makes the source again, without its credentials: nothing can be fetched with it.
     ///
     /// # Errors

@@ -10,9 +10,9 @@ mod definition;
 mod endpoint;
 mod fields;
 mod form;
-mod grant;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
+mod grant;
 mod headers;
 mod mistake;
 mod pagination;

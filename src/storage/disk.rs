@@ -579,6 +579,7 @@ mod tests {
             "journal",
             "manifest",
             "outputs",
+            "room",
             "segment",
             "slice",
             "spool",

@@ -398,3 +398,29 @@ impl Journal {
         file.write(&json)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn page_counts_that_servers_declare_are_added_up_whatever_they_are() {
+        let source = Source::jsonplaceholder().unwrap();
+        let entry = |resource| Entry {
+            resource,
+            position: Position::default().then(0),
+            url: source.base_url.clone(),
+            bytes: 0,
+            records: 0,
+            blake3: String::new(),
+            said: serde_json::from_str(r#"{"planned":18446744073709551615}"#).unwrap(),
+        };
+        let journaled = Journaled {
+            header: Header::new("1", Flow::Main, Timestamp::UNIX_EPOCH, &source),
+            entries: [Resource::Users, Resource::Posts].map(entry).into(),
+            complete: false,
+            length: 0,
+        };
+        assert_eq!(journaled.planned(), u64::MAX);
+    }
+}

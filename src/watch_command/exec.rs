@@ -12,12 +12,12 @@ use std::path::{self, Path};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
-use activity_tracker::concurrency::Stop;
+use activity_tracker::concurrency::{Stop, spawn};
 use activity_tracker::error::{Error, StorageError};
 use activity_tracker::history::{self, Log, Wanted};
+use activity_tracker::settings::Settings;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tracing::info;
@@ -94,16 +94,28 @@ impl Hook {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the command the changes that a run found, and waits for its end.
+    /// Gives the command the changes that a run of these settings found, and waits for its end.
+    ///
+    /// It does not get the credentials of the source, nor what grants them, from the environment.
     ///
     /// # Errors
     /// When it was not started, did not end well, or not in time.
-    pub(crate) fn give(&self, run: &str, data_dir: &Path, stop: &Stop) -> Result<(), HookError> {
+    pub(crate) fn give(
+        &self,
+        run: &str,
+        settings: &Settings,
+        stop: &Stop,
+    ) -> Result<(), HookError> {
+        let data_dir = settings.data_dir.as_path();
         let changes = changes(run, data_dir, stop)?;
         let data_dir = path::absolute(data_dir).map_err(StorageError::io("find", data_dir))?;
         info!(run, command = self.command, "command begins");
         let mut command = Command::new("sh");
+        for name in settings.source.definition.credential_variables() {
+            command.env_remove(name);
+        }
         command
+            .env_remove("ACTIVITY_TRACKER_TRUST")
             .args(["-c", &self.command])
             .env("ACTIVITY_TRACKER_RUN", run)
             .env("ACTIVITY_TRACKER_DATA_DIR", data_dir)
@@ -114,6 +126,8 @@ impl Hook {
         let group = Pid::from_child(&child);
         *self.group() = Some(group);
         let ended = self.wait(&child, group, stop);
+        // Whatever it left running ends with it; this fails where nothing is left.
+        let _ = kill_process_group(group, Signal::KILL);
         // Only now may its number be given to another process.
         *self.group() = None;
         let status = child.wait().map_err(HookError::Start)?;
@@ -130,7 +144,7 @@ impl Hook {
     fn wait(&self, child: &Child, group: Pid, stop: &Stop) -> Result<(), HookError> {
         let (sender, news) = channel();
         let pid = Pid::from_child(child);
-        thread::spawn({
+        let waiting = spawn({
             let sender = sender.clone();
             move || {
                 let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
@@ -139,6 +153,10 @@ impl Hook {
                 let _ = sender.send(News::Ended);
             }
         });
+        if let Err(error) = waiting {
+            let _ = kill_process_group(group, Signal::KILL);
+            return Err(HookError::Start(error));
+        }
         let _registration = stop.on_request(move || {
             let _ = sender.send(News::Stop);
         });

@@ -55,6 +55,8 @@ mod run;
 #[cfg(test)]
 mod serve;
 #[cfg(test)]
+mod starting;
+#[cfg(test)]
 mod storage;
 #[cfg(test)]
 mod support;

@@ -381,6 +381,39 @@ fn a_watch_in_the_middle_of_a_run_is_stopped_and_keeps_its_pages() {
 }
 
 #[test]
+fn a_command_gets_no_credentials_and_leaves_no_process_behind() {
+    let place = Workplace::new();
+    let server = Server::start([same_users(), changing_posts()]);
+    let source = format!(
+        "name = 'forum'\nbase_url = '{}'\nauth = {{ bearer = '${{FORUM_KEY}}' }}\n\
+         [users]\npath = '/users'\n[users.fields]\nname = 'name'\nemail = 'email'\n\
+         [posts]\npath = '/posts'\n[posts.fields]\nuser_id = 'userId'\ntitle = 'title'\n",
+        server.url()
+    );
+    std::fs::write(place.path().join("forum.toml"), source).expect("write a source file");
+    // What it starts has the same stderr: the watch would have no end for those who read that.
+    let command = "env > seen; sleep 600 & echo $! > left";
+    let args = [
+        "watch",
+        "--every",
+        "1s",
+        "--runs",
+        "2",
+        "forum.toml",
+        "--exec",
+        command,
+    ];
+    let mut watch = place.command(&args);
+    watch.env("FORUM_KEY", "s3cret").env("FORUM_NAME", "kept");
+    watch.env("ACTIVITY_TRACKER_TRUST", "1");
+    Running::start(&mut watch).wait().assert_code(0);
+    let seen = std::fs::read_to_string(place.path().join("seen")).expect("what it saw");
+    assert!(seen.contains("FORUM_NAME=kept") && seen.contains("ACTIVITY_TRACKER_RUN="));
+    assert!(!seen.contains("FORUM_KEY") && !seen.contains("ACTIVITY_TRACKER_TRUST"));
+    server.finish();
+}
+
+#[test]
 fn a_command_that_hangs_ends_with_the_watch() {
     let place = Workplace::new();
     let server = Server::start([same_users(), changing_posts()]);

@@ -1,6 +1,7 @@
 //! From names to addresses, for the blocking client.
 
 use std::net::SocketAddr;
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,8 +9,10 @@ use http::uri::{Authority, Scheme};
 use ureq::config::Config;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
+use ureq::unversioned::transport::time::Duration as ClientDuration;
 
 use crate::api::addresses::Addresses;
+use crate::concurrency::spawn;
 
 /// Resolves names as the client would, with an error that can be told from others.
 ///
@@ -17,7 +20,6 @@ use crate::api::addresses::Addresses;
 /// there, and starts a thread to ask in. So what was found is good for some requests.
 #[derive(Debug)]
 pub(super) struct SystemResolver {
-    client: DefaultResolver,
     addresses: Arc<Addresses>,
     last: Mutex<Option<Resolved>>,
 }
@@ -25,7 +27,6 @@ pub(super) struct SystemResolver {
 impl SystemResolver {
     pub(super) fn new(addresses: Arc<Addresses>) -> Self {
         Self {
-            client: DefaultResolver::default(),
             addresses,
             last: Mutex::default(),
         }
@@ -33,13 +34,11 @@ impl SystemResolver {
 
     /// Asks the system.
     fn look_up(
-        &self,
         uri: &http::Uri,
         config: &Config,
-        timeout: NextTimeout,
+        timeout: &NextTimeout,
     ) -> Result<Vec<SocketAddr>, ureq::Error> {
-        let found = self.client.resolve(uri, config, timeout);
-        let found = found.map_err(|error| match error {
+        let found = look_up(uri, config, timeout).map_err(|error| match error {
             ureq::Error::Io(_) => ureq::Error::HostNotFound,
             other => other,
         })?;
@@ -53,7 +52,7 @@ impl SystemResolver {
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<Vec<SocketAddr>, ureq::Error> {
-        let found = self.look_up(uri, config, timeout)?;
+        let found = Self::look_up(uri, config, &timeout)?;
         let host = uri.host().unwrap_or_default();
         // A proxy is resolved here too, and whoever named it may reach it.
         if config.proxy().is_some_and(|proxy| proxy.host() == host) {
@@ -66,11 +65,48 @@ impl SystemResolver {
                 .as_str()
                 .parse()
                 .map_err(http::Error::from)?;
-            self.addresses.learn(&self.look_up(&base, config, timeout)?);
+            self.addresses
+                .learn(&Self::look_up(&base, config, &timeout)?);
         }
         let allowed = self.addresses.admit(host, &found);
         allowed.map_err(|refused| ureq::Error::Other(refused.into()))
     }
+}
+
+/// Has the client look up a name, in a thread of its own so that it can be given up.
+///
+/// The client would start that thread by itself, and panic where there is none to be had.
+/// Then this one waits, for as long as the system does.
+fn look_up(
+    uri: &http::Uri,
+    config: &Config,
+    timeout: &NextTimeout,
+) -> Result<ResolvedSocketAddrs, ureq::Error> {
+    let look = {
+        let (uri, config, reason) = (uri.clone(), config.clone(), timeout.reason);
+        move || {
+            let patient = NextTimeout {
+                after: ClientDuration::NotHappening,
+                reason,
+                per_read: None,
+                per_write: None,
+            };
+            DefaultResolver::default().resolve(&uri, &config, patient)
+        }
+    };
+    let (sender, found) = sync_channel(1);
+    let looking = {
+        let look = look.clone();
+        spawn(move || {
+            // Nobody listens any more who gave up.
+            let _ = sender.send(look());
+        })
+    };
+    if looking.is_err() {
+        return look();
+    }
+    let found = found.recv_timeout(*timeout.after);
+    found.unwrap_or(Err(ureq::Error::Timeout(timeout.reason)))
 }
 
 /// How long a name is taken to mean what it did.

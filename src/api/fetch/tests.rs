@@ -431,7 +431,10 @@ fn an_address_of_this_machine_is_not_requested_for_a_source_elsewhere() {
 #[test]
 fn a_credential_in_a_redirect_is_told_by_no_error() {
     let source = Source {
-        auth: crate::source::Auth::Bearer(crate::source::Secret::new("s3cret".to_owned())),
+        auth: crate::source::Auth::Bearer(crate::source::Secret::new(
+            "s3cret".to_owned(),
+            crate::source::CredentialRef::Variable("KEY".to_owned()),
+        )),
         ..source()
     };
     let requests = Requests::new(&source);

@@ -145,7 +145,8 @@ pub(super) fn by_verify(data_dir: &Path) -> Result<State, String> {
 /// What `run` does before it fetches, and what it leaves when it ends there.
 pub(super) fn by_run(data_dir: &Path, flow: Flow) -> Result<State, String> {
     let failed = |error: Error| format!("run: {error:?}");
-    let stage = Stage::open(data_dir, (flow, Readers::default()), None, &Stop::new()).map_err(failed)?;
+    let stage =
+        Stage::open(data_dir, (flow, Readers::default()), None, &Stop::new()).map_err(failed)?;
     History::open(data_dir, &Stop::new()).map_err(|error| failed(error.into()))?;
     let unfinished = stage.unfinished().map_err(|error| failed(error.into()))?;
     let manifest = storage::Manifest::last(data_dir, flow);

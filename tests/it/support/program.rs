@@ -106,9 +106,14 @@ impl Workplace {
 
     /// The same, where no process of the run gets more memory than [`MEMORY`].
     pub(crate) fn bounded(&self, args: &[&str]) -> Command {
+        self.bounded_to(MEMORY, args)
+    }
+
+    /// The same, where no process of the run gets more memory than so many KiB.
+    pub(crate) fn bounded_to(&self, memory: u32, args: &[&str]) -> Command {
         let mut shell = Command::new("sh");
         // The system counts what can be written to: heap and stacks, but no code and no reserves.
-        let script = format!("ulimit -d {MEMORY} && exec \"$@\"");
+        let script = format!("ulimit -d {memory} && exec \"$@\"");
         shell.args(["-c", &script, "sh", PROGRAM]);
         self.prepared(shell, args)
     }
@@ -122,6 +127,13 @@ impl Workplace {
     }
 
     fn prepared(&self, mut command: Command, args: &[&str]) -> Command {
+        command.args(args);
+        self.prepare(&mut command);
+        command
+    }
+
+    /// Has a command run in this folder, with nothing from the test's own surroundings.
+    pub(crate) fn prepare(&self, command: &mut Command) {
         for (name, _) in std::env::vars_os() {
             let upper = name.to_string_lossy().to_uppercase();
             if upper.ends_with("_PROXY") || upper.starts_with("ACTIVITY_TRACKER_") {
@@ -129,7 +141,6 @@ impl Workplace {
             }
         }
         command
-            .args(args)
             .current_dir(&self.path)
             .env("NO_COLOR", "1")
             // Source files of tests are the tests' own; `consent.rs` takes this away again.
@@ -138,7 +149,6 @@ impl Workplace {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        command
     }
 
     /// Starts `activity-tracker run` with these arguments.
