@@ -8,8 +8,10 @@
 
 use std::collections::BTreeSet;
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -102,7 +104,7 @@ pub(crate) fn obtain(
     if !open.is_empty() {
         let terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
         if !terminal || !ask(file, &open, &mut io::stdin().lock())? {
-            return Err(Error::Usage(refusal(file, &open, env::args())));
+            return Err(Error::Usage(refusal(file, &open, env::args_os())));
         }
         remembered.add(open.into_iter().map(|wanted| &wanted.grant));
     }
@@ -185,20 +187,25 @@ fn is_yes(answer: &str) -> bool {
 }
 
 /// Why nothing is sent, and the command to type.
-fn refusal(file: &str, open: &[&Wanted], command: impl Iterator<Item = String>) -> String {
+fn refusal(file: &str, open: &[&Wanted], command: impl Iterator<Item = OsString>) -> String {
     let shown: Vec<_> = open.iter().map(|wanted| wanted.shown()).collect();
     let mut command: Vec<_> = command.map(|word| quoted(&word)).collect();
     if let Some(program) = command.first_mut() {
         "activity-tracker".clone_into(program);
     }
+    let mut flags = Vec::new();
     if open.iter().any(|wanted| !wanted.outside) {
-        command.push("--trust".to_owned());
+        flags.push("--trust".to_owned());
     }
     for path in open.iter().filter(|wanted| wanted.outside) {
         let path = path.path.as_deref().unwrap_or(Path::new(""));
-        command.push("--trust-file".to_owned());
-        command.push(quoted(&path.display().to_string()));
+        flags.push("--trust-file".to_owned());
+        flags.push(quoted(path.as_os_str()));
     }
+    // After `--` they would be no options.
+    let end = command.iter().position(|word| word == "--");
+    let end = end.unwrap_or(command.len());
+    command.splice(end..end, flags);
     let (shown, command) = (shown.join(" and "), command.join(" "));
     format!(
         "{file} would send {shown}, and nobody has allowed that yet; nothing was sent. If you trust this file, allow it once: {command}"
@@ -206,13 +213,32 @@ fn refusal(file: &str, open: &[&Wanted], command: impl Iterator<Item = String>) 
 }
 
 /// A word as a shell takes it.
-fn quoted(word: &str) -> String {
+fn quoted(word: &OsStr) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
+    match word.to_str() {
+        Some(word) if !word.is_empty() && word.chars().all(plain) => word.to_owned(),
+        Some(word) if !word.contains(char::is_control) => {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        }
+        // What is not text, or not to be shown as it is, is spelled in bytes.
+        _ => {
+            let mut spelled = "$'".to_owned();
+            for &byte in word.as_bytes() {
+                match byte {
+                    b'\'' | b'\\' => spelled.extend(['\\', byte.into()]),
+                    b' '..=b'~' => spelled.push(byte.into()),
+                    _ => spelled.extend(octal(byte)),
+                }
+            }
+            spelled + "'"
+        }
     }
+}
+
+/// A byte as `$'…'` takes it, in three digits, so that a digit after it is not part of it.
+fn octal(byte: u8) -> [char; 4] {
+    let digit = |shift: u8| char::from(b'0' + (byte >> shift & 7));
+    ['\\', digit(6), digit(3), digit(0)]
 }
 
 fn warn_if_others_can_read(path: &Path) {

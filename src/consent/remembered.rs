@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::fs::{DirBuilder, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use activity_tracker::regular_file;
+use activity_tracker::text::count;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
@@ -33,6 +34,8 @@ pub(super) struct Remembered {
     grants: BTreeSet<Grant>,
     /// Whether the last line of the file has no end, as after a crash.
     torn: bool,
+    /// Whether the file is there and cannot be used: what is added to it would be lost.
+    unusable: bool,
 }
 
 impl Remembered {
@@ -42,21 +45,42 @@ impl Remembered {
     }
 
     pub(super) fn at(path: Option<PathBuf>) -> Self {
-        let text = path.as_deref().map_or(Ok(String::new()), read);
+        let text = path.as_deref().map_or(Ok(Vec::new()), read);
+        let unusable = text.is_err();
         let text = text.unwrap_or_else(|error| {
             let path = path.as_deref().unwrap_or(Path::new("")).display();
             warn!(%path, %error, "cannot read what credentials were allowed before");
             printing::print_note(&format!(
                 "warning: cannot read {path}, where allowed credentials are remembered: {error}"
             ));
-            String::new()
+            Vec::new()
         });
+        let mut grants = BTreeSet::new();
+        let mut damaged = 0;
+        // By bytes, so that one damaged line takes no other with it.
+        for line in text.split(|&byte| byte == b'\n') {
+            match serde_json::from_slice(line) {
+                Ok(grant) => {
+                    grants.insert(grant);
+                }
+                Err(_) if line.trim_ascii().is_empty() => {}
+                Err(_) => damaged += 1,
+            }
+        }
+        if damaged > 0 {
+            let (path, lines) = (
+                path.as_deref().unwrap_or(Path::new("")).display(),
+                count(damaged, "damaged line"),
+            );
+            warn!(%path, damaged, "ignored lines about allowed credentials");
+            printing::print_note(&format!(
+                "warning: ignored {lines} in {path}, where allowed credentials are remembered; delete what is damaged with an editor"
+            ));
+        }
         Self {
-            grants: text
-                .lines()
-                .filter_map(|line| serde_json::from_str(line).ok())
-                .collect(),
-            torn: !text.is_empty() && !text.ends_with('\n'),
+            grants,
+            torn: text.last().is_some_and(|&byte| byte != b'\n'),
+            unusable,
             path,
         }
     }
@@ -72,6 +96,7 @@ impl Remembered {
             return;
         }
         let written = match &self.path {
+            Some(_) if self.unusable => Err(io::Error::other("it cannot be read")),
             Some(path) => append(path, &new, self.torn),
             None => Err(io::Error::other("neither XDG_STATE_HOME nor HOME is set")),
         };
@@ -98,11 +123,22 @@ fn state_file(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
     Some(state.join("activity-tracker/trusted.ndjson"))
 }
 
-fn read(path: &Path) -> io::Result<String> {
-    match regular_file::read_to_string(path, LONGEST) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        read => read,
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let file = match regular_file::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        file => file?,
+    };
+    // Others could allow in the user's name.
+    if file.metadata()?.mode() & 0o022 != 0 {
+        let why = "other users can write to it; check its lines, then `chmod 600` it";
+        return Err(io::Error::other(why));
     }
+    let mut bytes = Vec::new();
+    file.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(io::Error::other("it is longer than 1 MiB; delete it"));
+    }
+    Ok(bytes)
 }
 
 /// Appends lines in one write, so that two programs do not mix theirs.
@@ -185,8 +221,51 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_line_takes_no_other_with_it() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("trusted.ndjson");
+        let one = grant("ONE", "https://a.test");
+        let line = serde_json::to_vec(&one).unwrap();
+        let text = [b"\xff\xfe\n", line.as_slice(), b"\n{\"credential\":\n"].concat();
+        std::fs::write(&path, text).unwrap();
+        set_mode(&path, 0o600);
+        assert!(Remembered::at(Some(path)).has(&one));
+    }
+
+    #[test]
+    fn a_file_that_others_can_write_to_or_that_is_too_long_grants_nothing_and_does_not_grow() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("trusted.ndjson");
+        let (one, two) = (
+            grant("ONE", "https://a.test"),
+            grant("TWO", "https://a.test"),
+        );
+        let line = serde_json::to_string(&one).unwrap() + "\n";
+        let long = line.clone() + &"\n".repeat(1024 * 1024);
+        for (text, mode, has) in [
+            (&line, 0o600, true),
+            (&line, 0o644, true),
+            (&line, 0o620, false),
+            (&line, 0o602, false),
+            (&long, 0o600, false),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            set_mode(&path, mode);
+            let mut remembered = Remembered::at(Some(path.clone()));
+            assert_eq!(remembered.has(&one), has, "{mode:o}");
+            remembered.add([&two].into_iter());
+            let grown = path.metadata().unwrap().len() > text.len() as u64;
+            assert_eq!(grown, has, "{mode:o}");
+        }
+    }
+
+    fn set_mode(path: &Path, mode: u32) {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
     fn only_the_user_can_open_what_is_remembered() {
-        use std::os::unix::fs::MetadataExt;
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("state/trusted.ndjson");
         Remembered::at(Some(path.clone())).add([&grant("ONE", "https://a.test")].into_iter());

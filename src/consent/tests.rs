@@ -102,7 +102,7 @@ fn only_a_yes_is_a_yes() {
 
 #[test]
 fn a_refusal_names_the_credential_and_the_origin_and_the_command_to_type() {
-    let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
     let command = words("/usr/bin/activity-tracker run ./forum.toml --var a=it's");
     let open = [&wanted(None, false), &wanted(Some("/etc/a b"), true)];
     assert_eq!(
@@ -112,4 +112,35 @@ fn a_refusal_names_the_credential_and_the_origin_and_the_command_to_type() {
          allowed that yet; nothing was sent. If you trust this file, allow it once: \
          activity-tracker run ./forum.toml --var 'a=it'\\''s' --trust --trust-file '/etc/a b'"
     );
+}
+
+#[test]
+fn the_command_to_type_is_taken_by_a_shell_as_it_was_given() {
+    let cases: [(&[u8], &str); 6] = [
+        (b"./forum.toml", "./forum.toml"),
+        (b"", "''"),
+        (b"a b", "'a b'"),
+        ("\u{e4}".as_bytes(), "'\u{e4}'"),
+        (b"d\xff7", r"$'d\3777'"),
+        (b"it's\n\\", r"$'it\'s\012\\'"),
+    ];
+    for (word, expected) in cases {
+        assert_eq!(quoted(OsStr::from_bytes(word)), expected);
+    }
+    let command = ["x", "run", "--", "./forum.toml"].map(OsString::from);
+    let words = refusal("f", &[&wanted(None, false)], command.into_iter());
+    let typed = ": activity-tracker run --trust -- ./forum.toml";
+    assert!(words.ends_with(typed), "{words}");
+}
+
+#[test]
+fn the_answer_of_the_terminal_decides_and_no_answer_is_a_no() {
+    let open = wanted(None, false);
+    let answer = |typed: &[u8]| ask("./forum.toml", &[&open], &mut &*typed);
+    for (typed, expected) in [(&b"y\n"[..], true), (b"n\ny\n", false), (b"", false)] {
+        assert_eq!(answer(typed).unwrap(), expected, "{typed:?}");
+    }
+    let endless = [b'y'; 1000];
+    assert!(!answer(&endless).unwrap());
+    assert_eq!(answer(b"\xff\n").unwrap_err().exit_code(), 2);
 }

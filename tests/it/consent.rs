@@ -1,6 +1,8 @@
 //! Credentials that a source file names are sent only where somebody allowed it.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
 use super::support::program::{Outcome, Running, Workplace};
@@ -146,6 +148,42 @@ fn the_variable_for_containers_grants_and_leaves_nothing_behind() {
     command.env("FORUM_KEY", SECRET);
     Running::start(&mut command).wait().assert_code(0);
     take(&place, &["run"], &[]).assert_code(2);
+    server.finish();
+}
+
+#[test]
+fn an_argument_that_is_not_unicode_does_not_end_the_refusal_in_a_panic() {
+    let server = forum(0);
+    let place = place(&server, VARIABLE);
+    let mut command = place.command(&["run", "source/forum.toml", "--data-dir"]);
+    command
+        .arg(OsStr::from_bytes(b"d\xff"))
+        .env_remove("ACTIVITY_TRACKER_TRUST")
+        .env("FORUM_KEY", SECRET);
+    let outcome = Running::start(&mut command).wait();
+    outcome.assert_code(2);
+    let typed = r"run source/forum.toml --data-dir $'d\377' --trust";
+    assert!(outcome.stderr.contains(typed), "{outcome:#?}");
+    server.finish();
+}
+
+#[test]
+fn a_state_file_that_others_can_write_to_or_that_is_damaged_allows_nothing_and_is_named() {
+    let server = forum(1);
+    let place = place(&server, VARIABLE);
+    take(&place, &["run"], &["--trust"]).assert_code(0);
+    let state = place.path().join("state/activity-tracker/trusted.ndjson");
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o666)).expect("open it");
+    let outcome = take(&place, &["run"], &[]);
+    outcome.assert_code(2);
+    let words = "other users can write to it";
+    assert!(outcome.stderr.contains(words), "{outcome:#?}");
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o600)).expect("close it");
+    fs::write(&state, "{\"credential\":\n").expect("damage it");
+    let outcome = take(&place, &["run"], &[]);
+    outcome.assert_code(2);
+    let words = "ignored 1 damaged line in";
+    assert!(outcome.stderr.contains(words), "{outcome:#?}");
     server.finish();
 }
 
