@@ -121,6 +121,12 @@ impl History {
     fn on_disk(&mut self) -> Result<&mut Connection, StorageError> {
         if self.in_memory {
             storage::create_private(&self.path)?;
+            // A power cut must not take the name after the step that is in the file is removed.
+            let folder = self
+                .path
+                .parent()
+                .filter(|path| !path.as_os_str().is_empty());
+            storage::sync_folder(folder.unwrap_or(Path::new(".")))?;
             self.connection = connect(&self.path, &self.stop)?;
             self.in_memory = false;
         }
