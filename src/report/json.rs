@@ -8,7 +8,7 @@ use serde_json::ser::{Formatter, PrettyFormatter};
 use super::model::ActivityReport;
 use crate::text;
 
-/// Writes all of a report, as [`print`] does.
+/// Writes all of a report, as [`print()`] does.
 ///
 /// # Errors
 /// When `out` cannot be written to.
