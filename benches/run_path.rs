@@ -41,9 +41,7 @@ fn write_array(bencher: Bencher) {
         while writer.bytes().len() < 1024 * 1024 {
             writer.push(&record);
         }
-        writer
-            .write(stage.folder(), "segments".to_owned())
-            .expect("a segment")
+        writer.write(stage.folder(), "segments").expect("a segment")
     };
     let segments: Vec<_> = (0..SEGMENTS).map(|_| segment()).collect();
     let pages = Pages {

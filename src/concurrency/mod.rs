@@ -11,4 +11,5 @@ pub use processes::{Failed, Pool, serve};
 pub use stop::{Registration, Stop};
 pub use tasks::off_runtime;
 pub(crate) use tasks::rethrow;
+pub(crate) use threads::STACK;
 pub use threads::{available, fan_out, first_error, spawn, spawn_scoped};

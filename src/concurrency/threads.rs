@@ -11,6 +11,13 @@ use crate::error::{Error, StopReason};
 
 use super::start;
 
+/// The stack of a thread, in bytes.
+///
+/// The standard library's 2 MiB count in full against a limit on a process's memory
+/// (`ulimit -d`), though nobody touches them; 64 requests at a time would take 128 MiB. No
+/// thread here goes deep: JSON is read to a depth of 128, and nothing else nests.
+pub(crate) const STACK: usize = 512 * 1024;
+
 /// Starts a thread. `std::thread::spawn` would panic where the system has none left to give.
 ///
 /// # Errors
@@ -19,7 +26,7 @@ pub fn spawn<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
     start::allowed()?;
-    Builder::new().spawn(work)
+    Builder::new().stack_size(STACK).spawn(work)
 }
 
 /// Starts a thread that may borrow, as [`spawn`] does.
@@ -31,7 +38,7 @@ pub fn spawn_scoped<'scope, T: Send + 'scope>(
     work: impl FnOnce() -> T + Send + 'scope,
 ) -> io::Result<ScopedJoinHandle<'scope, T>> {
     start::allowed()?;
-    Builder::new().spawn_scoped(scope, work)
+    Builder::new().stack_size(STACK).spawn_scoped(scope, work)
 }
 
 /// How many of `wanted` threads the system has to give now, besides those that there are.

@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crossbeam_channel::{Receiver, bounded};
 use rustix::io::Errno;
 use tokio::runtime;
 use tokio::sync::mpsc;
@@ -16,7 +17,7 @@ use tracing::warn;
 
 use crate::activity::Resource;
 use crate::api::{self, Observer};
-use crate::concurrency::{Stop, available, off_runtime, rethrow};
+use crate::concurrency::{STACK, Stop, available, off_runtime, rethrow};
 use crate::error::{Error, StopReason};
 use crate::settings::Settings;
 use crate::storage::{Flow, Output, Slice, Spool};
@@ -58,6 +59,7 @@ pub fn run_async(
         .enable_all()
         // The runtime panics when it has no thread left and gets no new one.
         .thread_keep_alive(Duration::from_hours(24))
+        .thread_stack_size(STACK)
         .build()
         .map_err(Error::start("the async runtime"))?;
     let outcome = runtime.block_on(run(&settings, stop, observer));
@@ -168,8 +170,8 @@ async fn fetch_and_process(
     Ok((fetched, reduction))
 }
 
-/// A slice, what came of it, and the room that it took.
-type Processed = (Slice, Result<Done, Refusal>, Vec<u8>);
+/// A slice, and what came of it.
+type Processed = (Slice, Result<Done, Refusal>);
 
 /// Processes on the blocking pool what `produce` puts into a spool, while it
 /// does. When one side fails, the other is dropped.
@@ -180,56 +182,56 @@ async fn process<T>(
     observer: &SharedObserver,
     produce: impl AsyncFnOnce(Arc<Spool>) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let (slices_in, mut slices) = mpsc::channel(WAITING);
-    let mut working = JoinSet::new();
+    let (slices_in, slices) = bounded(WAITING);
+    let (done_in, done) = mpsc::channel(WAITING);
     let journal = Arc::clone(&run.journal);
     let spool = Spool::new(run.stage.staging(), journal, move |slice| {
         slices_in
-            .blocking_send(slice)
+            .send(slice)
             .map_err(|_| Error::Stopped(StopReason::Failure))
     });
+    // Each has its thread of the pool for as long as there are slices. If each slice took the
+    // thread that is free, the allocator would keep room for a slice in all of them.
+    let mut working = JoinSet::new();
+    for _ in 0..run.settings.workers.get() {
+        let (slices, done) = (slices.clone(), done_in.clone());
+        let (bench, staging) = (Arc::clone(bench), run.stage.staging());
+        working.spawn_blocking(move || {
+            work_off(&bench, &slices, &done);
+            // The folder is needed up to here, whether or not anybody waits still.
+            drop(staging);
+        });
+    }
+    // So that either channel ends with its other side.
+    drop((slices, done_in));
     let producing = produce(Arc::new(run.prepared(spool)));
-    let reducing = work_off(run, bench, &mut slices, &mut working, |slice, outcome| {
-        run.reduce(reduction, slice, outcome, observer)
-    });
+    let reducing = async {
+        // Taken here, so that it is let go of with this future.
+        let mut done = done;
+        while let Some((slice, outcome)) = done.recv().await {
+            run.reduce(reduction, &slice, outcome, observer)?;
+        }
+        Ok(())
+    };
     let outcome = tokio::try_join!(producing, reducing);
     // Blocking work cannot be dropped. It ends soon, for its other side is gone: once every sink
     // has let go of its sender and the last slice is done, nobody writes any more.
-    while slices.recv().await.is_some() {}
-    while working.join_next().await.is_some() {}
+    while let Some(ended) = working.join_next().await {
+        ended.unwrap_or_else(rethrow);
+    }
     let (produced, ()) = outcome?;
     reduction.settle(|answer| run.journal.is_whole(answer));
     Ok(produced)
 }
 
-/// Steps 3 and 4: a few slices at a time on the blocking pool, each reduced when it is done.
-async fn work_off(
-    run: &Run,
-    bench: &Arc<Workbench>,
-    slices: &mut mpsc::Receiver<Slice>,
-    working: &mut JoinSet<Processed>,
-    mut reduce: impl FnMut(&Slice, Result<Done, Refusal>) -> Result<(), Error>,
-) -> Result<(), Error> {
-    // Threads of the pool come and go, and each would keep room of its own.
-    let mut rooms = Vec::new();
-    loop {
-        tokio::select! {
-            Some(slice) = slices.recv(), if working.len() < run.settings.workers.get() => {
-                let (bench, staging) = (Arc::clone(bench), run.stage.staging());
-                let mut room = rooms.pop().unwrap_or_default();
-                working.spawn_blocking(move || {
-                    let outcome = bench.process(&slice, &mut room);
-                    // The folder is needed up to here, whether or not anybody waits still.
-                    drop(staging);
-                    (slice, outcome, room)
-                });
-            }
-            Some(done) = working.join_next() => {
-                let (slice, outcome, room) = done.unwrap_or_else(rethrow);
-                rooms.push(room);
-                reduce(&slice, outcome)?;
-            }
-            else => return Ok(()),
+/// Steps 3 and 4 on one thread: slice after slice, until no more can come.
+fn work_off(bench: &Workbench, slices: &Receiver<Slice>, done: &mpsc::Sender<Processed>) {
+    let mut room = Vec::new();
+    for slice in slices {
+        // Those that nobody waits for are taken and left, so that whoever hands them over ends.
+        if !done.is_closed() {
+            let outcome = bench.process(&slice, &mut room);
+            let _ = done.blocking_send((slice, outcome));
         }
     }
 }

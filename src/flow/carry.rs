@@ -182,7 +182,7 @@ impl Carried {
             if kept.records() > 0 && (length == 0 || kept.bytes().len() > SEGMENT) {
                 let name = format!("{STAGING}/carried-{}.segments", segments.len());
                 let full = std::mem::replace(&mut kept, SegmentWriter::new(Layout::LINES));
-                segments.push(full.write(folder, name)?);
+                segments.push(full.write(folder, &name)?);
             }
             if length == 0 {
                 return Ok(segments);

@@ -52,6 +52,6 @@ pub(super) fn reject(
     Ok(Some(Strays {
         children,
         refused: Refused { count, first },
-        lines: lines.write(folder, name)?,
+        lines: lines.write(folder, &name)?,
     }))
 }

@@ -110,9 +110,14 @@ impl From<StorageError> for Refusal {
     }
 }
 
+/// How many bytes of rejects are gathered before they are written: each may be longer than its
+/// record, so those of a slice can be many times as long as the slice.
+const GATHERED: usize = 256 * 1024;
+
 /// What one slice leaves besides its tally.
 struct Leavings<'a> {
     slice: &'a Slice,
+    folder: &'a Path,
     /// What goes into the file of all records of the resource.
     main: Records<'a>,
     segments: BTreeMap<Output, SegmentWriter>,
@@ -131,9 +136,14 @@ struct Leavings<'a> {
 }
 
 impl<'a> Leavings<'a> {
-    fn new(slice: &'a Slice, bytes: &'a [u8], noted: Option<Noted<'a>>) -> Self {
+    fn new(
+        (slice, bytes): (&'a Slice, &'a [u8]),
+        folder: &'a Path,
+        noted: Option<Noted<'a>>,
+    ) -> Self {
         Self {
             slice,
+            folder,
             noted,
             main: Records::new(bytes, Output::all_of(slice.resource).layout()),
             segments: BTreeMap::new(),
@@ -199,7 +209,12 @@ impl<'a> Leavings<'a> {
     ) -> Result<(), StorageError> {
         let line =
             line.map_err(|error| StorageError::io("write", "rejected".as_ref())(error.into()))?;
-        self.push(Output::Rejected, &line);
+        let folder = self.folder;
+        let rejects = self.segment(Output::Rejected);
+        rejects.push(&line);
+        if rejects.bytes().len() > GATHERED {
+            rejects.spill(folder, &segments(Output::Rejected))?;
+        }
         let first = || Reject {
             index: self.slice.first.saturating_add(reject.index),
             ..reject.clone()
@@ -259,13 +274,13 @@ impl Workbench {
         if let Some(longest) = slice.longest {
             let beginning = slice.place.beginning(rejects::KEPT);
             beginning.read_into(&self.folder, bytes)?;
-            let mut left = Leavings::new(slice, &[], noted);
+            let mut left = Leavings::new((slice, &[]), &self.folder, noted);
             left.too_long(bytes, longest)?;
             return self.finish(left, Tally::default());
         }
         slice.place.read_into(&self.folder, bytes)?;
         let bytes = bytes.as_slice();
-        let mut left = Leavings::new(slice, bytes, noted);
+        let mut left = Leavings::new((slice, bytes), &self.folder, noted);
         let tally = match slice.resource {
             Resource::Users => users(bytes, mapping, &self.email_domain, &mut left)?,
             Resource::Posts => {
@@ -283,11 +298,8 @@ impl Workbench {
     /// Writes what a slice leaves.
     fn finish(&self, left: Leavings<'_>, tally: Tally) -> Result<Done, Refusal> {
         let (slice, refused) = (left.slice, left.refused());
-        // A file for each writer and output, so that nobody else appends to it.
-        let writer = format!("{}-{:?}", std::process::id(), std::thread::current().id());
         let write = |(output, records): (Output, SegmentWriter)| {
-            let name = format!("{STAGING}/{}-{writer}.segments", output.stem());
-            Ok((output, records.write(&self.folder, name)?))
+            Ok((output, records.write(&self.folder, &segments(output))?))
         };
         let segments = left.segments.into_iter().map(write);
         let mut segments: BTreeMap<_, _> = segments.collect::<Result<_, StorageError>>()?;
@@ -302,7 +314,7 @@ impl Workbench {
                 segments.insert(output, segment)
             }
         };
-        let name = format!("{}-{writer}.entries", slice.resource);
+        let name = format!("{}-{}.entries", slice.resource, writer());
         let listed = left.noted.map(|noted| noted.write(&self.folder, &name));
         Ok(Done {
             tally,
@@ -313,6 +325,16 @@ impl Workbench {
             listed: listed.transpose()?,
         })
     }
+}
+
+/// Who is writing: nobody else appends to the files that this is in the names of.
+fn writer() -> String {
+    format!("{}-{:?}", std::process::id(), std::thread::current().id())
+}
+
+/// The file of this writer's segments of an output.
+fn segments(output: Output) -> String {
+    format!("{STAGING}/{}-{}.segments", output.stem(), writer())
 }
 
 /// How the records of a source are read, with their authors where those are its users.
@@ -360,30 +382,32 @@ fn users<'a>(
     let mut tally = Tally::default();
     let mut filtered = SegmentWriter::new(Output::FilteredUsers.layout());
     let (mut called, mut noted) = (SegmentWriter::new(Output::Called.layout()), Vec::new());
-    // All users pass the tap; only those of the domain come out of the filter, and rejects.
-    let tapped = map::<User<'_>>(slice, mapping).inspect(|user| match user {
-        Err(_) => left.seen += 1,
+    let mut outcome = Ok(());
+    // All users pass the tap; only those of the domain come out of the filter.
+    let tapped = map::<User<'_>>(slice, mapping).filter_map(|user| match user {
+        Err(rejected) => {
+            left.seen += 1;
+            if let Err(error) = left.reject(&rejected) {
+                outcome = Err(error);
+            }
+            None
+        }
         Ok(user) => {
-            tally.add_user(user);
-            left.take(user, None);
+            tally.add_user(&user);
+            left.take(&user, None);
             noted.clear();
-            note(user, &mut noted);
+            note(&user, &mut noted);
             called.push_run(&noted, 1);
             if let Some(name) = user.called() {
                 left.push_json(Output::UserNames, name.as_str());
             }
+            Some(Ok(user))
         }
     });
-    let mut rejected = Vec::new();
-    for user in by_email_domain(tapped, domain) {
-        match user {
-            Ok(user) => filtered.push(user.raw()),
-            Err(reject) => rejected.push(reject),
-        }
+    for user in by_email_domain(tapped, domain).flatten() {
+        filtered.push(user.raw());
     }
-    for reject in &rejected {
-        left.reject(reject)?;
-    }
+    outcome?;
     tally.filtered_users = filtered.records();
     if !called.is_empty() {
         left.segments.insert(Output::Called, called);

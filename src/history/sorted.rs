@@ -48,7 +48,7 @@ impl Listing {
         let count = list.writer.count() as u64;
         let mut bytes = SegmentWriter::new(Layout::LINES);
         bytes.push_run(&list.writer.take(), count);
-        let segment = bytes.write(folder, format!("{STAGING}/{name}"))?;
+        let segment = bytes.write(folder, &format!("{STAGING}/{name}"))?;
         Ok(Some(Self {
             place: segment.place,
             first: list.first,

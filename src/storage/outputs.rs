@@ -423,7 +423,7 @@ mod tests {
                 for record in *records {
                     writer.push(record);
                 }
-                writer.write(folder.path(), "segments".to_owned()).unwrap()
+                writer.write(folder.path(), "segments").unwrap()
             })
             .collect();
         let name = "users.json".to_owned();
@@ -461,7 +461,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = SegmentWriter::new(Layout::ARRAY);
         writer.push("1");
-        let segment = writer.write(folder.path(), "segments".to_owned()).unwrap();
+        let segment = writer.write(folder.path(), "segments").unwrap();
         std::fs::remove_file(folder.path().join("segments")).unwrap();
         let name = "users.json".to_owned();
         let both = (folder.path(), folder.path());

@@ -161,6 +161,8 @@ pub struct SegmentWriter {
     layout: Layout,
     bytes: Vec<u8>,
     records: u64,
+    /// Where the bytes are that were written before these.
+    written: Option<Place>,
 }
 
 impl SegmentWriter {
@@ -171,6 +173,7 @@ impl SegmentWriter {
             layout,
             bytes: Vec::new(),
             records: 0,
+            written: None,
         }
     }
 
@@ -192,7 +195,7 @@ impl SegmentWriter {
         self.records += records;
     }
 
-    /// What was added so far.
+    /// What was added since something was written.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -210,29 +213,57 @@ impl SegmentWriter {
         self.records
     }
 
-    /// Appends what was added to `file` in `folder`, which is created if need be.
+    /// Appends what was added to the file `name` in `folder`, which is created if need be.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write(self, folder: &Path, name: String) -> Result<Segment, StorageError> {
-        let mut file = DiskFile::append(&folder.join(&name))?;
-        let offset = file.seek(SeekFrom::End(0))?;
-        file.write(&self.bytes)?;
-        let place = Place {
-            file: name,
-            offset,
-            length: self.bytes.len() as u64,
-        };
+    pub fn write(mut self, folder: &Path, name: &str) -> Result<Segment, StorageError> {
+        let place = self.spill(folder, name)?;
         Ok(Segment {
             place,
             records: self.records,
         })
+    }
+
+    /// Appends what was added so far, so that it takes no memory, and gives where the segment is
+    /// by now. Nobody else may append to the file until all of it is written.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn spill(&mut self, folder: &Path, name: &str) -> Result<Place, StorageError> {
+        let mut file = DiskFile::append(&folder.join(name))?;
+        let offset = file.seek(SeekFrom::End(0))?;
+        file.write(&self.bytes)?;
+        let written = self.written.get_or_insert_with(|| Place {
+            file: name.to_owned(),
+            offset,
+            length: 0,
+        });
+        written.length += self.bytes.len() as u64;
+        self.bytes.clear();
+        Ok(written.clone())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_segment_that_was_spilled_is_one_run_all_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("segments"), "before").unwrap();
+        let mut writer = SegmentWriter::new(Layout::LINES);
+        for record in ["1", "2", "3"] {
+            writer.push(record);
+            writer.spill(folder.path(), "segments").unwrap();
+            assert!(writer.bytes().is_empty());
+        }
+        writer.push("4");
+        let segment = writer.write(folder.path(), "segments").unwrap();
+        assert_eq!((segment.records, segment.place.offset), (4, 6));
+        assert_eq!(segment.place.read(folder.path()).unwrap(), b"1\n2\n3\n4");
+    }
 
     #[test]
     fn segments_of_one_file_are_read_back_each_from_its_place() {
@@ -242,7 +273,7 @@ mod tests {
             for record in records {
                 writer.push(record);
             }
-            writer.write(folder.path(), "segments".to_owned()).unwrap()
+            writer.write(folder.path(), "segments").unwrap()
         };
         let (first, second) = (write(&["1", "2"]), write(&["3"]));
         assert_eq!((first.records, second.records), (2, 1));
