@@ -9,6 +9,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
+use crate::catch_up::catch_up;
 use crate::cli::DataDir;
 use crate::printing::told_to_stdout;
 use crate::report_command::width;
@@ -67,6 +68,7 @@ pub(crate) fn run(args: &ChangesArgs) -> Result<(), Error> {
         resource: args.resource,
         limit: args.limit.or(usual),
     };
+    catch_up(&args.data_dir.path)?;
     let list = ChangeList::of(&args.data_dir.path, question, Timestamp::now())?;
     match print(args.format, &list) {
         Ok(()) => Ok(()),

@@ -81,7 +81,7 @@ pub(crate) struct PatienceArgs {
     timeout: Duration,
 
     /// Longest answer, decoded: 500kB, 10MiB, 4GiB
-    #[arg(long, value_name = "SIZE", default_value_t = ByteSize(Transport::default().max_body), value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = size)]
     max_body: ByteSize,
 
     /// Trust the certificate authorities in this PEM file, and no others
@@ -296,6 +296,8 @@ pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use activity_tracker::api::Quota;
+    use activity_tracker::settings::Settings;
     use clap::CommandFactory;
 
     #[test]
@@ -337,6 +339,14 @@ mod tests {
             assert_eq!(found, expected, "{text:?}");
         }
         assert!(positive_duration("0s").is_err());
+    }
+
+    #[test]
+    fn the_sizes_that_the_help_names_are_the_defaults() {
+        let bytes = |text: &str| size(text).unwrap().as_u64();
+        assert_eq!(bytes("4MiB"), Settings::MAX_RECORD);
+        assert_eq!(bytes("4GiB"), Transport::default().max_body);
+        assert_eq!(bytes("1TiB"), Quota::default().bytes);
     }
 
     #[test]

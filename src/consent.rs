@@ -88,9 +88,6 @@ pub(crate) fn obtain(
     if wanted.is_empty() {
         return Ok(BTreeSet::new());
     }
-    for path in wanted.iter().filter_map(|wanted| wanted.path.as_deref()) {
-        warn_if_others_can_read(path);
-    }
     let by_variable = env::var_os(TRUST_VARIABLE).is_some_and(|value| value == "1");
     let mut said = args.said();
     let mut remembered = Remembered::load();
@@ -107,6 +104,9 @@ pub(crate) fn obtain(
             return Err(Error::Usage(refusal(file, &open, env::args_os())));
         }
         remembered.add(open.into_iter().map(|wanted| &wanted.grant));
+    }
+    for path in wanted.iter().filter_map(|wanted| wanted.path.as_deref()) {
+        warn_if_others_can_read(path);
     }
     Ok(wanted.into_iter().map(|wanted| wanted.used).collect())
 }
@@ -245,7 +245,9 @@ fn warn_if_others_can_read(path: &Path) {
     let Ok(metadata) = fs::metadata(path) else {
         return;
     };
-    if metadata.mode() & 0o077 != 0 {
+    // What belongs to another user, as /etc/passwd does, is not this one's to close.
+    let own = metadata.uid() == rustix::process::geteuid().as_raw();
+    if own && metadata.is_file() && metadata.mode() & 0o077 != 0 {
         let shown = path.display();
         warn!(path = %shown, "other users can open this credential file");
         printing::print_note(&format!(

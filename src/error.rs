@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::StatusCode;
+use rustix::io::Errno;
 
 use crate::activity::{Reject, Resource};
 use crate::api::{Excess, PagingError, Subject, TransportError};
@@ -156,12 +157,9 @@ impl Error {
                 })
             }
             Self::Start { cause, .. } | Self::Serve { cause, .. } | Self::Sample { cause, .. }
-                if is_no_thread(cause) =>
+                if start_hint(cause).is_some() =>
             {
-                let hint = "too many processes or threads: end some, raise the limit \
-                     (`ulimit -u`, or that of the container), or ask for less with --workers \
-                     and --concurrency";
-                Some(hint.to_owned())
+                start_hint(cause).map(str::to_owned)
             }
             Self::Serve { cause, .. } => match cause.kind() {
                 io::ErrorKind::AddrNotAvailable => {
@@ -181,10 +179,25 @@ impl Error {
     }
 }
 
-/// Whether the system said that it has no thread or process to give (`EAGAIN`).
-fn is_no_thread(cause: &io::Error) -> bool {
-    cause.kind() == io::ErrorKind::WouldBlock
+/// What helps where the system had no thread, process, file or memory to give.
+fn start_hint(cause: &io::Error) -> Option<&'static str> {
+    let hint = match (cause.kind(), Errno::from_io_error(cause)) {
+        // It says so of threads where memory is short, too.
+        (io::ErrorKind::WouldBlock, _) => {
+            "too many processes or threads, or too little memory: end some, raise the limit \
+             (`ulimit -u`, `ulimit -d`, or that of the container), or ask for less with --workers \
+             and --concurrency"
+        }
+        (io::ErrorKind::OutOfMemory, _) => {
+            "too little memory: raise the limit (`ulimit -d`, `ulimit -v`, or that of the container)"
+        }
+        (_, Some(Errno::MFILE | Errno::NFILE)) => TOO_MANY_FILES,
+        _ => return None,
+    };
+    Some(hint)
 }
+
+const TOO_MANY_FILES: &str = "too many open files: raise the limit (`ulimit -n`; 64 are enough), or ask for less with --concurrency";
 
 /// The API could not be talked to, or answered with an error.
 #[derive(Debug, thiserror::Error)]
@@ -504,7 +517,7 @@ pub enum StorageError {
     },
     /// Something is in a folder that runs work in, and no run made it.
     #[error(
-        "cannot clear {}: no run made {}{}", .path.parent().unwrap_or(.path).display(),
+        "cannot clear {}: no run made `{}`{}", .path.parent().unwrap_or(.path).display(),
         .path.file_name().unwrap_or_default().display(), and_others(*.others)
     )]
     Foreign {
@@ -612,6 +625,16 @@ impl StorageError {
                     if matches!(&**operation, "read" | "open" | "list") =>
                 {
                     "let this user read it, or run as the user whose it is"
+                }
+                io::ErrorKind::IsADirectory => {
+                    "a directory is in the way: move it away, or choose another place with --data-dir"
+                }
+                _ if matches!(
+                    Errno::from_io_error(cause),
+                    Some(Errno::MFILE | Errno::NFILE)
+                ) =>
+                {
+                    TOO_MANY_FILES
                 }
                 io::ErrorKind::FileTooLarge => {
                     "a file may not grow longer here: raise the limit (`ulimit -f`), or choose another file system with --data-dir; the last snapshot stands"

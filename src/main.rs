@@ -1,5 +1,6 @@
 //! The command line: parse, do what was asked, exit code.
 
+mod catch_up;
 mod changes;
 mod check;
 mod cli;

@@ -9,6 +9,7 @@ use activity_tracker::report::{ActivityReport, csv, json, markdown, table};
 use activity_tracker::storage;
 use clap::{Args, ValueEnum};
 
+use crate::catch_up::catch_up;
 use crate::cli::DataDir;
 use crate::printing;
 
@@ -83,6 +84,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<(), Error> {
         let problem = "--table chooses what --format csv prints; other formats print all tables";
         return Err(Error::Usage(problem.to_owned()));
     }
+    catch_up(&args.data_dir.path)?;
     let report = ActivityReport::of(&args.data_dir.path, args.top)?;
     let format = match &args.html {
         Some(file) => {

@@ -75,7 +75,7 @@ pub(crate) struct RunOptions {
     max_wait: Duration,
 
     /// Longest record; a longer one is rejected, and its beginning is kept
-    #[arg(long, value_name = "SIZE", default_value_t = ByteSize(Settings::MAX_RECORD), value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = size)]
     max_record: ByteSize,
 
     #[command(flatten)]
@@ -119,7 +119,7 @@ struct QuotaArgs {
     max_records: u64,
 
     /// Most bytes of one run, decoded: 500MB, 10GiB
-    #[arg(long, value_name = "SIZE", default_value_t = ByteSize(Quota::default().bytes), value_parser = size)]
+    #[arg(long, value_name = "SIZE", default_value = "1TiB", value_parser = size)]
     max_total: ByteSize,
 
     /// Longest time to fetch in one run: 30min, 12h, 7d

@@ -9,6 +9,7 @@ use activity_tracker::concurrency::{Stop, spawn};
 use activity_tracker::error::{Error, StopReason};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
+use tracing::info;
 
 use crate::{logger, printing};
 
@@ -68,6 +69,7 @@ pub(crate) fn watch(stop: &Stop, ending: impl Ending) -> Result<(), Error> {
                 SIGHUP => StopReason::HangUp,
                 _ => StopReason::Interrupt,
             };
+            info!(?reason, "told to stop");
             if asked {
                 stop.hurry();
                 if !stop.is_committing() {

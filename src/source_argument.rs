@@ -19,9 +19,6 @@ use jiff::tz::TimeZone;
 
 use crate::consent::{self, TrustArgs};
 
-/// The longest source file, in bytes.
-const LONGEST_SOURCE: u64 = 1 << 20;
-
 /// The longest file of a credential, in bytes.
 const LONGEST_CREDENTIAL: u64 = 64 << 10;
 
@@ -79,9 +76,10 @@ fn load(name: &str, mut vars: Vars, trust: &TrustArgs) -> Result<(Source, Option
         }
         Kind::Url => return Ok((Source::named(name)?, None)),
         Kind::File(path) => {
-            let text = regular_file::read_to_string(&path, LONGEST_SOURCE).map_err(|error| {
-                Error::Usage(format!("cannot read the source file {name}: {error}"))
-            })?;
+            let text =
+                regular_file::read_to_string(&path, SourceFile::LONGEST).map_err(|error| {
+                    Error::Usage(format!("cannot read the source file {name}: {error}"))
+                })?;
             let folder = path.parent().unwrap_or(Path::new("")).to_owned();
             let file = SourceFile::parse(name, &text)?;
             let uses = file.credential_uses(&vars)?;

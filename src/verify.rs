@@ -8,6 +8,7 @@ use activity_tracker::history::Depth;
 use activity_tracker::text::{Printable, count};
 use activity_tracker::{history, storage};
 
+use crate::catch_up::catch_up;
 use crate::cli::VerifyArgs;
 use crate::printing::print_text;
 
@@ -16,8 +17,7 @@ use crate::printing::print_text;
 /// # Errors
 /// When a file is not as its manifest says, or there is no snapshot.
 pub(crate) fn run(args: &VerifyArgs) -> Result<(), Error> {
-    // A signal ends this command at once: it only reads, but for what the next one can do too.
-    match history::bring_up(&args.data_dir.path, &Stop::new()) {
+    match catch_up(&args.data_dir.path) {
         // It is told below, beside what is whole.
         Err(Error::Storage(StorageError::DamagedHistory { .. })) => {}
         done => done?,

@@ -227,12 +227,18 @@ impl Paging {
         let mut said = Said {
             total: number(&self.endpoint.total),
             pages: number(&self.endpoint.pages),
-            validators: said::validators(facts),
+            validators: said::validators(facts, &self.reach.secrets),
             ..Said::default()
         };
         match &self.endpoint.pagination {
             Pagination::None | Pagination::Page { .. } | Pagination::Offset { .. } => {}
-            Pagination::Cursor { at, .. } => said.cursor = text_at(at, facts.body),
+            Pagination::Cursor { at, .. } => {
+                said.cursor = text_at(at, facts.body);
+                let cursor = said.cursor.as_deref().unwrap_or_default();
+                if self.reach.secrets.are_in(cursor) {
+                    return Err(PagingError::TellsSecret(facts.number));
+                }
+            }
             Pagination::Next { at } => {
                 let target = text_at(at, facts.body);
                 let next = target.map(|target| self.linked(&target, facts));

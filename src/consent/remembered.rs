@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::env;
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -128,10 +128,10 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         file => file?,
     };
-    // Others could allow in the user's name.
-    if file.metadata()?.mode() & 0o022 != 0 {
-        let why = "other users can write to it; check its lines, then `chmod 600` it";
-        return Err(io::Error::other(why));
+    expect_own(&file.metadata()?, "it", "600")?;
+    if let Some(folder) = path.parent() {
+        // Whoever may write there may put another file in its place.
+        expect_own(&folder.metadata()?, "its folder", "700")?;
     }
     let mut bytes = Vec::new();
     file.take(LONGEST + 1).read_to_end(&mut bytes)?;
@@ -139,6 +139,22 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::other("it is longer than 1 MiB; delete it"));
     }
     Ok(bytes)
+}
+
+/// Others could allow in the user's name. The system's administrator may anyway.
+fn expect_own(about: &Metadata, what: &str, mode: &str) -> io::Result<()> {
+    let (user, owner) = (rustix::process::geteuid().as_raw(), about.uid());
+    if owner != user && owner != 0 {
+        return Err(io::Error::other(format!(
+            "{what} belongs to another user (number {owner})"
+        )));
+    }
+    if about.mode() & 0o022 != 0 {
+        return Err(io::Error::other(format!(
+            "other users can write to {what}; check the lines, then `chmod {mode}` {what}"
+        )));
+    }
+    Ok(())
 }
 
 /// Appends lines in one write, so that two programs do not mix theirs.
@@ -300,6 +316,31 @@ mod tests {
                 _ => state.map(PathBuf::from),
             };
             assert_eq!(state_file(&variable), expected.map(PathBuf::from));
+        }
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_to_or_a_file_of_theirs_grants_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("state");
+        std::fs::create_dir(&folder).unwrap();
+        let path = folder.join("trusted.ndjson");
+        let one = grant("ONE", "https://a.test");
+        std::fs::write(&path, serde_json::to_string(&one).unwrap()).unwrap();
+        set_mode(&path, 0o600);
+        for (mode, has) in [(0o700, true), (0o755, true), (0o770, false), (0o777, false)] {
+            set_mode(&folder, mode);
+            assert_eq!(
+                Remembered::at(Some(path.clone())).has(&one),
+                has,
+                "{mode:o}"
+            );
+        }
+        set_mode(&folder, 0o700);
+        // Only root can give a file away.
+        if std::os::unix::fs::chown(&path, Some(12345), None).is_ok() {
+            let own = rustix::process::geteuid().as_raw() == 12345;
+            assert_eq!(Remembered::at(Some(path)).has(&one), own);
         }
     }
 }

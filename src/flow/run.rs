@@ -74,6 +74,17 @@ impl Run {
         stop: &Stop,
         observer: &dyn Observer,
     ) -> Result<Self, Error> {
+        let begun = Self::try_begin(shape, settings, stop, observer);
+        // A stop removes the folders of the run, also from under whoever is filling them.
+        begun.map_err(|error| stop.check().err().unwrap_or(error))
+    }
+
+    fn try_begin(
+        shape: &'static Shape,
+        settings: &Settings,
+        stop: &Stop,
+        observer: &dyn Observer,
+    ) -> Result<Self, Error> {
         let (started_at, begun) = (Timestamp::now(), Instant::now());
         let seed = fastrand::u64(..);
         let id = format!(
@@ -89,9 +100,7 @@ impl Run {
         let whose = (shape.flow, settings.readers);
         let stage = Stage::open(&settings.data_dir, whose, wait, stop)?;
         let open = || History::open_for_run(&settings.data_dir, &id, stop);
-        let history = settings.keeps_history().then(open).transpose();
-        // What was interrupted failed because of that.
-        let history = history.map_err(|error| stop.check().err().unwrap_or(error.into()))?;
+        let history = settings.keeps_history().then(open).transpose()?;
         let header = Header::new(&id, shape.flow, started_at, source);
         let journal = journal(&stage, settings, &header, observer)?;
         let mut fetch = Fetch::new(settings.policy.clone(), source, shape.resources, seed);

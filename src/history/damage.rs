@@ -47,10 +47,7 @@ pub(super) fn set_aside(path: &Path, run: &str) -> Result<PathBuf, StorageError>
             storage::rename(&beside, &file::beside(&kept, end))?;
         }
     }
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    storage::sync_folder(folder.unwrap_or(Path::new(".")))?;
+    storage::sync_folder(storage::folder_of(path))?;
     Ok(kept)
 }
 

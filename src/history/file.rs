@@ -16,6 +16,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::concurrency::Stop;
 use crate::error::StorageError;
+use crate::storage;
 
 /// After so many steps of SQLite's machine it is asked whether to go on: well below a millisecond.
 const STEPS: i32 = 1000;
@@ -105,10 +106,7 @@ pub(super) fn exists(path: &Path) -> bool {
 /// A file's path as SQLite takes it: without links, which it would not follow, and never one that
 /// begins with `file:`, which it would take for a URI.
 pub(super) fn place(path: &Path) -> io::Result<PathBuf> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new(".")).canonicalize()?;
+    let folder = storage::folder_of(path).canonicalize()?;
     Ok(path
         .file_name()
         .map_or(folder.clone(), |name| folder.join(name)))

@@ -122,11 +122,7 @@ impl History {
         if self.in_memory {
             storage::create_private(&self.path)?;
             // A power cut must not take the name after the step that is in the file is removed.
-            let folder = self
-                .path
-                .parent()
-                .filter(|path| !path.as_os_str().is_empty());
-            storage::sync_folder(folder.unwrap_or(Path::new(".")))?;
+            storage::sync_folder(storage::folder_of(&self.path))?;
             self.connection = connect(&self.path, &self.stop)?;
             self.in_memory = false;
         }

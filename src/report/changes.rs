@@ -15,7 +15,6 @@ use serde::ser::{SerializeSeq, Serializer};
 use serde_json::ser::{CompactFormatter, PrettyFormatter};
 
 use crate::activity::Resource;
-use crate::concurrency::Stop;
 use crate::error::{Error, StorageError};
 use crate::history::{self, Change, ChangeCounts, Log, LoggedRun, Since, Wanted};
 use crate::text::{count, excerpt};
@@ -64,12 +63,12 @@ pub enum Unwritten {
 }
 
 impl ChangeList {
-    /// Looks up what is asked for in the history of a data directory.
+    /// Looks up what is asked for in the history of a data directory, as it is: a run that was
+    /// killed may have left changes that only [`history::bring_up`] takes in.
     ///
     /// # Errors
     /// When there is no history or it cannot be read, or the question makes no sense.
     pub fn of(data_dir: &Path, question: Question, now: Timestamp) -> Result<Self, Error> {
-        history::bring_up(data_dir, &Stop::new())?;
         let log = Log::open(data_dir)?;
         let log = log.ok_or_else(|| StorageError::NoHistory(data_dir.to_owned()))?;
         let runs = log.runs(None)?;

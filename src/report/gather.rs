@@ -13,9 +13,9 @@ use crossbeam_channel::{Sender, bounded};
 use jiff::Timestamp;
 
 use crate::activity::{Email, Field, Fields, FromFields, Id, Reject, Resource, Text, Time, map};
-use crate::concurrency::{Stop, spawn_scoped};
+use crate::concurrency::spawn_scoped;
 use crate::error::{Error, StopReason, StorageError};
-use crate::history::{self, Log};
+use crate::history::Log;
 use crate::storage::{Manifest, Piece, each_piece};
 
 use super::answers::{Answers, Found};
@@ -34,19 +34,14 @@ const TITLES: usize = 32 * 1024 * 1024;
 const LOOKS: usize = 3;
 
 impl ActivityReport {
-    /// Counts what is in the snapshots of a data directory. Of posts without an
+    /// Counts what is in the snapshots of a data directory, as it is: a run that was killed may
+    /// have left work that only [`crate::history::bring_up`] settles. Of posts without an
     /// answer it names the first `top`.
     ///
     /// # Errors
     /// When there is no snapshot, one does not say how its records are read, or a file
     /// cannot be read or is not what its manifest says.
     pub fn of(data_dir: &Path, top: usize) -> Result<Self, Error> {
-        history::bring_up(data_dir, &Stop::new())?;
-        Self::as_it_is(data_dir, top)
-    }
-
-    /// The same, where the last run's changes may wait to be taken into the history.
-    pub(crate) fn as_it_is(data_dir: &Path, top: usize) -> Result<Self, Error> {
         let mut report = steadily(data_dir, |manifests| {
             Self::of_manifests(data_dir, manifests, top)
         })?;

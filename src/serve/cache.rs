@@ -82,7 +82,7 @@ impl Counted {
         // A directory that cannot be written to can be read.
         let behind = history::bring_up(data_dir, &Stop::new()).err();
         let behind = behind.map(|error| chain(&error));
-        let mut report = ActivityReport::as_it_is(data_dir, KNOWN)?;
+        let mut report = ActivityReport::of(data_dir, KNOWN)?;
         let unanswered = report.unanswered.as_mut().map(|unanswered| {
             let all = std::mem::take(&mut unanswered.posts);
             unanswered.posts = all.iter().take(NAMED).cloned().collect();

@@ -263,6 +263,11 @@ pub(super) fn headers(form: &Pairs<Marked<String>>) -> Result<HeaderMap, Flaw> {
             };
             return Err(misplaced(&value.place, &auth));
         }
+        if value.value.contains("${") {
+            let title = "a header is sent as it stands here, `${` and all";
+            return Err(Flaw::new(&value.place, title, "expected no reference")
+                .help("environment variables are for credentials, in [auth]"));
+        }
         let header = HeaderValue::from_str(&value.value).map_err(|_| {
             let expected = "expected one line without control characters";
             Flaw::new(&value.place, "not the value of a header", expected)

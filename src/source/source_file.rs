@@ -8,9 +8,6 @@ use super::form::Form;
 use super::mistake::{Flaw, listed, nearest};
 use super::{CredentialUse, Definition, InvalidSource, Nowhere, Source, Surroundings, credentials};
 
-/// How long a source file may be, in bytes. The longest of our own has some thousand.
-const LONGEST: usize = 256 * 1024;
-
 /// What stands for the placeholders of a source file, by name.
 pub type Vars = BTreeMap<String, String>;
 
@@ -40,14 +37,17 @@ impl fmt::Debug for SourceFile {
 }
 
 impl SourceFile {
+    /// The longest source file, in bytes. The longest of our own has some thousand.
+    pub const LONGEST: u64 = 256 * 1024;
+
     /// Reads the text of a file; `file` is what messages call it.
     ///
     /// # Errors
     /// When it is not TOML, has a key that there is not, lacks one, or holds a value of the wrong kind.
     pub fn parse(file: &str, text: &str) -> Result<Self, InvalidSource> {
         let mistake = |flaw: Flaw| InvalidSource::Mistake(Box::new(flaw.in_file(file, text)));
-        if text.len() > LONGEST {
-            let expected = format!("expected at most {LONGEST} bytes");
+        if text.len() as u64 > Self::LONGEST {
+            let expected = format!("expected at most {} bytes", Self::LONGEST);
             let title = "a source file that is too long";
             return Err(InvalidSource::Mistake(Box::new(
                 Flaw::new(&(0..0), title, expected).in_file(file, ""),

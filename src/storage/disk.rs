@@ -292,6 +292,13 @@ pub(crate) fn sync_file(path: &Path) -> Result<(), StorageError> {
     file.sync()
 }
 
+/// The folder that a path is in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
 /// Has the entries of a folder on the disk.
 pub(crate) fn sync_folder(path: &Path) -> Result<(), StorageError> {
     call("sync", path, || open_folder(path)?.sync_all())?;

@@ -18,7 +18,8 @@ mod workspace;
 
 pub use disk::replace;
 pub(crate) use disk::{
-    create_private, reader as read, remove_file as remove, rename, sync_file as sync, sync_folder,
+    create_private, folder_of, reader as read, remove_file as remove, rename, sync_file as sync,
+    sync_folder,
 };
 pub use journal::{Header, Journal, Journaled, Sum};
 pub use manifest::{CarriedFrom, Counts, Manifest, StoredFile, read_json};

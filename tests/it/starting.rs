@@ -39,7 +39,8 @@ fn assert_told(outcome: &Outcome, place: &Workplace, flow: &[&str]) -> bool {
         told.starts_with("error: cannot start ") && says,
         "{outcome:#?}"
     );
-    let hint = "  try: too many processes or threads: end some, raise the limit";
+    let hint =
+        "  try: too many processes or threads, or too little memory: end some, raise the limit";
     assert!(outcome.stderr.contains(hint), "{outcome:#?}");
     false
 }

@@ -197,17 +197,8 @@ fn a_limit_on_the_length_of_files_ends_the_run_with_words() {
             answer("/posts", "[]".to_owned()),
             answer("/comments", "[]".to_owned()),
         ]);
-        let mut shell = Command::new("sh");
-        let script = "ulimit -f 64 && exec \"$0\" \"$@\"";
-        let program = place.command(&[]).get_program().to_owned();
-        shell
-            .args(["-c", script])
-            .arg(program)
-            .args(["run", server.url()])
-            .args(flow)
-            .current_dir(place.path())
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped());
+        let args = [&["run", server.url()], flow].concat();
+        let mut shell = place.limited("ulimit -f 64", &args);
         let outcome = Running::start(&mut shell).wait();
         outcome.assert_code(5);
         let says = outcome.first_line();

@@ -458,7 +458,8 @@ fn a_second_signal_ends_the_watch_and_its_command_at_once() {
     let asked = Instant::now();
     watch.signal("INT");
     // Two of them at once would count as one.
-    std::thread::sleep(Duration::from_millis(50));
+    let told = || place.log().contains("told to stop").then_some(());
+    until("the first of them", told);
     watch.signal("INT");
     watch.wait_within(SOON).assert_code(130);
     assert!(asked.elapsed() < Duration::from_secs(2));

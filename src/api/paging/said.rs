@@ -7,6 +7,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::activity::JsonPath;
+use crate::api::secrets::Secrets;
 use crate::api::{Digest, Validators};
 use crate::source::Locator;
 
@@ -77,9 +78,13 @@ impl Said {
     }
 }
 
-/// What the next run can ask with whether this answer changed.
-pub(super) fn validators(facts: &Facts<'_>) -> Option<Validators> {
-    let text = |name| Some(facts.headers.get(name)?.to_str().ok()?.to_owned());
+/// What the next run can ask with whether this answer changed. It is stored, so it must not give
+/// a credential away that a server put into it.
+pub(super) fn validators(facts: &Facts<'_>, secrets: &Secrets) -> Option<Validators> {
+    let text = |name| {
+        let text = facts.headers.get(name)?.to_str().ok()?;
+        (!secrets.are_in(text)).then(|| text.to_owned())
+    };
     let (etag, last_modified) = (text(ETAG), text(LAST_MODIFIED));
     (etag.is_some() || last_modified.is_some()).then(|| Validators {
         url: facts.url.clone(),

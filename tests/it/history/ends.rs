@@ -112,6 +112,28 @@ fn a_step_that_never_ended_and_what_it_left_are_healed_by_the_next_command() {
     assert_eq!(rows(&place, known), IDS);
 }
 
+#[test]
+fn where_the_history_cannot_be_written_to_it_is_read_as_it_is_and_that_is_said() {
+    let place = Workplace::new();
+    let server = serve(&[&IDS]);
+    run(&place, &server, &[]);
+    server.finish();
+    let step = place.data_dir().join(".history-next.db");
+    into_step(&place.data_dir().join(HISTORY), &step);
+    for command in ["verify", "report", "changes"] {
+        let mut full = place.limited("ulimit -f 0", &[command]);
+        let outcome = Running::start(&mut full).wait();
+        outcome.assert_code(0);
+        let says = "warning: the history may be a run behind, which the next command mends: ";
+        assert!(outcome.stderr.starts_with(says), "{outcome:?}");
+        assert!(step.exists(), "{command}");
+    }
+    let outcome = Running::start(&mut place.command(&["changes"])).wait();
+    outcome.assert_code(0);
+    assert_eq!(outcome.stderr, "");
+    assert!(!step.exists());
+}
+
 /// Turns a history of one run into the step of that run, as it was before it was taken in.
 fn into_step(history: &std::path::Path, step: &std::path::Path) {
     let tables = include_str!("../../../src/history/schema/step.sql");

@@ -254,3 +254,26 @@ fn a_secret_in_a_path_is_followed_in_a_redirect_and_refused_in_a_link_and_told_i
         server.finish();
     }
 }
+
+#[test]
+fn a_secret_that_comes_back_as_the_cursor_or_a_validator_is_told_nowhere() {
+    let cursor = "pagination = { cursor = 'after', at = 'next' }\nrecords = 'posts'";
+    for (flow, _) in FLOWS {
+        let first = format!(r#"{{"posts":[],"next":"{SECRET}"}}"#);
+        let server = Server::start([Route::get("/posts").reply(Reply::json(first))]);
+        let forum = Forum::new(server.url(), BEARER, cursor);
+        let outcome = forum.run(&[flow, &["--log-level", "trace"]].concat());
+        outcome.assert_code(3);
+        assert!(!outcome.stderr.contains(SECRET), "{outcome:?}");
+        assert_eq!(told_in(forum.place.path()), [""; 0], "{flow:?}");
+        server.finish();
+
+        let tagged = Reply::json(compact(&posts())).header("ETag", format!("\"{SECRET}\""));
+        let server = Server::start([Route::get("/posts").reply(tagged)]);
+        let forum = Forum::new(server.url(), BEARER, "");
+        let outcome = forum.run(&[flow, &["--log-level", "trace", "--keep-raw"]].concat());
+        outcome.assert_code(0);
+        assert_eq!(told_in(forum.place.path()), [""; 0], "{flow:?}");
+        server.finish();
+    }
+}

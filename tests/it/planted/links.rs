@@ -149,7 +149,7 @@ fn what_no_run_made_is_named_and_left_alone() {
                 .strip_prefix(place.path())
                 .expect("a place in the data directory");
             let says = format!(
-                "error: cannot clear {}: no run made notes.txt and 1 other",
+                "error: cannot clear {}: no run made `notes.txt` and 1 other",
                 shown.display().to_string().trim_end_matches('/')
             );
             assert_eq!(outcome.first_line(), says);

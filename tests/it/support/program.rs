@@ -111,9 +111,14 @@ impl Workplace {
 
     /// The same, where no process of the run gets more memory than so many KiB.
     pub(crate) fn bounded_to(&self, memory: u32, args: &[&str]) -> Command {
-        let mut shell = Command::new("sh");
         // The system counts what can be written to: heap and stacks, but no code and no reserves.
-        let script = format!("ulimit -d {memory} && exec \"$@\"");
+        self.limited(&format!("ulimit -d {memory}"), args)
+    }
+
+    /// The same, under a limit that a shell sets.
+    pub(crate) fn limited(&self, limit: &str, args: &[&str]) -> Command {
+        let mut shell = Command::new("sh");
+        let script = format!("{limit} && exec \"$@\"");
         shell.args(["-c", &script, "sh", PROGRAM]);
         self.prepared(shell, args)
     }
