@@ -37,7 +37,11 @@ struct Line<'a> {
 }
 
 /// How much of one record is kept, in bytes.
-pub(super) const KEPT: u64 = 1 << 20;
+const KEPT: u64 = 1 << 20;
+
+/// How much of one that is too long to be read, in bytes: enough to see what it is. The line is in
+/// memory several times while it is written.
+pub(super) const BEGINNING: u64 = 64 << 10;
 
 /// What is kept of a record that did not map, as one line of JSON.
 pub(super) fn line(slice: &Slice, rejected: &Rejected<'_>) -> serde_json::Result<String> {

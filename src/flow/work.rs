@@ -272,7 +272,7 @@ impl Workbench {
         let mapping = self.mappings.of(slice.resource);
         let noted = self.history.then(|| Noted::new(mapping));
         if let Some(longest) = slice.longest {
-            let beginning = slice.place.beginning(rejects::KEPT);
+            let beginning = slice.place.beginning(rejects::BEGINNING);
             beginning.read_into(&self.folder, bytes)?;
             let mut left = Leavings::new((slice, &[]), &self.folder, noted);
             left.too_long(bytes, longest)?;

@@ -123,9 +123,10 @@ impl DiskFile {
     ) -> Result<(), StorageError> {
         let Self { file, path } = self;
         call("read", path, || {
-            // Room that is read into at once need not be cleared before.
+            // Room that is read into at once need not be cleared before. It is used again and
+            // again, and would double for each slice that is longer than the one before.
             bytes.clear();
-            bytes.reserve(usize::try_from(length).unwrap_or_default());
+            bytes.reserve_exact(usize::try_from(length).unwrap_or_default());
             file.take(length).read_to_end(bytes).map(drop)
         })
     }
