@@ -82,6 +82,7 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
         snapshot,
         rejects,
         carried,
+        incomplete,
         recorded,
         unchanged,
         elapsed,
@@ -100,6 +101,12 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
     for (resource, from) in carried {
         let at = from.finished_at.strftime("%Y-%m-%d %H:%M:%S UTC");
         writeln!(out, "{resource}: not fetched, kept from the run of {at}")?;
+    }
+    for resource in incomplete {
+        writeln!(
+            out,
+            "{WARN}{resource}{WARN:#}: incomplete: records moved from page to page each time they were fetched"
+        )?;
     }
     if let Some(recorded) = recorded {
         write_recorded(out, recorded)?;

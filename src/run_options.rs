@@ -74,6 +74,11 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "TIME", default_value = "5min", value_parser = duration)]
     max_wait: Duration,
 
+    /// Store a resource whose records move from page to page each time it is fetched: it is marked
+    /// as incomplete, and nothing of it counts as removed
+    #[arg(long)]
+    allow_moving: bool,
+
     /// Longest record; a longer one is rejected, and its beginning is kept
     #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = size)]
     max_record: ByteSize,
@@ -194,6 +199,7 @@ impl RunOptions {
             max_wait: self.max_wait,
             concurrency: self.concurrency,
             quota: self.quota.quota(),
+            allow_moving: self.allow_moving,
             ..usual
         }
     }

@@ -13,7 +13,7 @@ mod pause;
 mod reports;
 mod step;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -97,14 +97,15 @@ impl Fetch {
         let offered: Vec<_> = offered.copied().collect();
         let lanes = offered
             .iter()
-            .filter_map(|resource| Lane::new(source, *resource, &offered));
+            .filter_map(|resource| Lane::new(source, *resource, &offered, &policy));
+        let lanes = lanes.collect();
         Self {
             policy,
             requests: Requests::new(source),
             addresses: Addresses::new(source),
             limiter: source.rate.map(Limiter::new),
             pause: None,
-            lanes: lanes.collect(),
+            lanes,
             under_way: BTreeMap::new(),
             again: Vec::new(),
             next_ticket: 0,
@@ -317,8 +318,25 @@ impl Fetch {
     }
 
     /// Does not send for these pages: a run that was cut off left them whole in its spool.
-    pub fn resume(&mut self, stored: HashSet<(Resource, Position)>) {
+    /// `looks` tells which look at the pages of each resource they are of.
+    pub fn resume(
+        &mut self,
+        stored: HashSet<(Resource, Position)>,
+        looks: &BTreeMap<Resource, u32>,
+    ) {
         self.stored = stored;
+        for lane in &mut self.lanes {
+            if let Some(look) = looks.get(&lane.resource()) {
+                lane.resume_look(*look);
+            }
+        }
+    }
+
+    /// Resources whose records moved each time they were fetched, and were taken all the same.
+    #[must_use]
+    pub fn moving(&self) -> BTreeSet<Resource> {
+        let moving = self.lanes.iter().filter(|lane| lane.is_moving());
+        moving.map(Lane::resource).collect()
     }
 
     /// Asks with these whether the single answers of the last snapshot changed.

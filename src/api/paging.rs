@@ -74,6 +74,37 @@ pub(super) struct Paging {
     digests: HashSet<Digest>,
     /// Set when only the first page is wanted: what it says about the others.
     outlook: Option<Outlook>,
+    rest: Rest,
+}
+
+/// Whether the records came to rest: pages by number lose a record in silence when one before it
+/// is deleted while they are fetched.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rest {
+    /// Which look at the pages this is, from 0.
+    look: u32,
+    /// How many further ones may follow.
+    left: u32,
+    /// Whether records that never come to rest are taken all the same.
+    allow_moving: bool,
+    /// The largest total, and the most pages, that this look was told of.
+    most: (Option<u64>, Option<u64>),
+    /// Whether a response spoke of less than one before it.
+    shrank: bool,
+    /// Whether the last look was taken though the records moved.
+    moving: bool,
+}
+
+impl Rest {
+    /// Takes in what a response says of all pages. They may be in another order than they were
+    /// made in: then growth looks like loss, and the pages are fetched once more than needed.
+    fn told(&mut self, said: &Said) {
+        let (total, pages) = &mut self.most;
+        for (most, now) in [(total, said.total), (pages, said.pages)] {
+            self.shrank |= now.is_some_and(|now| most.is_some_and(|most| now < most));
+            *most = now.max(*most);
+        }
+    }
 }
 
 /// What the first page says about all of them.
@@ -111,7 +142,39 @@ impl Paging {
             asked_urls: HashSet::new(),
             digests: HashSet::new(),
             outlook: None,
+            rest: Rest::default(),
         }
+    }
+
+    /// Fetches the pages again, so many times at most, while their records move. `look` is the
+    /// number of the first look.
+    pub(super) fn patient(mut self, look: u32, left: u32, allow_moving: bool) -> Self {
+        self.rest = Rest {
+            look,
+            left,
+            allow_moving,
+            ..Rest::default()
+        };
+        self
+    }
+
+    /// Which look at the pages this is.
+    pub(super) fn look(&self) -> u32 {
+        self.rest.look
+    }
+
+    /// Whether the records never came to rest, and were taken all the same.
+    pub(super) fn is_moving(&self) -> bool {
+        self.rest.moving
+    }
+
+    /// Whether a record that moves may be missed: where pages are counted, and not where each
+    /// names the next.
+    pub(super) fn may_move(&self) -> bool {
+        matches!(
+            self.endpoint.pagination,
+            Pagination::Page { .. } | Pagination::Offset { .. } | Pagination::Link
+        )
     }
 
     /// Wants no more than the first page, to see what is there.
@@ -209,8 +272,13 @@ impl Paging {
     }
 
     /// A page lies behind the last one.
-    pub(super) fn past_end(&mut self) {
+    pub(super) fn past_end(&mut self) -> Result<(), PagingError> {
         self.under_way = self.under_way.saturating_sub(1);
+        if self.is_done() {
+            self.settle()
+        } else {
+            Ok(())
+        }
     }
 
     /// A page arrived whole: learns what it says about others.
@@ -283,6 +351,7 @@ impl Paging {
         } else {
             0
         };
+        self.rest.told(said);
         if let Some(total) = said.total {
             self.first_total.get_or_insert(total);
             self.total = Some(total);
@@ -307,10 +376,49 @@ impl Paging {
             return Ok(());
         }
         if self.is_done() {
-            self.reconcile()
+            self.settle()
         } else {
             Ok(())
         }
+    }
+
+    /// All pages came: are they of one state of the server?
+    ///
+    /// A total that grows is a record that was added while they came. It may stand in front of
+    /// those that are there and push one to the next page, where it comes again, or stand behind
+    /// them: nothing that was there is missed, and the sum is right. A total that shrinks is a
+    /// record that was removed, and one may have moved to a page that was there already.
+    fn settle(&mut self) -> Result<(), PagingError> {
+        let changed = self.first_total != self.total;
+        let sum_is_right = self.total.is_none_or(|total| total == self.records);
+        if !self.may_move() || !(self.rest.shrank || changed && !sum_is_right) {
+            return self.reconcile();
+        }
+        if self.rest.left == 0 {
+            if self.rest.allow_moving {
+                self.rest.moving = true;
+                return Ok(());
+            }
+            return Err(PagingError::Moving {
+                looks: self.rest.look.saturating_add(1),
+                found: self.records,
+                first: self.first_total,
+                last: self.total,
+            });
+        }
+        let (endpoint, reach) = (self.endpoint.clone(), Arc::clone(&self.reach));
+        let Rest {
+            look,
+            left,
+            allow_moving,
+            ..
+        } = self.rest;
+        *self = Self::new(endpoint, self.first.clone(), reach).patient(
+            look.saturating_add(1),
+            left - 1,
+            allow_moving,
+        );
+        Ok(())
     }
 
     fn look_ahead(&mut self, number: u64, records: u64, said: &Said) -> Result<(), PagingError> {

@@ -45,6 +45,8 @@ pub struct Policy {
     pub concurrency: NonZeroUsize,
     /// How much one run may fetch.
     pub quota: Quota,
+    /// Whether a resource is taken whose records move from page to page each time they are fetched.
+    pub allow_moving: bool,
 }
 
 impl Default for Policy {
@@ -57,6 +59,7 @@ impl Default for Policy {
             redirects: 10,
             concurrency: const { NonZeroUsize::new(5).unwrap() },
             quota: Quota::default(),
+            allow_moving: false,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A fetch under way: the state machine, and those who wait for it to change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -44,6 +44,12 @@ impl SharedFetch {
     #[must_use]
     pub fn retries(&self) -> u64 {
         self.lock().retries()
+    }
+
+    /// Resources whose records moved each time they were fetched, and were taken all the same.
+    #[must_use]
+    pub fn moving(&self) -> BTreeSet<Resource> {
+        self.lock().moving()
     }
 
     /// What the next run can ask with whether anything changed, by resource.

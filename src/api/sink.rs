@@ -66,6 +66,9 @@ pub struct Page {
     pub one_of_many: bool,
     /// Whether another resource is asked for by the ids of these records.
     pub has_children: bool,
+    /// Which look at the pages of its resource it is of, where all of them are fetched again when
+    /// their records move: those of earlier looks do not count then.
+    pub look: Option<u32>,
 }
 
 impl Page {

@@ -138,6 +138,7 @@ impl Carried {
                 records_at: Arc::default(),
                 one_of_many: false,
                 has_children: false,
+                look: None,
             };
             spool.carry(page, &self.0.data_dir.join(&kept.file.name))?;
         }
@@ -154,6 +155,7 @@ impl Carried {
                 received: then.received,
                 records: now.records,
                 rejects: then.rejects.saturating_add(now.rejects),
+                incomplete: then.incomplete,
             };
             resources.insert(*resource, counts);
         }

@@ -18,7 +18,7 @@ mod run;
 mod strays;
 mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -46,6 +46,8 @@ pub struct Report {
     pub rejects: Rejects,
     /// What was not fetched, and is as an earlier run left it.
     pub carried: BTreeMap<Resource, CarriedFrom>,
+    /// What may lack records, which moved from page to page each time they were fetched.
+    pub incomplete: BTreeSet<Resource>,
     /// What changed since the run before; none without a history.
     pub recorded: Option<Recorded>,
     /// Whether the server said that nothing changed since the snapshot was made.

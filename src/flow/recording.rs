@@ -46,13 +46,14 @@ impl Run {
             let name = self.shape.flow.file_name(resource.name());
             let file = files.iter().find(|file| file.name == name)?;
             let listed = listed.remove(resource).unwrap_or_default();
+            let counts = resources.get(resource).copied().unwrap_or_default();
             let unnamed: u64 = listed.iter().map(|listed| listed.unnamed).sum();
             Some(Found {
                 resource: *resource,
-                counts: resources.get(resource).copied().unwrap_or_default(),
+                counts,
                 file,
                 listings: listed.into_iter().filter_map(|one| one.listing).collect(),
-                complete: !self.resumed && unnamed == 0,
+                complete: !self.resumed && unnamed == 0 && !counts.incomplete,
             })
         });
         let new_files = self.stage.new_files();

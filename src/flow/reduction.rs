@@ -161,6 +161,7 @@ impl Reduction {
                 received,
                 records: tally.records(resource),
                 rejects: rejects.of(resource),
+                incomplete: false,
             };
             (resource, counts)
         };

@@ -1,6 +1,6 @@
 //! One run of either flow: how it begins, and how it is stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
 use std::path::{self, Path};
 use std::sync::{Arc, Mutex};
@@ -106,7 +106,7 @@ impl Run {
         let mut fetch = Fetch::new(settings.policy.clone(), source, shape.resources, seed);
         let stored = journal.stored();
         let resumed = !stored.is_empty();
-        fetch.resume(stored);
+        fetch.resume(stored, &journal.looks());
         let carried = Carried::find(settings, shape)?;
         let previous = Previous::find(settings, shape.flow);
         if let Some(previous) = &previous {
@@ -179,6 +179,7 @@ impl Run {
                 previous.restore(spool)?;
             }
             carried.restore(&source, spool)?;
+            spool.looked();
             journal.complete()?;
             Ok(Fetched::Pages)
         }
@@ -225,6 +226,7 @@ impl Run {
             snapshot: previous.snapshot(),
             rejects: Rejects::default(),
             carried: self.carried.from(),
+            incomplete: BTreeSet::new(),
             unchanged: true,
             elapsed: self.begun.elapsed(),
         })
@@ -315,6 +317,9 @@ impl Run {
             mut resources,
             listed,
         } = reduction.finish()?;
+        for resource in self.fetch.moving() {
+            resources.entry(resource).or_default().incomplete = true;
+        }
         self.carried.count(&mut resources);
         let carried = self.carried.rejects(self.stage.folder())?;
         if !carried.is_empty() {
@@ -322,6 +327,8 @@ impl Run {
             rejected.splice(..0, carried);
         }
         let all_rejects = resources.values().map(|counts| counts.rejects).sum();
+        let incomplete = resources.iter().filter(|(_, counts)| counts.incomplete);
+        let incomplete = incomplete.map(|(resource, _)| *resource).collect();
         let mut summary = self.sum_up(&tally, &rejects, all_rejects);
         let stored = self.write(&mut summary, tally, &segments);
         drop(segments);
@@ -379,6 +386,7 @@ impl Run {
             snapshot,
             rejects,
             carried: self.carried.from(),
+            incomplete,
             recorded,
             unchanged: false,
             elapsed,

@@ -398,6 +398,8 @@ pub(super) fn found(row: &Row<'_>) -> rusqlite::Result<FoundOf> {
             received: number(row, 2)?,
             records: number(row, 3)?,
             rejects: number(row, 4)?,
+            // Of what may lack records the history has that it is not complete, below.
+            incomplete: false,
         },
         first: row.get(5)?,
         complete: row.get(6)?,

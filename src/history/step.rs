@@ -197,6 +197,7 @@ fn insert_collection(
         received,
         records,
         rejects,
+        incomplete: _,
     } = found.counts;
     step.execute(
         "INSERT INTO collections VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",

@@ -5,7 +5,7 @@
 //! needs to be synced.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::SeekFrom;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -81,8 +81,16 @@ pub(super) struct Entry {
     pub(super) bytes: u64,
     pub(super) records: u64,
     pub(super) blake3: String,
+    /// Which look at the pages of its resource it is of; those of earlier looks do not count.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub(super) look: u32,
     /// What it said about other pages.
     pub(super) said: Said,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_first(look: &u32) -> bool {
+    *look == 0
 }
 
 #[derive(Serialize, Deserialize)]
@@ -141,6 +149,9 @@ impl Journaled {
             }
             journaled.length += line.len() as u64;
         }
+        let looks = journaled.looks();
+        let of_last = |entry: &Entry| looks.get(&entry.resource) == Some(&entry.look);
+        journaled.entries.retain(of_last);
         Some(journaled)
     }
 
@@ -151,6 +162,17 @@ impl Journaled {
     pub fn read(folder: &Path) -> Result<Option<Self>, StorageError> {
         let bytes = disk::read_own(&folder.join(Journal::NAME))?;
         Ok(bytes.and_then(|bytes| Self::parse(&bytes)))
+    }
+
+    /// Which look at the pages of each resource the run was at.
+    #[must_use]
+    pub fn looks(&self) -> BTreeMap<Resource, u32> {
+        let mut looks = BTreeMap::new();
+        for entry in &self.entries {
+            let look = looks.entry(entry.resource).or_default();
+            *look = entry.look.max(*look);
+        }
+        looks
     }
 
     /// How many pages it has.
@@ -192,6 +214,7 @@ impl Entry {
             records_at: Arc::default(),
             one_of_many: false,
             has_children: false,
+            look: None,
         }
     }
 }
@@ -362,6 +385,13 @@ impl Journal {
         self.entries.keys().cloned().collect()
     }
 
+    /// Which look at the pages of each resource they are of.
+    #[must_use]
+    pub fn looks(&self) -> BTreeMap<Resource, u32> {
+        let looks = self.entries.values();
+        looks.map(|entry| (entry.resource, entry.look)).collect()
+    }
+
     pub(super) fn entry(&self, page: &Page) -> Option<&Entry> {
         self.entries
             .get(&(page.subject.resource, page.position.clone()))
@@ -413,6 +443,7 @@ mod tests {
             bytes: 0,
             records: 0,
             blake3: String::new(),
+            look: 0,
             said: serde_json::from_str(r#"{"planned":18446744073709551615}"#).unwrap(),
         };
         let journaled = Journaled {

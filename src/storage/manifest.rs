@@ -143,6 +143,9 @@ pub struct Counts {
     pub records: u64,
     /// How many of them did not map.
     pub rejects: u64,
+    /// Whether some may be missing: they moved from page to page each time they were fetched.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
 }
 
 /// One file of a snapshot.

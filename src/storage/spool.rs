@@ -1,9 +1,11 @@
 //! Pages on disk as they arrived.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::activity::Resource;
 use crate::api::{Event, Observer, Page, Recalled, Received, Said, Sink, Sinks, Whole, digest_of};
 use crate::error::{Error, StorageError};
 
@@ -25,6 +27,8 @@ pub struct Spool {
     longest: u64,
     /// Pages that are as they were in the last snapshot.
     kept: Mutex<Vec<Page>>,
+    /// Of each resource whose pages may be fetched again: the look that counts.
+    looks: Mutex<HashMap<Resource, (u32, Answer)>>,
 }
 
 /// Where slices go. It may block, and fails when nobody takes them any more.
@@ -46,6 +50,7 @@ impl Spool {
             streams: false,
             longest: u64::MAX,
             kept: Mutex::default(),
+            looks: Mutex::default(),
         }
     }
 
@@ -77,6 +82,27 @@ impl Spool {
     pub fn kept(&self) -> Vec<Page> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.clone()
+    }
+
+    /// What the slices of a page are marked with, where its look at its resource may be followed by
+    /// another one. With the first page of that, whatever came of the one before counts no more.
+    fn look(&self, page: &Page) -> Option<u64> {
+        let look = page.look?;
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        let begin = || (look, self.journal.begin_answer());
+        let known = looks.entry(page.subject.resource).or_insert_with(begin);
+        if known.0 < look {
+            *known = begin();
+        }
+        Some(known.1.number)
+    }
+
+    /// All pages are there: what came of the last look at each resource counts.
+    pub fn looked(&self) {
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, answer) in looks.values_mut() {
+            answer.is_whole();
+        }
     }
 
     /// Takes the records of a page from an output file of the last snapshot.
@@ -168,7 +194,8 @@ impl Spool {
         if !single {
             self.room.joins(entry.bytes);
         }
-        let mut slicer = Slicer::new(page, place.clone(), None, self.longest);
+        let look = self.look(&page);
+        let mut slicer = Slicer::new(page, place.clone(), look, self.longest);
         let mut broken = false;
         file.each_piece(|piece| {
             hasher.update(piece);
@@ -212,11 +239,12 @@ impl Sinks for Spool {
     fn open(&self, page: Page) -> Result<SpoolSink, Error> {
         self.room.check()?;
         let (path, place) = self.names(&self.staging.spool(), &page);
+        let look = self.look(&page);
         // A page that is received once more starts over.
         let file = DiskFile::create_anew(&path)?;
         let streams = self.streams && !page.one_of_many && !page.has_children;
         let answer = streams.then(|| self.journal.begin_answer());
-        let number = answer.as_ref().map(|answer| answer.number);
+        let number = answer.as_ref().map(|answer| answer.number).or(look);
         Ok(SpoolSink {
             joined: page.one_of_many,
             room: Arc::clone(&self.room),
@@ -295,7 +323,7 @@ impl Sink for SpoolSink {
             self.store(b"]")?;
             self.closed = true;
         }
-        if self.slicer.slices.answer.is_some() {
+        if self.empty.answer.is_some() {
             self.empty.forward(self.slicer.slices.whole.drain(..))?;
         }
         Ok(())
@@ -306,6 +334,7 @@ impl Sink for SpoolSink {
             subject,
             position,
             one_of_many,
+            look,
             ..
         } = self.slicer.slices.page.clone();
         let file = self.slicer.slices.file.clone();
@@ -320,6 +349,7 @@ impl Sink for SpoolSink {
             bytes: self.stored,
             records: received.records,
             blake3: hash.to_hex().to_string(),
+            look: look.unwrap_or_default(),
             said: Said::default(),
         };
         let sum = Sum {

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::activity::{Id, JsonPath, Resource};
 use crate::api::paging::{Facts, Outlook, Paging, PagingError, Reach, Said};
+use crate::api::retry::Policy;
 use crate::api::secrets::Secrets;
 use crate::api::sink::{Page, Position, Received};
 use crate::api::{Subject, Validators};
@@ -48,11 +49,20 @@ pub(super) struct Lane {
     /// Of the last snapshot, to ask with; or of the answer that came, to keep.
     validators: Option<Validators>,
     asks_for_changes: bool,
+    /// How often its pages may be fetched again, and whether they may move.
+    patience: (u32, bool),
+    /// How many parents there were whose pages are all there and whose records never came to rest.
+    moved: u64,
 }
 
 impl Lane {
     /// For a resource of a source, if the source offers it, as one of several that are fetched.
-    pub(super) fn new(source: &Source, resource: Resource, fetched: &[Resource]) -> Option<Self> {
+    pub(super) fn new(
+        source: &Source,
+        resource: Resource,
+        fetched: &[Resource],
+        policy: &Policy,
+    ) -> Option<Self> {
         let endpoint = source.endpoints.get(&resource)?.clone();
         let mut origins = vec![source.base_url.origin()];
         origins.extend(source.allowed_origins.iter().cloned());
@@ -86,7 +96,13 @@ impl Lane {
             records: 0,
             validators: None,
             asks_for_changes: false,
+            patience: (0, policy.allow_moving),
+            moved: 0,
         };
+        if !lane.has_children && lane.endpoint.parent.is_none() {
+            // Else other resources were asked for by what a look found, which cannot be undone.
+            lane.patience.0 = policy.retries;
+        }
         if lane.endpoint.parent.is_none() {
             let path = lane.endpoint.path.clone();
             lane.open(Position::default(), &path);
@@ -96,7 +112,9 @@ impl Lane {
 
     fn open(&mut self, position: Position, path: &str) {
         let url = self.source.url(path);
+        let (looks, allow_moving) = self.patience;
         let paging = Paging::new(self.endpoint.clone(), url, Arc::clone(&self.reach));
+        let paging = paging.patient(0, looks, allow_moving);
         self.pagings.insert(self.next_paging, (position, paging));
         self.next_paging = self.next_paging.saturating_add(1);
     }
@@ -163,6 +181,7 @@ impl Lane {
             records_at: Arc::clone(&self.records_at),
             one_of_many: paging.is_paged(),
             has_children: self.has_children,
+            look: (self.patience.0 > 0 && paging.may_move()).then(|| paging.look()),
         };
         Some((*key, page))
     }
@@ -196,11 +215,31 @@ impl Lane {
         })
     }
 
-    pub(super) fn past_end(&mut self, key: u64) {
+    pub(super) fn past_end(&mut self, key: u64) -> Result<(), PagingError> {
         if let Some((_, paging)) = self.pagings.get_mut(&key) {
-            paging.past_end();
+            paging.past_end()?;
         }
         self.close_if_done(key);
+        Ok(())
+    }
+
+    /// Which look at its pages it is at.
+    pub(super) fn look(&self) -> u32 {
+        let looks = self.pagings.values().map(|(_, paging)| paging.look());
+        looks.max().unwrap_or_default()
+    }
+
+    /// Goes on with the look that a run which was cut off was at.
+    pub(super) fn resume_look(&mut self, look: u32) {
+        let (looks, allow_moving) = self.patience;
+        for (_, paging) in self.pagings.values_mut() {
+            *paging = paging.clone().patient(look, looks, allow_moving);
+        }
+    }
+
+    /// Whether its records never came to rest, and were taken all the same.
+    pub(super) fn is_moving(&self) -> bool {
+        self.moved > 0 || self.pagings.values().any(|(_, paging)| paging.is_moving())
     }
 
     pub(super) fn received(
@@ -249,11 +288,12 @@ impl Lane {
 
     /// Forgets a parent whose pages are all there: there may be millions.
     fn close_if_done(&mut self, key: u64) {
-        let done = self
-            .pagings
-            .get(&key)
-            .is_some_and(|(_, paging)| paging.is_done());
+        let Some((_, paging)) = self.pagings.get(&key) else {
+            return;
+        };
+        let (done, moving) = (paging.is_done(), paging.is_moving());
         if done && self.endpoint.parent.is_some() {
+            self.moved = self.moved.saturating_add(moving.into());
             self.pagings.remove(&key);
         }
     }

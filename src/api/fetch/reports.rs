@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::api::paging::{PagingError, Said};
 use crate::api::rate;
@@ -56,8 +56,7 @@ impl Fetch {
                 code,
             ) =>
             {
-                self.under_way.remove(&ticket);
-                self.lanes[place.lane].past_end(place.paging);
+                self.past_end(ticket)?;
                 Ok(Verdict::PastEnd)
             }
             code => {
@@ -140,6 +139,30 @@ impl Fetch {
         }
     }
 
+    /// A page lies behind the last one of its resource.
+    fn past_end(&mut self, ticket: Ticket) -> Result<(), ApiError> {
+        let Some(exchange) = self.under_way.remove(&ticket) else {
+            return Ok(());
+        };
+        let lane = &mut self.lanes[exchange.place.lane];
+        let look = lane.look();
+        let ended = lane.past_end(exchange.place.paging);
+        ended.map_err(|cause| blamed(lane, &exchange, cause))?;
+        self.forget_if_moved(exchange.place.lane, look);
+        Ok(())
+    }
+
+    /// Where records moved, and all pages are fetched again: those in the spool are of an earlier
+    /// look.
+    fn forget_if_moved(&mut self, lane: usize, look: u32) {
+        let lane = &self.lanes[lane];
+        if lane.look() != look {
+            let resource = lane.resource();
+            warn!(%resource, look = lane.look(), "records moved while the pages were fetched: fetching all of them again");
+            self.stored.retain(|(of, _)| *of != resource);
+        }
+    }
+
     fn subject(&self, ticket: Ticket) -> Option<Subject> {
         let exchange = self.under_way.get(&ticket)?;
         Some(exchange.page.subject.clone())
@@ -161,19 +184,15 @@ impl Fetch {
             return Ok(T::default());
         };
         let lane = &mut self.lanes[exchange.place.lane];
-        let taken = take(lane, &exchange).map_err(|cause| {
-            // No single page is to blame for a wrong sum: the first one stands for all.
-            let sum = matches!(cause, PagingError::Incomplete { .. });
-            let first = lane.first_page(exchange.place.paging).filter(|_| sum);
-            let subject = Box::new(first.unwrap_or_else(|| exchange.page.subject.clone()));
-            ApiError::Paging { subject, cause }
-        })?;
+        let look = lane.look();
+        let taken = take(lane, &exchange).map_err(|cause| blamed(lane, &exchange, cause))?;
         let quota = &self.policy.quota;
         let (pages, records) = lane.declared(exchange.place.paging);
         let declared = quota.check_declared(pages, records);
         declared
             .and_then(|()| self.used.add_records(quota, received.records))
             .map_err(|cause| excess(exchange.page.subject, cause))?;
+        self.forget_if_moved(exchange.place.lane, look);
         self.settle_parents();
         Ok(taken)
     }
@@ -250,4 +269,16 @@ impl Fetch {
         self.again.push(exchange);
         Ok(Verdict::Again(Duration::ZERO))
     }
+}
+
+/// The error of pages that do not fit together. No single one is to blame for a wrong sum: the
+/// first one stands for all.
+fn blamed(lane: &Lane, exchange: &Exchange, cause: PagingError) -> ApiError {
+    let sum = matches!(
+        cause,
+        PagingError::Incomplete { .. } | PagingError::Moving { .. }
+    );
+    let first = lane.first_page(exchange.place.paging).filter(|_| sum);
+    let subject = Box::new(first.unwrap_or_else(|| exchange.page.subject.clone()));
+    ApiError::Paging { subject, cause }
 }

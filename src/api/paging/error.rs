@@ -13,6 +13,18 @@ pub enum PagingError {
         /// How many there were, by the first.
         first_total: u64,
     },
+    /// Records moved from page to page while they were fetched.
+    #[error("the records moved while the pages were fetched, {} ({}{found} records came)", each_time(*.looks), totals(*.first, *.last))]
+    Moving {
+        /// How many times all pages were fetched.
+        looks: u32,
+        /// How many records came, the last time.
+        found: u64,
+        /// How many there were, by the first response of the last time.
+        first: Option<u64>,
+        /// And by the last response.
+        last: Option<u64>,
+    },
     /// A page came twice under different names.
     #[error("page {} holds the same records as one before it", .0 + 1)]
     RepeatedPage(u64),
@@ -33,6 +45,22 @@ pub enum PagingError {
     /// A link with the source's credential in it, where it cannot be taken out.
     #[error("page {} links to a URL with the credential in it, which would be logged and stored", .0 + 1)]
     TellsSecret(u64),
+}
+
+fn each_time(number: u32) -> String {
+    match number {
+        1 => "once".to_owned(),
+        number => format!("each of {number} times"),
+    }
+}
+
+fn totals(first: Option<u64>, last: Option<u64>) -> String {
+    match (first, last) {
+        (Some(first), Some(last)) => {
+            format!("the server spoke of {first} at first, of {last} at last; ")
+        }
+        _ => String::new(),
+    }
 }
 
 fn changed(first: u64, last: u64) -> String {

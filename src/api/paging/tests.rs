@@ -86,7 +86,9 @@ fn follow(
         let answer = answer(index(number), &url);
         if answer.past_end {
             assert!(paging.is_past_end(number, 400));
-            paging.past_end();
+            if let Err(error) = paging.past_end() {
+                return (asked, Err(error));
+            }
             continue;
         }
         let headers = answer.header_map();
@@ -211,16 +213,18 @@ fn with_a_total_all_pages_are_known_after_the_first() {
 
 #[test]
 fn totals_are_held_against_what_came() {
-    let cases: [(&[(u64, u64)], _); 7] = [
+    let cases: [(&[(u64, u64)], _); 8] = [
         (&[(30, 70), (30, 70), (10, 70)], Ok(())),
         (&[(0, 0)], Ok(())),
         (&[(30, 70), (30, 70), (9, 70)], Err((69, 70))),
         (&[(0, 5)], Err((0, 5))),
         // A record came while pages were fetched: the last page shows it.
         (&[(30, 60), (30, 61), (1, 61)], Ok(())),
-        // One went.
-        (&[(30, 61), (30, 60), (0, 60)], Ok(())),
+        // One went, and another one may have moved to a page that was there.
+        (&[(30, 61), (30, 60), (0, 60)], Err((60, 60))),
         (&[(30, 61), (30, 60), (1, 60)], Err((61, 60))),
+        // One came and was not sent.
+        (&[(30, 60), (30, 61), (0, 61)], Err((60, 61))),
     ];
     for (pages, expected) in cases {
         let (_, outcome) = follow(paging(with_total(by_page())), |number, _| {
@@ -229,6 +233,7 @@ fn totals_are_held_against_what_came() {
         });
         let found = outcome.map_err(|error| match error {
             PagingError::Incomplete { found, total, .. } => (found, total),
+            PagingError::Moving { found, last, .. } => (found, last.unwrap()),
             other => panic!("{other}"),
         });
         assert_eq!(found, expected, "{pages:?}");
@@ -555,5 +560,172 @@ proptest! {
         }
         prop_assert_eq!(outcome.is_err(), short);
         prop_assert!(paging.is_done());
+    }
+}
+
+/// What happens to the list of a server between two requests.
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    Insert(usize),
+    Remove(usize),
+    Swap(usize),
+}
+
+/// A server whose list changes before each request.
+struct Moving {
+    list: Vec<u64>,
+    next_id: u64,
+    changes: std::vec::IntoIter<Option<Change>>,
+}
+
+impl Moving {
+    fn change(&mut self) {
+        match self.changes.next().flatten() {
+            Some(Change::Insert(at)) => {
+                let at = at % (self.list.len() + 1);
+                self.list.insert(at, self.next_id);
+                self.next_id += 1;
+            }
+            Some(Change::Remove(at)) if !self.list.is_empty() => {
+                self.list.remove(at % self.list.len());
+            }
+            // Two neighbours: nothing that a total tells, and nobody is lost within a page.
+            Some(Change::Swap(at)) if self.list.len() > 1 => {
+                let page = at % self.list.len().div_ceil(SIZE) * SIZE;
+                if page + 1 < self.list.len() {
+                    self.list.swap(page, page + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+const SIZE: usize = 3;
+
+fn numbered_ways() -> [Endpoint; 3] {
+    let mut offset = endpoint(Pagination::Offset {
+        parameter: "offset".to_owned(),
+        limit: ("limit".to_owned(), SIZE as u64),
+    });
+    offset.query.clear();
+    let mut page = endpoint(Pagination::Page {
+        parameter: "page".to_owned(),
+        first: 0,
+        size: None,
+    });
+    page.query.clear();
+    let mut link = endpoint(Pagination::Link);
+    link.query.clear();
+    [offset, page, link].map(with_total)
+}
+
+/// Fetches all pages in turn; gives the records of the last look, those that were there all the
+/// time that it took, and how it ended.
+fn look(
+    endpoint: Endpoint,
+    looks: u32,
+    mut server: Moving,
+) -> (Vec<u64>, Vec<u64>, Result<(), PagingError>) {
+    let mut paging = paging(endpoint).patient(0, looks, false);
+    let (mut came, mut stayed) = (Vec::new(), Vec::new());
+    let mut asked = 0;
+    while let Some((number, url)) = paging.take_next() {
+        asked += 1;
+        assert!(asked <= 500, "it goes on for ever");
+        server.change();
+        if number == 0 {
+            came.clear();
+            stayed.clone_from(&server.list);
+        }
+        stayed.retain(|id| server.list.contains(id));
+        let from = index(number) * SIZE;
+        let upto = (from + SIZE).min(server.list.len());
+        let found = server.list.get(from..upto).unwrap_or_default();
+        came.extend(found);
+        let mut headers = HeaderMap::new();
+        let mut header = |name: &'static str, value: String| {
+            headers.insert(
+                HeaderName::from_static(name),
+                HeaderValue::from_str(&value).unwrap(),
+            );
+        };
+        header("x-total", server.list.len().to_string());
+        let last = server.list.len().div_ceil(SIZE).saturating_sub(1) as u64;
+        if number < last {
+            let link = |page: u64, rel: &str| {
+                format!("<https://api.test/posts?page={page}>; rel=\"{rel}\"")
+            };
+            header(
+                "link",
+                format!("{}, {}", link(number + 1, "next"), link(last, "last")),
+            );
+        }
+        let facts = Facts {
+            number,
+            url: &url,
+            headers: &headers,
+            records: found.len() as u64,
+            digest: None,
+            body: &Value::Null,
+        };
+        if let Err(error) = paging.received(facts) {
+            return (came, stayed, Err(error));
+        }
+    }
+    (came, stayed, paging.reconcile())
+}
+
+proptest! {
+    /// Whatever is added, removed or put elsewhere within its page between two requests.
+    #[test]
+    fn no_record_that_stays_is_missed_in_silence(
+        length in 0..14_u64,
+        changes in prop::collection::vec(
+            prop_oneof![
+                3 => Just(None),
+                1 => (0..20_usize).prop_map(|at| Some(Change::Insert(at))),
+                1 => (0..20_usize).prop_map(|at| Some(Change::Remove(at))),
+                1 => (0..20_usize).prop_map(|at| Some(Change::Swap(at))),
+            ],
+            0..12,
+        ),
+        looks in 0..3_u32,
+    ) {
+        for endpoint in numbered_ways() {
+            let server = Moving {
+                list: (0..length).collect(),
+                next_id: length,
+                changes: changes.clone().into_iter(),
+            };
+            let (came, stayed, outcome) = look(endpoint.clone(), looks, server);
+            if outcome.is_ok() {
+                for id in stayed {
+                    prop_assert!(came.contains(&id), "{id} of {came:?} {:?}", endpoint.pagination);
+                }
+            }
+        }
+    }
+
+    /// Once the list rests, so does the run.
+    #[test]
+    fn records_that_come_to_rest_are_all_fetched(
+        length in 0..14_u64,
+        at in 0..20_usize,
+        when in 0..5_usize,
+    ) {
+        for endpoint in numbered_ways() {
+            for change in [Change::Insert(at), Change::Remove(at)] {
+                let mut changes = vec![None; when];
+                changes.push(Some(change));
+                let server = Moving {
+                    list: (0..length).collect(),
+                    next_id: length,
+                    changes: changes.into_iter(),
+                };
+                let (_, _, outcome) = look(endpoint.clone(), 1, server);
+                prop_assert_eq!(outcome, Ok(()));
+            }
+        }
     }
 }

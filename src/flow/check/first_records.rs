@@ -195,6 +195,7 @@ mod tests {
             records_at: Arc::new(records_at.parse().unwrap()),
             one_of_many: true,
             has_children: false,
+            look: None,
         }
     }
 

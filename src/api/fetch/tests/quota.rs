@@ -201,7 +201,7 @@ fn pages_out_of_the_spool_count_as_those_off_the_wire_do() {
         bytes: 350,
         ..few()
     });
-    fetch.resume(stored);
+    fetch.resume(stored, &BTreeMap::new());
     let begun = now().instant;
     let mut error = None;
     for page in 0..9 {
