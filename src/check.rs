@@ -150,6 +150,9 @@ fn extent(page: &FirstPage) -> String {
     let Outlook { total, pages, more } = page.outlook;
     let rest = match (total, pages.map(|pages| count(pages, "page"))) {
         _ if !page.paged => ", all in one answer".to_owned(),
+        _ if !more && page.by_link => {
+            ", all on one page, for no Link header names a next one".to_owned()
+        }
         _ if !more => ", all on one page".to_owned(),
         (Some(total), Some(pages)) => format!(" on the first page, {total} in {pages}"),
         (Some(total), None) => format!(" on the first page, {total} in all"),
@@ -157,6 +160,9 @@ fn extent(page: &FirstPage) -> String {
         (None, None) => " on the first page, and more may follow".to_owned(),
     };
     match total {
+        None if page.tells_total => {
+            format!("{records}{rest}; no total is where the source says that it is")
+        }
         Some(total) if !more && total != page.records => {
             format!("{records}{rest}, but the server speaks of {total}")
         }

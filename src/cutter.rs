@@ -17,7 +17,7 @@ mod records;
 mod seek;
 
 use block::{Inside, Left};
-use seek::Seeker;
+use seek::{Found, Seeker};
 
 pub use records::{Records, records};
 
@@ -80,6 +80,8 @@ struct Wrapping {
 enum State {
     Seeking,
     BeforeArray,
+    /// In `null`, in place of the array: so many of its bytes came.
+    Null(u8),
     BeforeFirst,
     BeforeRecord,
     /// In a record that is an object, an array or a string; the number counts open brackets.
@@ -286,10 +288,17 @@ impl Cutter {
             State::BehindArray => bytes.len(),
             State::Seeking => match wrapping.seeker.advance(bytes) {
                 Ok(None) => bytes.len(),
-                Ok(Some(length)) => {
+                Ok(Some(Found::Array(length))) => {
                     self.state = State::BeforeFirst;
                     self.array.0 = Some(self.offset + length as u64);
                     length
+                }
+                Ok(Some(Found::Null(begins))) => {
+                    self.state = State::BehindArray;
+                    let at = Some(self.offset + begins as u64);
+                    self.array = (at, at);
+                    // Whether it is `null` indeed shows when what is wrapped around is read.
+                    bytes.len()
                 }
                 Err(seek::Missing) => return Err(CutError::NoArray(wrapping.path.clone())),
             },
@@ -337,6 +346,16 @@ impl Cutter {
 
     /// A byte outside of any record, or the first of one.
     fn between(&mut self, byte: u8, at: u64) -> Result<(), CutError> {
+        if let State::Null(came) = self.state {
+            if b"null".get(usize::from(came)) != Some(&byte) {
+                return Err(CutError::NotAnArray(b'n'));
+            }
+            self.state = match came {
+                3 => State::BehindArray,
+                came => State::Null(came + 1),
+            };
+            return Ok(());
+        }
         if self.state == State::Bare || matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
             return Ok(());
         }
@@ -349,6 +368,7 @@ impl Cutter {
         };
         self.state = match (self.state, byte) {
             (State::BeforeArray, b'[') => State::BeforeFirst,
+            (State::BeforeArray, b'n') => State::Null(1),
             (State::BeforeArray, found) => return Err(CutError::NotAnArray(found)),
             (State::BeforeFirst, b']') => self.array_ends(at),
             (State::BehindRecord, b']') if !self.slice => self.array_ends(at),

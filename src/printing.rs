@@ -81,11 +81,10 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
         summary,
         snapshot,
         rejects,
-        carried,
-        incomplete,
         recorded,
         unchanged,
         elapsed,
+        ..
     } = report;
     let source = Printable(&summary.source);
     let seconds = elapsed.as_secs_f64();
@@ -98,16 +97,7 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
     } else {
         writeln!(out, "{HEAD}{what}{HEAD:#} from {source} in {seconds:.2} s")?;
     }
-    for (resource, from) in carried {
-        let at = from.finished_at.strftime("%Y-%m-%d %H:%M:%S UTC");
-        writeln!(out, "{resource}: not fetched, kept from the run of {at}")?;
-    }
-    for resource in incomplete {
-        writeln!(
-            out,
-            "{WARN}{resource}{WARN:#}: incomplete: records moved from page to page each time they were fetched"
-        )?;
-    }
+    write_completeness(out, report)?;
     if let Some(recorded) = recorded {
         write_recorded(out, recorded)?;
     }
@@ -190,6 +180,28 @@ pub(crate) fn found(report: &Report) -> String {
 fn has(report: &Report, stem: &str) -> bool {
     let mut files = report.snapshot.files.iter();
     files.any(|file| file.name.starts_with(stem))
+}
+
+/// What of the snapshot is of another run, or may lack records.
+fn write_completeness(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    for (resource, from) in &report.carried {
+        let at = from.finished_at.strftime("%Y-%m-%d %H:%M:%S UTC");
+        writeln!(out, "{resource}: not fetched, kept from the run of {at}")?;
+    }
+    for resource in &report.incomplete {
+        writeln!(
+            out,
+            "{WARN}{resource}{WARN:#}: incomplete: records moved from page to page each time they were fetched"
+        )?;
+    }
+    for (resource, (came, total)) in &report.hidden {
+        let came = count(*came, "record");
+        writeln!(
+            out,
+            "{WARN}{resource}{WARN:#}: {came} came of the {total} that the server counts; the source says that it counts hidden ones"
+        )?;
+    }
+    Ok(())
 }
 
 fn write_recorded(out: &mut impl Write, recorded: &Recorded) -> io::Result<()> {

@@ -36,17 +36,13 @@ fn any_values(relation: &str, lines: &[&[u8]]) {
     for value in &values {
         let one = headers([value.clone()]);
         let target = link_target(&one, relation);
-        if let Some(target) = target {
+        if let Some(target) = &target {
             stands_between_brackets(target, value);
         }
-        alone = alone.or(target.map(str::to_owned));
-        behind_another_link(relation, value, target);
+        behind_another_link(relation, value, target.as_deref());
+        alone = alone.or(target);
     }
-    assert_eq!(
-        found,
-        alone.as_deref(),
-        "the first of several headers counts"
-    );
+    assert_eq!(found, alone, "the first of several headers counts");
 }
 
 fn headers(values: impl IntoIterator<Item = HeaderValue>) -> HeaderMap {
@@ -57,11 +53,12 @@ fn headers(values: impl IntoIterator<Item = HeaderValue>) -> HeaderMap {
     headers
 }
 
-/// A target is a part of the header to the letter.
+/// A target is a part of the header to the letter, but for bytes that are not ASCII.
 fn stands_between_brackets(target: &str, value: &HeaderValue) {
-    assert!(target.len() + 2 <= value.len() && !target.contains('>'));
-    let bracketed = format!("<{target}>");
-    assert!(value.to_str().is_ok_and(|text| text.contains(&bracketed)));
+    assert!(target.is_ascii() && !target.contains('>'));
+    if let Ok(text) = value.to_str() {
+        assert!(text.contains(&format!("<{target}>")));
+    }
 }
 
 /// A link of another relation in front changes nothing.
@@ -75,7 +72,7 @@ fn behind_another_link(relation: &str, value: &HeaderValue, target: Option<&str>
     ]
     .concat();
     let longer = headers(HeaderValue::from_bytes(&text));
-    assert_eq!(link_target(&longer, relation), target);
+    assert_eq!(link_target(&longer, relation).as_deref(), target);
 }
 
 /// One link as it is meant.
@@ -145,8 +142,8 @@ fn built_values(lines: &[&[u8]]) {
             relations.any(|known| known.eq_ignore_ascii_case(relation))
         });
         let expected = first.map(|link| link.target.as_str());
-        assert_eq!(link_target(&several, relation), expected);
-        assert_eq!(link_target(&one, relation), expected);
+        assert_eq!(link_target(&several, relation).as_deref(), expected);
+        assert_eq!(link_target(&one, relation).as_deref(), expected);
     }
     assert_eq!(link_target(&one, "no such"), None);
 }

@@ -55,6 +55,37 @@ impl JsonPath {
     pub fn find<'v>(&self, value: &'v serde_json::Value) -> Option<&'v serde_json::Value> {
         self.0.iter().try_fold(value, |value, key| value.get(key))
     }
+
+    /// The keys that are there where this path leads nowhere, each as a whole path.
+    #[must_use]
+    pub fn beside(&self, value: &serde_json::Value) -> Vec<String> {
+        let (mut value, mut before) = (value, String::new());
+        for key in &self.0 {
+            match value.get(key) {
+                Some(inner) if inner.is_object() => {
+                    value = inner;
+                    before.push_str(key);
+                    before.push('.');
+                }
+                _ => break,
+            }
+        }
+        let keys = value
+            .as_object()
+            .into_iter()
+            .flat_map(|object| object.keys());
+        keys.map(|key| {
+            if key.contains('.') {
+                // Dots stand between keys; in a pointer they do not.
+                let keys = before.split('.').filter(|key| !key.is_empty());
+                let keys = keys.chain([key.as_str()]).map(str::to_owned);
+                String::from(Self(keys.collect()))
+            } else {
+                before.clone() + key
+            }
+        })
+        .collect()
+    }
 }
 
 impl FromStr for JsonPath {

@@ -346,6 +346,13 @@ impl Fetch {
         }
     }
 
+    /// Of resources whose total counts hidden records: how many came, and the total.
+    #[must_use]
+    pub fn hidden(&self) -> BTreeMap<Resource, (u64, u64)> {
+        let known = |lane: &Lane| Some((lane.resource(), lane.hidden()?));
+        self.lanes.iter().filter_map(known).collect()
+    }
+
     /// How many requests were sent again.
     #[must_use]
     pub fn retries(&self) -> u64 {

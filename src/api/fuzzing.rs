@@ -6,10 +6,10 @@ use http::HeaderMap;
 
 use super::{link, rate, retry};
 
-/// The target of the first link whose relations include `relation`.
+/// The target of the first link whose relations include `relation`; none where nothing can be read.
 #[must_use]
-pub fn link_target<'h>(headers: &'h HeaderMap, relation: &str) -> Option<&'h str> {
-    link::target(headers, relation)
+pub fn link_target(headers: &HeaderMap, relation: &str) -> Option<String> {
+    link::target(headers, relation).unwrap_or_default()
 }
 
 /// The wait that `Retry-After` asks for.

@@ -1,25 +1,51 @@
 //! The `Link` header (RFC 8288), as far as paging needs it.
 
+use std::fmt::Write;
+
 use http::HeaderMap;
 use http::header::LINK;
 
-/// The target of the first link whose relations include `relation`, as it was sent.
+/// A `Link` header that is not written as one, so that nobody knows what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+/// The target of the first link whose relations include `relation`, as it was sent; what is not
+/// ASCII in it is percent-encoded, byte by byte, as it goes into a URL.
 ///
-/// Other relations, quoted commas and semicolons, parameters in any order, an
-/// empty header and several headers in a row are all as the standard has them.
-/// What is not well-formed ends the header it stands in, and is no error.
-pub(super) fn target<'h>(headers: &'h HeaderMap, relation: &str) -> Option<&'h str> {
-    headers
-        .get_all(LINK)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| Links { rest: text })
-        .find(|link| {
-            link.relations
-                .split_ascii_whitespace()
-                .any(|word| word.eq_ignore_ascii_case(relation))
-        })
-        .map(|link| link.target)
+/// Other relations, quoted commas and semicolons, parameters in any order, single quotes, an
+/// empty header and several headers in a row are all read.
+///
+/// # Errors
+/// Where there is none, and a header is not well-formed: the link may be what cannot be read.
+pub(super) fn target(headers: &HeaderMap, relation: &str) -> Result<Option<String>, Malformed> {
+    let mut malformed = false;
+    for value in headers.get_all(LINK) {
+        let text = encoded(value.as_bytes());
+        let mut links = Links { rest: &text };
+        for link in links.by_ref() {
+            let mut relations = link.relations.split_ascii_whitespace();
+            if relations.any(|word| word.eq_ignore_ascii_case(relation)) {
+                return Ok(Some(link.target.to_owned()));
+            }
+        }
+        malformed |= !links.rest.trim_matches([',', ' ', '\t']).is_empty();
+    }
+    if malformed { Err(Malformed) } else { Ok(None) }
+}
+
+/// A header's value as text: other bytes than those of ASCII, whatever encoding they are in, as
+/// they stand in a URL.
+fn encoded(value: &[u8]) -> String {
+    let mut text = String::new();
+    for &byte in value {
+        if byte.is_ascii() {
+            text.push(byte.into());
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(text, "%{byte:02X}");
+        }
+    }
+    text
 }
 
 struct Link<'h> {
@@ -67,10 +93,11 @@ fn parameter_of(text: &str) -> (&str, &str, &str) {
         return (name, "", rest);
     };
     let value = value.trim_start_matches([' ', '\t']);
-    if let Some(quoted) = value.strip_prefix('"') {
+    if let Some(quote @ ('"' | '\'')) = value.chars().next() {
+        let quoted = &value[1..];
         let mut escaped = false;
         let close = quoted.find(|c| {
-            let closes = c == '"' && !escaped;
+            let closes = c == quote && !escaped;
             escaped = c == '\\' && !escaped;
             closes
         });
@@ -113,8 +140,8 @@ mod tests {
             (&["<a>"], None),
             (&[""], None),
             (&[", ,"], None),
-            (&["a; rel=next"], None),
-            (&["<a; rel=next"], None),
+            (&["<a>; rel='next'"], Some("a")),
+            (&["<a>; title='\", <b>; rel=x'; rel=next"], Some("a")),
             (&["<a>; rel=\"next"], Some("a")),
             (&["<a>; rel=last", "<b>; rel=next"], Some("b")),
         ];
@@ -126,6 +153,34 @@ mod tests {
                     headers.append(name, value);
                     headers
                 });
+            let expected = Ok(expected.map(str::to_owned));
+            assert_eq!(target(&headers, "next"), expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_ascii_is_encoded_and_what_is_no_link_is_an_error() {
+        let cases: [(&[&[u8]], _); 9] = [
+            (
+                &["</é?page=2>; rel=next".as_bytes()],
+                Ok(Some("/%C3%A9?page=2")),
+            ),
+            (&[b"</\xe9?page=2>; rel=next"], Ok(Some("/%E9?page=2"))),
+            (&["<a>; rel=next; title=\"é\"".as_bytes()], Ok(Some("a"))),
+            (&["</é>; rel=up, <a>; rel=next".as_bytes()], Ok(Some("a"))),
+            (&[b"a; rel=next"], Err(Malformed)),
+            (&[b"<a; rel=next"], Err(Malformed)),
+            (&[b"<a>; rel=prev, next"], Err(Malformed)),
+            // What can be read says where the next page is.
+            (&[b"nonsense", b"<a>; rel=next"], Ok(Some("a"))),
+            (&[b"<a>; rel=next, nonsense"], Ok(Some("a"))),
+        ];
+        for (values, expected) in cases {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(LINK, HeaderValue::from_bytes(value).unwrap());
+            }
+            let expected = expected.map(|target: Option<&str>| target.map(str::to_owned));
             assert_eq!(target(&headers, "next"), expected, "{values:?}");
         }
     }
@@ -134,7 +189,7 @@ mod tests {
         #[test]
         fn any_header_is_read_to_its_end(text in "[ -~]{0,80}") {
             let headers = HeaderMap::from_iter([(LINK, HeaderValue::from_str(&text).unwrap())]);
-            target(&headers, "next");
+            let _ = target(&headers, "next");
         }
 
         #[test]
@@ -144,7 +199,7 @@ mod tests {
             let others = others.iter().map(|(target, title)| format!("<{target}>; title=\"{title}\"; rel=prev, "));
             let text = others.collect::<String>() + "<here>; rel=next";
             let headers = HeaderMap::from_iter([(LINK, HeaderValue::from_str(&text).unwrap())]);
-            prop_assert_eq!(target(&headers, "next"), Some("here"));
+            prop_assert_eq!(target(&headers, "next"), Ok(Some("here".to_owned())));
         }
     }
 }

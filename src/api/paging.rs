@@ -14,15 +14,18 @@ mod said;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use tracing::warn;
 use url::{Origin, Url};
 
+use crate::activity::JsonPath;
 use crate::source::{Endpoint, Locator, Pagination, Secret};
+use crate::text::nearest;
 
 use super::secrets::Secrets;
 use super::{Digest, link};
 
 use address::{LinkRange, fingerprint, link_range, remove_value, set_parameter};
-use said::{number_at, text_at};
+use said::{number_at, says_yes, text_at};
 
 pub use error::PagingError;
 pub use said::Said;
@@ -31,8 +34,9 @@ pub(super) use said::Facts;
 
 pub(super) use address::remove_parameter;
 
-/// Empty pages in a row, each with a link to a further one, until it is taken for the end.
-const EMPTY_PAGES: u32 = 3;
+/// So many empty pages in a row, each with a link to a further one, are an error. Servers that
+/// filter what they have read may send some; Matrix's sends ten.
+const EMPTY_PAGES: u32 = 1000;
 
 /// Where links to further pages may lead.
 #[derive(Clone, Debug)]
@@ -267,8 +271,18 @@ impl Paging {
     }
 
     /// Whether an answer with this status says that the page lies behind the last one.
+    ///
+    /// Where pages are counted, several statuses say so by their meaning, unless the server said
+    /// that there is such a page.
     pub(super) fn is_past_end(&self, number: u64, status: u16) -> bool {
-        number > 0 && self.endpoint.past_end.contains(&status)
+        let counted = matches!(
+            self.endpoint.pagination,
+            Pagination::Page { .. } | Pagination::Offset { .. }
+        );
+        let by_meaning = counted
+            && matches!(status, 204 | 404 | 410 | 422)
+            && self.declared.is_none_or(|declared| number >= declared);
+        number > 0 && (self.endpoint.past_end.contains(&status) || by_meaning)
     }
 
     /// A page lies behind the last one.
@@ -298,9 +312,30 @@ impl Paging {
             validators: said::validators(facts, &self.reach.secrets),
             ..Said::default()
         };
+        if let Some(at) = &self.endpoint.total
+            && facts.number == 0
+            && said.total.is_none()
+        {
+            warn!(url = %facts.url, ?at, "no number of all records is where the source says that it is");
+        }
+        if let Some(at) = &self.endpoint.truncated
+            && at.find(facts.body).is_some_and(says_yes)
+        {
+            let (number, at) = (facts.number, at.to_string());
+            return Err(PagingError::Truncated { number, at });
+        }
+        if let Some(more) = &self.endpoint.more {
+            self.expect_key(&more.at, facts)?;
+            let says = more.at.find(facts.body);
+            said.ends = says.is_some_and(|says| says_yes(says) == more.ends);
+        }
+        if said.ends {
+            return Ok(said);
+        }
         match &self.endpoint.pagination {
             Pagination::None | Pagination::Page { .. } | Pagination::Offset { .. } => {}
             Pagination::Cursor { at, .. } => {
+                self.expect_key(at, facts)?;
                 said.cursor = text_at(at, facts.body);
                 let cursor = said.cursor.as_deref().unwrap_or_default();
                 if self.reach.secrets.are_in(cursor) {
@@ -308,6 +343,7 @@ impl Paging {
                 }
             }
             Pagination::Next { at } => {
+                self.expect_key(at, facts)?;
                 let target = text_at(at, facts.body);
                 let next = target.map(|target| self.linked(&target, facts));
                 said.next = next.transpose()?;
@@ -317,7 +353,8 @@ impl Paging {
             Pagination::Link => {
                 let linked = |relation| {
                     let target = link::target(facts.headers, relation);
-                    target.map(|target| self.linked(target, facts)).transpose()
+                    let target = target.map_err(|_| PagingError::BadHeader(facts.number))?;
+                    target.map(|target| self.linked(&target, facts)).transpose()
                 };
                 said.next = linked("next")?;
                 if said.next.is_some() && facts.number == 0 {
@@ -325,7 +362,28 @@ impl Paging {
                 }
             }
         }
+        let names_next = said.cursor.is_some() || said.next.is_some();
+        let by_link = matches!(
+            self.endpoint.pagination,
+            Pagination::Cursor { .. } | Pagination::Next { .. } | Pagination::Link
+        );
+        let last_known = facts.number.saturating_add(1) >= self.upto;
+        if self.endpoint.more.is_some() && by_link && last_known && !names_next {
+            return Err(PagingError::NoNext(facts.number));
+        }
         Ok(said)
+    }
+
+    /// The first page must have a key that the source names, be it null: a slip in it would end the
+    /// pages after the first, without a word.
+    fn expect_key(&self, at: &JsonPath, facts: &Facts<'_>) -> Result<(), PagingError> {
+        if facts.number > 0 || self.endpoint.next_optional || at.find(facts.body).is_some() {
+            return Ok(());
+        }
+        let found = at.beside(facts.body);
+        let (at, names) = (at.to_string(), found.iter().map(String::as_str));
+        let meant = nearest(&at, names).map(str::to_owned);
+        Err(PagingError::NoKey { at, found, meant })
     }
 
     /// Learns of a page that is there: from the wire, or from the spool of a run that was cut off.
@@ -357,11 +415,14 @@ impl Paging {
             self.total = Some(total);
         }
         self.look_ahead(number, records, said)?;
-        // However many pages the server speaks of: a total tells whether an empty
-        // one is the end, and without a total several in a row are.
+        // However many pages the server speaks of: a total tells whether an empty one is the end.
         let empty = records == 0 && number > 0 && self.next.is_none();
-        if empty && (self.total.is_some() || self.empty_in_a_row >= EMPTY_PAGES) {
+        if said.ends || empty && self.total.is_some() {
             self.upto = self.asked;
+            self.next = None;
+        }
+        if self.empty_in_a_row >= EMPTY_PAGES && self.has_next() {
+            return Err(PagingError::OnlyEmpty(EMPTY_PAGES));
         }
         if self.outlook.is_some() {
             let more = self.upto > self.asked;
@@ -472,12 +533,15 @@ impl Paging {
     /// Plans the page at `url` as the next one.
     fn follow(&mut self, url: Url, number: u64) -> Result<(), PagingError> {
         if self.asked_urls.contains(&fingerprint(&url)) {
-            return Err(PagingError::Loop(number));
+            // Some repeat the last cursor where there is nothing more.
+            return if self.empty_in_a_row > 0 {
+                Ok(())
+            } else {
+                Err(PagingError::Loop(number))
+            };
         }
-        if self.empty_in_a_row < EMPTY_PAGES {
-            self.next = Some(url);
-            self.upto = self.asked.saturating_add(1);
-        }
+        self.next = Some(url);
+        self.upto = self.asked.saturating_add(1);
         Ok(())
     }
 
@@ -488,6 +552,7 @@ impl Paging {
             .url
             .join(target)
             .map_err(|_| PagingError::BadLink(number))?;
+        self.upgrade(&mut url);
         if !self.reach.origins.contains(&url.origin())
             || !url.username().is_empty()
             || url.password().is_some()
@@ -511,9 +576,34 @@ impl Paging {
         Ok(url)
     }
 
+    /// A link of an https API that says http, as behind a proxy that ends TLS: on the same host it
+    /// is the same place, and never asked for in the clear.
+    fn upgrade(&self, url: &mut Url) {
+        let (from, to) = (&self.first, &*url);
+        let same_port = to.port().is_none() || to.port() == from.port_or_known_default();
+        if from.scheme() == "https"
+            && to.scheme() == "http"
+            && to.host() == from.host()
+            && same_port
+        {
+            // Both are schemes of the web, and the port is one of a URL: neither can fail.
+            let _ = url.set_scheme("https");
+            let _ = url.set_port(from.port());
+        }
+    }
+
+    /// How many records came of how many that the server counts, where it may count hidden ones.
+    pub(super) fn hidden(&self) -> Option<(u64, u64)> {
+        let total = self.total.filter(|total| self.records < *total)?;
+        self.endpoint
+            .total_counts_hidden
+            .then_some((self.records, total))
+    }
+
     /// Holds what came against what the server speaks of.
     pub(super) fn reconcile(&self) -> Result<(), PagingError> {
         match self.total {
+            Some(_) if self.hidden().is_some() => Ok(()),
             Some(total) if total != self.records => Err(PagingError::Incomplete {
                 found: self.records,
                 total,

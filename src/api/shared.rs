@@ -52,6 +52,12 @@ impl SharedFetch {
         self.lock().moving()
     }
 
+    /// Of resources whose total counts hidden records: how many came, and the total.
+    #[must_use]
+    pub fn hidden(&self) -> BTreeMap<Resource, (u64, u64)> {
+        self.lock().hidden()
+    }
+
     /// What the next run can ask with whether anything changed, by resource.
     #[must_use]
     pub fn validators(&self) -> BTreeMap<Resource, Validators> {

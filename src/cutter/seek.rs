@@ -24,6 +24,16 @@ enum InString {
     BehindBackslash,
 }
 
+/// What the path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// An array: so many bytes to its opening bracket, that included.
+    Array(usize),
+    /// A word in its place, which begins behind so many bytes. Only `null` is sound there, and that
+    /// is how some say that there is nothing.
+    Null(usize),
+}
+
 /// The array is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Missing;
@@ -41,16 +51,23 @@ impl Seeker {
         }
     }
 
-    /// Looks at `bytes`; gives how many it takes to the array's opening bracket, that included.
-    pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<Option<usize>, Missing> {
+    /// Looks at `bytes` until what the path leads to begins.
+    pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<Option<Found>, Missing> {
         for (index, byte) in bytes.iter().enumerate() {
             if self.string != InString::No {
                 self.take_string(*byte);
+            } else if *byte == b'n' && self.is_home() && self.on_path && self.is_last() {
+                return Ok(Some(Found::Null(index)));
             } else if self.structure(*byte)? {
-                return Ok(Some(index + 1));
+                return Ok(Some(Found::Array(index + 1)));
             }
         }
         Ok(None)
+    }
+
+    /// Whether the key that leads on is the last of the path.
+    fn is_last(&self) -> bool {
+        self.matched + 1 == self.keys.len()
     }
 
     /// Whether we are in the object that holds the next key of the path.
@@ -92,7 +109,7 @@ impl Seeker {
             b',' if self.is_home() => self.expects_key = true,
             b'{' | b'[' => {
                 if self.is_home() && self.on_path {
-                    match (byte, self.matched + 1 == self.keys.len()) {
+                    match (byte, self.is_last()) {
                         (b'[', true) => return Ok(true),
                         (b'{', false) => self.matched += 1,
                         _ => return Err(Missing),

@@ -98,7 +98,6 @@ fn an_answer_without_the_array_says_where_it_was_expected() {
     let cases = [
         ("{}", none),
         (r#"{"data":{}}"#, none),
-        (r#"{"data":null}"#, none),
         (r#"{"data":"[1]"}"#, none),
         (r#"{"x":{"data":[1]}}"#, none),
         ("[1]", none),
@@ -271,5 +270,44 @@ proptest! {
         prop_assert_eq!(&cut(&[text.as_bytes()]), &one_by_one, "{}", &text);
         let (front, back) = text.as_bytes().split_at(at.index(text.len()));
         prop_assert_eq!(&cut(&[front, back]), &one_by_one, "{}", &text);
+    }
+}
+
+#[test]
+fn null_in_place_of_the_array_is_no_records_however_it_is_cut() {
+    let wrapped: JsonPath = "data.list".parse().unwrap();
+    for (path, body, sound) in [
+        (JsonPath::default(), "null", true),
+        (JsonPath::default(), " null\n", true),
+        (JsonPath::default(), "nul", false),
+        (JsonPath::default(), "nall", false),
+        (JsonPath::default(), "n ull", false),
+        (JsonPath::default(), "null,", false),
+        (
+            wrapped.clone(),
+            r#"{"data":{"list":null},"next":"a"}"#,
+            true,
+        ),
+        (
+            wrapped.clone(),
+            r#"{"data":{"list" : null ,"x":[1]}}"#,
+            true,
+        ),
+        (wrapped.clone(), r#"{"data":{"list":nil}}"#, false),
+        (wrapped.clone(), r#"{"data":{"list":nulls}}"#, false),
+        (wrapped.clone(), r#"{"data":null}"#, false),
+        (wrapped, r#"{"data":{"list":null}"#, false),
+    ] {
+        for cut in 0..body.len() {
+            let mut cutter = Cutter::of_array_at(&path);
+            let mut places = 0;
+            let (first, second) = body.as_bytes().split_at(cut);
+            let pushed = cutter
+                .advance_over(first, |_| places += 1)
+                .and_then(|()| cutter.advance_over(second, |_| places += 1));
+            let read = pushed.and_then(|()| cutter.finish());
+            assert_eq!(read.is_ok(), sound, "{body} {cut}");
+            assert_eq!(places, 0, "{body}");
+        }
     }
 }

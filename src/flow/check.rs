@@ -100,6 +100,10 @@ pub struct FirstPage {
     pub records: u64,
     /// Whether the source says that there are further ones, and how to come to them.
     pub paged: bool,
+    /// Whether a `Link` header is to name the next one.
+    pub by_link: bool,
+    /// Whether the source says where the number of all records is told.
+    pub tells_total: bool,
     /// What it says about further ones.
     pub outlook: Outlook,
     /// Its first records.
@@ -154,6 +158,8 @@ pub fn check(
                 url: page.url,
                 records: page.records,
                 paged: endpoint.pagination != Pagination::None,
+                by_link: endpoint.pagination == Pagination::Link,
+                tells_total: endpoint.total.is_some(),
                 outlook: outlooks.get(resource).copied().unwrap_or_default(),
             };
             findings.insert(*resource, Finding::FirstPage(page));

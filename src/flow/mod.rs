@@ -48,6 +48,8 @@ pub struct Report {
     pub carried: BTreeMap<Resource, CarriedFrom>,
     /// What may lack records, which moved from page to page each time they were fetched.
     pub incomplete: BTreeSet<Resource>,
+    /// Of resources whose total counts hidden records: how many came, and the total.
+    pub hidden: BTreeMap<Resource, (u64, u64)>,
     /// What changed since the run before; none without a history.
     pub recorded: Option<Recorded>,
     /// Whether the server said that nothing changed since the snapshot was made.

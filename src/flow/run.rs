@@ -227,6 +227,7 @@ impl Run {
             rejects: Rejects::default(),
             carried: self.carried.from(),
             incomplete: BTreeSet::new(),
+            hidden: BTreeMap::new(),
             unchanged: true,
             elapsed: self.begun.elapsed(),
         })
@@ -387,6 +388,7 @@ impl Run {
             rejects,
             carried: self.carried.from(),
             incomplete,
+            hidden: self.fetch.hidden(),
             recorded,
             unchanged: false,
             elapsed,

@@ -12,7 +12,7 @@ use super::endpoint::Authors;
 use super::fields::Fields;
 use super::form::{AuthorsForm, Form, LocatorForm, Per, RateForm, ResourceForm};
 use super::mistake::Flaw;
-use super::pagination::pagination;
+use super::pagination::{self, pagination};
 use super::template::{self, Place, fill};
 use super::values::Marked;
 use super::{
@@ -157,6 +157,13 @@ impl Check<'_> {
                 .map(|path| path.0.clone())
                 .unwrap_or_default(),
             pagination: pagination(form.pagination.as_ref())?,
+            more: pagination::more(form.pagination.as_ref())?,
+            next_optional: form
+                .pagination
+                .as_ref()
+                .is_some_and(|form| form.value.0.optional),
+            truncated: form.truncated.as_ref().map(|path| path.0.clone()),
+            total_counts_hidden: form.total_counts_hidden,
             total: form.total.as_ref().map(locator),
             pages: form.pages.as_ref().map(locator),
             past_end: form

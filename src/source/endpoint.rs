@@ -21,6 +21,14 @@ pub struct Endpoint {
     pub total: Option<Locator>,
     /// Where the number of all pages is told.
     pub pages: Option<Locator>,
+    /// Where a page tells whether there are further ones, besides what names the next.
+    pub more: Option<More>,
+    /// Whether the first page may lack the key that names the next one.
+    pub next_optional: bool,
+    /// Where a response tells that it left records out.
+    pub truncated: Option<JsonPath>,
+    /// Whether the total counts records that the server does not send.
+    pub total_counts_hidden: bool,
     /// Statuses that say that a page lies behind the last one.
     pub past_end: Vec<u16>,
     /// Asked for once for each record of this resource: the path holds
@@ -55,7 +63,7 @@ pub enum Pagination {
     Cursor {
         /// The query parameter of the cursor.
         parameter: String,
-        /// Where in an answer the cursor is; missing, `null` or empty on the last page.
+        /// Where in an answer the cursor is; missing, `null`, empty or 0 on the last page.
         at: JsonPath,
     },
     /// By a URL that an answer's body holds for the next.
@@ -65,6 +73,15 @@ pub enum Pagination {
     },
     /// By the `Link` header (RFC 8288).
     Link,
+}
+
+/// A flag that tells whether there are further pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct More {
+    /// Where in a response it is.
+    pub at: JsonPath,
+    /// What it is on the last page: `false` for `has_more`, `true` for `is_last`.
+    pub ends: bool,
 }
 
 /// Where an answer tells something besides its records.

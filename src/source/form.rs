@@ -244,6 +244,12 @@ pub(super) struct ResourceForm<F: Default> {
     pub(super) total: Option<LocatorForm>,
     /// Where an answer tells the number of all pages.
     pub(super) pages: Option<LocatorForm>,
+    /// Whether `total` counts records that the server does not send, as drafts: fewer records are a
+    /// warning then, and no error.
+    #[serde(default)]
+    pub(super) total_counts_hidden: bool,
+    /// Where a response tells that it left records out: `incomplete_results`. It is an error then.
+    pub(super) truncated: Option<Parsed<JsonPath>>,
     /// Statuses that say that a page lies behind the last one: `[404]`.
     #[serde(default)]
     pub(super) past_end: Vec<Marked<u16>>,
@@ -271,6 +277,16 @@ pub(super) struct PaginationForm {
     pub(super) at: Option<Marked<Parsed<JsonPath>>>,
     /// By a URL that an answer holds for the next: where in an answer it is.
     pub(super) next: Option<Parsed<JsonPath>>,
+    /// Where a response tells whether there are further pages: `has_more`. False ends them, whatever
+    /// names a next one.
+    #[serde(rename = "while")]
+    pub(super) more: Option<Marked<Parsed<JsonPath>>>,
+    /// Where a response tells that it is the last: `is_last`. True ends the pages.
+    pub(super) until: Option<Marked<Parsed<JsonPath>>>,
+    /// Whether the first page may lack the key that `at` or `next` names. It is an error otherwise,
+    /// for a slip in it would end the pages after the first.
+    #[serde(default)]
+    pub(super) optional: bool,
     /// By the `Link` header, which is what the string `"link"` says.
     #[serde(skip)]
     pub(super) link: bool,
@@ -279,7 +295,12 @@ pub(super) struct PaginationForm {
 impl PaginationForm {
     /// Whether nothing at all was said, which is what the string `"none"` stands for.
     pub(super) fn is_none(&self) -> bool {
-        self.size.is_none() && self.at.is_none() && self.first.is_none()
+        self.size.is_none()
+            && self.at.is_none()
+            && self.first.is_none()
+            && self.more.is_none()
+            && self.until.is_none()
+            && !self.optional
     }
 }
 

@@ -4,8 +4,11 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::cover::covered;
 use crate::text::Printable;
+
+use super::cover::covered;
+
+pub(super) use crate::text::nearest;
 
 /// The two ways to say where an answer tells a number.
 const LOCATORS: [&str; 2] = ["header", "body"];
@@ -180,20 +183,6 @@ impl Flaw {
             help: self.help,
         }
     }
-}
-
-/// The name among `names` that `name` is most like, if it is like one at all.
-pub(super) fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    // `userId` and `user-id` are spellings of `user_id`, not other names.
-    let plain = |name: &str| name.replace(['_', '-'], "").to_lowercase();
-    let wanted = plain(name);
-    let farthest = (wanted.chars().count() / 3).max(1);
-    names
-        .into_iter()
-        .map(|known| (strsim::damerau_levenshtein(&wanted, &plain(known)), known))
-        .filter(|(distance, _)| *distance <= farthest)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, known)| known)
 }
 
 /// Names as a sentence has them: `a`, `b` or `c`.

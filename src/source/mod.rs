@@ -34,7 +34,7 @@ use crate::activity::Resource;
 
 pub use built_in::{BUILT_IN, BuiltIn};
 pub use definition::Definition;
-pub use endpoint::{Authors, Endpoint, Locator, Pagination};
+pub use endpoint::{Authors, Endpoint, Locator, More, Pagination};
 pub use grant::{CredentialRef, CredentialUse};
 pub use mistake::Mistake;
 pub use secret::{Auth, Rate, Secret};

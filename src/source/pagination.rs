@@ -2,10 +2,12 @@
 
 use std::num::NonZeroU64;
 
-use super::Pagination;
+use crate::activity::JsonPath;
+
 use super::form::PaginationForm;
 use super::mistake::Flaw;
-use super::values::{Either, Marked, Pairs};
+use super::values::{Either, Marked, Pairs, Parsed};
+use super::{More, Pagination};
 
 /// The one kind of pagination that a file describes.
 pub(super) fn pagination(
@@ -58,6 +60,28 @@ pub(super) fn pagination(
     };
     no_strays(form, &pagination)?;
     Ok(pagination)
+}
+
+/// The flag that ends the pages, if there is one.
+pub(super) fn more(form: Option<&Marked<Either<PaginationForm>>>) -> Result<Option<More>, Flaw> {
+    let Some(form) = form else { return Ok(None) };
+    let flag = |at: &Marked<Parsed<JsonPath>>, ends| More {
+        at: at.value.0.clone(),
+        ends,
+    };
+    match (&form.value.0.more, &form.value.0.until) {
+        (Some(_), Some(until)) => {
+            let title = "two flags for the last page";
+            Err(Flaw::new(
+                &until.place,
+                title,
+                "expected either `while` or `until`",
+            ))
+        }
+        (Some(more), None) => Ok(Some(flag(more, false))),
+        (None, Some(until)) => Ok(Some(flag(until, true))),
+        (None, None) => Ok(None),
+    }
 }
 
 /// Refuses what the kind of pagination has no use for: it would be read and not heeded.

@@ -237,6 +237,12 @@ impl Lane {
         }
     }
 
+    /// How many of its records came of how many that the server counts, hidden ones too.
+    pub(super) fn hidden(&self) -> Option<(u64, u64)> {
+        let mut pagings = self.pagings.values();
+        pagings.find_map(|(_, paging)| paging.hidden())
+    }
+
     /// Whether its records never came to rest, and were taken all the same.
     pub(super) fn is_moving(&self) -> bool {
         self.moved > 0 || self.pagings.values().any(|(_, paging)| paging.is_moving())

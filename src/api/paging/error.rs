@@ -1,5 +1,7 @@
 //! Why pages cannot be the whole of a resource.
 
+use crate::text::excerpt;
+
 /// Why the pages that came cannot be the whole resource.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PagingError {
@@ -39,12 +41,62 @@ pub enum PagingError {
         /// Where it leads.
         origin: String,
     },
+    /// The first page has no such key as the source says names the next.
+    #[error("page 1 has no `{at}`, which is to name the next page; {}", there(.found, .meant.as_deref()))]
+    NoKey {
+        /// What the source says.
+        at: String,
+        /// What is there instead.
+        found: Vec<String>,
+        /// Which of them may be meant.
+        meant: Option<String>,
+    },
+    /// A page says that there are further ones, and not where.
+    #[error("page {} says that more follow, and names no next page", .0 + 1)]
+    NoNext(u64),
+    /// A header that nobody can read may have said where the next page is.
+    #[error("page {} has a Link header that is not written as one, so that nobody knows whether more follow", .0 + 1)]
+    BadHeader(u64),
+    /// Page after page without a record.
+    #[error("{0} pages in a row hold no record, and each names a next one")]
+    OnlyEmpty(u32),
+    /// The server says that it left records out.
+    #[error("page {} says in `{at}` that the server left records out: ask for less at a time, in `query`", .number + 1)]
+    Truncated {
+        /// The page that says so.
+        number: u64,
+        /// Where it says so.
+        at: String,
+    },
     /// A link that is no URL.
     #[error("page {} links to something that is no URL for the next one", .0 + 1)]
     BadLink(u64),
     /// A link with the source's credential in it, where it cannot be taken out.
     #[error("page {} links to a URL with the credential in it, which would be logged and stored", .0 + 1)]
     TellsSecret(u64),
+}
+
+/// What is in a response, in a few words.
+fn there(found: &[String], meant: Option<&str>) -> String {
+    const SHOWN: usize = 12;
+    if found.is_empty() {
+        return "the response is a list, without keys around it".to_owned();
+    }
+    let shown: Vec<_> = found
+        .iter()
+        .take(SHOWN)
+        .map(|key| format!("`{}`", excerpt(key, 60)))
+        .collect();
+    let more = if found.len() > SHOWN {
+        " and others"
+    } else {
+        ""
+    };
+    let meant = meant.map_or(String::new(), |meant| {
+        format!(" (did you mean `{}`?)", excerpt(meant, 60))
+    });
+    let leave = "`optional = true` allows for responses without it";
+    format!("there is {}{more}{meant}; {leave}", shown.join(", "))
 }
 
 fn each_time(number: u32) -> String {

@@ -46,6 +46,9 @@ pub struct Said {
     /// Where the last page is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) last: Option<Url>,
+    /// Whether its flag says that it is the last.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) ends: bool,
     /// What to ask with later whether it changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::api) validators: Option<Validators>,
@@ -103,11 +106,29 @@ pub(super) fn number_at(at: &Locator, facts: &Facts<'_>) -> Option<u64> {
     }
 }
 
-/// A cursor or URL in the body; nothing where there is none any more.
+/// A cursor or URL in the body; nothing where there is none any more. A cursor 0 is none: it would
+/// lead to the first page.
 pub(super) fn text_at(at: &JsonPath, body: &Value) -> Option<String> {
-    match at.find(body)? {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
+    let text = match at.find(body)? {
+        Value::String(text) => text.trim().to_owned(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    (!matches!(text.as_str(), "" | "0")).then_some(text)
+}
+
+/// Whether a value in the body says yes.
+pub(super) fn says_yes(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(yes) => *yes,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => {
+            let text = text.trim().to_ascii_lowercase();
+            // `eq` is how Elasticsearch says that a total is exact, where it may say `gte`.
+            !matches!(text.as_str(), "" | "0" | "false" | "no" | "eq")
+        }
+        Value::Array(values) => !values.is_empty(),
+        Value::Object(values) => !values.is_empty(),
     }
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::activity::FieldMap;
 use crate::activity::JsonPath;
+use crate::source::More;
 use http::HeaderMap;
 use http::{HeaderName, HeaderValue};
 use proptest::prelude::*;
@@ -17,6 +18,10 @@ fn endpoint(pagination: Pagination) -> Endpoint {
         pagination,
         total: None,
         pages: None,
+        more: None,
+        next_optional: false,
+        truncated: None,
+        total_counts_hidden: false,
         past_end: vec![400],
         parent: None,
         fields: FieldMap::default(),
@@ -82,7 +87,7 @@ fn follow(
     let mut asked = Vec::new();
     while let Some((number, url)) = paging.take_next() {
         asked.push(url[url::Position::BeforePath..].to_owned());
-        assert!(asked.len() <= 50, "goes on for ever: {asked:?}");
+        assert!(asked.len() <= 1100, "goes on for ever: {asked:?}");
         let answer = answer(index(number), &url);
         if answer.past_end {
             assert!(paging.is_past_end(number, 400));
@@ -168,9 +173,34 @@ fn a_page_past_the_end_may_be_an_error_that_the_source_knows() {
         "the first page is never past the end"
     );
     assert!(
-        !paging(by_page()).is_past_end(1, 404),
-        "only what the source names is"
+        !paging(by_page()).is_past_end(1, 403),
+        "only what the source names is, and what says so by its meaning"
     );
+    for status in [204, 404, 410, 422] {
+        assert!(paging(by_page()).is_past_end(1, status), "{status}");
+        let by_cursor = endpoint(Pagination::Cursor {
+            parameter: "c".to_owned(),
+            at: "next".parse().unwrap(),
+        });
+        assert!(!paging(by_cursor).is_past_end(1, status), "{status}");
+    }
+    let mut declared = paging(with_total(by_page()));
+    let (_, url) = declared.take_next().unwrap();
+    let headers = HeaderMap::from_iter([(HeaderName::from_static("x-total"), 70.into())]);
+    let facts = Facts {
+        number: 0,
+        url: &url,
+        headers: &headers,
+        records: 30,
+        digest: None,
+        body: &Value::Null,
+    };
+    declared.received(facts).unwrap();
+    assert!(
+        !declared.is_past_end(2, 404),
+        "the server said that there are three"
+    );
+    assert!(declared.is_past_end(3, 404));
 }
 
 #[test]
@@ -303,14 +333,17 @@ fn cursors_are_followed_to_the_page_without_one() {
 }
 
 #[test]
-fn empty_pages_with_a_next_one_for_ever_are_the_end() {
+fn empty_pages_with_a_next_one_for_ever_are_an_error_and_no_end() {
     let next = endpoint(Pagination::Next {
         at: "next".parse().unwrap(),
     });
     let (asked, outcome) = follow(paging(next.clone()), |number, _| {
         records(u64::from(number < 2)).body(json!({"next": format!("/posts?p={}", number + 1)}))
     });
-    assert_eq!((asked.len(), outcome), (5, Ok(())));
+    assert_eq!(
+        (asked.len(), outcome),
+        (1002, Err(PagingError::OnlyEmpty(1000)))
+    );
     // A few empty pages in between are not.
     let (asked, outcome) = follow(paging(next), |number, _| {
         let body = if number < 6 {
@@ -342,7 +375,8 @@ fn links_lead_only_where_the_source_allows_and_lose_their_secrets() {
     assert_eq!(next("https://pages.test/2").1, Ok(()));
     for target in [
         "https://evil.test/2",
-        "http://api.test/2",
+        "http://pages.test/2",
+        "http://api.test:81/2",
         "https://api.test:444/2",
         "https://me:pw@api.test/2",
         "file:///etc/passwd",
@@ -356,6 +390,201 @@ fn links_lead_only_where_the_source_allows_and_lose_their_secrets() {
         );
     }
     assert_eq!(next("https://").1, Err(PagingError::BadLink(0)));
+    // Behind a proxy that ends TLS, and never in the clear.
+    for target in ["http://api.test/2", "http://api.test:443/2"] {
+        let (asked, outcome) = next(target);
+        assert_eq!((asked[1].as_str(), outcome), ("/2", Ok(())), "{target}");
+    }
+}
+
+/// What comes of pages that say this behind their records, the first of which has a next one.
+fn told(
+    pagination: &Pagination,
+    more: Option<(&str, bool)>,
+    bodies: &[Value],
+) -> (usize, Result<(), PagingError>) {
+    let mut endpoint = endpoint(pagination.clone());
+    endpoint.more = more.map(|(at, ends)| More {
+        at: at.parse().unwrap(),
+        ends,
+    });
+    let (asked, outcome) = follow(paging(endpoint), |number, _| {
+        records(u64::from(!bodies[number]["empty"].is_boolean())).body(bodies[number].clone())
+    });
+    (asked.len(), outcome)
+}
+
+fn by_cursor() -> Pagination {
+    Pagination::Cursor {
+        parameter: "c".to_owned(),
+        at: "meta.next".parse().unwrap(),
+    }
+}
+
+#[test]
+fn the_last_page_has_no_cursor_in_many_ways() {
+    let first = json!({"meta": {"next": "a"}});
+    for last in [
+        json!({"meta": {"next": null}}),
+        json!({"meta": {"next": ""}}),
+        json!({"meta": {"next": 0}}),
+        json!({"meta": {"next": "0"}}),
+        json!({"meta": {"next": false}}),
+        json!({"meta": {}}),
+        json!({}),
+        Value::Null,
+        // The same one again, where there is nothing more.
+        json!({"meta": {"next": "a"}, "empty": true}),
+    ] {
+        let outcome = told(&by_cursor(), None, &[first.clone(), last.clone()]);
+        assert_eq!(outcome, (2, Ok(())), "{last}");
+    }
+    let (_, outcome) = told(&by_cursor(), None, &[first.clone(), first]);
+    assert_eq!(outcome, Err(PagingError::Loop(1)));
+}
+
+#[test]
+fn a_first_page_without_the_key_that_names_the_next_is_an_error_that_knows_what_is_there() {
+    let missing = |at: &str, body: Value| {
+        let pagination = Pagination::Next {
+            at: at.parse().unwrap(),
+        };
+        let (_, outcome) = told(&pagination, None, &[body]);
+        outcome.unwrap_err().to_string()
+    };
+    let says = |at: &str, there: &str| {
+        format!("page 1 has no `{at}`, which is to name the next page; {there}")
+    };
+    let leave = "; `optional = true` allows for responses without it";
+    let meta = json!({"meta": {"next": "a", "total": 3}});
+    for (at, body, expected) in [
+        (
+            "meta.nxt",
+            meta.clone(),
+            format!("there is `meta.next`, `meta.total` (did you mean `meta.next`?){leave}"),
+        ),
+        ("next", meta.clone(), format!("there is `meta`{leave}")),
+        (
+            "meta.next.url",
+            meta,
+            format!("there is `meta.next`, `meta.total` (did you mean `meta.next`?){leave}"),
+        ),
+        (
+            "@odata.nextLink",
+            json!({"@odata.nextLink": "/2"}),
+            format!("there is `/@odata.nextLink` (did you mean `/@odata.nextLink`?){leave}"),
+        ),
+        (
+            "next",
+            Value::Null,
+            "the response is a list, without keys around it".to_owned(),
+        ),
+    ] {
+        assert_eq!(missing(at, body), says(at, &expected));
+    }
+    // Null and empty are said, and so is that it may be missing.
+    for body in [json!({"next": null}), json!({"next": ""})] {
+        let pagination = Pagination::Next {
+            at: "next".parse().unwrap(),
+        };
+        assert_eq!(told(&pagination, None, &[body]), (1, Ok(())));
+    }
+    let mut optional = endpoint(by_cursor());
+    optional.next_optional = true;
+    let (_, outcome) = follow(paging(optional), |_, _| records(1));
+    assert_eq!(outcome, Ok(()));
+}
+
+#[test]
+fn a_flag_ends_the_pages_whatever_names_a_next_one() {
+    let more = Some(("has_more", false));
+    let page = |has_more: Value, next: &str| json!({"meta": {"next": next}, "has_more": has_more});
+    for no in [
+        json!(false),
+        json!(0),
+        json!("false"),
+        json!(null),
+        json!(""),
+    ] {
+        let pages = [page(json!(true), "a"), page(no.clone(), "b")];
+        assert_eq!(told(&by_cursor(), more, &pages), (2, Ok(())), "{no}");
+    }
+    let last = Some(("is_last", true));
+    let page = |is_last: Value, next: Value| json!({"meta": {"next": next}, "is_last": is_last});
+    let pages = vec![
+        page(json!(false), json!("a")),
+        page(json!(true), json!("b")),
+    ];
+    assert_eq!(told(&by_cursor(), last, &pages), (2, Ok(())));
+    // More is promised, and nowhere to be found.
+    let pages = vec![
+        page(json!(false), json!("a")),
+        page(json!(false), Value::Null),
+    ];
+    assert_eq!(
+        told(&by_cursor(), last, &pages),
+        (2, Err(PagingError::NoNext(1)))
+    );
+    let (_, outcome) = told(
+        &by_cursor(),
+        more,
+        &[json!({"meta": {"next": "a"}, "has_moer": true})],
+    );
+    let says = outcome.unwrap_err().to_string();
+    assert!(says.contains("did you mean `has_moer`"), "{says}");
+    // It counts where pages have numbers, too.
+    let mut numbered = by_page();
+    numbered.more = Some(More {
+        at: "has_more".parse().unwrap(),
+        ends: false,
+    });
+    let (asked, outcome) = follow(paging(numbered), |number, _| {
+        records(1).body(json!({"has_more": number < 3}))
+    });
+    assert_eq!((asked.len(), outcome), (4, Ok(())));
+}
+
+#[test]
+fn what_the_server_says_that_it_left_out_is_an_error() {
+    for (value, truncated) in [
+        (json!(true), true),
+        (json!("gte"), true),
+        (json!(3), true),
+        (json!(false), false),
+        (json!("eq"), false),
+        (json!(null), false),
+        (json!(0), false),
+    ] {
+        let mut endpoint = endpoint(Pagination::None);
+        endpoint.truncated = Some("hits.relation".parse().unwrap());
+        let (_, outcome) = follow(paging(endpoint), |_, _| {
+            records(1).body(json!({"hits": {"relation": value}}))
+        });
+        assert_eq!(outcome.is_err(), truncated, "{value}");
+    }
+}
+
+#[test]
+fn a_total_that_counts_hidden_records_may_be_too_large_and_not_too_small() {
+    for (came, total, ok) in [(4, 5, true), (0, 5, true), (5, 5, true), (6, 5, false)] {
+        let mut endpoint = with_total(by_page());
+        endpoint.total_counts_hidden = true;
+        endpoint.pages = Some(Locator::Header(HeaderName::from_static("x-pages")));
+        let (_, outcome) = follow(paging(endpoint), |_, _| {
+            records(came)
+                .header("x-total", &total)
+                .header("x-pages", &1)
+        });
+        assert_eq!(outcome.is_ok(), ok, "{came} of {total}");
+    }
+}
+
+#[test]
+fn a_link_header_that_cannot_be_read_is_no_end() {
+    let (_, outcome) = follow(paging(endpoint(Pagination::Link)), |_, _| {
+        records(1).header("link", &"/posts?page=2; rel=next")
+    });
+    assert_eq!(outcome, Err(PagingError::BadHeader(0)));
 }
 
 fn linked(next: Option<&str>, last: Option<&str>) -> String {
@@ -525,7 +754,10 @@ fn a_server_that_speaks_of_more_pages_than_it_has_is_not_asked_for_ever() {
     let (asked, outcome) = follow(paging(endpoint(Pagination::Link)), |number, _| {
         count(number).header("link", &linked(Some("/posts?page=1"), Some(&last)))
     });
-    assert_eq!((asked.len(), outcome), (5, Ok(())));
+    assert_eq!(
+        (asked.len(), outcome),
+        (1002, Err(PagingError::OnlyEmpty(1000)))
+    );
 }
 
 #[test]
