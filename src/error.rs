@@ -13,7 +13,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::activity::{Reject, Resource};
-use crate::api::{Excess, PagingError, Subject, TransportError};
+use crate::api::{Excess, PagingError, Reason, Subject, TransportError};
 use crate::cutter::CutError;
 use crate::source::{CredentialRef, InvalidSource};
 use crate::text::{Printable, count};
@@ -201,7 +201,7 @@ pub enum ApiError {
         cause: TransportError,
     },
     /// The server answered, but not with success.
-    #[error("cannot fetch {subject}: the server answered {status} ({})", times(*.attempts))]
+    #[error("cannot fetch {subject}: the server answered {status} ({}){reason}", times(*.attempts))]
     Status {
         /// What was asked for.
         subject: Box<Subject>,
@@ -211,6 +211,8 @@ pub enum ApiError {
         attempts: u32,
         /// The credential that was sent, if there was one.
         sent: Option<CredentialRef>,
+        /// What the server said about it.
+        reason: Box<Reason>,
     },
     /// The server asks for a longer wait than the person allows.
     #[error(
@@ -262,11 +264,17 @@ impl ApiError {
     fn hint(&self) -> Option<String> {
         use crate::api::Failure;
         let hint = match self {
-            Self::Transport { cause, .. } => match cause.failure {
+            Self::Transport { subject, cause, .. } => match cause.failure {
                 Failure::Resolve => {
                     "check the host name and the network; `activity-tracker run sample` needs none"
                 }
                 Failure::Connect => "check that the server is running and reachable",
+                Failure::NotTls => "if it serves plain HTTP there, begin the base URL with http://",
+                Failure::NotHttp if subject.url.scheme() == "http" => {
+                    "check the port: if it is one for TLS, begin the base URL with https://; HTTP/2 alone is not supported"
+                }
+                Failure::NotHttp => "check the port: HTTP/2 alone is not supported",
+                Failure::Proxy => "correct the variable, or name the host in NO_PROXY",
                 Failure::Private => {
                     "if the API is meant to lead there, write `allow_private = true` in the source file"
                 }
@@ -274,7 +282,7 @@ impl ApiError {
                 Failure::Tls => {
                     "check the server's certificate and this machine's clock and CA certificates"
                 }
-                Failure::Body | Failure::Other => "try again later",
+                Failure::Lost | Failure::Body | Failure::Other => "try again later",
                 Failure::TooLarge => {
                     "check the base URL and ask for smaller pages; --max-body allows longer answers"
                 }
@@ -292,6 +300,9 @@ impl ApiError {
             Self::Status { status, .. } => match status.as_u16() {
                 401 | 403 => "the API wants credentials, or refuses this client",
                 404 | 410 => "check the base URL: the resource's path is put behind it",
+                407 => {
+                    "the proxy wants a user and a password: write them into its URL, http://USER:PASSWORD@HOST:PORT"
+                }
                 429 => "the API limits requests: try again later, or with more --retries",
                 500.. => "the server has trouble: try again later, or with more --retries",
                 _ => "check the base URL",

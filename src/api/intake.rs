@@ -9,6 +9,7 @@ use crate::cutter::CutError;
 use crate::error::{DataProcessingError, Error, chain};
 use crate::text::count;
 
+use super::reason::ENOUGH;
 use super::sink::{Event, Observer, Recalled, Sink, Sinks, Whole};
 use super::{Ask, Body, Failure, Recall, SharedFetch, TransportError, Verdict};
 
@@ -88,7 +89,10 @@ impl<A: AsRef<Ask>, S: Sink, O: Observer> Intake<A, S, O> {
             Error::Data(DataProcessingError::NotRecords {
                 cause: cause @ CutError::Unfinished(_),
                 ..
-            }) if !delimited => Trouble::Transport(TransportError::new(Failure::Body, cause)),
+            }) if !delimited => {
+                let what = format!("connection closed before the end of the data: {cause}");
+                Trouble::Transport(TransportError::new(Failure::Body, what))
+            }
             other => Trouble::Fatal(other),
         })?;
         let Ask { ticket, page, .. } = self.ask.as_ref();
@@ -98,6 +102,39 @@ impl<A: AsRef<Ask>, S: Sink, O: Observer> Intake<A, S, O> {
         let said = shared.lock().received(*ticket, &received)?;
         whole.keep(&said)?;
         Ok(())
+    }
+}
+
+/// The beginning of a body that is read for its words.
+pub(super) struct Words {
+    bytes: Vec<u8>,
+    until: Option<Instant>,
+}
+
+impl Words {
+    /// For a body that may take so long, all in all.
+    pub(super) fn within(time: Duration) -> Self {
+        Self {
+            bytes: Vec::new(),
+            until: Instant::now().checked_add(time),
+        }
+    }
+
+    /// How much longer it may take; none where enough is there, or it took too long.
+    pub(super) fn left(&self) -> Option<Duration> {
+        let left = self.until.map_or(Duration::MAX, |until| {
+            until.saturating_duration_since(Instant::now())
+        });
+        (self.bytes.len() < ENOUGH && !left.is_zero()).then_some(left)
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        let room = ENOUGH.saturating_sub(self.bytes.len());
+        self.bytes.extend(bytes.iter().take(room));
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::api::paging::{PagingError, Said};
 use crate::api::rate;
+use crate::api::reason::Reason;
 use crate::api::retry::{self, Now};
 use crate::api::sink::Received;
 use crate::api::{Head, Subject, TransportError};
@@ -14,6 +15,9 @@ use crate::error::ApiError;
 use super::lane::Lane;
 use super::pause::Pause;
 use super::{Exchange, Fetch, Ticket, Verdict, excess};
+
+/// How long to wait for a limit of which only its existence is told: what GitHub advises.
+const UNTOLD_WAIT: Duration = Duration::from_mins(1);
 
 impl Fetch {
     /// The head of an answer came.
@@ -24,7 +28,8 @@ impl Fetch {
         let Some(exchange) = self.under_way.get_mut(&ticket) else {
             return Ok(Verdict::Again(Duration::ZERO));
         };
-        let pause = rate::asked_pause(&head.headers, now.wall);
+        let refused = matches!(head.status.as_u16(), 403 | 429);
+        let pause = rate::asked_pause(&head.headers, refused, now.wall);
         if let Some(asked) = pause {
             info!(resource = %exchange.page.subject.resource, ?asked, "the server's limit is used up");
             let subject = exchange.page.subject.clone();
@@ -41,7 +46,8 @@ impl Fetch {
         let status = head.status;
         let place = exchange.place;
         match status.as_u16() {
-            200 => {
+            // 203: a proxy on the way changed something, which is its business.
+            200 | 203 => {
                 exchange.headers.clone_from(&head.headers);
                 Ok(Verdict::Read)
             }
@@ -60,33 +66,68 @@ impl Fetch {
                 self.lanes[place.lane].past_end(place.paging);
                 Ok(Verdict::PastEnd)
             }
-            code => {
-                let subject = Box::new(exchange.page.subject.clone());
-                let attempts = exchange.attempt;
-                let sent = self.requests.credential(&exchange.url).cloned();
-                let asked = retry::retry_after(&head.headers, now.wall).or(pause);
-                // Some servers answer 403 instead of 429 when their limit is used up.
-                let passing = retry::is_passing(status) || (code == 403 && asked.is_some());
-                if !passing || attempts > self.policy.retries {
-                    return Err(ApiError::Status {
-                        subject,
-                        status,
-                        attempts,
-                        sent,
-                    });
-                }
-                let (asked, limit) = (asked.unwrap_or_default(), self.policy.max_wait);
-                if asked > limit {
-                    return Err(ApiError::WaitTooLong {
-                        subject,
-                        status,
-                        asked,
-                        limit,
-                    });
-                }
-                Ok(self.try_again(ticket, asked, now))
-            }
+            _ => Ok(Verdict::Refused),
         }
+    }
+
+    /// The response was [`Verdict::Refused`], and this is the beginning of its body.
+    ///
+    /// # Errors
+    /// When it is one to give up at.
+    pub fn refused(
+        &mut self,
+        ticket: Ticket,
+        head: &Head,
+        body: &[u8],
+        now: Now,
+    ) -> Result<Verdict, ApiError> {
+        let Some(exchange) = self.under_way.get(&ticket) else {
+            return Ok(Verdict::Again(Duration::ZERO));
+        };
+        let status = head.status;
+        let reason = Reason::of(&head.headers, body, &self.requests.secrets);
+        let (subject, attempts) = (Box::new(exchange.page.subject.clone()), exchange.attempt);
+        warn!(
+            resource = %subject.resource, url = %subject.url, status = status.as_u16(), attempt = attempts,
+            "the server refused{reason}"
+        );
+        let limit = self.policy.max_wait;
+        let refused = matches!(status.as_u16(), 403 | 429);
+        let asked = retry::retry_after(&head.headers, now.wall)
+            .or_else(|| rate::asked_pause(&head.headers, refused, now.wall))
+            .or_else(|| {
+                // Some tell of a limit in words alone, and mean a minute or so.
+                let limited = matches!(status.as_u16(), 400 | 403) && reason.is_rate_limit();
+                limited.then(|| UNTOLD_WAIT.min(limit))
+            });
+        // Some servers answer 403 instead of 429 when their limit is used up.
+        let limited = matches!(status.as_u16(), 400 | 403) && asked.is_some();
+        let limited = limited && (status.as_u16() == 403 || reason.is_rate_limit());
+        if !(retry::is_passing(status) || limited) || attempts > self.policy.retries {
+            let sent = self.requests.credential(&exchange.url).cloned();
+            return Err(ApiError::Status {
+                subject,
+                status,
+                attempts,
+                sent,
+                reason: Box::new(reason),
+            });
+        }
+        let asked = asked.unwrap_or_default();
+        if asked > limit {
+            return Err(ApiError::WaitTooLong {
+                subject,
+                status,
+                asked,
+                limit,
+            });
+        }
+        if limited {
+            // It is for all requests, not for this one.
+            let pause = Pause::new(now.instant, asked, limit, status, *subject);
+            self.pause = Some(pause.longer(self.pause.take()));
+        }
+        Ok(self.try_again(ticket, asked, now))
     }
 
     /// More of the body that belongs to a `Read` arrived: so many bytes, decoded.

@@ -54,6 +54,8 @@ impl AsRef<Self> for Ask {
 pub enum Verdict {
     /// Receive the body and report its end.
     Read,
+    /// Receive the beginning of the body, for its words, and report it as refused.
+    Refused,
     /// Let it go: another request will be sent, in this much time.
     Again(Duration),
     /// Let it go: it says that there are no more pages.
