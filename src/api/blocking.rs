@@ -20,7 +20,7 @@ use crate::concurrency::{Stop, fan_out, first_error};
 use crate::error::{Error, StopReason};
 
 use super::addresses::{Addresses, PrivateAddress};
-use super::happened::Phase;
+use super::happened::{Phase, head_too_long};
 use super::intake::{Intake, Trouble, Words, note_failure, note_verdict, recall};
 use super::proxies::Proxies;
 use super::sink::{Observer, Sinks};
@@ -324,6 +324,10 @@ fn classify(error: ureq::Error, phase: Phase, limit: Duration) -> TransportError
         ureq::Error::Rustls(cause) => tls::failed(cause),
         ureq::Error::Tls(_) | ureq::Error::Pem(_) => TransportError::new(Failure::Tls, error),
         ureq::Error::Io(cause) => of_io(cause, phase, limit),
+        ureq::Error::LargeResponseHeader(..) => head_too_long(),
+        ureq::Error::Protocol(cause) if cause.to_string().contains("too many headers") => {
+            head_too_long()
+        }
         ureq::Error::Protocol(cause) => phase.malformed(cause),
         // Without the client's words around it.
         ureq::Error::Other(cause) if cause.is::<PrivateAddress>() => {

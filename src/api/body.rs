@@ -204,11 +204,11 @@ fn declared(headers: &HeaderMap) -> Result<Option<u64>, TransportError> {
             let length = length(part.trim_ascii()).ok_or_else(|| {
                 let shown = crate::text::excerpt(&String::from_utf8_lossy(part), 40);
                 let message = format!("`{shown}` is no Content-Length");
-                TransportError::new(Failure::Other, message)
+                TransportError::new(Failure::NotHttp, message)
             })?;
             if let Some(other) = declared.replace(length).filter(|other| *other != length) {
                 let message = format!("two Content-Lengths: {other} and {length}");
-                return Err(TransportError::new(Failure::Other, message));
+                return Err(TransportError::new(Failure::NotHttp, message));
             }
         }
     }

@@ -90,6 +90,11 @@ impl Phase {
     }
 }
 
+/// The head of a response is longer than any reason for one, or has too many headers.
+pub(super) fn head_too_long() -> TransportError {
+    TransportError::new(Failure::TooLarge, "its headers")
+}
+
 /// Why no connection can be made, where the system knows.
 fn unreachable(kind: ErrorKind) -> Option<&'static str> {
     Some(match kind {

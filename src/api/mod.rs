@@ -175,8 +175,7 @@ impl Head {
             .map(|(name, value)| name.as_str().len() + value.len() + 4)
             .sum();
         if length > Self::LONGEST {
-            let message = format!("the headers are {length} bytes long");
-            return Err(TransportError::new(Failure::TooLarge, message));
+            return Err(happened::head_too_long());
         }
         Ok(())
     }

@@ -24,7 +24,7 @@ use crate::concurrency::{Stop, off_runtime, rethrow};
 use crate::error::{self, Error};
 
 use super::addresses::{Addresses, PrivateAddress};
-use super::happened::Phase;
+use super::happened::{Phase, head_too_long};
 use super::intake::{Intake, Trouble, Words, note_failure, note_verdict, recall};
 use super::proxies::Proxies;
 use super::sink::{Observer, Sinks};
@@ -402,6 +402,9 @@ fn classify(error: impl Into<SendError>, phase: Phase, limit: Duration) -> Trans
     if let Some(cause) = cause_of::<hyper::Error>(&error)
         && cause.is_parse()
     {
+        if cause.is_parse_too_large() {
+            return head_too_long();
+        }
         return phase.malformed(cause);
     }
     if let Some(cause) = cause_of::<io::Error>(&error) {

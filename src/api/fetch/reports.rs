@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use crate::api::paging::{PagingError, Said};
 use crate::api::rate;
@@ -87,10 +87,12 @@ impl Fetch {
         let status = head.status;
         let reason = Reason::of(&head.headers, body, &self.requests.secrets);
         let (subject, attempts) = (Box::new(exchange.page.subject.clone()), exchange.attempt);
-        warn!(
-            resource = %subject.resource, url = %subject.url, status = status.as_u16(), attempt = attempts,
-            "the server refused{reason}"
-        );
+        if reason != Reason::default() {
+            info!(
+                resource = %subject.resource, url = %subject.url, status = status.as_u16(), attempt = attempts,
+                "the server refused{reason}"
+            );
+        }
         let limit = self.policy.max_wait;
         let refused = matches!(status.as_u16(), 403 | 429);
         let asked = retry::retry_after(&head.headers, now.wall)
