@@ -213,6 +213,28 @@ pub enum ApiError {
         sent: Option<CredentialRef>,
         /// What the server said about it.
         reason: Box<Reason>,
+        /// Whether the same request will be refused again, whatever else is there.
+        lasting: bool,
+    },
+    /// The server answered with success, and the body says that it is an error.
+    #[error("cannot fetch {subject}: the body says that it is an error ({}){reason}", times(*.attempts))]
+    InBody {
+        /// What was asked for.
+        subject: Box<Subject>,
+        /// How often it was asked for.
+        attempts: u32,
+        /// What it says.
+        reason: Box<Reason>,
+    },
+    /// What an earlier run was given to ask for the next page with is not taken any more.
+    #[error("cannot go on with {subject}: the server answered {status}{reason}")]
+    Expired {
+        /// What was asked for.
+        subject: Box<Subject>,
+        /// The status.
+        status: StatusCode,
+        /// What the server said about it.
+        reason: Box<Reason>,
     },
     /// The server asks for a longer wait than the person allows.
     #[error(
@@ -261,6 +283,17 @@ fn times(number: u32) -> String {
 }
 
 impl ApiError {
+    /// Whether pages that came are of no use to a later run: it would fail in the same way.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            // These pages do not fit together, and would not next time.
+            Self::Paging { .. } | Self::Expired { .. } => true,
+            Self::Status { lasting, .. } => *lasting,
+            _ => false,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         use crate::api::Failure;
         let hint = match self {
@@ -307,6 +340,10 @@ impl ApiError {
                 500.. => "the server has trouble: try again later, or with more --retries",
                 _ => "check the base URL",
             },
+            Self::InBody { .. } => {
+                "see what the API says of this error: it may want other credentials, or another query"
+            }
+            Self::Expired { .. } => "run again, without --resume",
             Self::WaitTooLong { .. } => "try again after that time, or allow it with --max-wait",
             Self::Paging { cause, .. } => match cause {
                 PagingError::Incomplete { .. } => {

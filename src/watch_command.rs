@@ -214,7 +214,9 @@ impl Watch<'_> {
         })
     }
 
-    fn take_run(&self) -> Result<Report, Error> {
+    fn take_run(&mut self) -> Result<Report, Error> {
+        // Tokens are replaced, some every hour.
+        self.args.options.source.renew(&mut self.settings.source);
         // What ends one run is no reason to stop the others.
         let (stop, _registration) = self.stop.part();
         let silent = Progress::start(true);

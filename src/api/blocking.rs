@@ -131,6 +131,15 @@ impl<S: Sinks> Driver<'_, S> {
         match self.receive(ask, piece) {
             Ok(()) => Ok(()),
             Err(Trouble::Fatal(error)) => Err(error),
+            Err(Trouble::Again(verdict)) => {
+                note_verdict(
+                    ask,
+                    verdict,
+                    "the body says that it is an error",
+                    self.observer,
+                );
+                Ok(())
+            }
             Err(Trouble::Transport(cause)) => {
                 self.stop.check()?;
                 let why = note_failure(ask, &cause);

@@ -232,6 +232,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn what_servers_say_of_their_limits_is_understood() {
         let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let cases: [(&[(&str, &str)], _); 26] = [
@@ -402,7 +403,7 @@ mod tests {
                 let name = HeaderName::from_static(name);
                 (name, HeaderValue::from_static(value))
             });
-            let headers = HeaderMap::from_iter(pairs);
+            let headers: HeaderMap = pairs.collect();
             let found = asked_pause(&headers, true, wall).map(|pause| pause.as_secs());
             assert_eq!(found, expected, "{headers:?}");
         }

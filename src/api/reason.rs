@@ -7,6 +7,7 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde_json::Value;
 
+use crate::source::ErrorInBody;
 use crate::text::excerpt;
 
 use super::secrets::Secrets;
@@ -46,11 +47,7 @@ pub struct Reason {
 impl Reason {
     /// Reads it out of a response, of whose body this is the beginning.
     pub(super) fn of(headers: &HeaderMap, body: &[u8], secrets: &Secrets) -> Self {
-        let shown = |text: &str| {
-            let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-            excerpt(&secrets.hidden_in(&line), LONGEST)
-        };
-        let words = words(headers, body).map(|words| shown(&words));
+        let words = words(headers, body).map(|words| shown(&words, secrets));
         let request_id = REQUEST_IDS.iter().find_map(|name| {
             let value = String::from_utf8_lossy(headers.get(*name)?.as_bytes()).into_owned();
             let value = excerpt(&secrets.hidden_in(value.trim()), 100);
@@ -60,6 +57,31 @@ impl Reason {
             words: words.filter(|words| !words.is_empty()),
             request_id,
         }
+    }
+
+    /// What a body says that says of itself that it is an error; nothing where it does not.
+    pub(super) fn in_body(error: &ErrorInBody, body: &Value, secrets: &Secrets) -> Option<Self> {
+        let value = error.at.find(body)?;
+        let says_so = match (&error.when, value) {
+            (Some(when), Value::String(text)) => text == when,
+            (Some(when), value) => {
+                serde_json::from_str::<Value>(when).is_ok_and(|when| when == *value)
+            }
+            (None, Value::Null | Value::Bool(false)) => false,
+            (None, Value::String(text)) => !text.trim().is_empty(),
+            (None, Value::Array(items)) => !items.is_empty(),
+            (None, Value::Object(fields)) => !fields.is_empty(),
+            (None, Value::Number(number)) => number.as_f64() != Some(0.0),
+            (None, Value::Bool(true)) => true,
+        };
+        let words = || {
+            let named = error.message.as_ref().and_then(|path| path.find(body));
+            of_json(named.unwrap_or(body))
+        };
+        says_so.then(|| Self {
+            words: words().map(|words| shown(&words, secrets)),
+            request_id: None,
+        })
     }
 
     /// Whether the words speak of a limit on requests, which passes.
@@ -95,6 +117,12 @@ impl fmt::Display for Reason {
         }
         Ok(())
     }
+}
+
+/// In one line, not too long, without secrets.
+fn shown(text: &str, secrets: &Secrets) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    excerpt(&secrets.hidden_in(&line), LONGEST)
 }
 
 fn words(headers: &HeaderMap, body: &[u8]) -> Option<String> {
@@ -274,7 +302,7 @@ mod tests {
             (name, HeaderValue::from_static(value))
         });
         let secrets = Secrets::new(&Auth::Bearer(secret));
-        Reason::of(&HeaderMap::from_iter(pairs), body.as_bytes(), &secrets)
+        Reason::of(&pairs.collect(), body.as_bytes(), &secrets)
     }
 
     #[test]

@@ -154,6 +154,15 @@ where
         match self.receive(ask).await {
             Ok(()) => Ok(()),
             Err(Trouble::Fatal(error)) => Err(error),
+            Err(Trouble::Again(verdict)) => {
+                note_verdict(
+                    ask,
+                    verdict,
+                    "the body says that it is an error",
+                    &self.observer,
+                );
+                Ok(())
+            }
             Err(Trouble::Transport(cause)) => {
                 let why = note_failure(ask, &cause);
                 let verdict = self.shared.lock().failed(ask.ticket, cause, Now::read())?;

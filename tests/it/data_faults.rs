@@ -25,7 +25,7 @@ const DATA: [Fault; 10] = [
         path: "/posts",
         answers: |route| route.reply(Reply::json("")),
         args: &[],
-        says: "cannot read posts from HOST/posts: the JSON array is not closed: it ends after 0 bytes",
+        says: "cannot read posts from HOST/posts: expected a JSON array, found nothing",
     },
     Fault {
         name: "an array that ends early",

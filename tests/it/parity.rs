@@ -290,7 +290,7 @@ fn both_flows_refuse_data_that_is_no_records_alike() {
         fails(
             "nothing",
             "",
-            "cannot read users from {url}/users: the JSON array is not closed: it ends after 0 bytes",
+            "cannot read users from {url}/users: expected a JSON array, found nothing",
         ),
         fails(
             "an array that does not end",

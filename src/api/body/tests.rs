@@ -115,7 +115,7 @@ fn a_length_is_one_number_however_often_it_is_said() {
             headers.append(CONTENT_LENGTH, HeaderValue::from_str(value).unwrap());
         }
         let found = declared(&headers).map_err(|error| {
-            assert_eq!(error.failure, Failure::Other);
+            assert_eq!(error.failure, Failure::NotHttp);
             std::error::Error::source(&error).unwrap().to_string()
         });
         assert_eq!(found, expected.map_err(str::to_owned), "{values:?}");

@@ -463,6 +463,9 @@ fn a_credential_in_a_redirect_is_told_by_no_error() {
     }
 }
 
+/// A status, headers, a body, and how many seconds are waited if it passes.
+type Refused<'a> = (u16, &'a [(&'static str, &'a str)], &'a [u8], Option<u64>);
+
 #[test]
 fn a_limit_that_only_the_words_tell_of_is_waited_for() {
     let limit = br#"{"message": "You have exceeded a secondary rate limit."}"#;
@@ -472,7 +475,7 @@ fn a_limit_that_only_the_words_tell_of_is_waited_for() {
         ("x-ratelimit-reset", "9"),
     ];
     let after = [("retry-after", "7")];
-    let cases: [(_, &[(&'static str, &str)], &[u8], _); 9] = [
+    let cases: [Refused<'_>; 9] = [
         (403, &[], limit, Some(60)),
         (403, &remaining, limit, Some(60)),
         (403, &after, limit, Some(7)),
