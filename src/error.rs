@@ -307,6 +307,9 @@ impl ApiError {
                     "check the port: if it is one for TLS, begin the base URL with https://; HTTP/2 alone is not supported"
                 }
                 Failure::NotHttp => "check the port: HTTP/2 alone is not supported",
+                Failure::Tunnel => {
+                    "check that the proxy lets you through to this server and port, with a user and a password in its URL if it wants them"
+                }
                 Failure::Proxy => "correct the variable, or name the host in NO_PROXY",
                 Failure::Private => {
                     "if the API is meant to lead there, write `allow_private = true` in the source file"

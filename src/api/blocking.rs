@@ -323,7 +323,7 @@ fn classify(error: ureq::Error, phase: Phase, limit: Duration) -> TransportError
         ureq::Error::ConnectionFailed => TransportError::new(Failure::Connect, "no connection"),
         ureq::Error::ConnectProxyFailed(_) => {
             let cause = "the proxy did not connect to the server";
-            TransportError::new(Failure::Connect, cause)
+            TransportError::new(Failure::Tunnel, cause)
         }
         ureq::Error::Timeout(reason) => {
             let connecting = matches!(reason, Timeout::Connect | Timeout::Resolve);

@@ -196,8 +196,10 @@ pub enum Failure {
     Tls,
     /// The server does not speak TLS where it is spoken to in TLS.
     NotTls,
-    /// The proxy refused, or is of a kind that is not supported.
+    /// What names the proxy cannot be used.
     Proxy,
+    /// The proxy did not connect to the server.
+    Tunnel,
     /// The connection was lost before the response began.
     Lost,
     /// The body ended early or broke.
@@ -218,7 +220,12 @@ impl Failure {
     pub fn is_passing(self) -> bool {
         !matches!(
             self,
-            Self::Private | Self::Tls | Self::NotTls | Self::Encoding | Self::TooLarge
+            Self::Private
+                | Self::Tls
+                | Self::NotTls
+                | Self::Proxy
+                | Self::Encoding
+                | Self::TooLarge
         )
     }
 
@@ -232,7 +239,13 @@ impl Failure {
             Self::Encoding => "the response cannot be decoded",
             Self::TooLarge => "the response is too long",
             Self::NotHttp => "the response is not valid HTTP/1.1",
-            Self::Connect | Self::Timeout | Self::Proxy | Self::Lost | Self::Body | Self::Other => {
+            Self::Connect
+            | Self::Timeout
+            | Self::Proxy
+            | Self::Tunnel
+            | Self::Lost
+            | Self::Body
+            | Self::Other => {
                 return None;
             }
         })

@@ -425,12 +425,12 @@ fn classify(error: impl Into<SendError>, phase: Phase, limit: Duration) -> Trans
     if error.is_connect() {
         let says = error::chain(&error);
         let by_proxy = says.contains("tunnel") || says.contains("proxy");
-        let cause = if by_proxy {
-            "the proxy did not connect to the server"
+        return if by_proxy {
+            let cause = "the proxy did not connect to the server";
+            TransportError::new(Failure::Tunnel, cause)
         } else {
-            "no connection"
+            TransportError::new(Failure::Connect, "no connection")
         };
-        return TransportError::new(Failure::Connect, cause);
     }
     let ended = cause_of::<hyper::Error>(&error)
         .is_some_and(|cause| cause.is_incomplete_message() || cause.is_canceled());
