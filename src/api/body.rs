@@ -1,6 +1,6 @@
 //! One answer's body: counted, and decoded as its head says.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use flate2::write::MultiGzDecoder;
@@ -281,7 +281,15 @@ impl Decoded<'_> {
             if self.rest.is_empty() {
                 return Ok(None);
             }
-            let bad = |error| TransportError::new(Failure::Encoding, error);
+            let bad = |error: io::Error| {
+                let header = error.to_string() == "invalid gzip header";
+                let what = if header {
+                    "the body is not gzip"
+                } else {
+                    "the gzip stream is damaged"
+                };
+                TransportError::new(Failure::Encoding, what)
+            };
             let taken = gzip.write(self.rest).map_err(bad)?;
             self.rest = &self.rest[taken..];
             self.plain.append(gzip.get_mut());

@@ -340,3 +340,51 @@ fn a_server_that_speaks_something_else_gets_a_hint_that_fits() {
         }
     }
 }
+
+#[test]
+fn a_body_that_is_lost_is_told_with_how_much_of_it_came() {
+    let body = compact(&posts());
+    let whole = || Reply::json(body.clone());
+    let cases = [
+        (
+            whole().cut_short(40).then_close(),
+            format!("after 40 of {} bytes", body.len()),
+        ),
+        // Whether the system tells of a reset depends on who is faster.
+        (
+            whole().cut_short(40).then_reset(),
+            "while reading the body after ".to_owned(),
+        ),
+        (
+            whole().chunked(30).cut_short(20),
+            "connection closed while reading the body after 16 bytes".to_owned(),
+        ),
+        (
+            whole().cut_short(0),
+            format!(
+                "connection closed while reading the body after 0 of {} bytes",
+                body.len()
+            ),
+        ),
+        (
+            whole().cut_short(40).then_hang(),
+            format!(
+                "timed out after 0.3 s while reading the body after 40 of {} bytes",
+                body.len()
+            ),
+        ),
+    ];
+    for (reply, says) in cases {
+        for flow in FLOWS {
+            let route = Route::get("/posts").reply(reply.clone());
+            let args = ["--retries", "0", "--timeout", "300ms"];
+            let (_, outcome, server) = run(flow, route, &args);
+            outcome.assert_code(3);
+            assert!(
+                outcome.first_line().contains(&says),
+                "{flow:?} {says}: {outcome:#?}"
+            );
+            server.finish();
+        }
+    }
+}
