@@ -279,6 +279,8 @@ fn next_start(failed: Option<&Error>) -> Start {
     }
     match cause {
         Some(Error::Data(_)) => Start::Afresh,
+        // What is refused once is refused each time, until the pages before it say otherwise.
+        Some(Error::Api(cause)) if cause.is_lasting() => Start::Afresh,
         // Too many pages are too many next time; time is what the next turn has more of.
         Some(Error::Api(ApiError::Excess { cause, .. })) if !matches!(cause, Excess::Time(_)) => {
             Start::Afresh

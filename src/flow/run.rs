@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use crate::activity::{Ranking, Resource, Summary, Tally};
 use crate::api::{Event, Fetch, Observer, SharedFetch};
 use crate::concurrency::{Stop, spawn_scoped};
-use crate::error::{DataProcessingError, Error, StorageError};
+use crate::error::{ApiError, DataProcessingError, Error, StorageError};
 use crate::history::{self, History};
 use crate::settings::{Settings, Start};
 use crate::storage::{
@@ -179,9 +179,15 @@ impl Run {
     pub(super) fn end(self, outcome: Result<Report, Error>) -> Result<Report, Error> {
         outcome.map_err(|error| {
             let pages = self.journal.pages();
-            if matches!(&error, Error::Api(cause) if cause.is_lasting()) {
-                self.stage.keep_spool(false);
-                return error;
+            match &error {
+                // These pages do not fit together, and would not next time.
+                Error::Api(ApiError::Paging { .. } | ApiError::Expired { .. }) => {
+                    self.stage.keep_spool(false);
+                    return error;
+                }
+                // The pages are kept, but it is no advice to go on with them.
+                Error::Api(cause) if cause.is_lasting() => return error,
+                _ => {}
             }
             if pages == 0 || self.replays() {
                 return error;
