@@ -44,8 +44,15 @@ pub enum CutError {
     #[error("what stands around the records is not to be read: {0}")]
     Wrapping(String),
     /// The bytes end before the array does.
-    #[error("the JSON array is not closed: it ends after {0} bytes")]
+    #[error("{}", unfinished(*.0))]
     Unfinished(u64),
+}
+
+fn unfinished(bytes: u64) -> String {
+    match bytes {
+        0 => "expected a JSON array, found nothing".to_owned(),
+        _ => format!("the JSON array is not closed: it ends after {bytes} bytes"),
+    }
 }
 
 fn opening(byte: u8) -> String {

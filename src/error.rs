@@ -14,7 +14,7 @@ use http::StatusCode;
 use rustix::io::Errno;
 
 use crate::activity::{Reject, Resource};
-use crate::api::{Excess, PagingError, Subject, TransportError};
+use crate::api::{Excess, PagingError, Reason, Subject, TransportError};
 use crate::cutter::CutError;
 use crate::source::{CredentialRef, InvalidSource};
 use crate::text::{Printable, count};
@@ -214,7 +214,7 @@ pub enum ApiError {
         cause: TransportError,
     },
     /// The server answered, but not with success.
-    #[error("cannot fetch {subject}: the server answered {status} ({})", times(*.attempts))]
+    #[error("cannot fetch {subject}: the server answered {status} ({}){reason}", times(*.attempts))]
     Status {
         /// What was asked for.
         subject: Box<Subject>,
@@ -224,6 +224,30 @@ pub enum ApiError {
         attempts: u32,
         /// The credential that was sent, if there was one.
         sent: Option<CredentialRef>,
+        /// What the server said about it.
+        reason: Box<Reason>,
+        /// Whether the same request will be refused again, whatever else is there.
+        lasting: bool,
+    },
+    /// The server answered with success, and the body says that it is an error.
+    #[error("cannot fetch {subject}: the body says that it is an error ({}){reason}", times(*.attempts))]
+    InBody {
+        /// What was asked for.
+        subject: Box<Subject>,
+        /// How often it was asked for.
+        attempts: u32,
+        /// What it says.
+        reason: Box<Reason>,
+    },
+    /// What an earlier run was given to ask for the next page with is not taken any more.
+    #[error("cannot go on with {subject}: the server answered {status}{reason}")]
+    Expired {
+        /// What was asked for.
+        subject: Box<Subject>,
+        /// The status.
+        status: StatusCode,
+        /// What the server said about it.
+        reason: Box<Reason>,
     },
     /// The server asks for a longer wait than the person allows.
     #[error(
@@ -272,14 +296,34 @@ fn times(number: u32) -> String {
 }
 
 impl ApiError {
+    /// Whether pages that came are of no use to a later run: it would fail in the same way.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        match self {
+            // These pages do not fit together, and would not next time.
+            Self::Paging { .. } | Self::Expired { .. } => true,
+            Self::Status { lasting, .. } => *lasting,
+            _ => false,
+        }
+    }
+
     fn hint(&self) -> Option<String> {
         use crate::api::Failure;
         let hint = match self {
-            Self::Transport { cause, .. } => match cause.failure {
+            Self::Transport { subject, cause, .. } => match cause.failure {
                 Failure::Resolve => {
                     "check the host name and the network; `activity-tracker run sample` needs none"
                 }
                 Failure::Connect => "check that the server is running and reachable",
+                Failure::NotTls => "if it serves plain HTTP there, begin the base URL with http://",
+                Failure::NotHttp if subject.url.scheme() == "http" => {
+                    "check the port: if it is one for TLS, begin the base URL with https://; HTTP/2 alone is not supported"
+                }
+                Failure::NotHttp => "check the port: HTTP/2 alone is not supported",
+                Failure::Tunnel => {
+                    "check that the proxy lets you through to this server and port, with a user and a password in its URL if it wants them"
+                }
+                Failure::Proxy => "correct the variable, or name the host in NO_PROXY",
                 Failure::Private => {
                     "if the API is meant to lead there, write `allow_private = true` in the source file"
                 }
@@ -287,7 +331,7 @@ impl ApiError {
                 Failure::Tls => {
                     "check the server's certificate and this machine's clock and CA certificates"
                 }
-                Failure::Body | Failure::Other => "try again later",
+                Failure::Lost | Failure::Body | Failure::Other => "try again later",
                 Failure::TooLarge => {
                     "check the base URL and ask for smaller pages; --max-body allows longer answers"
                 }
@@ -305,10 +349,17 @@ impl ApiError {
             Self::Status { status, .. } => match status.as_u16() {
                 401 | 403 => "the API wants credentials, or refuses this client",
                 404 | 410 => "check the base URL: the resource's path is put behind it",
+                407 => {
+                    "the proxy wants a user and a password: write them into its URL, http://USER:PASSWORD@HOST:PORT"
+                }
                 429 => "the API limits requests: try again later, or with more --retries",
                 500.. => "the server has trouble: try again later, or with more --retries",
                 _ => "check the base URL",
             },
+            Self::InBody { .. } => {
+                "see what the API says of this error: it may want other credentials, or another query"
+            }
+            Self::Expired { .. } => "run again, without --resume",
             Self::WaitTooLong { .. } => "try again after that time, or allow it with --max-wait",
             Self::Paging { cause, .. } => match cause {
                 PagingError::Incomplete { .. } => {

@@ -42,7 +42,7 @@ impl Progress {
     }
 
     /// Says something that stays, terminal or not.
-    fn tell(&self, note: &str) {
+    pub(crate) fn tell(&self, note: &str) {
         if !self.quiet {
             self.bars.suspend(|| {
                 // stderr may be closed, and there is nobody to tell then.

@@ -8,13 +8,15 @@ use std::time::Duration;
 use activity_tracker::activity::EmailDomain;
 use activity_tracker::api::{Policy, Quota};
 use activity_tracker::concurrency::Stop;
-use activity_tracker::error::{Error, StorageError};
+use activity_tracker::error::{ApiError, Error, StorageError};
 use activity_tracker::flow::{self, Report, SharedObserver};
 use activity_tracker::settings::{Settings, Start};
-use activity_tracker::source::Source;
+use activity_tracker::source::{CredentialRef, Source};
 use activity_tracker::storage::Readers;
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
+use http::StatusCode;
+use tracing::warn;
 
 use crate::cli::{DataDir, LogArgs, PatienceArgs, duration, positive_duration, size};
 use crate::printing;
@@ -214,12 +216,67 @@ impl RunOptions {
         stop: &Stop,
         progress: Progress,
     ) -> Result<Report, Error> {
-        if self.async_flow {
-            let observer: SharedObserver = Arc::new(progress);
-            flow::run_async(settings, stop, &observer)
-        } else {
-            flow::run(settings, stop, &progress)
+        let progress = Arc::new(progress);
+        let mut settings = settings.clone();
+        let (mut expired, mut renewed) = (false, false);
+        loop {
+            let outcome = self.take_once(&settings, stop, &progress);
+            let cause = match &outcome {
+                Err(Error::Unfinished { cause, .. }) => &**cause,
+                Err(error) => error,
+                Ok(_) => return outcome,
+            };
+            match cause {
+                // Once is enough: a run that starts afresh has nothing that could be too old.
+                Error::Api(cause @ ApiError::Expired { subject, .. }) if !expired => {
+                    expired = true;
+                    let resource = subject.resource;
+                    warn!(%resource, "{cause}: starting again from the first page");
+                    progress.tell(&format!(
+                        "{cause}; what an earlier run was given has expired: starting again from the first page"
+                    ));
+                    settings.start = Start::Afresh;
+                }
+                Error::Api(ApiError::Status { status, sent, .. })
+                    if *status == StatusCode::UNAUTHORIZED
+                        && matches!(sent, Some(CredentialRef::File(_)))
+                        && !renewed =>
+                {
+                    renewed = true;
+                    let before = settings.source.auth.clone();
+                    self.source.renew(&mut settings.source);
+                    if settings.source.auth == before {
+                        return outcome;
+                    }
+                    warn!(
+                        "the server refused the credential, and its file has another one now: going on with that"
+                    );
+                    settings.start = Start::Resume;
+                }
+                _ => return outcome,
+            }
         }
+    }
+
+    fn take_once(
+        &self,
+        settings: &Settings,
+        stop: &Stop,
+        progress: &Arc<Progress>,
+    ) -> Result<Report, Error> {
+        // What ends one of them is no reason to stop the next.
+        let (part, _registration) = stop.part();
+        let outcome = if self.async_flow {
+            let observer = Arc::clone(progress) as SharedObserver;
+            flow::run_async(settings, &part, &observer)
+        } else {
+            flow::run(settings, &part, &**progress)
+        };
+        if part.is_committing() {
+            // What is done can not be stopped any more.
+            let _ = stop.begin_commit();
+        }
+        outcome
     }
 
     /// Whether so many records did not map that the run counts as failed.

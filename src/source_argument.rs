@@ -10,12 +10,14 @@ use activity_tracker::error::Error;
 use activity_tracker::regular_file;
 use activity_tracker::sample::{Sample, Server};
 use activity_tracker::source::{
-    BuiltIn, CredentialUse, SAMPLE, Source, SourceFile, Surroundings, Vars,
+    Auth, BuiltIn, CredentialRef, CredentialUse, SAMPLE, Secret, Source, SourceFile, Surroundings,
+    Vars,
 };
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::TimeZone;
+use tracing::warn;
 
 use crate::consent::{self, TrustArgs};
 
@@ -64,6 +66,31 @@ impl SourceArgs {
             None => source,
         };
         Ok((source, server))
+    }
+}
+
+impl SourceArgs {
+    /// Reads the credentials again that the source has from files, which may have been replaced
+    /// meanwhile. Where that fails, it keeps those that it has.
+    pub(crate) fn renew(&self, source: &mut Source) {
+        if !matches!(
+            source.auth.secret().map(Secret::at),
+            Some(CredentialRef::File(_))
+        ) {
+            return;
+        }
+        let name = self.name.as_deref().unwrap_or_default();
+        let folder = Path::new(name).parent().unwrap_or(Path::new(""));
+        // What it may send was granted when it was loaded.
+        let machine = Machine {
+            folder: folder.to_owned(),
+            granted: None,
+        };
+        match source.definition.auth(&machine) {
+            Ok(auth @ Auth::Absent(_)) => warn!(?auth, "the credential is not there any more"),
+            Ok(auth) => source.auth = auth,
+            Err(error) => warn!(%error, "the credential cannot be read again"),
+        }
     }
 }
 

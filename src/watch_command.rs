@@ -214,7 +214,9 @@ impl Watch<'_> {
         })
     }
 
-    fn take_run(&self) -> Result<Report, Error> {
+    fn take_run(&mut self) -> Result<Report, Error> {
+        // Tokens are replaced, some every hour.
+        self.args.options.source.renew(&mut self.settings.source);
         // What ends one run is no reason to stop the others.
         let (stop, _registration) = self.stop.part();
         let silent = Progress::start(true);
@@ -277,6 +279,8 @@ fn next_start(failed: Option<&Error>) -> Start {
     }
     match cause {
         Some(Error::Data(_)) => Start::Afresh,
+        // What is refused once is refused each time, until the pages before it say otherwise.
+        Some(Error::Api(cause)) if cause.is_lasting() => Start::Afresh,
         // Too many pages are too many next time; time is what the next turn has more of.
         Some(Error::Api(ApiError::Excess { cause, .. })) if !matches!(cause, Excess::Time(_)) => {
             Start::Afresh

@@ -164,32 +164,6 @@ fn address_in(url: &Url) -> Option<IpAddr> {
     }
 }
 
-/// The variables that name proxies, whose own addresses are the person's choice.
-const PROXIES: [&str; 6] = [
-    "http_proxy",
-    "HTTP_PROXY",
-    "https_proxy",
-    "HTTPS_PROXY",
-    "all_proxy",
-    "ALL_PROXY",
-];
-
-/// The hosts of the proxies that the environment names.
-pub(super) fn proxies() -> Vec<String> {
-    let values = PROXIES.iter().filter_map(|name| std::env::var(name).ok());
-    values.filter_map(|value| proxy_host(&value)).collect()
-}
-
-/// Proxies are named by a URL, or by `host:port` alone.
-fn proxy_host(value: &str) -> Option<String> {
-    let url = if value.contains("://") {
-        Url::parse(value).ok()?
-    } else {
-        Url::parse(&format!("http://{value}")).ok()?
-    };
-    url.host_str().map(str::to_owned)
-}
-
 /// For tests, which have the addresses of this machine alone: in builds for development, the
 /// base URL's address can pass for a public one.
 fn base_passes_for_public() -> bool {

@@ -3,28 +3,32 @@
 //! It holds sockets and sleep, and decides nothing: what to send, whether to
 //! read on and how long to wait all come from [`Fetch`](super::Fetch).
 
+mod connection;
 mod deadline;
 mod resolver;
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::header::TRANSFER_ENCODING;
-use tracing::info;
+use tracing::{debug, info};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, BodyReader, Proxy};
+use ureq::{Agent, BodyReader, Proxy, Timeout};
 
 use crate::concurrency::{Stop, fan_out, first_error};
 use crate::error::{Error, StopReason};
 
 use super::addresses::{Addresses, PrivateAddress};
-use super::intake::{Intake, Trouble, note_failure, note_verdict, recall};
+use super::happened::{Phase, head_too_long};
+use super::intake::{Intake, Trouble, Words, note_failure, note_verdict, recall};
+use super::proxies::Proxies;
 use super::sink::{Observer, Sinks};
 use super::{
     Ask, Body, Failure, Head, Limits, Now, SharedFetch, Step, Transport, TransportError, Verdict,
     tls,
 };
+use connection::Connections;
 use resolver::SystemResolver;
 
 /// How much is on its way in all requests together, in bytes.
@@ -55,7 +59,8 @@ pub fn fetch<S: Sinks>(
         (fetch.width(), fetch.addresses())
     };
     let piece = piece(width);
-    let agent = agent(transport, piece, addresses);
+    let proxies = Arc::new(transport.proxies());
+    let agent = agent(transport, piece, addresses, Arc::clone(&proxies));
     // A blocked read looks at no flag: closing its socket wakes it.
     let _registered = stop.on_request({
         let (agent, shared) = (agent.clone(), Arc::clone(shared));
@@ -67,6 +72,7 @@ pub fn fetch<S: Sinks>(
     let driver = Driver {
         shared,
         agent: &agent,
+        proxies,
         limits: transport.limits(),
         sinks,
         stop,
@@ -79,6 +85,7 @@ pub fn fetch<S: Sinks>(
 struct Driver<'a, S> {
     shared: &'a SharedFetch,
     agent: &'a Agent,
+    proxies: Arc<Proxies>,
     limits: Limits,
     sinks: &'a S,
     stop: &'a Stop,
@@ -124,6 +131,15 @@ impl<S: Sinks> Driver<'_, S> {
         match self.receive(ask, piece) {
             Ok(()) => Ok(()),
             Err(Trouble::Fatal(error)) => Err(error),
+            Err(Trouble::Again(verdict)) => {
+                note_verdict(
+                    ask,
+                    verdict,
+                    "the body says that it is an error",
+                    self.observer,
+                );
+                Ok(())
+            }
             Err(Trouble::Transport(cause)) => {
                 self.stop.check()?;
                 let why = note_failure(ask, &cause);
@@ -136,9 +152,16 @@ impl<S: Sinks> Driver<'_, S> {
 
     fn receive(&self, ask: &Ask, piece: &mut [u8]) -> Result<(), Trouble> {
         let started = Instant::now();
-        let (head, mut body) = send(self.agent, ask)?;
+        let limit = self.limits.stretch;
+        let (head, mut body) = send(self.agent, &self.proxies, ask, limit)?;
         head.check_length()?;
-        let verdict = self.shared.lock().head(ask.ticket, &head, Now::read())?;
+        let mut verdict = self.shared.lock().head(ask.ticket, &head, Now::read())?;
+        if verdict == Verdict::Refused {
+            let words = words(&mut body, piece, limit);
+            self.stop.check()?;
+            let mut fetch = self.shared.lock();
+            verdict = fetch.refused(ask.ticket, &head, words.bytes(), Now::read())?;
+        }
         if verdict == Verdict::Keep {
             self.sinks.keep(&ask.page);
         }
@@ -149,13 +172,19 @@ impl<S: Sinks> Driver<'_, S> {
         let sink = self.sinks.open(ask.page.clone())?;
         let limits = self.limits;
         let incoming = Body::new(&head.headers, limits)?;
+        let declared = incoming.declared();
+        let mut received = 0_u64;
         let mut intake = Intake::new(ask, incoming, sink, started, self.observer);
         loop {
             let asked = Instant::now();
             let read = deadline::within(limits.stretch, || body.read(piece));
-            match read.map_err(broken_body)? {
+            let phase = Phase::Body { received, declared };
+            match read.map_err(|error| of_io(error, phase, limit))? {
                 0 => break,
-                length => intake.push(&piece[..length], asked.elapsed(), self.shared)?,
+                length => {
+                    received = received.saturating_add(length as u64);
+                    intake.push(&piece[..length], asked.elapsed(), self.shared)?;
+                }
             }
         }
         // A socket closed by a stop can look like the end of the body.
@@ -164,7 +193,27 @@ impl<S: Sinks> Driver<'_, S> {
     }
 }
 
-fn agent(transport: &Transport, piece: usize, addresses: Arc<Addresses>) -> Agent {
+/// The beginning of a body that is read for its words. What is wrong with it does not matter.
+fn words(body: &mut BodyReader<'_>, piece: &mut [u8], limit: Duration) -> Words {
+    let mut words = Words::within(limit);
+    while let Some(left) = words.left() {
+        match deadline::within(left, || body.read(piece)) {
+            Ok(0) | Err(_) => break,
+            Ok(length) => words.push(&piece[..length]),
+        }
+    }
+    words
+}
+
+/// How much of a request is sent at once. Its head must fit, with what is added for a proxy.
+const OUTPUT_BUFFER: usize = 128 * 1024;
+
+fn agent(
+    transport: &Transport,
+    piece: usize,
+    addresses: Arc<Addresses>,
+    proxies: Arc<Proxies>,
+) -> Agent {
     let roots = match &transport.authorities {
         None => RootCerts::PlatformVerifier,
         Some(authorities) => {
@@ -179,7 +228,6 @@ fn agent(transport: &Transport, piece: usize, addresses: Arc<Addresses>) -> Agen
         .unversioned_rustls_crypto_provider(tls::provider())
         .build();
     let timeout = Some(transport.timeout);
-    let proxy = Proxy::try_from_env().filter(|_| transport.proxy);
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -187,23 +235,49 @@ fn agent(transport: &Transport, piece: usize, addresses: Arc<Addresses>) -> Agen
         .max_response_header_size(Head::LONGEST)
         // Two pieces come off the socket at once.
         .input_buffer_size(2 * piece)
+        .output_buffer_size(OUTPUT_BUFFER)
         .tls_config(tls)
         .timeout_resolve(timeout)
         .timeout_connect(timeout)
         .timeout_recv_response(timeout)
         .timeout_per_read(timeout)
         .timeout_per_write(timeout)
-        .proxy(proxy)
+        // It is chosen for each request.
+        .proxy(None)
         .build();
     Agent::with_parts(
         config,
-        deadline::Heedful::default(),
-        SystemResolver::new(addresses),
+        Connections::new(Arc::clone(&proxies)),
+        SystemResolver::new(addresses, proxies),
     )
 }
 
-fn send(agent: &Agent, ask: &Ask) -> Result<(Head, BodyReader<'static>), TransportError> {
+/// Sends a request. One that went over a connection which was used before, and to which nothing
+/// came back, was sent to nobody: servers and balancers drop idle connections without a word. It
+/// goes out once more, over a new one.
+fn send(
+    agent: &Agent,
+    proxies: &Proxies,
+    ask: &Ask,
+    limit: Duration,
+) -> Result<(Head, BodyReader<'static>), TransportError> {
     info!(url = %ask.page.subject.url, "requesting");
+    match send_once(agent, proxies, ask, limit, false) {
+        Err(error) if error.failure == Failure::Lost && connection::was_stale() => {
+            debug!(url = %ask.page.subject.url, "an idle connection was dead: {error}");
+            send_once(agent, proxies, ask, limit, true)
+        }
+        outcome => outcome,
+    }
+}
+
+fn send_once(
+    agent: &Agent,
+    proxies: &Proxies,
+    ask: &Ask,
+    limit: Duration,
+    anew: bool,
+) -> Result<(Head, BodyReader<'static>), TransportError> {
     let request = &ask.request;
     let mut outgoing = http::Request::get(request.url.as_str());
     if let Some(headers) = outgoing.headers_mut() {
@@ -212,12 +286,26 @@ fn send(agent: &Agent, ask: &Ask) -> Result<(Head, BodyReader<'static>), Transpo
     let outgoing = outgoing
         .body(())
         .map_err(|error| TransportError::new(Failure::Other, error))?;
-    let answer = agent.run(outgoing).map_err(classify)?;
+    let unusable = |error| TransportError::new(Failure::Proxy, error);
+    let proxy = proxies.of(&request.url).map_err(unusable)?;
+    let tunnel = proxy.filter(|_| request.url.scheme() == "https");
+    let tunnel = tunnel.map(|proxy| Proxy::new(proxy.as_str())).transpose();
+    let tunnel = tunnel.map_err(|error| classify(error, Phase::Connect, limit))?;
+    connection::begin();
+    let answer = if anew || tunnel.is_some() {
+        let config = agent.configure_request(outgoing).proxy(tunnel);
+        // The client keeps connections apart whose buffers have other sizes.
+        let output = OUTPUT_BUFFER + usize::from(anew);
+        agent.run(config.output_buffer_size(output).build())
+    } else {
+        agent.run(outgoing)
+    };
+    let answer = answer.map_err(|error| classify(error, connection::phase(), limit))?;
     let (parts, body) = answer.into_parts();
     // RFC 9112, section 6.1: who knows no such thing cannot have framed the body by it.
     if parts.version == http::Version::HTTP_10 && parts.headers.contains_key(TRANSFER_ENCODING) {
-        let message = "an HTTP/1.0 answer with a Transfer-Encoding";
-        return Err(TransportError::new(Failure::Other, message));
+        let message = "an HTTP/1.0 response with a Transfer-Encoding";
+        return Err(TransportError::new(Failure::NotHttp, message));
     }
     let head = Head {
         status: parts.status,
@@ -227,51 +315,45 @@ fn send(agent: &Agent, ask: &Ask) -> Result<(Head, BodyReader<'static>), Transpo
 }
 
 /// Sorts the client's errors into the classes that decisions rest on.
-fn classify(error: ureq::Error) -> TransportError {
-    let failure = match &error {
-        ureq::Error::HostNotFound => Failure::Resolve,
-        ureq::Error::ConnectionFailed => Failure::Connect,
-        ureq::Error::Timeout(_) => Failure::Timeout,
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => Failure::Tls,
-        ureq::Error::Io(cause) => of_io(cause),
-        ureq::Error::Other(cause) if cause.is::<PrivateAddress>() => Failure::Private,
-        _ => Failure::Other,
-    };
+fn classify(error: ureq::Error, phase: Phase, limit: Duration) -> TransportError {
     match error {
+        ureq::Error::HostNotFound => TransportError::new(Failure::Resolve, error),
+        ureq::Error::ConnectionFailed => TransportError::new(Failure::Connect, "no connection"),
+        ureq::Error::ConnectProxyFailed(_) => {
+            let cause = "the proxy did not connect to the server";
+            TransportError::new(Failure::Tunnel, cause)
+        }
+        ureq::Error::Timeout(reason) => {
+            let connecting = matches!(reason, Timeout::Connect | Timeout::Resolve);
+            let phase = if connecting { Phase::Connect } else { phase };
+            phase.timed_out(limit)
+        }
+        ureq::Error::Rustls(cause) => tls::failed(cause),
+        ureq::Error::Tls(_) | ureq::Error::Pem(_) => TransportError::new(Failure::Tls, error),
+        ureq::Error::Io(cause) => of_io(cause, phase, limit),
+        ureq::Error::LargeResponseHeader(..) => head_too_long(),
+        ureq::Error::Protocol(cause) if cause.to_string().contains("too many headers") => {
+            head_too_long()
+        }
+        ureq::Error::Protocol(cause) => phase.malformed(cause),
         // Without the client's words around it.
-        ureq::Error::Other(cause) => TransportError::new(failure, cause),
-        error => TransportError::new(failure, error),
+        ureq::Error::Other(cause) if cause.is::<PrivateAddress>() => {
+            TransportError::new(Failure::Private, cause)
+        }
+        ureq::Error::Other(cause) => TransportError::new(Failure::Other, cause),
+        ureq::Error::BodyStalled => phase.closed(),
+        error => TransportError::new(Failure::Other, error),
     }
 }
 
-fn of_io(error: &std::io::Error) -> Failure {
-    use std::io::ErrorKind as Kind;
-    let rustls = error
-        .get_ref()
-        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>);
-    match error.kind() {
-        _ if rustls => Failure::Tls,
-        Kind::TimedOut | Kind::WouldBlock => Failure::Timeout,
-        Kind::ConnectionRefused
-        | Kind::HostUnreachable
-        | Kind::NetworkUnreachable
-        | Kind::NetworkDown
-        | Kind::AddrNotAvailable => Failure::Connect,
-        _ => Failure::Other,
-    }
-}
-
-/// A body that broke: the client wraps its own errors in those of `std::io`.
-fn broken_body(error: std::io::Error) -> TransportError {
-    let timed_out = error.kind() == std::io::ErrorKind::TimedOut
-        || error
-            .get_ref()
-            .and_then(|cause| cause.downcast_ref::<ureq::Error>())
-            .is_some_and(|cause| matches!(cause, ureq::Error::Timeout(_)));
-    let failure = if timed_out {
-        Failure::Timeout
-    } else {
-        Failure::Body
+/// The client wraps its own errors, and those of TLS, in those of `std::io`.
+fn of_io(error: io::Error, phase: Phase, limit: Duration) -> TransportError {
+    let error = match error.downcast::<ureq::Error>() {
+        Ok(error) => return classify(error, phase, limit),
+        Err(error) => error,
     };
-    TransportError::new(failure, error)
+    match error.downcast::<rustls::Error>() {
+        Ok(error) => tls::failed(error),
+        Err(error) => phase.failed(&error, limit),
+    }
 }

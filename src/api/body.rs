@@ -1,12 +1,13 @@
 //! One answer's body: counted, and decoded as its head says.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use flate2::write::MultiGzDecoder;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 
+use super::happened::{Phase, grouped};
 use super::pace::Pace;
 use super::{Failure, TransportError};
 
@@ -51,14 +52,7 @@ impl Body {
     /// When an encoding of it is one that was not asked for, its length is no
     /// length, or is one that is not allowed.
     pub fn new(headers: &HeaderMap, limits: Limits) -> Result<Self, TransportError> {
-        let encoding = headers
-            .get(CONTENT_ENCODING)
-            .map_or(&b""[..], |value| value.as_bytes().trim_ascii());
-        let gzip = match encoding.to_ascii_lowercase().as_slice() {
-            b"" | b"identity" => None,
-            b"gzip" | b"x-gzip" => Some(MultiGzDecoder::new(Vec::new())),
-            other => return Err(unknown("content", other)),
-        };
+        let gzip = is_gzip(headers)?.then(|| MultiGzDecoder::new(Vec::new()));
         let chunked = is_chunked(headers)?;
         // RFC 9112, section 6.3: where there are both, chunks say where the body ends.
         let declared = declared(headers)?.filter(|_| !chunked);
@@ -73,6 +67,11 @@ impl Body {
             size,
             pace: Pace::new(limits.stretch),
         })
+    }
+
+    /// How long it is on the wire, where that was declared.
+    pub(super) fn declared(&self) -> Option<u64> {
+        self.declared
     }
 
     /// Whether the end of the body can be told from a connection that broke.
@@ -111,8 +110,11 @@ impl Body {
     /// When the body ended early, or is too long.
     pub fn finish(mut self) -> Result<Vec<u8>, TransportError> {
         if let Some(declared) = self.declared.filter(|declared| *declared != self.received) {
-            let message = format!("{} of {declared} bytes came", self.received);
-            return Err(TransportError::new(Failure::Body, message));
+            let phase = Phase::Body {
+                received: self.received,
+                declared: Some(declared),
+            };
+            return Err(phase.closed());
         }
         let Some(gzip) = &mut self.gzip else {
             return Ok(Vec::new());
@@ -122,12 +124,49 @@ impl Body {
             Some(first) if first != GZIP_MAGIC => {
                 TransportError::new(Failure::Encoding, "the body is not gzip")
             }
-            _ => TransportError::new(Failure::Body, "the gzip stream ends early"),
+            _ => {
+                let after = grouped(self.received);
+                let message =
+                    format!("the gzip stream of the body ends early, after {after} bytes");
+                TransportError::new(Failure::Body, message)
+            }
         })?;
         let last = std::mem::take(gzip.get_mut());
         self.size.add(last.len(), self.received)?;
         Ok(last)
     }
+}
+
+/// Encodings that exist (the registry of RFC 9110, section 18.6, and newer ones) and are not undone here.
+const ENCODINGS: [&[u8]; 10] = [
+    b"aes128gcm",
+    b"br",
+    b"compress",
+    b"dcb",
+    b"dcz",
+    b"deflate",
+    b"exi",
+    b"pack200-gzip",
+    b"x-compress",
+    b"zstd",
+];
+
+/// Whether the body is gzip. What names no encoding (`utf-8`, `none`, a media type) is a mistake
+/// of the server's, and the body is plain.
+fn is_gzip(headers: &HeaderMap) -> Result<bool, TransportError> {
+    let mut gzip = false;
+    for value in headers.get_all(CONTENT_ENCODING) {
+        for name in value.as_bytes().split(|byte| *byte == b',') {
+            let name = name.trim_ascii().to_ascii_lowercase();
+            match name.as_slice() {
+                b"gzip" | b"x-gzip" if !gzip => gzip = true,
+                b"gzip" | b"x-gzip" => return Err(unknown("content", b"gzip, gzip")),
+                name if ENCODINGS.contains(&name) => return Err(unknown("content", name)),
+                _ => {}
+            }
+        }
+    }
+    Ok(gzip)
 }
 
 /// Whether the body comes in chunks, and in nothing else that would have to be undone.
@@ -165,11 +204,11 @@ fn declared(headers: &HeaderMap) -> Result<Option<u64>, TransportError> {
             let length = length(part.trim_ascii()).ok_or_else(|| {
                 let shown = crate::text::excerpt(&String::from_utf8_lossy(part), 40);
                 let message = format!("`{shown}` is no Content-Length");
-                TransportError::new(Failure::Other, message)
+                TransportError::new(Failure::NotHttp, message)
             })?;
             if let Some(other) = declared.replace(length).filter(|other| *other != length) {
                 let message = format!("two Content-Lengths: {other} and {length}");
-                return Err(TransportError::new(Failure::Other, message));
+                return Err(TransportError::new(Failure::NotHttp, message));
             }
         }
     }
@@ -204,7 +243,7 @@ impl Size {
     /// `wire` is 0 for bytes that nothing unfolds.
     fn check(&self, plain: u64, wire: u64) -> Result<(), TransportError> {
         let message = if plain > self.longest {
-            format!("more than {} bytes", self.longest)
+            format!("more than {} bytes", grouped(self.longest))
         } else if wire > 0 && plain > HARMLESS && plain / DENSEST > wire {
             format!("{wire} bytes of gzip unfold to {plain}, more than {DENSEST} times as many")
         } else {
@@ -242,7 +281,15 @@ impl Decoded<'_> {
             if self.rest.is_empty() {
                 return Ok(None);
             }
-            let bad = |error| TransportError::new(Failure::Encoding, error);
+            let bad = |error: io::Error| {
+                let header = error.to_string() == "invalid gzip header";
+                let what = if header {
+                    "the body is not gzip"
+                } else {
+                    "the gzip stream is damaged"
+                };
+                TransportError::new(Failure::Encoding, what)
+            };
             let taken = gzip.write(self.rest).map_err(bad)?;
             self.rest = &self.rest[taken..];
             self.plain.append(gzip.get_mut());

@@ -22,7 +22,7 @@ use url::Url;
 
 use crate::activity::{Id, Resource};
 use crate::error::ApiError;
-use crate::source::Source;
+use crate::source::{ErrorInBody, Source};
 
 use super::Subject;
 use super::addresses::Addresses;
@@ -68,6 +68,7 @@ pub struct Fetch {
     policy: Policy,
     requests: Requests,
     addresses: Arc<Addresses>,
+    error: Option<Arc<ErrorInBody>>,
     limiter: Option<Limiter>,
     /// The server said that its window is used up.
     pause: Option<Pause>,
@@ -78,6 +79,8 @@ pub struct Fetch {
     next_ticket: u64,
     /// Pages that a run which was cut off left whole.
     stored: HashSet<(Resource, Position)>,
+    /// Those that were taken from there.
+    recalled: HashSet<(Resource, Position)>,
     /// What was used of the policy's quota.
     used: Used,
     /// How many requests were sent again.
@@ -103,6 +106,7 @@ impl Fetch {
             policy,
             requests: Requests::new(source),
             addresses: Addresses::new(source),
+            error: source.error.clone(),
             limiter: source.rate.map(Limiter::new),
             pause: None,
             lanes,
@@ -110,6 +114,7 @@ impl Fetch {
             again: Vec::new(),
             next_ticket: 0,
             stored: HashSet::new(),
+            recalled: HashSet::new(),
             used: Used::default(),
             retries: 0,
             dice: fastrand::Rng::with_seed(seed),
@@ -300,6 +305,7 @@ impl Fetch {
             page,
             attempt,
             request,
+            error: self.error.clone(),
         }))
     }
 

@@ -21,5 +21,5 @@ pub fn retry_after(headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
 /// The wait that the headers on rate limits ask for.
 #[must_use]
 pub fn asked_pause(headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
-    rate::asked_pause(headers, wall)
+    rate::asked_pause(headers, false, wall)
 }

@@ -9,13 +9,16 @@ use crate::cutter::CutError;
 use crate::error::{DataProcessingError, Error, chain};
 use crate::text::count;
 
+use super::reason::ENOUGH;
 use super::sink::{Event, Observer, Recalled, Sink, Sinks, Whole};
-use super::{Ask, Body, Failure, Recall, SharedFetch, TransportError, Verdict};
+use super::{Ask, Body, Failure, Now, Recall, SharedFetch, TransportError, Verdict};
 
 /// Why an exchange did not end well.
 pub(super) enum Trouble {
     /// For the state machine to judge.
     Transport(TransportError),
+    /// It has judged: another request will be sent.
+    Again(Verdict),
     /// The end of the run.
     Fatal(Error),
 }
@@ -39,6 +42,8 @@ pub(super) struct Intake<A, S, O> {
     sink: S,
     started: Instant,
     observer: O,
+    /// What came first, where it may be an error.
+    beginning: Words,
 }
 
 impl<A: AsRef<Ask>, S: Sink, O: Observer> Intake<A, S, O> {
@@ -49,6 +54,7 @@ impl<A: AsRef<Ask>, S: Sink, O: Observer> Intake<A, S, O> {
             sink,
             started,
             observer,
+            beginning: Words::within(Duration::MAX),
         }
     }
 
@@ -72,7 +78,17 @@ impl<A: AsRef<Ask>, S: Sink, O: Observer> Intake<A, S, O> {
         arrived(0)?;
         while let Some(piece) = pieces.next_piece()? {
             arrived(piece.len() as u64)?;
-            self.sink.write(piece)?;
+            if self.ask.as_ref().error.is_some() {
+                self.beginning.push(piece);
+            }
+            if let Err(error) = self.sink.write(piece) {
+                return Err(unless_it_says_so(
+                    self.ask.as_ref(),
+                    &self.beginning,
+                    error,
+                    shared,
+                ));
+            }
         }
         Ok(())
     }
@@ -83,21 +99,79 @@ impl<A: AsRef<Ask>, S: Sink, O: Observer> Intake<A, S, O> {
         let last = self.body.finish()?;
         self.sink.write(&last)?;
         let elapsed = self.started.elapsed();
+        let ask = self.ask.as_ref();
         let (received, whole) = self.sink.finish().map_err(|error| match error {
             // Nothing marked the end: it was the connection that broke.
             Error::Data(DataProcessingError::NotRecords {
                 cause: cause @ CutError::Unfinished(_),
                 ..
-            }) if !delimited => Trouble::Transport(TransportError::new(Failure::Body, cause)),
-            other => Trouble::Fatal(other),
+            }) if !delimited => {
+                let what = format!("connection closed before the end of the data: {cause}");
+                Trouble::Transport(TransportError::new(Failure::Body, what))
+            }
+            other => unless_it_says_so(ask, &self.beginning, other, shared),
         })?;
-        let Ask { ticket, page, .. } = self.ask.as_ref();
+        let body = &received.body;
+        let verdict = shared.lock().said_error(ask.ticket, body, Now::read())?;
+        if let Some(verdict) = verdict {
+            return Err(Trouble::Again(verdict));
+        }
+        shared.lock().heed_backoff(ask.ticket, body, Now::read());
+        let Ask { ticket, page, .. } = ask;
         let (resource, records) = (page.subject.resource, received.records);
         info!(%resource, url = %page.subject.url, status = 200, bytes = received.bytes, records, ?elapsed, "fetched");
         self.observer.on(Event::Fetched { resource, records });
         let said = shared.lock().received(*ticket, &received)?;
         whole.keep(&said)?;
         Ok(())
+    }
+}
+
+/// An error of the sink's, unless the body says of itself that it is an error.
+fn unless_it_says_so(ask: &Ask, body: &Words, error: Error, shared: &SharedFetch) -> Trouble {
+    let data = matches!(error, Error::Data(DataProcessingError::NotRecords { .. }));
+    if ask.error.is_none() || !data {
+        return Trouble::Fatal(error);
+    }
+    // What is no JSON says nothing.
+    let body = serde_json::from_slice(body.bytes()).unwrap_or_default();
+    match shared.lock().said_error(ask.ticket, &body, Now::read()) {
+        Ok(Some(verdict)) => Trouble::Again(verdict),
+        Ok(None) => Trouble::Fatal(error),
+        Err(said) => Trouble::Fatal(said.into()),
+    }
+}
+
+/// The beginning of a body that is read for its words.
+pub(super) struct Words {
+    bytes: Vec<u8>,
+    until: Option<Instant>,
+}
+
+impl Words {
+    /// For a body that may take so long, all in all.
+    pub(super) fn within(time: Duration) -> Self {
+        Self {
+            bytes: Vec::new(),
+            until: Instant::now().checked_add(time),
+        }
+    }
+
+    /// How much longer it may take; none where enough is there, or it took too long.
+    pub(super) fn left(&self) -> Option<Duration> {
+        let left = self.until.map_or(Duration::MAX, |until| {
+            until.saturating_duration_since(Instant::now())
+        });
+        (self.bytes.len() < ENOUGH && !left.is_zero()).then_some(left)
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        let room = ENOUGH.saturating_sub(self.bytes.len());
+        self.bytes.extend(bytes.iter().take(room));
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

@@ -10,12 +10,15 @@ mod body;
 mod fetch;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
+mod happened;
 mod intake;
 mod link;
 mod pace;
 mod paging;
+mod proxies;
 mod quota;
 mod rate;
+mod reason;
 mod request;
 mod retry;
 mod secrets;
@@ -38,6 +41,7 @@ pub use body::{Body, Limits};
 pub use fetch::{Ask, Fetch, Recall, Step, Ticket, Verdict};
 pub use paging::{Outlook, PagingError, Said};
 pub use quota::{Excess, Quota};
+pub use reason::Reason;
 pub use retry::{Now, Policy};
 pub use shared::SharedFetch;
 pub use sink::{Event, Observer, Page, Position, Recalled, Received, Sink, Sinks, Whole};
@@ -92,6 +96,15 @@ impl Default for Transport {
 }
 
 impl Transport {
+    /// Which proxies are used.
+    fn proxies(&self) -> proxies::Proxies {
+        if self.proxy {
+            proxies::Proxies::from_env()
+        } else {
+            proxies::Proxies::default()
+        }
+    }
+
     /// What one answer may cost.
     fn limits(&self) -> Limits {
         Limits {
@@ -162,8 +175,7 @@ impl Head {
             .map(|(name, value)| name.as_str().len() + value.len() + 4)
             .sum();
         if length > Self::LONGEST {
-            let message = format!("the headers are {length} bytes long");
-            return Err(TransportError::new(Failure::Other, message));
+            return Err(happened::head_too_long());
         }
         Ok(())
     }
@@ -182,13 +194,23 @@ pub enum Failure {
     Private,
     /// The encrypted connection failed, or is not to be trusted.
     Tls,
+    /// The server does not speak TLS where it is spoken to in TLS.
+    NotTls,
+    /// What names the proxy cannot be used.
+    Proxy,
+    /// The proxy did not connect to the server.
+    Tunnel,
+    /// The connection was lost before the response began.
+    Lost,
     /// The body ended early or broke.
     Body,
     /// The body is encoded in a way that cannot be undone.
     Encoding,
     /// The body is longer than allowed.
     TooLarge,
-    /// Anything else: a head that is not HTTP, say.
+    /// What came is not HTTP/1.1.
+    NotHttp,
+    /// Anything else.
     Other,
 }
 
@@ -198,26 +220,44 @@ impl Failure {
     pub fn is_passing(self) -> bool {
         !matches!(
             self,
-            Self::Private | Self::Tls | Self::Encoding | Self::TooLarge
+            Self::Private
+                | Self::Tls
+                | Self::NotTls
+                | Self::Proxy
+                | Self::Encoding
+                | Self::TooLarge
         )
     }
 
-    fn says(self) -> &'static str {
-        match self {
+    /// What stands before the cause, where that does not say it all.
+    fn says(self) -> Option<&'static str> {
+        Some(match self {
             Self::Resolve => "the host name cannot be resolved",
-            Self::Connect => "no connection",
-            Self::Timeout => "timed out",
             Self::Private => "a private address is not connected to",
             Self::Tls => "the TLS connection failed",
-            Self::Body => "the answer broke off",
-            Self::Encoding => "the answer cannot be decoded",
-            Self::TooLarge => "the answer is too long",
-            Self::Other => "the exchange failed",
-        }
+            Self::NotTls => "the server does not speak TLS on this port",
+            Self::Encoding => "the response cannot be decoded",
+            Self::TooLarge => "the response is too long",
+            Self::NotHttp => "the response is not valid HTTP/1.1",
+            Self::Connect
+            | Self::Timeout
+            | Self::Proxy
+            | Self::Tunnel
+            | Self::Lost
+            | Self::Body
+            | Self::Other => {
+                return None;
+            }
+        })
+    }
+
+    /// Whether the cause is in the client's or the system's words, which are for the log.
+    fn hides_cause(self) -> bool {
+        matches!(self, Self::Resolve | Self::NotTls | Self::NotHttp)
     }
 }
 
-/// Why no whole answer came: the class that decisions rest on, and what the client said.
+/// Why no whole answer came: the class that decisions rest on, and what happened.
 #[derive(Debug)]
 pub struct TransportError {
     /// The class.
@@ -226,7 +266,7 @@ pub struct TransportError {
 }
 
 impl TransportError {
-    /// With what the HTTP client, or a check of our own, said.
+    /// With what happened, in words for people; of some classes, with what the client said.
     pub fn new(failure: Failure, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self {
             failure,
@@ -237,12 +277,11 @@ impl TransportError {
 
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.failure.says())?;
-        // Where a server leads is for the person to judge.
-        if self.failure == Failure::Private {
-            write!(f, ": {}", self.cause)?;
+        match self.failure.says() {
+            Some(says) if self.failure.hides_cause() => f.write_str(says),
+            Some(says) => write!(f, "{says}: {}", self.cause),
+            None => self.cause.fmt(f),
         }
-        Ok(())
     }
 }
 

@@ -44,7 +44,7 @@ impl Pace {
             *self = Self::new(self.stretch);
         } else if self.waited >= self.stretch {
             let (came, waited) = (count(self.came, "byte"), self.waited);
-            let message = format!("only {came} came in {waited:.1?}, less than {LEAST}");
+            let message = format!("timed out: only {came} came in {waited:.1?}, less than {LEAST}");
             return Err(TransportError::new(Failure::Timeout, message));
         }
         Ok(())

@@ -282,7 +282,9 @@ impl Paging {
         let by_meaning = counted
             && matches!(status, 204 | 404 | 410 | 422)
             && self.declared.is_none_or(|declared| number >= declared);
-        number > 0 && (self.endpoint.past_end.contains(&status) || by_meaning)
+        // Nothing came, and nothing names a next page.
+        let nothing = status == 204 && (number == 0 || !counted);
+        nothing || number > 0 && (self.endpoint.past_end.contains(&status) || by_meaning)
     }
 
     /// A page lies behind the last one.

@@ -6,6 +6,8 @@ use http::HeaderMap;
 
 use crate::source::Rate;
 
+use super::retry::until_date;
+
 /// Spaces requests out, after the generic cell rate algorithm (GCRA, ITU-T I.371).
 ///
 /// It keeps one time: when the next request would be due if all came evenly. A
@@ -47,55 +49,103 @@ impl Limiter {
 
 /// The wait that a server asks for by saying that nothing remains: until its window begins anew.
 ///
-/// Reads `RateLimit` in the forms of the IETF drafts (`limit=…, remaining=…,
-/// reset=…` and `"policy";r=…;t=…`), and `[X-]RateLimit-Remaining` with
-/// `-Reset` in seconds, epoch seconds or epoch milliseconds.
-pub(super) fn asked_pause(headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
+/// Reads `RateLimit` in the forms of the IETF drafts (`limit=…, remaining=…, reset=…` and
+/// `"policy";r=…;t=…`, several of them too, with their windows in `RateLimit-Policy`), and
+/// `[X-]RateLimit-Remaining` or `X-Rate-Limit-Remaining` with `-Reset` in seconds, as an epoch
+/// time, or as a date. An answer that was `refused` for its rate needs no word of what remains.
+pub(super) fn asked_pause(
+    headers: &HeaderMap,
+    refused: bool,
+    wall: SystemTime,
+) -> Option<Duration> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
-    if let Some(value) = text("ratelimit") {
-        let field = |names: [&str; 2]| {
-            value.split([',', ';']).find_map(|part| {
-                let (name, number) = part.trim().split_once('=')?;
-                names
-                    .contains(&name.trim())
-                    .then(|| number.trim().parse::<u64>().ok())?
-            })
-        };
-        if field(["remaining", "r"])? == 0 {
-            return field(["reset", "t"]).map(Duration::from_secs);
-        }
-        return None;
+    let by_policy = policies(headers, "ratelimit")
+        .filter(|policy| policy.number(["remaining", "r"]) == Some(0))
+        .filter_map(|policy| {
+            let reset = policy.number(["reset", "t"]);
+            let window = || {
+                policies(headers, "ratelimit-policy")
+                    .find(|known| known.name == policy.name)?
+                    .number(["window", "w"])
+            };
+            reset.or_else(window).map(Duration::from_secs)
+        })
+        .max();
+    if headers.contains_key("ratelimit") {
+        return by_policy;
     }
-    let either = |suffix: &str| {
-        text(&format!("x-ratelimit-{suffix}")).or_else(|| text(&format!("ratelimit-{suffix}")))
+    let any = |suffix: &str| {
+        SPELLINGS
+            .iter()
+            .find_map(|prefix| text(&format!("{prefix}{suffix}")))
     };
     // To Rust, `nan` and `inf` are numbers, too; no server counts like that.
     let number = |text: &str| text.trim().parse::<f64>().ok().filter(|n| n.is_finite());
-    let remaining = number(either("remaining")?)?;
-    if remaining >= 1.0 {
-        return None;
+    match any("remaining") {
+        Some(remaining) if number(remaining)? >= 1.0 => return None,
+        None if !refused => return None,
+        _ => {}
     }
-    let reset = number(either("reset")?)?;
-    until(reset, wall)
+    // Whoever says how long it is needs no clock that goes right.
+    if let Some(after) = any("reset-after").and_then(number) {
+        return Duration::try_from_secs_f64(after).ok();
+    }
+    let reset = any("reset")?.trim();
+    match number(reset) {
+        Some(reset) => until(reset, wall),
+        None => until_date(reset, wall),
+    }
+}
+
+/// What the headers of limits that every framework invents begin with.
+const SPELLINGS: [&str; 3] = ["x-ratelimit-", "x-rate-limit-", "ratelimit-"];
+
+/// One policy of a list: `"name";r=0;t=5`. In the older form the whole header is one, without a name.
+struct Policy<'a> {
+    name: &'a str,
+    text: &'a str,
+}
+
+impl Policy<'_> {
+    fn number(&self, names: [&str; 2]) -> Option<u64> {
+        self.text.split([',', ';']).find_map(|part| {
+            let (name, number) = part.trim().split_once('=')?;
+            names
+                .contains(&name.trim())
+                .then(|| number.trim().parse().ok())?
+        })
+    }
+}
+
+fn policies<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = Policy<'h>> {
+    let values = headers.get_all(name).into_iter();
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| {
+            let older = !value.contains([';', '"']);
+            let separator = if older { '\0' } else { ',' };
+            value.split(separator)
+        })
+        .map(|text| Policy {
+            name: text.split([';', '=']).next().unwrap_or_default().trim(),
+            text,
+        })
 }
 
 /// No window is a billion seconds long, and no epoch time of our days is shorter.
 const EPOCH_SECONDS: f64 = 1e9;
-const EPOCH_MILLISECONDS: f64 = 1e12;
 
 fn until(reset: f64, wall: SystemTime) -> Option<Duration> {
-    let since_epoch = |seconds: f64| {
-        let moment =
-            SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(seconds).ok()?)?;
-        Some(moment.duration_since(wall).unwrap_or_default())
-    };
-    if reset >= EPOCH_MILLISECONDS {
-        since_epoch(reset / 1000.0)
-    } else if reset >= EPOCH_SECONDS {
-        since_epoch(reset)
-    } else {
-        Duration::try_from_secs_f64(reset).ok()
+    if reset < EPOCH_SECONDS {
+        return Duration::try_from_secs_f64(reset).ok();
     }
+    // Seconds, milliseconds, microseconds, nanoseconds.
+    let unit = [1.0, 1e3, 1e6, 1e9]
+        .into_iter()
+        .find(|unit| reset / unit < 1e3 * EPOCH_SECONDS)?;
+    let since_epoch = Duration::try_from_secs_f64(reset / unit).ok()?;
+    let moment = SystemTime::UNIX_EPOCH.checked_add(since_epoch)?;
+    Some(moment.duration_since(wall).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -182,9 +232,10 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn what_servers_say_of_their_limits_is_understood() {
         let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        let cases: [(&[(&str, &str)], _); 16] = [
+        let cases: [(&[(&str, &str)], _); 26] = [
             (
                 &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "30")],
                 Some(30),
@@ -226,6 +277,65 @@ mod tests {
                 Some(50),
             ),
             (&[("ratelimit", "\"default\";r=0;t=7")], Some(7)),
+            (
+                &[("ratelimit", "\"burst\";r=0;t=5, \"day\";r=900;t=80000")],
+                Some(5),
+            ),
+            (
+                &[("ratelimit", "\"burst\";r=9;t=5, \"day\";r=0;t=80000")],
+                Some(80_000),
+            ),
+            (
+                &[
+                    ("ratelimit", "\"burst\";r=0"),
+                    (
+                        "ratelimit-policy",
+                        "\"day\";q=9;w=86400, \"burst\";q=1;w=60",
+                    ),
+                ],
+                Some(60),
+            ),
+            (
+                &[("x-rate-limit-remaining", "0"), ("x-rate-limit-reset", "9")],
+                Some(9),
+            ),
+            (
+                &[
+                    ("x-ratelimit-remaining", "0"),
+                    ("x-ratelimit-reset", "2023-11-14T22:14:20.000Z"),
+                ],
+                Some(60),
+            ),
+            (
+                &[
+                    ("x-ratelimit-remaining", "0"),
+                    ("x-ratelimit-reset", "2023-11-14T23:14:20+01:00"),
+                ],
+                Some(60),
+            ),
+            (
+                &[
+                    ("x-ratelimit-remaining", "0"),
+                    ("x-ratelimit-reset", "Tue, 14 Nov 2023 22:14:20 GMT"),
+                ],
+                Some(60),
+            ),
+            (
+                &[
+                    ("x-ratelimit-remaining", "0"),
+                    ("x-ratelimit-reset", "1700000045000000"),
+                ],
+                Some(45),
+            ),
+            (
+                &[
+                    ("x-ratelimit-remaining", "0"),
+                    ("x-ratelimit-reset-after", "3.5"),
+                    ("x-ratelimit-reset", "1700000099"),
+                ],
+                Some(3),
+            ),
+            (&[("x-ratelimit-reset", "30")], None),
             (&[("ratelimit", "limit=100, remaining=1, reset=50")], None),
             (&[("ratelimit", "\"default\";r=9")], None),
             (
@@ -266,8 +376,36 @@ mod tests {
                     )
                 })
                 .collect();
-            let found = asked_pause(&headers, wall).map(|pause| pause.as_secs());
+            let found = asked_pause(&headers, false, wall).map(|pause| pause.as_secs());
             assert_eq!(found, expected, "{pairs:?}");
+        }
+    }
+    #[test]
+    fn a_refusal_needs_no_word_of_what_remains() {
+        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let cases: [(&[(&'static str, &'static str)], _); 6] = [
+            (&[("x-ratelimit-reset", "30")], Some(30)),
+            (&[("x-rate-limit-reset", "1700000045")], Some(45)),
+            (&[("ratelimit-reset", "2023-11-14T22:14:20Z")], Some(60)),
+            (&[("x-ratelimit-reset", "soon")], None),
+            // What remains is not what it was refused for.
+            (
+                &[
+                    ("x-ratelimit-remaining", "4000"),
+                    ("x-ratelimit-reset", "1700003600"),
+                ],
+                None,
+            ),
+            (&[], None),
+        ];
+        for (pairs, expected) in cases {
+            let pairs = pairs.iter().map(|(name, value)| {
+                let name = HeaderName::from_static(name);
+                (name, HeaderValue::from_static(value))
+            });
+            let headers: HeaderMap = pairs.collect();
+            let found = asked_pause(&headers, true, wall).map(|pause| pause.as_secs());
+            assert_eq!(found, expected, "{headers:?}");
         }
     }
 }

@@ -5,6 +5,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::fmt::rfc2822;
+use jiff::tz::TimeZone;
 
 use super::quota::Quota;
 
@@ -82,28 +86,68 @@ impl Policy {
     }
 }
 
-/// Whether an answer with this status is worth asking again for.
+/// Whether an answer with this status is worth asking again for: 202 says that the data is being
+/// made, and 520 to 530 and 598 to 599 are what proxies say of trouble with the server behind them.
 pub(super) fn is_passing(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
+    matches!(
+        status.as_u16(),
+        202 | 408 | 425 | 429 | 500 | 502..=504 | 520..=530 | 598 | 599
+    )
 }
 
-/// The wait that a server asks for: seconds or an HTTP date (RFC 9110, section 10.2.3).
+/// The wait that a server asks for: seconds or a date (RFC 9110, section 10.2.3), also with a
+/// fraction; or milliseconds, in the header that some clouds send.
 ///
 /// A date that has passed is no wait; what cannot be read is as if it were not there.
 pub(super) fn retry_after(headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than fit are still a wait, and surely one that is too long.
-        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+    let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.trim());
+    let milliseconds = || {
+        let text = text("retry-after-ms").or_else(|| text("x-ms-retry-after-ms"))?;
+        Some(seconds(text)? / 1000)
+    };
+    let after = text(RETRY_AFTER.as_str());
+    after
+        .and_then(|text| seconds(text).or_else(|| until_date(text, wall)))
+        .or_else(milliseconds)
+}
+
+/// Decimal digits, perhaps with a fraction. More than fit are still a wait, and surely too long.
+pub(super) fn seconds(text: &str) -> Option<Duration> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(fraction) {
+        return None;
     }
-    let date = httpdate::parse_http_date(text).ok()?;
+    if fraction.is_empty() {
+        return Some(Duration::from_secs(whole.parse().unwrap_or(u64::MAX)));
+    }
+    let number = text.parse::<f64>().ok()?;
+    Some(Duration::try_from_secs_f64(number).unwrap_or(Duration::from_secs(u64::MAX)))
+}
+
+/// How long it is until a date: as HTTP writes them, mail, or RFC 3339, where no offset is UTC.
+pub(super) fn until_date(text: &str, wall: SystemTime) -> Option<Duration> {
+    let of_http = || httpdate::parse_http_date(text).ok();
+    let of_mail = || Some(rfc2822::parse(text).ok()?.timestamp().into());
+    let of_rfc_3339 = || Some(text.parse::<Timestamp>().ok()?.into());
+    let without_offset = || {
+        let plain = text.strip_suffix(" UTC").unwrap_or(text);
+        let time = plain
+            .contains(':')
+            .then(|| plain.parse::<DateTime>().ok())??;
+        Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp().into())
+    };
+    let date: SystemTime = of_http()
+        .or_else(of_rfc_3339)
+        .or_else(of_mail)
+        .or_else(without_offset)?;
     Some(date.duration_since(wall).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use http::{HeaderName, HeaderValue};
 
     #[test]
     fn backoff_doubles_up_to_its_bound_and_is_spread_from_zero() {
@@ -129,8 +173,17 @@ mod tests {
             ("Sunday, 06-Nov-94 08:49:47 GMT", Some(10)),
             ("Sun Nov  6 08:49:47 1994", Some(10)),
             ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("Sun, 06 Nov 1994 08:49:47 +0000", Some(10)),
+            ("1994-11-06T08:49:47Z", Some(10)),
+            ("1994-11-06T09:49:47+01:00", Some(10)),
+            ("1994-11-06 08:49:47", Some(10)),
+            ("9.0", Some(9)),
             ("-1", None),
-            ("1.5", None),
+            ("-1.5", None),
+            ("1e3", None),
+            (".5", None),
+            ("nan", None),
+            ("1994-11-06", None),
             ("soon", None),
             ("", None),
         ];
@@ -139,5 +192,30 @@ mod tests {
             let found = retry_after(&headers, wall).map(|wait| wait.as_secs());
             assert_eq!(found, expected, "{text:?}");
         }
+        let fractions = [
+            (RETRY_AFTER, "1.5", 1500),
+            (RETRY_AFTER, "0.8", 800),
+            (HeaderName::from_static("retry-after-ms"), "1500", 1500),
+            (HeaderName::from_static("x-ms-retry-after-ms"), "20", 20),
+        ];
+        for (name, text, expected) in fractions {
+            let headers = HeaderMap::from_iter([(name, HeaderValue::from_static(text))]);
+            let found = retry_after(&headers, wall).map(|wait| wait.as_millis());
+            assert_eq!(found, Some(expected), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn trouble_of_a_proxy_passes_and_what_a_server_never_does_stays() {
+        let passing = (100..600).filter(|code| {
+            let status = StatusCode::from_u16(*code).unwrap();
+            is_passing(status)
+        });
+        let passing: Vec<_> = passing.collect();
+        let expected = [
+            202, 408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 528,
+            529, 530, 598, 599,
+        ];
+        assert_eq!(passing, expected);
     }
 }

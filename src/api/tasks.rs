@@ -4,24 +4,29 @@
 //! concurrency; what to send, whether to read on and how long to wait all come
 //! from [`Fetch`](super::Fetch).
 
+use std::collections::HashSet;
 use std::error::Error as StdError;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use hyper_util::client::legacy::{self, connect::HttpInfo};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Certificate, Client, redirect, retry};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::{Instant as TokioInstant, timeout_at};
-use tracing::info;
+use tokio::time::{Instant as TokioInstant, timeout, timeout_at};
+use tracing::{debug, info};
 
 use crate::concurrency::{Stop, off_runtime, rethrow};
-use crate::error::Error;
+use crate::error::{self, Error};
 
-use super::addresses::{self, Addresses, PrivateAddress};
-use super::intake::{Intake, Trouble, note_failure, note_verdict, recall};
+use super::addresses::{Addresses, PrivateAddress};
+use super::happened::{Phase, head_too_long};
+use super::intake::{Intake, Trouble, Words, note_failure, note_verdict, recall};
+use super::proxies::Proxies;
 use super::sink::{Observer, Sinks};
 use super::{
     Ask, Body, Failure, Head, Limits, Now, SharedFetch, Step, Transport, TransportError, Verdict,
@@ -64,9 +69,18 @@ where
         // One permit is kept for whoever comes to wait later.
         move || stopped.notify_one()
     });
+    let proxies = Arc::new(transport.proxies());
+    let resolver = SystemResolver {
+        addresses,
+        proxies: Arc::clone(&proxies),
+    };
     let driver = Arc::new(Driver {
         shared: Arc::clone(shared),
-        client: client(transport, addresses),
+        client: Connections::new(transport, resolver.clone(), usize::MAX),
+        anew: OnceLock::new(),
+        transport: transport.clone(),
+        resolver,
+        proxies,
         limits: transport.limits(),
         sinks,
         observer,
@@ -89,7 +103,12 @@ where
 
 struct Driver<S, O> {
     shared: Arc<SharedFetch>,
-    client: Result<Client, reqwest::Error>,
+    client: Connections,
+    /// For what is sent once more: it makes a connection for each request. Made when there is such.
+    anew: OnceLock<Connections>,
+    transport: Transport,
+    resolver: SystemResolver,
+    proxies: Arc<Proxies>,
     limits: Limits,
     sinks: Arc<S>,
     observer: O,
@@ -139,6 +158,15 @@ where
         match self.receive(ask).await {
             Ok(()) => Ok(()),
             Err(Trouble::Fatal(error)) => Err(error),
+            Err(Trouble::Again(verdict)) => {
+                note_verdict(
+                    ask,
+                    verdict,
+                    "the body says that it is an error",
+                    &self.observer,
+                );
+                Ok(())
+            }
             Err(Trouble::Transport(cause)) => {
                 let why = note_failure(ask, &cause);
                 let verdict = self.shared.lock().failed(ask.ticket, cause, Now::read())?;
@@ -150,17 +178,18 @@ where
 
     async fn receive(self: &Arc<Self>, ask: &Arc<Ask>) -> Result<(), Trouble> {
         let started = Instant::now();
-        let client = self
-            .client
-            .as_ref()
-            .map_err(|error| TransportError::new(Failure::Tls, error.to_string()))?;
-        let mut answer = send(client, ask).await?;
+        let mut answer = self.send(ask).await?;
         let head = Head {
             status: answer.status(),
             headers: std::mem::take(answer.headers_mut()),
         };
         head.check_length()?;
-        let verdict = self.shared.lock().head(ask.ticket, &head, Now::read())?;
+        let mut verdict = self.shared.lock().head(ask.ticket, &head, Now::read())?;
+        if verdict == Verdict::Refused {
+            let words = words(&mut answer, self.limits.stretch).await;
+            let mut fetch = self.shared.lock();
+            verdict = fetch.refused(ask.ticket, &head, words.bytes(), Now::read())?;
+        }
         if verdict == Verdict::Keep {
             self.sinks.keep(&ask.page);
         }
@@ -169,6 +198,7 @@ where
             return Ok(());
         }
         let body = Body::new(&head.headers, self.limits)?;
+        let declared = body.declared();
         // Decoding and writing block, so they are done off the runtime's threads.
         let (pieces, waiting) = mpsc::channel(WAITING);
         let taking = off_runtime({
@@ -180,33 +210,82 @@ where
                 take(intake, waiting, &driver.shared)
             }
         });
-        let (passed, taken) = tokio::join!(pass(answer, pieces), taking);
+        let (passed, taken) = tokio::join!(self.pass(answer, declared, pieces), taking);
         taken?;
         passed?;
         Ok(())
     }
-}
 
-/// Passes a body on as it comes.
-///
-/// When whoever takes the pieces gives up, that is not for this side to tell.
-async fn pass(
-    mut answer: reqwest::Response,
-    pieces: mpsc::Sender<Piece>,
-) -> Result<(), TransportError> {
-    loop {
-        // Waiting for room in the channel is not waiting for the server.
-        let asked = Instant::now();
-        let piece = tokio::select! {
-            piece = answer.chunk() => piece.map_err(|error| classify(error, Failure::Body))?,
-            () = pieces.closed() => return Ok(()),
+    /// Sends a request. One that went over a connection which was used before, and to which
+    /// nothing came back, was sent to nobody: servers and balancers drop idle connections
+    /// without a word. It goes out once more, over a new one.
+    async fn send(&self, ask: &Ask) -> Result<reqwest::Response, TransportError> {
+        info!(url = %ask.page.subject.url, "requesting");
+        let unusable = |error| TransportError::new(Failure::Proxy, error);
+        self.proxies.of(&ask.request.url).map_err(unusable)?;
+        let limit = self.limits.stretch;
+        let answer = match self.client.send(ask).await {
+            Err(error) if self.client.was_used(&error) => {
+                let error = classify(error, Phase::Head, limit);
+                if error.failure != Failure::Lost {
+                    return Err(error);
+                }
+                debug!(url = %ask.page.subject.url, "an idle connection was dead: {error}");
+                let anew = || Connections::new(&self.transport, self.resolver.clone(), 0);
+                self.anew.get_or_init(anew).send(ask).await
+            }
+            outcome => outcome,
         };
-        let end = piece.is_none();
-        let piece = piece.map(|bytes| (bytes, asked.elapsed()));
-        if pieces.send(piece).await.is_err() || end {
-            return Ok(());
+        answer.map_err(|error| {
+            let phase = if error.is_connect() {
+                Phase::Connect
+            } else {
+                Phase::Head
+            };
+            classify(error, phase, limit)
+        })
+    }
+
+    /// Passes a body on as it comes.
+    ///
+    /// When whoever takes the pieces gives up, that is not for this side to tell.
+    async fn pass(
+        &self,
+        mut answer: reqwest::Response,
+        declared: Option<u64>,
+        pieces: mpsc::Sender<Piece>,
+    ) -> Result<(), TransportError> {
+        let mut received = 0_u64;
+        loop {
+            // Waiting for room in the channel is not waiting for the server.
+            let asked = Instant::now();
+            let phase = Phase::Body { received, declared };
+            let broken = |error| classify(error, phase, self.limits.stretch);
+            let piece = tokio::select! {
+                piece = answer.chunk() => piece.map_err(broken)?,
+                () = pieces.closed() => return Ok(()),
+            };
+            let length = piece.as_ref().map_or(0, bytes::Bytes::len);
+            received = received.saturating_add(length as u64);
+            let end = piece.is_none();
+            let piece = piece.map(|bytes| (bytes, asked.elapsed()));
+            if pieces.send(piece).await.is_err() || end {
+                return Ok(());
+            }
         }
     }
+}
+
+/// The beginning of a body that is read for its words. What is wrong with it does not matter.
+async fn words(answer: &mut reqwest::Response, limit: Duration) -> Words {
+    let mut words = Words::within(limit);
+    while let Some(left) = words.left() {
+        match timeout(left, answer.chunk()).await {
+            Ok(Ok(Some(bytes))) => words.push(&bytes),
+            _ => break,
+        }
+    }
+    words
 }
 
 /// Takes the pieces of a body, up to its end or until it is broken off.
@@ -224,14 +303,88 @@ fn take<S: super::Sink, A: AsRef<Ask>, O: Observer>(
     }
 }
 
-fn client(transport: &Transport, addresses: Arc<Addresses>) -> Result<Client, reqwest::Error> {
+/// How many connections are remembered: more than are kept of any server that keeps them.
+const REMEMBERED: usize = 4096;
+
+/// A client, and which of its connections were of use before.
+struct Connections {
+    client: Result<Client, reqwest::Error>,
+    /// The ends of them that are here.
+    used: Mutex<HashSet<SocketAddr>>,
+}
+
+/// Why a request came to nothing.
+enum SendError {
+    /// There is no client, for this reason.
+    NoClient(String),
+    Client(reqwest::Error),
+}
+
+impl SendError {
+    fn is_connect(&self) -> bool {
+        matches!(self, Self::Client(error) if error.is_connect())
+    }
+}
+
+impl Connections {
+    /// `idle` connections are kept, at most.
+    fn new(transport: &Transport, resolver: SystemResolver, idle: usize) -> Self {
+        Self {
+            client: client(transport, resolver, idle),
+            used: Mutex::default(),
+        }
+    }
+
+    async fn send(&self, ask: &Ask) -> Result<reqwest::Response, SendError> {
+        let client = self.client.as_ref();
+        let client = client.map_err(|error| SendError::NoClient(error.to_string()))?;
+        let request = &ask.request;
+        let outgoing = client
+            .get(request.url.clone())
+            .headers(request.headers.clone());
+        let answer = outgoing.send().await.map_err(SendError::Client)?;
+        if let Some(info) = answer.extensions().get::<HttpInfo>() {
+            let mut used = self.used();
+            if used.len() >= REMEMBERED {
+                // What is forgotten costs a retry when it is dead.
+                used.clear();
+            }
+            used.insert(info.local_addr());
+        }
+        Ok(answer)
+    }
+
+    /// Whether what failed went over a connection over which something had come before.
+    fn was_used(&self, error: &SendError) -> bool {
+        let SendError::Client(error) = error else {
+            return false;
+        };
+        let connected = cause_of::<legacy::Error>(error).and_then(legacy::Error::connect_info);
+        let mut extras = http::Extensions::new();
+        if let Some(connected) = connected {
+            connected.get_extras(&mut extras);
+        }
+        let info = extras.get::<HttpInfo>();
+        info.is_some_and(|info| self.used().remove(&info.local_addr()))
+    }
+
+    fn used(&self) -> MutexGuard<'_, HashSet<SocketAddr>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn client(
+    transport: &Transport,
+    resolver: SystemResolver,
+    idle: usize,
+) -> Result<Client, reqwest::Error> {
     tls::install_provider();
-    let builder = Client::builder();
-    let builder = if transport.proxy {
-        builder
-    } else {
-        builder.no_proxy()
-    };
+    let proxies = Arc::clone(&resolver.proxies);
+    // It would look into the environment by itself, by a rule of its own.
+    let builder = Client::builder().no_proxy();
+    let builder = builder.proxy(reqwest::Proxy::custom(move |url| {
+        proxies.of(url).ok().flatten().cloned()
+    }));
     let builder = match &transport.authorities {
         None => builder,
         Some(authorities) => {
@@ -239,55 +392,71 @@ fn client(transport: &Transport, addresses: Arc<Addresses>) -> Result<Client, re
             builder.tls_certs_only(certificates.collect::<Result<Vec<_>, _>>()?)
         }
     };
-    let resolver = SystemResolver {
-        addresses,
-        proxies: if transport.proxy {
-            addresses::proxies()
-        } else {
-            Vec::new()
-        }
-        .into(),
-    };
     builder
         .redirect(redirect::Policy::none())
         .retry(retry::never())
         .dns_resolver(resolver)
+        .pool_max_idle_per_host(idle)
         .http1_max_headers(Head::MOST_HEADERS)
         .connect_timeout(transport.timeout)
         .read_timeout(transport.timeout)
         .build()
 }
 
-async fn send(client: &Client, ask: &Ask) -> Result<reqwest::Response, TransportError> {
-    info!(url = %ask.page.subject.url, "requesting");
-    let request = &ask.request;
-    let outgoing = client
-        .get(request.url.clone())
-        .headers(request.headers.clone());
-    outgoing
-        .send()
-        .await
-        .map_err(|error| classify(error, Failure::Other))
-}
-
 /// Sorts the client's errors into the classes that decisions rest on.
-fn classify(error: reqwest::Error, otherwise: Failure) -> TransportError {
-    let error = error.without_url();
+fn classify(error: impl Into<SendError>, phase: Phase, limit: Duration) -> TransportError {
+    let error = match error.into() {
+        SendError::NoClient(why) => return TransportError::new(Failure::Tls, why),
+        SendError::Client(error) => error.without_url(),
+    };
     if let Some(refused) = cause_of::<PrivateAddress>(&error) {
         return TransportError::new(Failure::Private, refused.clone());
     }
-    let failure = if error.is_timeout() {
-        Failure::Timeout
-    } else if cause_of::<Unresolved>(&error).is_some() {
-        Failure::Resolve
-    } else if cause_of::<rustls::Error>(&error).is_some() {
-        Failure::Tls
-    } else if error.is_connect() {
-        Failure::Connect
-    } else {
-        otherwise
-    };
-    TransportError::new(failure, error)
+    if error.is_timeout() {
+        return phase.timed_out(limit);
+    }
+    if cause_of::<Unresolved>(&error).is_some() {
+        return TransportError::new(Failure::Resolve, error);
+    }
+    if let Some(cause) = cause_of::<rustls::Error>(&error) {
+        return tls::failed(cause.clone());
+    }
+    if let Some(cause) = cause_of::<hyper::Error>(&error)
+        && cause.is_parse()
+    {
+        if cause.is_parse_too_large() {
+            return head_too_long();
+        }
+        return phase.malformed(cause);
+    }
+    if let Some(cause) = cause_of::<io::Error>(&error) {
+        return match cause.kind() {
+            ErrorKind::InvalidInput | ErrorKind::InvalidData => phase.malformed(cause),
+            _ => phase.failed(cause, limit),
+        };
+    }
+    if error.is_connect() {
+        let says = error::chain(&error);
+        let by_proxy = says.contains("tunnel") || says.contains("proxy");
+        return if by_proxy {
+            let cause = "the proxy did not connect to the server";
+            TransportError::new(Failure::Tunnel, cause)
+        } else {
+            TransportError::new(Failure::Connect, "no connection")
+        };
+    }
+    let ended = cause_of::<hyper::Error>(&error)
+        .is_some_and(|cause| cause.is_incomplete_message() || cause.is_canceled());
+    if ended {
+        return phase.closed();
+    }
+    TransportError::new(Failure::Other, error)
+}
+
+impl From<reqwest::Error> for SendError {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Client(error)
+    }
 }
 
 /// The `E` that this is, or comes of.
@@ -305,10 +474,11 @@ fn cause_of<'e, E: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> O
 
 /// Resolves names as the system does, with an error that can be told from others, and gives
 /// what may be connected to.
+#[derive(Clone)]
 struct SystemResolver {
     addresses: Arc<Addresses>,
     /// Resolved here too, and whoever named them may reach them.
-    proxies: Arc<[String]>,
+    proxies: Arc<Proxies>,
 }
 
 /// A host name that the system does not know.
@@ -322,7 +492,10 @@ impl Resolve for SystemResolver {
         Box::pin(async move {
             let host = name.as_str();
             let mut found = look_up(host).await?;
-            if !proxies.iter().any(|proxy| proxy.eq_ignore_ascii_case(host)) {
+            if !proxies
+                .hosts()
+                .any(|proxy| proxy.eq_ignore_ascii_case(host))
+            {
                 if addresses.wants_base(host, &found)
                     && let Some(base) = addresses.base().host_str()
                 {

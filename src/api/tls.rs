@@ -7,6 +7,8 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use super::{Failure, TransportError};
+
 /// ring, the same for both drivers.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
@@ -16,6 +18,16 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 pub(super) fn install_provider() {
     // It fails where a provider is installed already: then that one serves as well.
     let _ = ring::default_provider().install_default();
+}
+
+/// Why there is no encrypted connection.
+pub(super) fn failed(error: rustls::Error) -> TransportError {
+    let failure = match &error {
+        // What came is no record of TLS.
+        rustls::Error::InvalidMessage(_) => Failure::NotTls,
+        _ => Failure::Tls,
+    };
+    TransportError::new(failure, error)
 }
 
 /// Certificates of those who may vouch for servers, one at least.

@@ -158,7 +158,7 @@ fn records_are_found_whatever_they_are() {
 #[test]
 fn what_is_no_array_is_refused_with_the_place() {
     let cases = [
-        ("", "the JSON array is not closed: it ends after 0 bytes"),
+        ("", "expected a JSON array, found nothing"),
         ("[{", "the JSON array is not closed: it ends after 2 bytes"),
         ("[{}", "the JSON array is not closed: it ends after 3 bytes"),
         ("{}", "expected a JSON array, found an object (`{`)"),

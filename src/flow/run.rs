@@ -189,10 +189,15 @@ impl Run {
     pub(super) fn end(self, outcome: Result<Report, Error>) -> Result<Report, Error> {
         outcome.map_err(|error| {
             let pages = self.journal.pages();
-            if matches!(error, Error::Api(ApiError::Paging { .. })) {
+            match &error {
                 // These pages do not fit together, and would not next time.
-                self.stage.keep_spool(false);
-                return error;
+                Error::Api(ApiError::Paging { .. } | ApiError::Expired { .. }) => {
+                    self.stage.keep_spool(false);
+                    return error;
+                }
+                // The pages are kept, but it is no advice to go on with them.
+                Error::Api(cause) if cause.is_lasting() => return error,
+                _ => {}
             }
             if pages == 0 || self.replays() {
                 return error;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -16,8 +17,8 @@ use super::pagination::{self, pagination};
 use super::template::{self, Place, fill};
 use super::values::Marked;
 use super::{
-    Auth, Definition, Endpoint, Locator, Rate, Source, Surroundings, Vars, base_url, child,
-    credentials,
+    Auth, Definition, Endpoint, ErrorInBody, Locator, Rate, Source, Surroundings, Vars, base_url,
+    child, credentials,
 };
 use crate::activity::{Field, FieldMap, FieldPath, Resource};
 
@@ -58,6 +59,13 @@ impl Check<'_> {
                 .map(origin)
                 .collect::<Result<_, _>>()?,
             allow_private: form.allow_private,
+            error: form.error.as_ref().map(|form| {
+                Arc::new(ErrorInBody {
+                    at: form.0.at.0.clone(),
+                    when: form.0.when.as_ref().map(|value| value.0.clone()),
+                    message: form.0.message.as_ref().map(|path| path.0.clone()),
+                })
+            }),
             time_zone: self.time_zone()?,
             endpoints,
             authors,

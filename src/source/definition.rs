@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::activity::Resource;
 
-use super::{CredentialUse, InvalidSource, Source, SourceFile, Surroundings, Vars, base_url};
+use super::{Auth, CredentialUse, InvalidSource, Source, SourceFile, Surroundings, Vars, base_url};
 
 /// What a source was made of. Credentials are not: a file names where they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +71,15 @@ impl Definition {
         // A name that no variable can have is none.
         names.retain(|name| !name.is_empty() && !name.contains(['=', '\0']));
         names
+    }
+
+    /// The credentials that the file refers to, as they are now.
+    ///
+    /// # Errors
+    /// When they cannot be had.
+    pub fn auth(&self, surroundings: &dyn Surroundings) -> Result<Auth, InvalidSource> {
+        let file = SourceFile::parse(&self.file, &self.text)?;
+        Ok(file.resolve(&self.vars, surroundings)?.auth)
     }
 
     /// Makes the source again, without its credentials: nothing can be fetched with it.

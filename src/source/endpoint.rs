@@ -93,6 +93,17 @@ pub enum Locator {
     Body(JsonPath),
 }
 
+/// A field of a body that says that the body is an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorInBody {
+    /// Where it is.
+    pub at: JsonPath,
+    /// The value that says so, as text; none for any that is not null, false, 0 or empty.
+    pub when: Option<String>,
+    /// Where the server's words are, if not where APIs have them usually.
+    pub message: Option<JsonPath>,
+}
+
 /// Users that an API does not list: those whom its posts and comments have inside as their authors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authors {

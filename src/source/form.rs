@@ -43,6 +43,9 @@ pub(super) struct Form {
     /// elsewhere. Where `base_url` itself is such an address, they may.
     #[serde(default)]
     pub(super) allow_private: bool,
+    /// Which field of a body says that it is an error, whatever the status: `error = "error"`, or
+    /// `{ at = "ok", when = false, message = "error" }`.
+    pub(super) error: Option<Either<ErrorForm>>,
     /// The zone of times that come without one: `Europe/Berlin` or `+02:00`. UTC when left out.
     pub(super) time_zone: Option<Marked<String>>,
     /// Where the people are.
@@ -337,6 +340,35 @@ pub(super) enum LocatorForm {
     Header(Parsed<HeaderName>),
     /// In the body: `{ body = "meta.total" }`.
     Body(Parsed<JsonPath>),
+}
+
+/// Which field of a body says that it is an error.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(JsonSchema), schemars(rename = "Error in a body"))]
+pub(super) struct ErrorForm {
+    /// Where in the body the field is: `ok` or `/meta/error`.
+    pub(super) at: Parsed<JsonPath>,
+    /// The value that says so: `false`. Left out, any value but null, false, 0 and an empty one does.
+    pub(super) when: Option<Scalar>,
+    /// Where in the body the server's words are; left out, they are looked for.
+    pub(super) message: Option<Parsed<JsonPath>>,
+}
+
+impl Brief for ErrorForm {
+    const EXPECTED: &'static str =
+        "a path such as `error`, or a table with `at` and perhaps `when` and `message`";
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        let path = text
+            .parse::<JsonPath>()
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            at: Parsed(path),
+            when: None,
+            message: None,
+        })
+    }
 }
 
 /// Users that are taken from the records that they wrote.

@@ -26,15 +26,16 @@ mod values;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use http::HeaderMap;
 use url::{Origin, Url};
 
-use crate::activity::Resource;
+use crate::activity::{FieldMap, JsonPath, Resource};
 
 pub use built_in::{BUILT_IN, BuiltIn};
 pub use definition::Definition;
-pub use endpoint::{Authors, Endpoint, Locator, More, Pagination};
+pub use endpoint::{Authors, Endpoint, ErrorInBody, Locator, More, Pagination};
 pub use grant::{CredentialRef, CredentialUse};
 pub use mistake::Mistake;
 pub use secret::{Auth, Rate, Secret};
@@ -59,6 +60,8 @@ pub struct Source {
     /// Whether it may lead to addresses on this machine and in private networks although its
     /// base URL is elsewhere.
     pub allow_private: bool,
+    /// Which field of a body says that it is an error, whatever the status.
+    pub error: Option<Arc<ErrorInBody>>,
     /// The zone of times that come without one.
     pub time_zone: jiff::tz::TimeZone,
     /// What it offers.
@@ -280,6 +283,20 @@ impl Source {
         let text =
             format!("{version} {base_url:?} {headers:?} {time_zone:?} {endpoints:?} {authors:?}");
         blake3::hash(text.as_bytes()).to_hex().to_string()
+    }
+
+    /// Tells what is asked for from anything else: as [`Source::fingerprint`], without what is made
+    /// of the records that come.
+    #[must_use]
+    pub fn request_fingerprint(&self) -> String {
+        let mut asked = self.clone();
+        asked.time_zone = jiff::tz::TimeZone::UTC;
+        asked.authors = None;
+        for endpoint in asked.endpoints.values_mut() {
+            endpoint.records = JsonPath::default();
+            endpoint.fields = FieldMap::default();
+        }
+        asked.fingerprint()
     }
 
     /// Where a path behind the base URL leads.

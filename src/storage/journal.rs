@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::activity::Resource;
+use crate::activity::{JsonPath, Resource};
 use crate::api::{Page, Position, Said, Subject};
 use crate::error::StorageError;
 use crate::source::{Definition, Source};
@@ -37,7 +37,8 @@ pub struct Header {
     pub flow: Flow,
     /// When it began.
     pub started_at: Timestamp,
-    /// Tells what was asked for from anything else: pages of another one do not fit.
+    /// Tells what was asked for from anything else: pages of another one do not fit. What is made
+    /// of the records is none of it, so that a mistake there can be mended.
     pub fingerprint: String,
     /// The source, as it was written.
     pub definition: Definition,
@@ -52,7 +53,7 @@ impl Header {
             run: run.to_owned(),
             flow,
             started_at,
-            fingerprint: source.fingerprint(),
+            fingerprint: source.request_fingerprint(),
             definition: source.definition.clone(),
         }
     }
@@ -84,6 +85,9 @@ pub(super) struct Entry {
     /// Which look at the pages of its resource it is of; those of earlier looks do not count.
     #[serde(default, skip_serializing_if = "is_first")]
     pub(super) look: u32,
+    /// Where in the response its records are: by another path it is cut otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) records_at: Option<JsonPath>,
     /// What it said about other pages.
     pub(super) said: Said,
 }
@@ -444,6 +448,7 @@ mod tests {
             records: 0,
             blake3: String::new(),
             look: 0,
+            records_at: None,
             said: serde_json::from_str(r#"{"planned":18446744073709551615}"#).unwrap(),
         };
         let journaled = Journaled {

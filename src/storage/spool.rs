@@ -264,7 +264,8 @@ impl Sinks for Spool {
         };
         let (known, url) = (&entry.url, &page.subject.url);
         // The run is one of the same definition; an embedded API is elsewhere each time.
-        if (known.path(), known.query()) == (url.path(), url.query()) {
+        let cut_alike = entry.records_at.as_ref() == Some(&*page.records_at);
+        if cut_alike && (known.path(), known.query()) == (url.path(), url.query()) {
             self.read_again(page, entry)
         } else {
             Ok(None)
@@ -335,6 +336,7 @@ impl Sink for SpoolSink {
             position,
             one_of_many,
             look,
+            records_at,
             ..
         } = self.slicer.slices.page.clone();
         let file = self.slicer.slices.file.clone();
@@ -350,6 +352,7 @@ impl Sink for SpoolSink {
             records: received.records,
             blake3: hash.to_hex().to_string(),
             look: look.unwrap_or_default(),
+            records_at: Some((*records_at).clone()),
             said: Said::default(),
         };
         let sum = Sum {

@@ -122,7 +122,7 @@ mod tests {
                 2,
                 "the JSON array is not closed: it ends after 5 bytes",
             ),
-            ("", 0, "the JSON array is not closed: it ends after 0 bytes"),
+            ("", 0, "expected a JSON array, found nothing"),
             ("{}", 0, "expected a JSON array, found an object (`{`)"),
             ("[1 2]", 2, "expected `,` or the end of the array"),
         ];

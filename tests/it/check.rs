@@ -208,7 +208,7 @@ fn a_resource_that_cannot_be_fetched_or_read_is_named_as_by_a_run() {
         (
             Reply::close(),
             3,
-            "error: cannot fetch posts from http://HOST/posts: the exchange failed (1 attempt)",
+            "error: cannot fetch posts from http://HOST/posts: connection closed while waiting for the response (1 attempt)",
         ),
         (
             Reply::json("<html>"),

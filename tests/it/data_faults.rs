@@ -25,7 +25,7 @@ const DATA: [Fault; 10] = [
         path: "/posts",
         answers: |route| route.reply(Reply::json("")),
         args: &[],
-        says: "cannot read posts from HOST/posts: the JSON array is not closed: it ends after 0 bytes",
+        says: "cannot read posts from HOST/posts: expected a JSON array, found nothing",
     },
     Fault {
         name: "an array that ends early",
@@ -143,17 +143,17 @@ const HEADS: [Fault; 2] = [
         name: "an encoding",
         path: "/posts",
         answers: |route| {
-            route.reply(Reply::json("[]").header("Content-Encoding", "\u{202e}\u{9b}31m"))
+            route.reply(Reply::json("[]").header("Transfer-Encoding", "\u{202e}\u{9b}31m"))
         },
         args: &[],
-        says: "cannot fetch posts from HOST/posts: the answer cannot be decoded (1 attempt)",
+        says: "cannot fetch posts from HOST/posts: the response cannot be decoded: unknown transfer encoding `\\u{202e}\\u{9b}31m` (1 attempt)",
     },
     Fault {
         name: "a head",
         path: "/posts",
         answers: |route| route.reply(Reply::raw("HTTP/1.1 \u{1b}[31m\r\u{7}\r\n\r\n")),
         args: &["--retries", "0"],
-        says: "cannot fetch posts from HOST/posts: the exchange failed (1 attempt)",
+        says: "cannot fetch posts from HOST/posts: the response is not valid HTTP/1.1 (1 attempt)",
     },
 ];
 

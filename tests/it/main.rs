@@ -17,6 +17,8 @@ mod data_faults;
 #[cfg(test)]
 mod derived;
 #[cfg(test)]
+mod exchange;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod flows;

@@ -64,7 +64,7 @@ fn a_short_body_that_is_no_gzip_is_not_asked_for_again() {
         path: "/users",
         answers: |route| route.reply(Reply::gzip("[]")),
         args: &[],
-        says: "cannot fetch users from HOST/users: the answer cannot be decoded (1 attempt)",
+        says: "cannot fetch users from HOST/users: the response cannot be decoded: the body is not gzip (1 attempt)",
     }
     .check(3);
 }

@@ -119,7 +119,7 @@ fn a_page_that_was_torn_is_fetched_again() {
 fn pages_of_something_else_are_refused_with_the_reason_and_stay() {
     let (place, server) = cut_off(&[]);
     let elsewhere = Server::start([]);
-    let others = [(server.url(), "records = 'data'"), (elsewhere.url(), "")];
+    let others = [(server.url(), "past_end = [410]"), (elsewhere.url(), "")];
     for (url, more) in others {
         source(&place, url, more);
         let outcome = place.run(&["forum.toml", "--resume"]);

@@ -159,17 +159,3 @@ fn the_base_url_is_resolved_first_where_something_hangs_on_it() {
     assert!(!addresses.wants_base("files.test", &private));
     assert_eq!(addresses.admit("files.test", &private), Ok(private));
 }
-
-#[test]
-fn a_proxy_is_named_by_a_url_or_a_host() {
-    let cases = [
-        ("http://proxy.test:3128", Some("proxy.test")),
-        ("https://me:pw@proxy.test", Some("proxy.test")),
-        ("Proxy.test:3128", Some("proxy.test")),
-        ("10.0.0.1:3128", Some("10.0.0.1")),
-        ("", None),
-    ];
-    for (value, expected) in cases {
-        assert_eq!(proxy_host(value).as_deref(), expected, "{value}");
-    }
-}

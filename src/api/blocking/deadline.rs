@@ -7,11 +7,6 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use ureq::Error;
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, Transport,
-};
-
 thread_local! {
     /// The client works on the thread that calls it, so this needs no way through it.
     static DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
@@ -25,51 +20,8 @@ pub(super) fn within<T>(limit: Duration, work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Connects as the client does, to connections that heed [`within`].
-#[derive(Debug, Default)]
-pub(super) struct Heedful(DefaultConnector);
-
-impl Connector for Heedful {
-    type Out = Connection;
-
-    fn connect(
-        &self,
-        details: &ConnectionDetails,
-        chained: Option<()>,
-    ) -> Result<Option<Connection>, Error> {
-        Ok(self.0.connect(details, chained)?.map(Connection))
-    }
-}
-
-/// A connection, TLS and all.
-#[derive(Debug)]
-pub(super) struct Connection(Box<dyn Transport>);
-
-impl Transport for Connection {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        self.0.buffers()
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        self.0.transmit_output(amount, timeout)
-    }
-
-    fn await_input(&mut self, mut timeout: NextTimeout) -> Result<bool, Error> {
-        if let Some(deadline) = DEADLINE.get() {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(Error::Timeout(timeout.reason));
-            }
-            timeout.after = timeout.after.min(left.into());
-        }
-        self.0.await_input(timeout)
-    }
-
-    fn is_open(&mut self) -> bool {
-        self.0.is_open()
-    }
-
-    fn is_tls(&self) -> bool {
-        self.0.is_tls()
-    }
+/// How much of it is left, where there is one.
+pub(super) fn left() -> Option<Duration> {
+    let deadline = DEADLINE.get()?;
+    Some(deadline.saturating_duration_since(Instant::now()))
 }

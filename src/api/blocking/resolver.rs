@@ -12,6 +12,7 @@ use ureq::unversioned::transport::NextTimeout;
 use ureq::unversioned::transport::time::Duration as ClientDuration;
 
 use crate::api::addresses::Addresses;
+use crate::api::proxies::Proxies;
 use crate::concurrency::spawn;
 
 /// Resolves names as the client would, with an error that can be told from others.
@@ -21,13 +22,15 @@ use crate::concurrency::spawn;
 #[derive(Debug)]
 pub(super) struct SystemResolver {
     addresses: Arc<Addresses>,
+    proxies: Arc<Proxies>,
     last: Mutex<Option<Resolved>>,
 }
 
 impl SystemResolver {
-    pub(super) fn new(addresses: Arc<Addresses>) -> Self {
+    pub(super) fn new(addresses: Arc<Addresses>, proxies: Arc<Proxies>) -> Self {
         Self {
             addresses,
+            proxies,
             last: Mutex::default(),
         }
     }
@@ -55,7 +58,7 @@ impl SystemResolver {
         let found = Self::look_up(uri, config, &timeout)?;
         let host = uri.host().unwrap_or_default();
         // A proxy is resolved here too, and whoever named it may reach it.
-        if config.proxy().is_some_and(|proxy| proxy.host() == host) {
+        if self.proxies.is_proxy(uri) {
             return Ok(found);
         }
         if self.addresses.wants_base(host, &found) {
@@ -129,6 +132,10 @@ impl Resolver for SystemResolver {
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        // The proxy knows where it is.
+        if self.proxies.forwards(uri).is_some() {
+            return Ok(self.empty());
+        }
         let host: Host = (uri.scheme().cloned(), uri.authority().cloned());
         let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = last().as_ref()
@@ -157,6 +164,7 @@ impl Resolver for SystemResolver {
 mod tests {
     use super::*;
     use crate::api::blocking::{agent, classify, piece};
+    use crate::api::happened::Phase;
     use crate::api::{Failure, Transport};
     use crate::source::Source;
     use ureq::Timeout;
@@ -170,6 +178,7 @@ mod tests {
             &Transport::default(),
             piece(1),
             Arc::clone(&resolver.addresses),
+            Arc::default(),
         );
         let timeout = NextTimeout {
             after: Duration::from_mins(1).into(),
@@ -184,21 +193,25 @@ mod tests {
     #[test]
     fn a_name_that_resolves_to_this_machine_is_refused_to_a_source_elsewhere() {
         for base in ["http://8.8.8.8", "http://[2606:4700::1111]"] {
-            let resolver = SystemResolver::new(addresses(base));
-            let error = classify(look_up(&resolver, "http://localhost:9/").unwrap_err());
+            let resolver = SystemResolver::new(addresses(base), Arc::default());
+            let error = classify(
+                look_up(&resolver, "http://localhost:9/").unwrap_err(),
+                Phase::Connect,
+                Duration::ZERO,
+            );
             assert_eq!(error.failure, Failure::Private, "{error:?}");
             assert!(look_up(&resolver, "http://8.8.4.4/").is_ok());
         }
         // What the base URL is has to be found out here.
         for base in ["http://localhost", "http://127.0.0.1"] {
-            let resolver = SystemResolver::new(addresses(base));
+            let resolver = SystemResolver::new(addresses(base), Arc::default());
             assert!(look_up(&resolver, "http://127.0.0.2:9/").is_ok(), "{base}");
         }
     }
 
     #[test]
     fn what_was_resolved_is_good_for_the_same_host_and_port_only() {
-        let resolver = SystemResolver::new(addresses("http://127.0.0.1"));
+        let resolver = SystemResolver::new(addresses("http://127.0.0.1"), Arc::default());
         let urls = [
             ("http://127.0.0.1/a", "127.0.0.1:80"),
             ("http://127.0.0.1/b", "127.0.0.1:80"),

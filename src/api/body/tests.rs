@@ -115,7 +115,7 @@ fn a_length_is_one_number_however_often_it_is_said() {
             headers.append(CONTENT_LENGTH, HeaderValue::from_str(value).unwrap());
         }
         let found = declared(&headers).map_err(|error| {
-            assert_eq!(error.failure, Failure::Other);
+            assert_eq!(error.failure, Failure::NotHttp);
             std::error::Error::source(&error).unwrap().to_string()
         });
         assert_eq!(found, expected.map_err(str::to_owned), "{values:?}");
@@ -199,5 +199,42 @@ fn much_out_of_little_is_a_bomb() {
             Err(Failure::TooLarge)
         };
         assert_eq!(failure, expected, "{plain} out of {wire}");
+    }
+}
+
+#[test]
+fn an_encoding_that_is_none_is_plain_and_one_that_exists_is_not_guessed() {
+    let plain = [
+        "",
+        "identity",
+        "utf-8",
+        "UTF-8",
+        "none",
+        "binary",
+        "application/json",
+        "identity, ",
+    ];
+    for name in plain {
+        let encoding = [(CONTENT_ENCODING, name)];
+        assert_eq!(read(&encoding, &[b"[]"]), Ok(b"[]".to_vec()), "{name}");
+    }
+    for name in ["gzip", "x-gzip", "identity, gzip", "GZIP,utf-8"] {
+        let encoding = [(CONTENT_ENCODING, name)];
+        assert_eq!(
+            read(&encoding, &[&gzip(b"[]")]),
+            Ok(b"[]".to_vec()),
+            "{name}"
+        );
+    }
+    for name in [
+        "br",
+        "deflate",
+        "zstd",
+        "compress",
+        "gzip, br",
+        "gzip, gzip",
+    ] {
+        let encoding = [(CONTENT_ENCODING, name)];
+        assert_eq!(read(&encoding, &[b"[]"]), Err(Failure::Encoding), "{name}");
     }
 }

@@ -12,7 +12,7 @@ use crate::api::retry::Policy;
 use crate::api::secrets::Secrets;
 use crate::api::sink::{Page, Position, Received};
 use crate::api::{Subject, Validators};
-use crate::source::{Auth, Endpoint, Source, child};
+use crate::source::{Auth, Endpoint, Pagination, Source, child};
 
 /// How many parents have pages under way at once.
 const OPEN_PARENTS: usize = 64;
@@ -123,6 +123,14 @@ impl Lane {
     pub(super) fn is_single(&self) -> bool {
         self.endpoint.parent.is_none()
             && self.pagings.values().all(|(_, paging)| !paging.is_paged())
+    }
+
+    /// Whether only a page knows where the next one is.
+    pub(super) fn follows(&self) -> bool {
+        !matches!(
+            self.endpoint.pagination,
+            Pagination::None | Pagination::Page { .. } | Pagination::Offset { .. }
+        )
     }
 
     pub(super) fn has_next(&self) -> bool {

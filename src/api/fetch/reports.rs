@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use http::StatusCode;
+use serde_json::Value;
 use tracing::{debug, info, warn};
 
 use crate::api::paging::{PagingError, Said};
 use crate::api::rate;
+use crate::api::reason::Reason;
 use crate::api::retry::{self, Now};
 use crate::api::sink::Received;
 use crate::api::{Head, Subject, TransportError};
@@ -14,6 +17,15 @@ use crate::error::ApiError;
 use super::lane::Lane;
 use super::pause::Pause;
 use super::{Exchange, Fetch, Ticket, Verdict, excess};
+
+/// Whether a first page that is refused with this status is refused whenever it is asked for.
+fn is_lasting(status: StatusCode) -> bool {
+    let passing = matches!(status.as_u16(), 401 | 403 | 407 | 409 | 423);
+    status.is_client_error() && !passing && !retry::is_passing(status)
+}
+
+/// How long to wait for a limit of which only its existence is told: what GitHub advises.
+const UNTOLD_WAIT: Duration = Duration::from_mins(1);
 
 impl Fetch {
     /// The head of an answer came.
@@ -24,7 +36,8 @@ impl Fetch {
         let Some(exchange) = self.under_way.get_mut(&ticket) else {
             return Ok(Verdict::Again(Duration::ZERO));
         };
-        let pause = rate::asked_pause(&head.headers, now.wall);
+        let refused = matches!(head.status.as_u16(), 403 | 429);
+        let pause = rate::asked_pause(&head.headers, refused, now.wall);
         if let Some(asked) = pause {
             info!(resource = %exchange.page.subject.resource, ?asked, "the server's limit is used up");
             let subject = exchange.page.subject.clone();
@@ -41,7 +54,9 @@ impl Fetch {
         let status = head.status;
         let place = exchange.place;
         match status.as_u16() {
-            200 => {
+            // 203: a proxy on the way changed something, which is its business. 206: how PostgREST
+            // sends a page; where all is to be in one response, a part of it is not enough.
+            code @ (200 | 203 | 206) if code != 206 || exchange.page.one_of_many => {
                 exchange.headers.clone_from(&head.headers);
                 Ok(Verdict::Read)
             }
@@ -59,33 +74,139 @@ impl Fetch {
                 self.past_end(ticket)?;
                 Ok(Verdict::PastEnd)
             }
-            code => {
-                let subject = Box::new(exchange.page.subject.clone());
-                let attempts = exchange.attempt;
-                let sent = self.requests.credential(&exchange.url).cloned();
-                let asked = retry::retry_after(&head.headers, now.wall).or(pause);
-                // Some servers answer 403 instead of 429 when their limit is used up.
-                let passing = retry::is_passing(status) || (code == 403 && asked.is_some());
-                if !passing || attempts > self.policy.retries {
-                    return Err(ApiError::Status {
-                        subject,
-                        status,
-                        attempts,
-                        sent,
-                    });
-                }
-                let (asked, limit) = (asked.unwrap_or_default(), self.policy.max_wait);
-                if asked > limit {
-                    return Err(ApiError::WaitTooLong {
-                        subject,
-                        status,
-                        asked,
-                        limit,
-                    });
-                }
-                Ok(self.try_again(ticket, asked, now))
-            }
+            _ => Ok(Verdict::Refused),
         }
+    }
+
+    /// The response was [`Verdict::Refused`], and this is the beginning of its body.
+    ///
+    /// # Errors
+    /// When it is one to give up at.
+    pub fn refused(
+        &mut self,
+        ticket: Ticket,
+        head: &Head,
+        body: &[u8],
+        now: Now,
+    ) -> Result<Verdict, ApiError> {
+        let Some(exchange) = self.under_way.get(&ticket) else {
+            return Ok(Verdict::Again(Duration::ZERO));
+        };
+        let status = head.status;
+        let reason = Reason::of(&head.headers, body, &self.requests.secrets);
+        let (subject, attempts) = (Box::new(exchange.page.subject.clone()), exchange.attempt);
+        if reason != Reason::default() {
+            info!(
+                resource = %subject.resource, url = %subject.url, status = status.as_u16(), attempt = attempts,
+                "the server refused{reason}"
+            );
+        }
+        let limit = self.policy.max_wait;
+        let refused = matches!(status.as_u16(), 403 | 429);
+        let asked = retry::retry_after(&head.headers, now.wall)
+            .or_else(|| rate::asked_pause(&head.headers, refused, now.wall))
+            .or_else(|| {
+                // Some tell of a limit in words alone, and mean a minute or so.
+                let limited = matches!(status.as_u16(), 400 | 403) && reason.is_rate_limit();
+                limited.then(|| UNTOLD_WAIT.min(limit))
+            });
+        // Some servers answer 403 instead of 429 when their limit is used up.
+        let limited = matches!(status.as_u16(), 400 | 403) && asked.is_some();
+        let limited = limited && (status.as_u16() == 403 || reason.is_rate_limit());
+        if !(retry::is_passing(status) || limited) || attempts > self.policy.retries {
+            let sent = self.requests.credential(&exchange.url).cloned();
+            let reason = Box::new(reason);
+            if self.is_expired(exchange, status) {
+                return Err(ApiError::Expired {
+                    subject,
+                    status,
+                    reason,
+                });
+            }
+            let lasting = exchange.page.number() == 0 && is_lasting(status);
+            return Err(ApiError::Status {
+                subject,
+                status,
+                attempts,
+                sent,
+                reason,
+                lasting,
+            });
+        }
+        let asked = asked.unwrap_or_default();
+        if asked > limit {
+            return Err(ApiError::WaitTooLong {
+                subject,
+                status,
+                asked,
+                limit,
+            });
+        }
+        if limited {
+            // It is for all requests, not for this one.
+            let pause = Pause::new(now.instant, asked, limit, status, *subject);
+            self.pause = Some(pause.longer(self.pause.take()));
+        }
+        Ok(self.try_again(ticket, asked, now))
+    }
+
+    /// The body that belonged to a `Read` says that it is an error; `body` is what is in it.
+    /// Nothing where it does not say so.
+    ///
+    /// # Errors
+    /// When it says so, and it is none that passes.
+    pub fn said_error(
+        &mut self,
+        ticket: Ticket,
+        body: &Value,
+        now: Now,
+    ) -> Result<Option<Verdict>, ApiError> {
+        let error = self.error.as_ref();
+        let reason = error.and_then(|error| Reason::in_body(error, body, &self.requests.secrets));
+        let (Some(reason), Some(exchange)) = (reason, self.under_way.get(&ticket)) else {
+            return Ok(None);
+        };
+        let (subject, attempts) = (exchange.page.subject.clone(), exchange.attempt);
+        if reason.is_rate_limit() && attempts <= self.policy.retries {
+            info!(resource = %subject.resource, url = %subject.url, "the body is an error{reason}");
+            let limit = self.policy.max_wait;
+            let told = retry::retry_after(&exchange.headers, now.wall);
+            let asked = told.unwrap_or(UNTOLD_WAIT).min(limit);
+            let pause = Pause::new(now.instant, asked, limit, StatusCode::OK, subject);
+            self.pause = Some(pause.longer(self.pause.take()));
+            return Ok(Some(self.try_again(ticket, asked, now)));
+        }
+        Err(ApiError::InBody {
+            subject: Box::new(subject),
+            attempts,
+            reason: Box::new(reason),
+        })
+    }
+
+    /// Heeds the wait that a body asks for before anything else is asked for: Stack Exchange's
+    /// `backoff`, in seconds.
+    pub fn heed_backoff(&mut self, ticket: Ticket, body: &Value, now: Now) {
+        let seconds = body.get("backoff").and_then(Value::as_u64);
+        let (Some(seconds), Some(subject)) = (seconds.filter(|n| *n > 0), self.subject(ticket))
+        else {
+            return;
+        };
+        info!(resource = %subject.resource, seconds, "the server asks to wait");
+        let (asked, limit) = (Duration::from_secs(seconds), self.policy.max_wait);
+        let pause = Pause::new(now.instant, asked, limit, StatusCode::OK, subject);
+        self.pause = Some(pause.longer(self.pause.take()));
+    }
+
+    /// Whether a page is refused that only an earlier run was told of: cursors do not last.
+    fn is_expired(&self, exchange: &Exchange, status: StatusCode) -> bool {
+        let page = &exchange.page;
+        let Some(before) = page.number().checked_sub(1) else {
+            return false;
+        };
+        let before = page.position.whole().then(before);
+        matches!(status.as_u16(), 400 | 404 | 410 | 422)
+            && self.lanes[exchange.place.lane].follows()
+            && self.recalled.contains(&(page.subject.resource, before))
     }
 
     /// More of the body that belongs to a `Read` arrived: so many bytes, decoded.
@@ -129,6 +250,11 @@ impl Fetch {
         said: &Said,
     ) -> Result<(), ApiError> {
         let subject = self.subject(ticket);
+        if let Some(exchange) = self.under_way.get(&ticket) {
+            let page = &exchange.page;
+            let place = (page.subject.resource, page.position.clone());
+            self.recalled.insert(place);
+        }
         self.take(ticket, received, |lane, exchange| {
             lane.recalled(exchange.place.paging, &exchange.page, received, said)
         })?;

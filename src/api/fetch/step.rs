@@ -1,8 +1,10 @@
 //! What the machine and its drivers tell each other.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::api::{Page, Request};
+use crate::source::ErrorInBody;
 
 /// Which of the requests under way a report is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,6 +43,8 @@ pub struct Ask {
     pub attempt: u32,
     /// What to send.
     pub request: Request,
+    /// What in its body would say that it is an error.
+    pub error: Option<Arc<ErrorInBody>>,
 }
 
 impl AsRef<Self> for Ask {
@@ -54,6 +58,8 @@ impl AsRef<Self> for Ask {
 pub enum Verdict {
     /// Receive the body and report its end.
     Read,
+    /// Receive the beginning of the body, for its words, and report it as refused.
+    Refused,
     /// Let it go: another request will be sent, in this much time.
     Again(Duration),
     /// Let it go: it says that there are no more pages.

@@ -50,7 +50,15 @@ fn head(status: u16, headers: &[(&'static str, &str)]) -> Head {
 /// Asks once, at the time the machine wants, and reports the answer.
 fn answer(fetch: &mut Fetch, now: &mut Now, head: &Head) -> Result<Verdict, ApiError> {
     let ask = ask(fetch, now);
-    fetch.head(ask.ticket, head, *now)
+    report(fetch, &ask, head, *now)
+}
+
+/// Reports a response, and that its body has nothing in it where that is asked.
+fn report(fetch: &mut Fetch, ask: &Ask, head: &Head, now: Now) -> Result<Verdict, ApiError> {
+    match fetch.head(ask.ticket, head, now)? {
+        Verdict::Refused => fetch.refused(ask.ticket, head, b"", now),
+        verdict => Ok(verdict),
+    }
 }
 
 fn ask(fetch: &mut Fetch, now: &mut Now) -> Box<Ask> {
@@ -89,8 +97,11 @@ fn all_resources_are_asked_for_at_once_and_then_it_is_done() {
 
 #[test]
 fn every_status_is_read_tried_again_or_given_up() {
-    let tried_again = [408, 429, 500, 502, 503, 504];
-    let read = [200];
+    let tried_again = [
+        202, 408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 527, 528, 529,
+        530, 598, 599,
+    ];
+    let read = [200, 203];
     for status in (200..=599).filter(|status| !(300..400).contains(status)) {
         let found = answer(
             &mut fetch(&[Resource::Users]),
@@ -101,7 +112,8 @@ fn every_status_is_read_tried_again_or_given_up() {
             Ok(Verdict::Read) => assert!(read.contains(&status), "{status}"),
             Ok(Verdict::Again(_)) => assert!(tried_again.contains(&status), "{status}"),
             Ok(Verdict::Keep) => panic!("{status}: nothing was asked for"),
-            Ok(Verdict::PastEnd) => panic!("{status} is past no end"),
+            Ok(Verdict::PastEnd) => assert_eq!(status, 204, "past no end"),
+            Ok(Verdict::Refused) => panic!("{status}: it was told what the body says"),
             Err(ApiError::Status { attempts, .. }) => {
                 assert!(
                     !tried_again.contains(&status) && !read.contains(&status),
@@ -317,9 +329,9 @@ proptest! {
                     if let Some(wait) = wait {
                         not_before.insert(resource, now.instant + Duration::from_secs(wait));
                     }
-                    fetch.head(ask.ticket, &head(status, &headers), now)
+                    report(&mut fetch, &ask, &head(status, &headers), now)
                 }
-                Answer::Redirect => fetch.head(ask.ticket, &head(302, &[("location", "/moved")]), now),
+                Answer::Redirect => report(&mut fetch, &ask, &head(302, &[("location", "/moved")]), now),
                 Answer::HeadFails(failure) => fetch.failed(ask.ticket, TransportError::new(failure, "head"), now),
                 Answer::Whole => {
                     prop_assert_eq!(fetch.head(ask.ticket, &head(200, &[]), now).unwrap(), Verdict::Read);
@@ -448,5 +460,55 @@ fn a_credential_in_a_redirect_is_told_by_no_error() {
         let error = requests.redirect(&from, &head(302, &[("location", location)]));
         let error = error.unwrap_err();
         assert!(!error.contains("s3cr"), "{error}");
+    }
+}
+
+/// A status, headers, a body, and how many seconds are waited if it passes.
+type Refused<'a> = (u16, &'a [(&'static str, &'a str)], &'a [u8], Option<u64>);
+
+#[test]
+fn a_limit_that_only_the_words_tell_of_is_waited_for() {
+    let limit = br#"{"message": "You have exceeded a secondary rate limit."}"#;
+    let other = br#"{"message": "Resource not accessible by integration"}"#;
+    let remaining = [
+        ("x-ratelimit-remaining", "4000"),
+        ("x-ratelimit-reset", "9"),
+    ];
+    let after = [("retry-after", "7")];
+    let cases: [Refused<'_>; 9] = [
+        (403, &[], limit, Some(60)),
+        (403, &remaining, limit, Some(60)),
+        (403, &after, limit, Some(7)),
+        (403, &after, other, Some(7)),
+        (400, &[], b"too many requests", Some(60)),
+        (400, &after, other, None),
+        (403, &[], other, None),
+        (403, &remaining, other, None),
+        (401, &[], limit, None),
+    ];
+    for (status, headers, body, expected) in cases {
+        let mut fetch = fetch(&[Resource::Users, Resource::Posts]);
+        let mut now = now();
+        let [first, second] = [ask(&mut fetch, &mut now), ask(&mut fetch, &mut now)];
+        let head = head(status, headers);
+        fetch.head(first.ticket, &head, now).unwrap();
+        let verdict = fetch.refused(first.ticket, &head, body, now);
+        let Some(seconds) = expected else {
+            let error = verdict.unwrap_err().to_string();
+            assert!(error.contains("(1 attempt)"), "{status} {error}");
+            continue;
+        };
+        assert!(matches!(verdict, Ok(Verdict::Again(_))), "{status}");
+        // Nothing at all is asked for meanwhile.
+        fetch
+            .head(
+                second.ticket,
+                &crate::api::fetch::tests::head(200, &[]),
+                now,
+            )
+            .unwrap();
+        fetch.received(second.ticket, &whole(1)).unwrap();
+        let until = now.instant + Duration::from_secs(seconds);
+        assert_eq!(fetch.step(now.instant).unwrap(), Step::Wait(Some(until)));
     }
 }

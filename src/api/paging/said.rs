@@ -1,7 +1,7 @@
 //! What an answer says about the pages of its resource, apart from its records.
 
 use http::HeaderMap;
-use http::header::{ETAG, LAST_MODIFIED};
+use http::header::{CONTENT_RANGE, ETAG, LAST_MODIFIED};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
@@ -98,7 +98,16 @@ pub(super) fn validators(facts: &Facts<'_>, secrets: &Secrets) -> Option<Validat
 
 pub(super) fn number_at(at: &Locator, facts: &Facts<'_>) -> Option<u64> {
     match at {
-        Locator::Header(name) => facts.headers.get(name)?.to_str().ok()?.trim().parse().ok(),
+        Locator::Header(name) => {
+            let text = facts.headers.get(name)?.to_str().ok()?;
+            // `items 0-9/25`: behind the slash is how many there are.
+            let number = if *name == CONTENT_RANGE {
+                text.rsplit('/').next()?
+            } else {
+                text
+            };
+            number.trim().parse().ok()
+        }
         Locator::Body(path) => match path.find(facts.body)? {
             Value::String(text) => text.trim().parse().ok(),
             number => number.as_u64(),

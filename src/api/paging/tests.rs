@@ -182,7 +182,12 @@ fn a_page_past_the_end_may_be_an_error_that_the_source_knows() {
             parameter: "c".to_owned(),
             at: "next".parse().unwrap(),
         });
-        assert!(!paging(by_cursor).is_past_end(1, status), "{status}");
+        let nothing_came = status == 204;
+        assert_eq!(
+            paging(by_cursor).is_past_end(1, status),
+            nothing_came,
+            "{status}"
+        );
     }
     let mut declared = paging(with_total(by_page()));
     let (_, url) = declared.take_next().unwrap();
@@ -542,6 +547,35 @@ fn a_flag_ends_the_pages_whatever_names_a_next_one() {
         records(1).body(json!({"has_more": number < 3}))
     });
     assert_eq!((asked.len(), outcome), (4, Ok(())));
+}
+
+#[test]
+fn the_total_may_stand_behind_the_slash_of_a_content_range() {
+    for (range, total) in [
+        ("0-9/25", Some(25)),
+        ("items 0-9/25", Some(25)),
+        ("*/0", Some(0)),
+        ("0-9/*", None),
+        ("nonsense", None),
+    ] {
+        let mut endpoint = by_page();
+        endpoint.total = Some(Locator::Header(http::header::CONTENT_RANGE));
+        let mut paging = paging(endpoint);
+        paging.only_first();
+        let (_, url) = paging.take_next().unwrap();
+        let range = HeaderValue::from_static(range);
+        let headers = HeaderMap::from_iter([(http::header::CONTENT_RANGE, range)]);
+        let facts = Facts {
+            number: 0,
+            url: &url,
+            headers: &headers,
+            records: 10,
+            digest: None,
+            body: &Value::Null,
+        };
+        paging.received(facts).unwrap();
+        assert_eq!(paging.outlook().unwrap().total, total);
+    }
 }
 
 #[test]

@@ -7,8 +7,8 @@ use super::{check, in_chunks, ok, row};
 use crate::support::records::gzip;
 use crate::support::server::Reply;
 
-const TOO_LONG: &str = "/users: the answer is too long (1 attempt)";
-const TIMED_OUT: &str = "/users: timed out (1 attempt)";
+const TOO_LONG: &str = "/users: the response is too long: ";
+const TIMED_OUT: &str = "/users: timed out";
 const FAILED: &str = "cannot fetch users from http://127.0.0.1";
 
 /// Between two bytes of a slow answer: far below any `--timeout` here, so that it is no silence.
@@ -67,7 +67,7 @@ fn an_answer_is_not_longer_than_allowed() {
                 let reply = Reply::gzip(b"\x1f\x8b\x08\x08\0\0\0\0\0\0").until_close();
                 reply.endlessly("a".repeat(9999))
             },
-            Error(3, "/users: the answer cannot be decoded (1 attempt)"),
+            Error(3, "/users: the response cannot be decoded: "),
         ),
     ]);
 }

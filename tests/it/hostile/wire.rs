@@ -5,9 +5,12 @@ use super::{check, in_chunks, ok, row};
 use crate::support::server::Reply;
 
 const FAILED: &str = "cannot fetch users from http://127.0.0.1";
-const EXCHANGE: &str = "/users: the exchange failed (1 attempt)";
-const BROKEN: &str = "/users: the answer broke off (1 attempt)";
-const UNDECODED: &str = "/users: the answer cannot be decoded (1 attempt)";
+const EXCHANGE: &str = "/users: the response is not valid HTTP/1.1 (1 attempt)";
+const BROKEN: &str = "/users: malformed chunks while reading the body after";
+const CLOSED: &str = "/users: connection closed while reading the body after 2 bytes (1 attempt)";
+const RESET: &str = "/users: connection reset while waiting for the response (1 attempt)";
+const TOO_LONG: &str = "/users: the response is too long: its headers (1 attempt)";
+const UNDECODED: &str = "/users: the response cannot be decoded: unknown transfer encoding";
 
 fn none() -> String {
     "[]".to_owned()
@@ -19,7 +22,7 @@ fn a_head_that_is_none_is_refused() {
         row(
             "reset in the head",
             || ok("Content-Le").then_reset(),
-            Error(3, EXCHANGE),
+            Error(3, RESET),
         ),
         row(
             "another version of HTTP",
@@ -63,12 +66,12 @@ fn a_head_is_not_longer_than_64_kib() {
         row(
             "100 kB",
             || Reply::json("[]").header("X-Long", "a".repeat(100_000)),
-            Error(3, EXCHANGE),
+            Error(3, TOO_LONG),
         ),
         row(
             "2 MB",
             || Reply::json("[]").header("X-Long", "a".repeat(2_000_000)),
-            Error(3, EXCHANGE),
+            Error(3, TOO_LONG),
         ),
         row(
             "120 headers",
@@ -78,17 +81,17 @@ fn a_head_is_not_longer_than_64_kib() {
         row(
             "200 headers",
             || (0..200).fold(Reply::json("[]"), |reply, _| reply.header("X", "a")),
-            Error(3, EXCHANGE),
+            Error(3, TOO_LONG),
         ),
         row(
             "headers without an end",
             || ok("").endlessly("X-Filler: a\r\n".repeat(99)),
-            Error(3, EXCHANGE),
+            Error(3, TOO_LONG),
         ),
         row(
             "a header without an end",
             || ok("X-Filler: ").endlessly("a".repeat(9999)),
-            Error(3, EXCHANGE),
+            Error(3, TOO_LONG),
         ),
     ]);
 }
@@ -171,7 +174,7 @@ fn a_body_ends_where_its_framing_says() {
         row(
             "no last chunk",
             || in_chunks("2\r\n[]\r\n"),
-            Error(3, BROKEN),
+            Error(3, CLOSED),
         ),
         row(
             "a chunk size that is none",

@@ -89,7 +89,8 @@ pub(super) fn row(name: &'static str, users: impl Into<Vec<Reply>>, expected: Ex
     Row {
         name,
         users: users.into(),
-        posts: Reply::json(POSTS),
+        // A connection that is kept is used again, and what dies on it is sent once more.
+        posts: Reply::json(POSTS).header("Connection", "close"),
         moved: None,
         policy: Policy {
             first_backoff: Duration::ZERO,
@@ -137,7 +138,8 @@ impl Row {
         let all_asked = Gate::opening_at(if flow == Flow::Async { 3 } else { 2 });
         let mut routes = vec![Route::get("/posts").reply(self.posts.clone().after(&all_asked))];
         if flow == Flow::Async {
-            routes.push(Route::get("/comments").reply(Reply::json(COMMENTS).after(&all_asked)));
+            let comments = Reply::json(COMMENTS).header("Connection", "close");
+            routes.push(Route::get("/comments").reply(comments.after(&all_asked)));
         }
         let mut users = Route::get("/users");
         for reply in self.users.iter().cloned() {

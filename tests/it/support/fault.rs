@@ -33,7 +33,9 @@ impl Fault {
         let name = [&[self.name], flow].concat().join(" ");
         let others = ["/users", "/posts", "/comments"];
         let others = others.iter().filter(|path| **path != self.path);
-        let others = others.map(|path| Route::get(path).reply(Reply::json("[]")).any_times());
+        // A connection that is kept is used again, and what dies on it is sent once more.
+        let closing = || Reply::json("[]").header("Connection", "close");
+        let others = others.map(|path| Route::get(path).reply(closing()).any_times());
         let server = Server::start(others.chain([(self.answers)(Route::get(self.path))]));
         let place = Workplace::with_old_snapshot();
         let before = place.data();

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// How long a run may take before the test fails in place of hanging.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_activity-tracker");
 

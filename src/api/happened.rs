@@ -1,0 +1,212 @@
+//! What happened on the wire, in words that both flows share.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::time::Duration;
+
+use super::{Failure, TransportError};
+
+/// What a client was about when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Making the connection.
+    Connect,
+    /// Waiting for the head of the response.
+    Head,
+    /// Reading its body.
+    Body {
+        /// How many bytes of it came, as sent.
+        received: u64,
+        /// How many there are.
+        declared: Option<u64>,
+    },
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Connect => f.write_str("while connecting"),
+            Self::Head => f.write_str("while waiting for the response"),
+            Self::Body { received, declared } => {
+                f.write_str("while reading the body after ")?;
+                let received = grouped(received);
+                match declared {
+                    Some(declared) => write!(f, "{received} of {} bytes", grouped(declared)),
+                    None if received == "1" => f.write_str("1 byte"),
+                    None => write!(f, "{received} bytes"),
+                }
+            }
+        }
+    }
+}
+
+impl Phase {
+    /// The server said nothing for so long.
+    pub(super) fn timed_out(self, limit: Duration) -> TransportError {
+        TransportError::new(
+            Failure::Timeout,
+            format!("timed out after {} {self}", seconds(limit)),
+        )
+    }
+
+    /// The connection ended where more was to come.
+    pub(super) fn closed(self) -> TransportError {
+        self.lost("connection closed")
+    }
+
+    /// What came breaks the rules.
+    pub(super) fn malformed(self, cause: impl fmt::Display) -> TransportError {
+        match self {
+            Self::Body { .. } => {
+                TransportError::new(Failure::Body, format!("malformed chunks {self}"))
+            }
+            _ => TransportError::new(Failure::NotHttp, cause.to_string()),
+        }
+    }
+
+    /// What the system said of the connection.
+    pub(super) fn failed(self, error: &io::Error, limit: Duration) -> TransportError {
+        match error.kind() {
+            ErrorKind::TimedOut | ErrorKind::WouldBlock => self.timed_out(limit),
+            ErrorKind::UnexpectedEof => self.closed(),
+            // Which of them it is depends on who is faster.
+            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
+                self.lost("connection reset")
+            }
+            kind => match unreachable(kind) {
+                Some(why) => TransportError::new(Failure::Connect, why),
+                None => self.lost(&error.to_string()),
+            },
+        }
+    }
+
+    fn lost(self, what: &str) -> TransportError {
+        let failure = match self {
+            Self::Connect => Failure::Connect,
+            Self::Head => Failure::Lost,
+            Self::Body { .. } => Failure::Body,
+        };
+        TransportError::new(failure, format!("{what} {self}"))
+    }
+}
+
+/// The head of a response is longer than any reason for one, or has too many headers.
+pub(super) fn head_too_long() -> TransportError {
+    TransportError::new(Failure::TooLarge, "its headers")
+}
+
+/// Why no connection can be made, where the system knows.
+fn unreachable(kind: ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        ErrorKind::ConnectionRefused => "connection refused",
+        ErrorKind::HostUnreachable => "host unreachable",
+        ErrorKind::NetworkUnreachable => "network unreachable",
+        ErrorKind::NetworkDown => "the network is down",
+        ErrorKind::AddrNotAvailable => "the address is not available",
+        _ => return None,
+    })
+}
+
+/// `30 s`, `0.5 s`.
+fn seconds(time: Duration) -> String {
+    format!("{} s", time.as_secs_f64())
+}
+
+/// `1204` as `1,204`.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_is_told_with_when() {
+        let body = |received, declared| Phase::Body { received, declared };
+        let limit = Duration::from_secs(30);
+        let of = |phase: Phase, kind: ErrorKind| phase.failed(&kind.into(), limit);
+        let cases = [
+            (
+                of(body(1204, Some(9999)), ErrorKind::ConnectionReset),
+                Failure::Body,
+                "connection reset while reading the body after 1,204 of 9,999 bytes",
+            ),
+            (
+                of(body(1, None), ErrorKind::BrokenPipe),
+                Failure::Body,
+                "connection reset while reading the body after 1 byte",
+            ),
+            (
+                body(1_234_567, None).closed(),
+                Failure::Body,
+                "connection closed while reading the body after 1,234,567 bytes",
+            ),
+            (
+                of(Phase::Connect, ErrorKind::ConnectionRefused),
+                Failure::Connect,
+                "connection refused",
+            ),
+            (
+                of(Phase::Head, ErrorKind::HostUnreachable),
+                Failure::Connect,
+                "host unreachable",
+            ),
+            (
+                of(Phase::Connect, ErrorKind::ConnectionReset),
+                Failure::Connect,
+                "connection reset while connecting",
+            ),
+            (
+                of(Phase::Head, ErrorKind::TimedOut),
+                Failure::Timeout,
+                "timed out after 30 s while waiting for the response",
+            ),
+            (
+                Phase::Connect.timed_out(Duration::from_millis(500)),
+                Failure::Timeout,
+                "timed out after 0.5 s while connecting",
+            ),
+            (
+                of(Phase::Head, ErrorKind::UnexpectedEof),
+                Failure::Lost,
+                "connection closed while waiting for the response",
+            ),
+            (
+                Phase::Head.malformed("invalid version"),
+                Failure::NotHttp,
+                "the response is not valid HTTP/1.1",
+            ),
+            (
+                body(7, None).malformed("bad chunk"),
+                Failure::Body,
+                "malformed chunks while reading the body after 7 bytes",
+            ),
+        ];
+        for (error, failure, words) in cases {
+            assert_eq!((error.failure, &*error.to_string()), (failure, words));
+        }
+    }
+
+    #[test]
+    fn digits_stand_in_groups_of_three() {
+        let cases = [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (123_456, "123,456"),
+            (u64::MAX, "18,446,744,073,709,551,615"),
+        ];
+        for (number, expected) in cases {
+            assert_eq!(grouped(number), expected);
+        }
+    }
+}
