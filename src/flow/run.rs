@@ -215,6 +215,7 @@ impl Run {
             summary,
             snapshot: previous.snapshot(),
             rejects: Rejects::default(),
+            missing: self.fetch.missing(),
             carried: self.carried.from(),
             unchanged: true,
             elapsed: self.begun.elapsed(),
@@ -298,6 +299,11 @@ impl Run {
         if let (Fetched::Unchanged(summary), Some(previous)) = (fetched, &self.previous) {
             return self.stop_or(self.unchanged(previous, *summary));
         }
+        let missing = self.fetch.missing();
+        if let (true, Some((resource, first))) = (self.settings.strict, missing.first_key_value()) {
+            let (resource, first) = (*resource, first.to_string());
+            return Err(DataProcessingError::Missing { resource, first }.into());
+        }
         observer.on(Event::Committing);
         let Reduced {
             tally,
@@ -336,6 +342,7 @@ impl Run {
             source_definition: Some(self.settings.source.definition.clone()),
             validators,
             resources,
+            missing: missing.clone(),
             carried: self.carried.from(),
             files: files.clone(),
         };
@@ -369,6 +376,7 @@ impl Run {
             summary,
             snapshot,
             rejects,
+            missing,
             carried: self.carried.from(),
             recorded,
             unchanged: false,

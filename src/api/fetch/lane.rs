@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use url::Url;
 
 use crate::activity::{Id, JsonPath, Resource};
@@ -12,6 +12,8 @@ use crate::api::secrets::Secrets;
 use crate::api::sink::{Page, Position, Received};
 use crate::api::{Subject, Validators};
 use crate::source::{Auth, Endpoint, Source, child};
+
+use super::missing::{self, Refused};
 
 /// How many parents have pages under way at once.
 const OPEN_PARENTS: usize = 64;
@@ -48,6 +50,9 @@ pub(super) struct Lane {
     /// Of the last snapshot, to ask with; or of the answer that came, to keep.
     validators: Option<Validators>,
     asks_for_changes: bool,
+    /// Whether a page came.
+    responded: bool,
+    refused: Option<Refused>,
 }
 
 impl Lane {
@@ -86,6 +91,8 @@ impl Lane {
             records: 0,
             validators: None,
             asks_for_changes: false,
+            responded: false,
+            refused: None,
         };
         if lane.endpoint.parent.is_none() {
             let path = lane.endpoint.path.clone();
@@ -241,7 +248,38 @@ impl Lane {
         Ok(())
     }
 
+    /// Whether it is asked for once a parent.
+    pub(super) fn is_of_parents(&self) -> bool {
+        self.endpoint.parent.is_some()
+    }
+
+    pub(super) fn may_be_closed(&self, status: u16) -> bool {
+        !self.is_of_parents() && missing::may_be_closed(self.resource, status)
+    }
+
+    /// Leaves out what is refused: the pages of one parent, or all.
+    pub(super) fn refuse(
+        &mut self,
+        key: u64,
+        new: Refused,
+        status: StatusCode,
+    ) -> Option<&Refused> {
+        self.pagings.remove(&key);
+        self.refused.get_or_insert(new).add(status);
+        self.refused.as_ref().filter(|_| !self.responded)
+    }
+
+    pub(super) fn refused(&self) -> Option<(&Self, &Refused)> {
+        self.refused.as_ref().map(|refused| (self, refused))
+    }
+
+    /// Whether a page came, or did not change.
+    pub(super) fn has_responded(&self) -> bool {
+        self.responded
+    }
+
     fn taken(&mut self, key: u64, records: u64, said: &Said) {
+        self.responded = true;
         self.records = self.records.saturating_add(records);
         self.remember(said);
         self.close_if_done(key);
@@ -335,6 +373,7 @@ impl Lane {
     /// The answer did not change. Gives whether that was asked.
     pub(super) fn keep(&mut self) -> bool {
         if self.asks_for_changes {
+            self.responded = true;
             self.pagings.clear();
         }
         self.asks_for_changes

@@ -67,6 +67,9 @@ impl Fetch {
                 let asked = retry::retry_after(&head.headers, now.wall).or(pause);
                 // Some servers answer 403 instead of 429 when their limit is used up.
                 let passing = retry::is_passing(status) || (code == 403 && asked.is_some());
+                if !passing && self.goes_without(ticket, status)? {
+                    return Ok(Verdict::Missing);
+                }
                 if !passing || attempts > self.policy.retries {
                     return Err(ApiError::Status {
                         subject,

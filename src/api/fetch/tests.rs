@@ -102,6 +102,7 @@ fn every_status_is_read_tried_again_or_given_up() {
             Ok(Verdict::Again(_)) => assert!(tried_again.contains(&status), "{status}"),
             Ok(Verdict::Keep) => panic!("{status}: nothing was asked for"),
             Ok(Verdict::PastEnd) => panic!("{status} is past no end"),
+            Ok(Verdict::Missing) => panic!("{status}: there is nothing else"),
             Err(ApiError::Status { attempts, .. }) => {
                 assert!(
                     !tried_again.contains(&status) && !read.contains(&status),
@@ -338,6 +339,7 @@ proptest! {
             }
         };
         if ended.is_ok() {
+            taken.extend(fetch.missing().into_keys());
             taken.sort();
             prop_assert_eq!(taken, [Resource::Users, Resource::Posts]);
         }

@@ -19,6 +19,7 @@ fn endpoint(pagination: Pagination) -> Endpoint {
         pages: None,
         past_end: vec![400],
         parent: None,
+        ignore: Vec::new(),
         fields: FieldMap::default(),
     }
 }

@@ -78,7 +78,7 @@ fn each_end_alone_is_an_id_like_any_other_and_what_lies_beyond_is_rejected() {
         server.finish();
     }
     for beyond in [
-        "9223372036854775808",
+        "18446744073709551616",
         "-9223372036854775809",
         "18446744073709551615",
         "18446744073709551616",
