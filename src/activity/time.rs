@@ -90,7 +90,7 @@ impl<'a> FromRaw<'a> for Time<'a> {
         Ok(Self { text, instant })
     }
 
-    /// No time at all: nothing in the quotes, or the date zero of MySQL.
+    /// No time at all: nothing in the quotes, or the date zero of `MySQL`.
     fn is_blank(raw: &str) -> bool {
         raw.strip_prefix('"')
             .and_then(|rest| rest.strip_suffix('"'))

@@ -49,12 +49,14 @@ pub trait FromRaw<'a>: Sized {
 
     /// Whether a value is the same as none where the field is optional.
     #[inline]
+    #[must_use]
     fn is_blank(_raw: &str) -> bool {
         false
     }
 
     /// Whether a value that was read stands for none.
     #[inline]
+    #[must_use]
     fn means_nothing(&self) -> bool {
         false
     }

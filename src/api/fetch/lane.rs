@@ -50,8 +50,8 @@ pub(super) struct Lane {
     /// Of the last snapshot, to ask with; or of the answer that came, to keep.
     validators: Option<Validators>,
     asks_for_changes: bool,
-    /// Whether a page came.
-    responded: bool,
+    /// How many pages came, or did not change.
+    pages: u64,
     refused: Option<Refused>,
 }
 
@@ -91,7 +91,7 @@ impl Lane {
             records: 0,
             validators: None,
             asks_for_changes: false,
-            responded: false,
+            pages: 0,
             refused: None,
         };
         if lane.endpoint.parent.is_none() {
@@ -266,7 +266,7 @@ impl Lane {
     ) -> Option<&Refused> {
         self.pagings.remove(&key);
         self.refused.get_or_insert(new).add(status);
-        self.refused.as_ref().filter(|_| !self.responded)
+        self.refused.as_ref().filter(|_| self.pages == 0)
     }
 
     pub(super) fn refused(&self) -> Option<(&Self, &Refused)> {
@@ -275,11 +275,11 @@ impl Lane {
 
     /// Whether a page came, or did not change.
     pub(super) fn has_responded(&self) -> bool {
-        self.responded
+        self.pages > 0
     }
 
     fn taken(&mut self, key: u64, records: u64, said: &Said) {
-        self.responded = true;
+        self.pages = self.pages.saturating_add(1);
         self.records = self.records.saturating_add(records);
         self.remember(said);
         self.close_if_done(key);
@@ -373,7 +373,7 @@ impl Lane {
     /// The answer did not change. Gives whether that was asked.
     pub(super) fn keep(&mut self) -> bool {
         if self.asks_for_changes {
-            self.responded = true;
+            self.pages = self.pages.saturating_add(1);
             self.pagings.clear();
         }
         self.asks_for_changes
