@@ -339,7 +339,7 @@ impl Fetch {
 
     /// Looks at the end whether what was refused is a part, and not all that there is.
     fn check_refused(&self) -> Result<(), ApiError> {
-        let any = self.lanes.iter().any(Lane::has_responded);
+        let any = self.lanes.iter().any(Lane::has_something);
         let refused = self.lanes.iter().filter_map(Lane::refused);
         let wrong = refused.into_iter().find(|(lane, refused)| {
             let none_of_it = !lane.has_responded() && refused.is_wrong_path(true);

@@ -278,6 +278,12 @@ impl Lane {
         self.pages > 0
     }
 
+    /// Whether there is something of it: records that came, or that did not change.
+    pub(super) fn has_something(&self) -> bool {
+        let kept = self.asks_for_changes && self.pages > 0;
+        kept || self.records > 0
+    }
+
     fn taken(&mut self, key: u64, records: u64, said: &Said) {
         self.pages = self.pages.saturating_add(1);
         self.records = self.records.saturating_add(records);
