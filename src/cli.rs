@@ -33,8 +33,8 @@ Exit codes:
   1    an error that is none of the below
   2    wrong usage or configuration
   3    the API cannot be fetched from; nothing was changed in the data directory
-  4    records were rejected, more than --max-rejects: the others are stored; or the data
-       cannot be read: nothing was changed
+  4    records were rejected, or the server refused a part, more often than --max-rejects:
+       the others are stored; or the data cannot be read: nothing was changed
   5    a file cannot be read or written; the last snapshot stands
   130  interrupted (Ctrl-C); 143 terminated; 129 hung up (the terminal was closed)";
 

@@ -59,7 +59,6 @@ fn opening(byte: u8) -> String {
     match byte {
         b'{' => "an object (`{`)".to_owned(),
         b'<' => "`<`, which looks like HTML".to_owned(),
-        0xef => "bytes that look like a byte order mark".to_owned(),
         other => shown(other),
     }
 }
@@ -71,6 +70,9 @@ fn shown(byte: u8) -> String {
         format!("byte 0x{byte:02x}")
     }
 }
+
+/// U+FEFF in UTF-8, as editors on Windows put it before a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// How much may stand around the records of an answer: cursors and totals are short.
 const LONGEST_WRAPPING: usize = 1024 * 1024;
@@ -110,6 +112,8 @@ pub struct Cutter {
     /// A slice of an array begins and ends between records, without brackets.
     slice: bool,
     wrapping: Option<Wrapping>,
+    /// How much of a byte order mark may still come; none once something else came.
+    mark: &'static [u8],
     /// Where the array begins, behind what is wrapped around it, and where it ends.
     array: (Option<u64>, Option<u64>),
 }
@@ -126,6 +130,7 @@ impl Cutter {
             offset: 0,
             slice: false,
             wrapping: None,
+            mark: BYTE_ORDER_MARK,
             array: (None, None),
         }
     }
@@ -155,6 +160,7 @@ impl Cutter {
         Self {
             state: State::BeforeRecord,
             slice: true,
+            mark: &[],
             ..Self::of_array()
         }
     }
@@ -200,7 +206,12 @@ impl Cutter {
         mut found: impl FnMut(Range<u64>) -> ControlFlow<()>,
     ) -> Result<usize, CutError> {
         let base = self.offset;
-        let mut i = self.skip_wrapping(bytes)?;
+        let mut i = if self.mark.is_empty() {
+            0
+        } else {
+            self.skip_mark(bytes)
+        };
+        i += self.skip_wrapping(&bytes[i..])?;
         let mut one_by_one = 0;
         let mut flow = ControlFlow::Continue(());
         while i < bytes.len() && flow.is_continue() {
@@ -284,6 +295,24 @@ impl Cutter {
     #[must_use]
     pub fn is_behind_array(&self) -> bool {
         self.state == State::BehindArray
+    }
+
+    /// Passes by a byte order mark, which RFC 8259 lets readers ignore; gives how many bytes that took.
+    #[cold]
+    fn skip_mark(&mut self, bytes: &[u8]) -> usize {
+        let mut length = 0;
+        while let (Some((wanted, rest)), Some(byte)) = (self.mark.split_first(), bytes.get(length))
+        {
+            if byte != wanted {
+                self.mark = &[];
+                break;
+            }
+            self.mark = rest;
+            length += 1;
+        }
+        // What stands around the records is counted from here on.
+        self.offset += length as u64;
+        length
     }
 
     /// Goes through what stands around the records; gives how many bytes that took.

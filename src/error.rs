@@ -417,6 +417,15 @@ pub enum DataProcessingError {
         /// Where all of them are kept.
         file: String,
     },
+    /// The server refused to give a part of what was asked for; the rest is stored, unless the
+    /// run is strict.
+    #[error("{resource} are missing: {first}")]
+    Missing {
+        /// The resource.
+        resource: Resource,
+        /// What is missing of it.
+        first: String,
+    },
     /// A resource has records, and none of them mapped.
     #[error("cannot map any of {} of {resource}: {first}", count(*.records, "record"))]
     NoneMapped {
@@ -458,6 +467,9 @@ impl DataProcessingError {
                     "all of them are in {file}, and the others are stored; allow some with --max-rejects"
                 );
                 return hint.into();
+            }
+            Self::Missing { .. } => {
+                "what is there is stored unless --strict is given; leave out what is closed with --resources, or allow so many refusals with --max-rejects"
             }
             Self::NoneMapped { .. } => "nothing was stored; check the fields of the source",
             Self::Rejected { .. } => {

@@ -81,6 +81,7 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
         summary,
         snapshot,
         rejects,
+        missing,
         recorded,
         unchanged,
         elapsed,
@@ -112,6 +113,11 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
             out,
             "{WARN}{resource}{WARN:#}: {records} with an id that another one had before"
         )?;
+    }
+    for (resource, missing) in missing {
+        let missing = missing.to_string();
+        let missing = Printable(&missing);
+        writeln!(out, "{WARN}missing{WARN:#}: {resource}: {missing}")?;
     }
     if rejects.total() > 0 {
         let records = count(rejects.total(), "record");
@@ -207,6 +213,17 @@ fn write_completeness(out: &mut impl Write, report: &Report) -> io::Result<()> {
 fn write_recorded(out: &mut impl Write, recorded: &Recorded) -> io::Result<()> {
     if !recorded.changes.is_empty() {
         writeln!(out, "Since the run before: {}", changed(&recorded.changes))?;
+    }
+    for (resource, counts) in recorded
+        .changes
+        .iter()
+        .filter(|(_, counts)| counts.retyped > 0)
+    {
+        let records = count(counts.retyped, "record");
+        writeln!(
+            out,
+            "{WARN}{resource}{WARN:#}: {records} with an id that was a number and is a text now, or the other way round; they count as the same"
+        )?;
     }
     for aside in &recorded.set_aside {
         let aside = aside.to_string();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use activity_tracker::error::Error;
 use activity_tracker::report::html::{self, Home};
-use activity_tracker::report::{ActivityReport, csv, json, markdown, table};
+use activity_tracker::report::{ActivityReport, Zone, csv, json, markdown, table};
 use activity_tracker::storage;
 use clap::{Args, ValueEnum};
 
@@ -38,6 +38,10 @@ pub(crate) struct ReportArgs {
     /// answer are named in any format
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
+
+    /// Whose days, weeks and hours are counted: Europe/Berlin, +02:00 [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    time_zone: Option<Zone>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -85,7 +89,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<(), Error> {
         return Err(Error::Usage(problem.to_owned()));
     }
     catch_up(&args.data_dir.path)?;
-    let report = ActivityReport::of(&args.data_dir.path, args.top)?;
+    let report = ActivityReport::in_zone(&args.data_dir.path, args.top, args.time_zone.as_ref())?;
     let format = match &args.html {
         Some(file) => {
             storage::replace(file, html::page(&report, Home::File).as_bytes())?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use activity_tracker::activity::EmailDomain;
 use activity_tracker::api::{Policy, Quota};
 use activity_tracker::concurrency::Stop;
-use activity_tracker::error::{ApiError, Error, StorageError};
+use activity_tracker::error::{ApiError, DataProcessingError, Error, StorageError};
 use activity_tracker::flow::{self, Report, SharedObserver};
 use activity_tracker::settings::{Settings, Start};
 use activity_tracker::source::{CredentialRef, Source};
@@ -284,8 +284,16 @@ impl RunOptions {
     /// # Errors
     /// When they are more than are allowed.
     pub(crate) fn verdict(&self, done: &Report) -> Result<(), Error> {
-        Ok(done
-            .rejects
-            .verdict(self.max_rejects, &printing::rejected(done))?)
+        let rejects = &done.rejects;
+        rejects.verdict(self.max_rejects, &printing::rejected(done))?;
+        let requests = done.missing.values().map(|missing| missing.requests);
+        let missing = requests.fold(rejects.total(), u64::saturating_add);
+        match done.missing.first_key_value() {
+            Some((resource, first)) if missing > self.max_rejects => {
+                let (resource, first) = (*resource, first.to_string());
+                Err(DataProcessingError::Missing { resource, first }.into())
+            }
+            _ => Ok(()),
+        }
     }
 }

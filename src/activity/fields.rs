@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::models::Resource;
+use super::time::TimeFormat;
 use crate::text::excerpt;
 
 /// A place in a JSON value: the keys that lead to it, none for the whole.
@@ -246,6 +247,21 @@ pub struct FieldPath {
     pub path: JsonPath,
     /// Whether it may be missing or `null`.
     pub optional: bool,
+    /// How it is written, if it is a time; as all APIs write times where this is empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formats: Vec<TimeFormat>,
+}
+
+impl FieldPath {
+    /// A field that is there, or may be missing, and is written as everywhere.
+    #[must_use]
+    pub fn new(path: JsonPath, optional: bool) -> Self {
+        Self {
+            path,
+            optional,
+            formats: Vec::new(),
+        }
+    }
 }
 
 /// The fields of one resource's records. Of a field that is given twice, the first counts.
@@ -312,7 +328,7 @@ impl FieldMap {
         let place = |optional: bool| {
             move |(field, key): &(Field, &str)| {
                 let path = JsonPath(vec![(*key).to_owned()]);
-                (*field, FieldPath { path, optional })
+                (*field, FieldPath::new(path, optional))
             }
         };
         let required = required.iter().map(place(false));
@@ -356,10 +372,7 @@ mod tests {
         ];
         let map: FieldMap = fields
             .into_iter()
-            .zip(paths.map(|path| FieldPath {
-                path: path.parse().unwrap(),
-                optional: true,
-            }))
+            .zip(paths.map(|path| FieldPath::new(path.parse().unwrap(), true)))
             .collect();
         let wire = serde_json::to_string(&map).unwrap();
         assert_eq!(serde_json::from_str::<FieldMap>(&wire).unwrap(), map);

@@ -8,10 +8,11 @@ use jiff::tz::TimeZone;
 use serde::de::IntoDeserializer;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::fields::{Field, FieldMap};
+use super::fields::{Field, FieldMap, JsonPath};
 use super::mapper::{FromFields, Reject};
 use super::models::Resource;
 use super::reader::Reader;
+use super::time::TimeFormat;
 use super::value::{FromRaw, Mismatch, Seen, Sound};
 use tree::Node;
 pub(super) use tree::Values;
@@ -23,6 +24,8 @@ pub struct Mapping {
     fields: FieldMap,
     zone: TimeZone,
     required: [bool; Field::COUNT],
+    formats: [Box<[TimeFormat]>; Field::COUNT],
+    ignored: Vec<JsonPath>,
     root: Node,
 }
 
@@ -32,6 +35,8 @@ struct Plan {
     fields: FieldMap,
     #[serde(serialize_with = "tz::serialize", deserialize_with = "zone")]
     zone: TimeZone,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ignored: Vec<JsonPath>,
 }
 
 /// Reads a zone as [`tz`] writes it; UTC where there is no data on zones, too.
@@ -47,15 +52,39 @@ impl Mapping {
     #[must_use]
     pub fn new(fields: FieldMap, zone: TimeZone) -> Self {
         let mut required = [false; Field::COUNT];
+        let mut formats = [const { Vec::new() }; Field::COUNT].map(Vec::into_boxed_slice);
         for (field, _) in fields.iter() {
-            required[field as usize] = fields.get(field).is_some_and(|place| !place.optional);
+            if let Some(place) = fields.get(field) {
+                required[field as usize] = !place.optional;
+                formats[field as usize] = place.formats.clone().into();
+            }
         }
         Self {
             root: Node::root(&fields),
             fields,
             zone,
             required,
+            formats,
+            ignored: Vec::new(),
         }
+    }
+
+    /// With fields that may be of another value each time without being a change.
+    #[must_use]
+    pub fn ignoring(self, ignored: Vec<JsonPath>) -> Self {
+        Self { ignored, ..self }
+    }
+
+    /// The fields that may be of another value each time.
+    #[must_use]
+    pub fn ignored(&self) -> &[JsonPath] {
+        &self.ignored
+    }
+
+    /// Where a field is, if the API has it.
+    #[must_use]
+    pub fn path(&self, field: Field) -> Option<&JsonPath> {
+        self.fields.get(field).map(|place| &place.path)
     }
 
     /// Takes the record that `reader` stands at, and finds its fields.
@@ -73,14 +102,18 @@ impl Mapping {
 }
 
 impl From<Plan> for Mapping {
-    fn from(Plan { fields, zone }: Plan) -> Self {
-        Self::new(fields, zone)
+    fn from(plan: Plan) -> Self {
+        Self::new(plan.fields, plan.zone).ignoring(plan.ignored)
     }
 }
 
 impl From<Mapping> for Plan {
-    fn from(Mapping { fields, zone, .. }: Mapping) -> Self {
-        Self { fields, zone }
+    fn from(mapping: Mapping) -> Self {
+        Self {
+            fields: mapping.fields,
+            zone: mapping.zone,
+            ignored: mapping.ignored,
+        }
     }
 }
 
@@ -176,10 +209,15 @@ impl<'a, 'm> Fields<'a, 'm> {
             None if required => self.missing(field),
             None => Ok(None),
             Some(sound) if sound.seen == Seen::Null && !required => Ok(None),
-            Some(sound) => match T::from_sound(sound, &self.mapping.zone) {
-                Ok(value) => Ok(Some(value)),
-                Err(why) => self.reject(field, why),
-            },
+            Some(sound) => {
+                let Mapping { zone, formats, .. } = self.mapping;
+                match T::from_formats(sound, zone, &formats[field as usize]) {
+                    Ok(value) if value.means_nothing() => Ok(None),
+                    Ok(value) => Ok(Some(value)),
+                    Err(_) if !required && T::is_blank(sound.raw()) => Ok(None),
+                    Err(why) => self.reject(field, why),
+                }
+            }
         }
     }
 

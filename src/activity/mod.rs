@@ -36,6 +36,6 @@ pub(crate) use ranking::LONGEST_NAME;
 pub use ranking::{NoNames, Ranker, Ranking, UserPosts, note};
 pub use summary::Summary;
 pub use tally::Tally;
-pub use time::Time;
+pub use time::{InvalidFormat, Time, TimeFormat};
 pub use unlinked::Unlinked;
 pub use value::{FromRaw, Mismatch, Object, Sound, Text};

@@ -121,7 +121,7 @@ mod tests {
         ];
         let fields = fields.map(|(field, path, optional)| {
             let path = path.parse().unwrap();
-            (field, FieldPath { path, optional })
+            (field, FieldPath::new(path, optional))
         });
         let fields = fields.into_iter().collect::<FieldMap>();
         let mapping = Mapping::new(fields, jiff::tz::TimeZone::UTC);

@@ -1,12 +1,16 @@
 //! Times, in the forms in which APIs send them.
 
+mod format;
+mod rare;
+
 use std::fmt;
 
 use jiff::fmt::{rfc2822, temporal};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
 
-use super::value::{FromRaw, Mismatch, Text};
+use super::value::{FromRaw, Mismatch, Sound, Text};
+pub use format::{InvalidFormat, TimeFormat};
 
 /// What messages call a time.
 const EXPECTED: &str = "a time (RFC 3339, RFC 2822, a date, or seconds or milliseconds since 1970)";
@@ -51,7 +55,10 @@ impl<'a> FromRaw<'a> for Time<'a> {
     fn from_raw(raw: &'a str, zone: &TimeZone) -> Result<Self, Mismatch> {
         let (text, instant) = if raw.starts_with('"') {
             let text = Text::from_raw(raw, zone).ok();
-            let instant = text.as_ref().and_then(|text| written(text.as_str(), zone));
+            let instant = text.as_ref().and_then(|text| {
+                let text = text.as_str();
+                written(text, zone).or_else(|| rare::written(text, zone))
+            });
             (text, instant)
         } else {
             (Some(Text::bare(raw)), counted(raw))
@@ -60,7 +67,47 @@ impl<'a> FromRaw<'a> for Time<'a> {
             .map(|(text, instant)| Self { text, instant })
             .ok_or_else(|| Mismatch::new(EXPECTED, raw))
     }
+
+    fn from_formats(
+        sound: Sound<'a>,
+        zone: &TimeZone,
+        formats: &[TimeFormat],
+    ) -> Result<Self, Mismatch> {
+        if formats.is_empty() {
+            return Self::from_sound(sound, zone);
+        }
+        let raw = sound.raw();
+        let mismatch = || Mismatch::new(&format::expected(formats), raw);
+        let text = if raw.starts_with('"') {
+            Text::from_raw(raw, zone)?
+        } else if raw.starts_with(['{', '[']) || raw.parse::<bool>().is_ok() {
+            return Err(mismatch());
+        } else {
+            Text::bare(raw)
+        };
+        let read = |format: &TimeFormat| format.read(raw, text.as_str(), zone);
+        let instant = formats.iter().find_map(read).ok_or_else(mismatch)?;
+        Ok(Self { text, instant })
+    }
+
+    /// No time at all: nothing in the quotes, or the date zero of `MySQL`.
+    fn is_blank(raw: &str) -> bool {
+        raw.strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+            .is_some_and(rare::is_none)
+    }
+
+    /// The first days of the first year and the last days of the last one stand for "never".
+    fn means_nothing(&self) -> bool {
+        !(FIRST..LAST).contains(&self.instant.as_second())
+    }
 }
+
+/// 0001-01-03T00:00:00Z in seconds: what has the first date in some zone is before it.
+const FIRST: i64 = -62_135_424_000;
+
+/// 9999-12-30T00:00:00Z in seconds: what has the last date in some zone is not before it.
+const LAST: i64 = 253_402_128_000;
 
 /// A date with or without a time and a zone, or a date as e-mails have it.
 fn written(text: &str, zone: &TimeZone) -> Option<Timestamp> {
@@ -194,6 +241,87 @@ mod tests {
     }
 
     #[test]
+    fn a_time_is_read_as_frameworks_and_services_write_it() {
+        let noon = "2024-05-01T12:00:00Z";
+        let cases = [
+            ("2024-05-01 12:00:00 UTC", noon),
+            ("2024-05-01 12:00:00 GMT", noon),
+            ("2024-05-01 12:00:00 Z", noon),
+            ("2024-05-01 14:00:00 +0200", noon),
+            ("2024-05-01 14:00:00 +02:00", noon),
+            ("2024-05-01T12:00:00 UTC", noon),
+            ("2024-05-01 12:00:00.25 UTC", "2024-05-01T12:00:00.25Z"),
+            ("2024/05/01 21:00:00 +0900", noon),
+            ("2024/05/01 12:00:00Z", noon),
+            ("2024/05/01T12:00:00Z", noon),
+            ("2024/05/01 14:00:00", noon),
+            ("2024/05/01", "2024-04-30T22:00:00Z"),
+            ("Wed May 01 12:00:00 +0000 2024", noon),
+            ("Wed Oct 10 20:19:24 +0000 2018", "2018-10-10T20:19:24Z"),
+            ("Wed May 1 14:00:00 2024 +0200", noon),
+            ("Wed May  1 14:00:00 2024", noon),
+            ("Wed May  1 12:00:00 UTC 2024", noon),
+            ("Wed, 1 May 2024 14:00:00 +0200", noon),
+            ("1714564800", noon),
+            ("1714564800000", noon),
+            ("1714564800.123456", "2024-05-01T12:00:00.123456Z"),
+            ("1714564800123.5", "2024-05-01T12:00:00.1235Z"),
+            ("/Date(1714564800000)/", noon),
+            ("/Date(1714564800000+0200)/", noon),
+            ("/Date(-1000)/", "1969-12-31T23:59:59Z"),
+        ];
+        let zone = TimeZone::fixed(jiff::tz::offset(2));
+        for (text, expected) in cases {
+            let raw = format!("\"{text}\"");
+            assert_eq!(instant(&raw, &zone).as_deref(), Some(expected), "{raw}");
+        }
+        let escaped = r#""\/Date(1714564800000)\/""#;
+        assert_eq!(instant(escaped, &zone).as_deref(), Some(noon));
+    }
+
+    #[test]
+    fn some_times_are_none() {
+        for text in [
+            "",
+            "  ",
+            "0000-00-00",
+            "0000-00-00 00:00:00",
+            "0000-00-00T00:00:00Z",
+            "0000-00-00 00:00:00.000000 UTC",
+            "0000/00/00",
+            "-0001-11-30T00:00:00+00:00",
+            "-0001-11-30 00:00:00",
+        ] {
+            assert!(Time::is_blank(&format!("\"{text}\"")), "{text}");
+        }
+        for raw in [
+            "0",
+            "null",
+            "\"0000-00-00 x\"",
+            "\"2024-00-00\"",
+            "\"-\"",
+            "\"never\"",
+        ] {
+            assert!(!Time::is_blank(raw), "{raw}");
+        }
+        for (raw, expected) in [
+            ("\"0001-01-01T00:00:00Z\"", true),
+            ("\"0001-01-01\"", true),
+            ("\"0001-01-01T00:00:00-12:00\"", true),
+            ("\"9999-12-31\"", true),
+            ("\"9999-12-31T23:59:59.999Z\"", true),
+            ("-62135596800", true),
+            ("253402300799000", true),
+            ("0", false),
+            ("\"0002-01-01\"", false),
+            ("\"9998-12-31T23:59:59Z\"", false),
+        ] {
+            let time = Time::from_raw(raw, &TimeZone::UTC).unwrap();
+            assert_eq!(time.means_nothing(), expected, "{raw}");
+        }
+    }
+
+    #[test]
     fn a_number_counts_seconds_or_milliseconds_by_its_size() {
         let noon = Some("2024-05-01T12:00:00Z");
         let cases = [
@@ -301,7 +429,19 @@ mod tests {
             r#""yesterday""#,
             r#""20240501""#,
             r#""20240501T120000Z""#,
-            r#""1714564800""#,
+            r#""12345678""#,
+            r#""202405011200""#,
+            r#""20240501120000""#,
+            r#""-1714564800""#,
+            r#""1714564800x""#,
+            r#""01/02/2024""#,
+            r#""2024/05-01""#,
+            r#""2024-05-01 12:00:00 CEST""#,
+            r#""2024-05-01 12:00:00  UTC x""#,
+            r#""2024-05-01 UTC""#,
+            r#""Thu May 01 12:00:00 +0000 2024""#,
+            r#""Wed May 32 12:00:00 +0000 2024""#,
+            r#""/Date(x)/""#,
             r#""2024-05""#,
             r#""2024-13-01""#,
             r#""2024-02-30T00:00:00Z""#,

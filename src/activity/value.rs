@@ -9,6 +9,7 @@ use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::time::TimeFormat;
 use crate::text::{Printable, excerpt};
 
 /// How much of a value a message shows, in characters.
@@ -31,6 +32,33 @@ pub trait FromRaw<'a>: Sized {
     /// As [`from_raw`](Self::from_raw).
     fn from_sound(sound: Sound<'a>, zone: &TimeZone) -> Result<Self, Mismatch> {
         Self::from_raw(sound.raw, zone)
+    }
+
+    /// Reads a value for which the source names formats; none for those of all APIs.
+    ///
+    /// # Errors
+    /// As [`from_raw`](Self::from_raw).
+    #[inline]
+    fn from_formats(
+        sound: Sound<'a>,
+        zone: &TimeZone,
+        _formats: &[TimeFormat],
+    ) -> Result<Self, Mismatch> {
+        Self::from_sound(sound, zone)
+    }
+
+    /// Whether a value is the same as none where the field is optional.
+    #[inline]
+    #[must_use]
+    fn is_blank(_raw: &str) -> bool {
+        false
+    }
+
+    /// Whether a value that was read stands for none.
+    #[inline]
+    #[must_use]
+    fn means_nothing(&self) -> bool {
+        false
     }
 }
 

@@ -9,6 +9,7 @@
 //! the oauth2 crate's device code flow: one policy, driven in two ways.
 
 mod lane;
+mod missing;
 mod pause;
 mod reports;
 mod step;
@@ -17,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use url::Url;
 
 use crate::activity::{Id, Resource};
@@ -29,14 +30,17 @@ use super::addresses::Addresses;
 use super::paging::Outlook;
 use super::quota::{Excess, Used};
 use super::rate::Limiter;
+use super::reason::Reason;
 use super::request::{Requests, add_conditions};
 use super::retry::Policy;
 use super::sink::{Page, Position};
 use super::{Failure, TransportError, Validators};
 
 use lane::Lane;
+use missing::Refused;
 use pause::Pause;
 
+pub use missing::Missing;
 pub use step::{Ask, Recall, Step, Ticket, Verdict};
 
 /// One page on its way.
@@ -85,6 +89,8 @@ pub struct Fetch {
     used: Used,
     /// How many requests were sent again.
     retries: u64,
+    /// Whether all that is refused is an error.
+    wants_all: bool,
     dice: fastrand::Rng,
 }
 
@@ -117,6 +123,7 @@ impl Fetch {
             recalled: HashSet::new(),
             used: Used::default(),
             retries: 0,
+            wants_all: false,
             dice: fastrand::Rng::with_seed(seed),
         }
     }
@@ -137,6 +144,9 @@ impl Fetch {
     pub fn step(&mut self, now: Instant) -> Result<Step, ApiError> {
         self.check_quota(now)?;
         let step = self.unlimited_step(now)?;
+        if step == Step::Done {
+            self.check_refused()?;
+        }
         Ok(match (step, self.used.deadline(&self.policy.quota, now)) {
             // Whoever waits looks again when the time is up.
             (Step::Wait(Some(until)), Some(deadline)) => Step::Wait(Some(until.min(deadline))),
@@ -309,8 +319,61 @@ impl Fetch {
         }))
     }
 
+    /// Whether the run can do without the page that is refused: then it is left out.
+    fn goes_without(
+        &mut self,
+        ticket: Ticket,
+        status: StatusCode,
+        reason: &Reason,
+    ) -> Result<bool, ApiError> {
+        let Some(exchange) = self.under_way.get(&ticket).filter(|_| !self.wants_all) else {
+            return Ok(false);
+        };
+        let (lane, code) = (&self.lanes[exchange.place.lane], status.as_u16());
+        let alone = self.lanes.len() == 1;
+        let is_first = exchange.page.number() == 0;
+        let all = match code {
+            404 | 410 if lane.is_of_parents() => false,
+            _ if !alone && is_first && lane.may_be_closed(code) => true,
+            _ => return Ok(false),
+        };
+        let subject = exchange.page.subject.clone();
+        let sent = self.requests.credential(&exchange.url).cloned();
+        let told = (sent, reason.clone());
+        let (place, new) = (exchange.place, Refused::new(subject, status, told, all));
+        let refused = self.lanes[place.lane].refuse(place.paging, new, status);
+        let wrong = refused.filter(|refused| refused.is_wrong_path(false));
+        if let Some(refused) = wrong {
+            return Err(refused.error());
+        }
+        self.under_way.remove(&ticket);
+        self.settle_parents();
+        Ok(true)
+    }
+
+    /// Looks at the end whether what was refused is a part, and not all that there is.
+    fn check_refused(&self) -> Result<(), ApiError> {
+        let any = self.lanes.iter().any(Lane::has_something);
+        let refused = self.lanes.iter().filter_map(Lane::refused);
+        let wrong = refused.into_iter().find(|(lane, refused)| {
+            let none_of_it = !lane.has_responded() && refused.is_wrong_path(true);
+            none_of_it || (refused.is_all() && !any)
+        });
+        wrong.map_or(Ok(()), |(_, refused)| Err(refused.error()))
+    }
+
+    /// What the server refused to give, by resource.
+    #[must_use]
+    pub fn missing(&self) -> BTreeMap<Resource, Missing> {
+        let refused = self.lanes.iter().filter_map(Lane::refused);
+        refused
+            .map(|(lane, refused)| (lane.resource(), refused.missing()))
+            .collect()
+    }
+
     /// Wants no more than the first page of each resource, to see what is there.
     pub fn only_first_pages(&mut self) {
+        self.wants_all = true;
         for lane in &mut self.lanes {
             lane.only_first_page();
         }

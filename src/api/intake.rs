@@ -203,10 +203,13 @@ pub(super) fn recall<S: Sinks>(
 
 /// Notes that a request will be sent again.
 pub(super) fn note_verdict(ask: &Ask, verdict: Verdict, why: &str, observer: &dyn Observer) {
+    let resource = ask.page.subject.resource;
+    if verdict == Verdict::Missing {
+        warn!(%resource, url = %ask.page.subject.url, why, "refused; the run goes on without it");
+    }
     let Verdict::Again(delay) = verdict else {
         return;
     };
-    let resource = ask.page.subject.resource;
     let attempts = count(ask.attempt.into(), "attempt");
     warn!(%resource, url = %ask.page.subject.url, why, ?delay, "asking again after {attempts}");
     if !delay.is_zero() {

@@ -167,8 +167,8 @@ fn what_is_no_array_is_refused_with_the_place() {
             "expected a JSON array, found `<`, which looks like HTML",
         ),
         (
-            "\u{feff}[]",
-            "expected a JSON array, found bytes that look like a byte order mark",
+            "\u{feff}\u{feff}[]",
+            "expected a JSON array, found byte 0xef",
         ),
         ("[,]", "expected a record at byte 1, found `,`"),
         ("[{},]", "expected a record at byte 4, found `]`"),
@@ -184,6 +184,36 @@ fn what_is_no_array_is_refused_with_the_place() {
     ];
     for (text, expected) in cases {
         assert_eq!(cut_text(text).unwrap_err().to_string(), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_by_wherever_the_bytes_break() {
+    let bare = ("\u{feff} [{\"a\":1},2]", JsonPath::default());
+    let wrapped = (
+        "\u{feff}{\"data\":[{\"a\":1},2],\"n\":1}",
+        "data".parse().unwrap(),
+    );
+    for (text, path) in [bare, wrapped] {
+        for length in 1..=text.len() {
+            let mut cutter = Cutter::of_array_at(&path);
+            let mut found = Vec::new();
+            for bytes in text.as_bytes().chunks(length) {
+                cutter
+                    .advance_over(bytes, |place| found.push(place))
+                    .unwrap();
+            }
+            let texts: Vec<_> = found
+                .iter()
+                .map(|place| {
+                    &text
+                        [usize::try_from(place.start).unwrap()..usize::try_from(place.end).unwrap()]
+                })
+                .collect();
+            assert_eq!(texts, ["{\"a\":1}", "2"], "{length}");
+            let around = cutter.finish().unwrap();
+            assert!(path.keys().is_empty() || around["n"] == 1, "{length}");
+        }
     }
 }
 

@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::activity::{Resource, Summary};
+use crate::api::Missing;
 use crate::history::{Changes, SetAside};
 use crate::storage::{CarriedFrom, Snapshot};
 
@@ -44,6 +45,8 @@ pub struct Report {
     pub snapshot: Snapshot,
     /// The records that did not map.
     pub rejects: Rejects,
+    /// What the server refused to give.
+    pub missing: BTreeMap<Resource, Missing>,
     /// What was not fetched, and is as an earlier run left it.
     pub carried: BTreeMap<Resource, CarriedFrom>,
     /// What may lack records, which moved from page to page each time they were fetched.

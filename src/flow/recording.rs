@@ -41,7 +41,10 @@ impl Run {
     ) -> Result<Changes, StorageError> {
         let offered = self.shape.resources.iter();
         // What was not fetched says nothing of what the API has.
-        let fetched = offered.filter(|resource| !self.carried.has(**resource));
+        let missing = self.fetch.missing();
+        let closed = |resource| missing.get(resource).is_some_and(|missing| missing.all);
+        let fetched =
+            offered.filter(|resource| !self.carried.has(**resource) && !closed(*resource));
         let found = fetched.filter_map(|resource| {
             let name = self.shape.flow.file_name(resource.name());
             let file = files.iter().find(|file| file.name == name)?;
@@ -53,7 +56,10 @@ impl Run {
                 counts,
                 file,
                 listings: listed.into_iter().filter_map(|one| one.listing).collect(),
-                complete: !self.resumed && unnamed == 0 && !counts.incomplete,
+                complete: !self.resumed
+                    && unnamed == 0
+                    && !counts.incomplete
+                    && !missing.contains_key(resource),
             })
         });
         let new_files = self.stage.new_files();

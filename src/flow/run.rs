@@ -230,6 +230,7 @@ impl Run {
             summary,
             snapshot: previous.snapshot(),
             rejects: Rejects::default(),
+            missing: self.fetch.missing(),
             carried: self.carried.from(),
             incomplete: BTreeSet::new(),
             hidden: BTreeMap::new(),
@@ -315,6 +316,11 @@ impl Run {
         if let (Fetched::Unchanged(summary), Some(previous)) = (fetched, &self.previous) {
             return self.stop_or(self.unchanged(previous, *summary));
         }
+        let missing = self.fetch.missing();
+        if let (true, Some((resource, first))) = (self.settings.strict, missing.first_key_value()) {
+            let (resource, first) = (*resource, first.to_string());
+            return Err(DataProcessingError::Missing { resource, first }.into());
+        }
         observer.on(Event::Committing);
         let Reduced {
             tally,
@@ -358,6 +364,7 @@ impl Run {
             source_definition: Some(self.settings.source.definition.clone()),
             validators,
             resources,
+            missing: missing.clone(),
             carried: self.carried.from(),
             files: files.clone(),
         };
@@ -391,6 +398,7 @@ impl Run {
             summary,
             snapshot,
             rejects,
+            missing,
             carried: self.carried.from(),
             incomplete,
             hidden: self.fetch.hidden(),

@@ -349,19 +349,20 @@ pub(crate) fn mappings(source: &Source) -> Mappings {
         match authors {
             Some(authors) if resource == Resource::Users => authors.fields.clone(),
             Some(authors) => match authors.within.get(&resource).cloned() {
-                Some(path) => listed.with(
-                    Field::Author,
-                    FieldPath {
-                        path,
-                        optional: true,
-                    },
-                ),
+                Some(path) => listed.with(Field::Author, FieldPath::new(path, true)),
                 None => listed,
             },
             None => listed,
         }
     };
-    Mappings::new(&source.time_zone, fields)
+    let all = Mappings::new(&source.time_zone, fields);
+    source
+        .endpoints
+        .iter()
+        .fold(all, |all, (resource, endpoint)| {
+            let mapping = all.of(*resource).clone();
+            all.with(*resource, mapping.ignoring(endpoint.ignore.clone()))
+        })
 }
 
 /// A worker process's whole life: slices in, segments and tallies out, until there are no more.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::activity::JsonPath;
+
 /// The fields that differ, by their path (`address.city`), each to the letter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Difference {
@@ -20,6 +22,35 @@ impl Difference {
         let mut difference = Self::default();
         difference.objects("", &members(before)?, &members(after)?);
         Some(difference)
+    }
+
+    /// Without the fields at these places, and what is below them.
+    pub(super) fn without(mut self, ignored: &[JsonPath]) -> Self {
+        let ignored: Vec<_> = ignored.iter().map(ToString::to_string).collect();
+        let counts = |path: &str| {
+            !ignored.iter().any(|ignored| {
+                let below = path.strip_prefix(ignored.as_str());
+                below.is_some_and(|below| below.is_empty() || below.starts_with('.'))
+            })
+        };
+        self.before.retain(|path, _| counts(path));
+        self.after.retain(|path, _| counts(path));
+        self
+    }
+
+    /// Without the ids at these places that are the same, but for quotes around them.
+    pub(super) fn without_quotes(mut self, ids: &[&JsonPath]) -> Self {
+        for path in ids.iter().map(ToString::to_string) {
+            let same = match (self.before.get(&path), self.after.get(&path)) {
+                (Some(was), Some(is)) => was.trim_matches('"') == is.trim_matches('"'),
+                _ => false,
+            };
+            if same {
+                self.before.remove(&path);
+                self.after.remove(&path);
+            }
+        }
+        self
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -174,6 +205,30 @@ mod tests {
         ];
         for (json, expected) in cases {
             assert_eq!(compact(json), expected);
+        }
+    }
+
+    #[test]
+    fn ignored_fields_and_quotes_around_ids_are_no_difference() {
+        let before = r#"{"id":1,"views":1,"viewsAll":1,"stats":{"seen":1,"kept":1},"userId":7}"#;
+        let after = r#"{"id":1,"views":2,"viewsAll":1,"stats":{"seen":2,"kept":1},"userId":"7"}"#;
+        let paths = |texts: &[&str]| -> Vec<JsonPath> {
+            texts.iter().map(|text| text.parse().unwrap()).collect()
+        };
+        let cases: [(&[&str], &[&str], &str); 5] = [
+            (&["views", "stats"], &["userId"], "{}"),
+            (&["views", "/stats/seen"], &["id", "userId"], "{}"),
+            (&["view", "stats"], &["userId"], r#"{"views":1}"#),
+            (&["views", "stats.kept"], &["userId"], r#"{"stats.seen":1}"#),
+            (&["views", "stats"], &["id"], r#"{"userId":7}"#),
+        ];
+        for (ignored, ids, expected) in cases {
+            let difference = Difference::between(before, after).unwrap();
+            let ids = paths(ids);
+            let difference = difference
+                .without(&paths(ignored))
+                .without_quotes(&ids.iter().collect::<Vec<_>>());
+            assert_eq!(difference.before(), expected, "{ignored:?}");
         }
     }
 

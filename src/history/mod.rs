@@ -16,6 +16,7 @@ mod file;
 pub(crate) mod fuzzing;
 mod page;
 mod query;
+mod retyped;
 mod runs;
 mod schema;
 mod since;

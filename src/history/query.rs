@@ -289,6 +289,7 @@ impl Log {
                 added: number(row, 0)?,
                 changed: number(row, 1)?,
                 removed: number(row, 2)?,
+                retyped: 0,
             })
         };
         self.connection
@@ -407,6 +408,7 @@ pub(super) fn found(row: &Row<'_>) -> rusqlite::Result<FoundOf> {
             added: number(row, 7)?,
             changed: number(row, 8)?,
             removed: number(row, 9)?,
+            retyped: 0,
         },
     })
 }

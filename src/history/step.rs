@@ -14,6 +14,7 @@ use crate::error::StorageError;
 use crate::storage::{Counts, Flow, StoredFile};
 
 use super::entry::{Entries, Entry, Malformed};
+use super::retyped;
 use super::schema::{self, STEP};
 use super::sorted::{Listing, Sorted};
 use super::telling::Telling;
@@ -61,6 +62,14 @@ pub struct ChangeCounts {
     pub changed: u64,
     /// Records that are not there any more.
     pub removed: u64,
+    /// Records whose ids are texts and were numbers, or the other way round: the same records.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retyped: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl ChangeCounts {
@@ -160,7 +169,8 @@ pub(super) fn write(
             }
             None => compare(&mut Nothing, sorted, found.complete, &mut telling)?,
         }
-        let counts = telling.finish()?;
+        let mut counts = telling.finish()?;
+        retyped::join((&step, path), found.resource, mapping, &mut counts)?;
         insert_collection(&step, found, first, &counts).map_err(failed)?;
         if !first {
             changes.insert(found.resource, counts);

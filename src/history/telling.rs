@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Connection, params};
 
-use crate::activity::{Comment, Id, Mapping, Post, Resource, User, map};
+use crate::activity::{Comment, Field, Id, Mapping, Post, Resource, User, map};
 use crate::error::StorageError;
 use crate::storage::Place;
 
@@ -102,7 +102,7 @@ impl<'a> Telling<'a> {
         self.keep(now)?;
         let after = self.now(now)?;
         let was = self.before(before);
-        let difference = was.and_then(|was| Difference::between(&was, &after));
+        let difference = was.and_then(|was| difference(self.mapping, &was, &after));
         if difference.as_ref().is_some_and(Difference::is_empty) {
             return Ok(());
         }
@@ -217,6 +217,17 @@ impl<'a> Telling<'a> {
     fn about(&self, record: &str) -> About {
         About::of(self.resource, record, self.mapping).unwrap_or_default()
     }
+}
+
+/// What differs, besides what the source leaves out and quotes that came or went around ids.
+pub(super) fn difference(mapping: &Mapping, before: &str, after: &str) -> Option<Difference> {
+    let ids = [Field::Id, Field::UserId, Field::PostId];
+    let ids: Vec<_> = ids
+        .into_iter()
+        .filter_map(|field| mapping.path(field))
+        .collect();
+    let difference = Difference::between(before, after)?;
+    Some(difference.without(mapping.ignored()).without_quotes(&ids))
 }
 
 /// The bytes at a place of a file.

@@ -1,10 +1,13 @@
 //! When things were written: days, weeks, hours, and how long answers took.
 //!
-//! Everything is UTC. Days are counted from 1970-01-01, a Thursday.
+//! Days and hours are those of one time zone. Days are counted from 1970-01-01, a Thursday.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::str::FromStr;
 
 use foldhash::fast::RandomState;
+use jiff::fmt::temporal;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan, civil};
 
 use super::model::{Dates, Day, FirstAnswer, Week};
@@ -18,6 +21,7 @@ const QUIET_WEEKS: i64 = 520;
 /// What was written, by day, hour and author.
 #[derive(Debug, Default)]
 pub(super) struct Calendar {
+    zone: Option<Zone>,
     days: HashMap<i64, Written, RandomState>,
     hours: [[u64; 24]; 7],
     /// Who wrote something in a week, 64 people in a row an entry: sets of (person, week).
@@ -41,10 +45,44 @@ struct Written {
     comments: u64,
 }
 
+/// A time zone by which days, weeks and hours are counted, in the place of UTC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zone {
+    name: String,
+    zone: TimeZone,
+}
+
+/// A text that names no time zone.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "unknown time zone: expected a name such as `Europe/Berlin`, or an offset such as `+02:00` (names come from this system's time zone database, the package tzdata)"
+)]
+pub struct UnknownZone;
+
+impl FromStr for Zone {
+    type Err = UnknownZone;
+
+    fn from_str(text: &str) -> Result<Self, UnknownZone> {
+        let parser = temporal::DateTimeParser::new();
+        let zone = parser.parse_time_zone(text).map_err(|_| UnknownZone)?;
+        // As the database spells it.
+        let name = zone.iana_name().unwrap_or(text).to_owned();
+        Ok(Self { name, zone })
+    }
+}
+
 impl Calendar {
+    /// Counts by the days of a zone; by those of UTC where there is none.
+    pub(super) fn of(zone: Option<&Zone>) -> Self {
+        Self {
+            zone: zone.cloned(),
+            ..Self::default()
+        }
+    }
+
     /// Notes that something was written.
     pub(super) fn add(&mut self, kind: Kind, when: Timestamp, author: Option<Number>) {
-        let (day, hour) = day_and_hour(when);
+        let (day, hour) = self.day_and_hour(when);
         let written = self.days.entry(day).or_default();
         match kind {
             Kind::Post => written.posts += 1,
@@ -59,10 +97,8 @@ impl Calendar {
 
     /// Notes that an account was made.
     pub(super) fn add_account(&mut self, when: Timestamp) {
-        *self
-            .joined
-            .entry(week_of(day_and_hour(when).0))
-            .or_default() += 1;
+        let week = week_of(self.day_and_hour(when).0);
+        *self.joined.entry(week).or_default() += 1;
     }
 
     /// Notes how long a post waited for its first answer.
@@ -89,7 +125,22 @@ impl Calendar {
             weeks: self.weeks(),
             hours: self.hours,
             first_answer,
+            time_zone: self.zone.map(|zone| zone.name),
         })
+    }
+
+    /// The day and the hour of it.
+    fn day_and_hour(&self, when: Timestamp) -> (i64, usize) {
+        let zone = self.zone.as_ref();
+        let offset = zone.map_or(0, |zone| zone.zone.to_offset(when).seconds());
+        let seconds = when.as_nanosecond().div_euclid(1_000_000_000);
+        let seconds = i64::try_from(seconds).unwrap_or_default();
+        let seconds = seconds.saturating_add(offset.into());
+        let hour = seconds.rem_euclid(SECONDS_A_DAY) / 3600;
+        (
+            seconds.div_euclid(SECONDS_A_DAY),
+            usize::try_from(hour).unwrap_or_default(),
+        )
     }
 
     fn weeks(&self) -> Vec<Week> {
@@ -135,17 +186,6 @@ impl Calendar {
     }
 }
 
-/// The day and the hour of it.
-fn day_and_hour(when: Timestamp) -> (i64, usize) {
-    let seconds = when.as_nanosecond().div_euclid(1_000_000_000);
-    let seconds = i64::try_from(seconds).unwrap_or_default();
-    let hour = seconds.rem_euclid(SECONDS_A_DAY) / 3600;
-    (
-        seconds.div_euclid(SECONDS_A_DAY),
-        usize::try_from(hour).unwrap_or_default(),
-    )
-}
-
 /// The number of the week that a day is in; weeks begin on Monday.
 fn week_of(day: i64) -> i64 {
     (day + 3).div_euclid(7)
@@ -177,4 +217,48 @@ fn first_answer(waits: &mut [i64]) -> Option<FirstAnswer> {
         median,
         percentile_90,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_and_hours_are_those_of_the_zone_before_and_after_its_clocks_change() {
+        // In Berlin clocks went forward at 01:00 UTC on 31 March 2024, and back on 27 October.
+        let cases = [
+            ("Europe/Berlin", "2024-03-30T23:30:00Z", "2024-03-31", 0),
+            ("Europe/Berlin", "2024-03-31T00:59:59Z", "2024-03-31", 1),
+            ("Europe/Berlin", "2024-03-31T01:00:00Z", "2024-03-31", 3),
+            ("Europe/Berlin", "2024-03-31T22:00:00Z", "2024-04-01", 0),
+            ("Europe/Berlin", "2024-10-27T00:30:00Z", "2024-10-27", 2),
+            ("Europe/Berlin", "2024-10-27T01:30:00Z", "2024-10-27", 2),
+            ("Europe/Berlin", "2024-10-27T22:30:00Z", "2024-10-27", 23),
+            ("Asia/Kolkata", "2024-05-01T18:45:00Z", "2024-05-02", 0),
+            (
+                "Pacific/Kiritimati",
+                "2024-05-01T10:00:00Z",
+                "2024-05-02",
+                0,
+            ),
+            ("America/New_York", "2024-05-01T03:59:59Z", "2024-04-30", 23),
+            ("+02:00", "2024-01-01T22:00:00Z", "2024-01-02", 0),
+        ];
+        for (zone, when, day, hour) in cases {
+            // A system may lack the database of zones.
+            let Ok(zone) = zone.parse::<Zone>() else {
+                continue;
+            };
+            let calendar = Calendar::of(Some(&zone));
+            let (found, at) = calendar.day_and_hour(when.parse().unwrap());
+            assert_eq!(
+                (date(found).to_string(), at),
+                (day.to_owned(), hour),
+                "{zone:?} {when}"
+            );
+        }
+        for unknown in ["", "Europe/Nowhere", "Berlin", "+25:99", "EST5EDT,M3"] {
+            assert_eq!(unknown.parse::<Zone>(), Err(UnknownZone), "{unknown}");
+        }
+    }
 }

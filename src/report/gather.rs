@@ -19,7 +19,7 @@ use crate::history::Log;
 use crate::storage::{Manifest, Piece, each_piece};
 
 use super::answers::{Answers, Found};
-use super::calendar::{Calendar, Kind};
+use super::calendar::{Calendar, Kind, Zone};
 use super::model::{ActivityReport, PostLine, RunChanges, Totals, Unanswered, Unlinked};
 use super::people::{Author, People};
 use super::taken::{Choice, Chosen};
@@ -33,6 +33,9 @@ const TITLES: usize = 32 * 1024 * 1024;
 /// How often a data directory is looked at anew that changes while it is read.
 const LOOKS: usize = 3;
 
+/// How many posts are named, and whose days are counted.
+type How<'a> = (usize, Option<&'a Zone>);
+
 impl ActivityReport {
     /// Counts what is in the snapshots of a data directory, as it is: a run that was killed may
     /// have left work that only [`crate::history::bring_up`] settles. Of posts without an
@@ -42,16 +45,25 @@ impl ActivityReport {
     /// When there is no snapshot, one does not say how its records are read, or a file
     /// cannot be read or is not what its manifest says.
     pub fn of(data_dir: &Path, top: usize) -> Result<Self, Error> {
+        Self::in_zone(data_dir, top, None)
+    }
+
+    /// The same, with days, weeks and hours of a time zone in the place of UTC.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub fn in_zone(data_dir: &Path, top: usize, zone: Option<&Zone>) -> Result<Self, Error> {
+        let how = (top, zone);
         let mut report = steadily(data_dir, |manifests| {
-            Self::of_manifests(data_dir, manifests, top)
+            Self::of_manifests(data_dir, manifests, how)
         })?;
         report.history = past(data_dir, &report.source)?;
         Ok(report)
     }
 
-    fn of_manifests(data_dir: &Path, manifests: &[Manifest], top: usize) -> Result<Self, Error> {
+    fn of_manifests(data_dir: &Path, manifests: &[Manifest], how: How<'_>) -> Result<Self, Error> {
         let choice = Choice::of(data_dir, manifests)?;
-        let mut count = Count::new(&choice, top);
+        let mut count = Count::new(&choice, how);
         thread::scope(|scope| {
             let (sender, pieces) = bounded(WAITING);
             let reader = spawn_scoped(scope, {
@@ -133,13 +145,13 @@ struct Count {
 }
 
 impl Count {
-    fn new(choice: &Choice, top: usize) -> Self {
+    fn new(choice: &Choice, (top, zone): How<'_>) -> Self {
         Self {
             top,
             with_comments: choice.has(Resource::Comments),
             people: People::new(choice.has(Resource::Comments)),
             answers: Answers::default(),
-            calendar: Calendar::default(),
+            calendar: Calendar::of(zone),
             totals: Totals::default(),
             comments: 0,
             by_others: 0,

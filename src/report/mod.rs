@@ -20,4 +20,5 @@ mod taken;
 pub(crate) mod tests;
 pub mod who;
 
+pub use calendar::{UnknownZone, Zone};
 pub use model::*;

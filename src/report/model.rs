@@ -120,7 +120,7 @@ pub struct Domain {
     pub users: u64,
 }
 
-/// When people are active. Days and hours are those of UTC; weeks begin on Monday.
+/// When people are active. Days and hours are those of the time zone; weeks begin on Monday.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Dates {
     /// Days on which something was written, oldest first.
@@ -132,6 +132,17 @@ pub struct Dates {
     pub hours: [[u64; 24]; 7],
     /// How long the first answer to a post took; none without dated comments.
     pub first_answer: Option<FirstAnswer>,
+    /// The zone that days, weeks and hours are those of; UTC where none was chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
+}
+
+impl Dates {
+    /// The name of the zone that days, weeks and hours are those of.
+    #[must_use]
+    pub fn zone(&self) -> &str {
+        self.time_zone.as_deref().unwrap_or("UTC")
+    }
 }
 
 /// What was written on one day.

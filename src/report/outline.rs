@@ -332,6 +332,12 @@ fn first_answer(dates: &Dates) -> Option<Section> {
     })
 }
 
+/// Whose days they are, where somebody chose.
+fn in_zone(dates: &Dates) -> String {
+    let zone = dates.time_zone.as_ref();
+    zone.map(|zone| format!(" ({zone})")).unwrap_or_default()
+}
+
 fn days(dates: &Dates, top: usize) -> Section {
     let shown = &dates.days[dates.days.len().saturating_sub(top)..];
     let most = shown.iter().map(|day| day.posts + day.comments).max();
@@ -345,7 +351,7 @@ fn days(dates: &Dates, top: usize) -> Section {
         ]
     };
     Section {
-        title: "Latest days".to_owned(),
+        title: format!("Latest days{}", in_zone(dates)),
         note: before(dates.days.len(), shown.len(), "day"),
         content: Content::Table {
             columns: vec![
@@ -388,7 +394,7 @@ fn weeks(dates: &Dates, top: usize) -> Section {
         row
     };
     Section {
-        title: "Latest weeks".to_owned(),
+        title: format!("Latest weeks{}", in_zone(dates)),
         note: before(dates.weeks.len(), shown.len(), "week"),
         content: Content::Table {
             columns,
@@ -399,7 +405,7 @@ fn weeks(dates: &Dates, top: usize) -> Section {
 
 fn hours(dates: &Dates) -> Section {
     Section {
-        title: "Hours of the week (UTC)".to_owned(),
+        title: format!("Hours of the week ({})", dates.zone()),
         content: Content::Hours(Box::new(dates.hours)),
         note: None,
     }

@@ -110,6 +110,7 @@ impl Run {
             });
         }
         let manifest = Manifest {
+            missing: BTreeMap::new(),
             run: format!("run-{}", self.second),
             flow: self.flow,
             source: self.source.name.clone(),

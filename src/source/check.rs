@@ -180,8 +180,38 @@ impl Check<'_> {
                 .map(past_end)
                 .collect::<Result<_, _>>()?,
             parent: path.parent,
-            fields: fields(&form.fields),
+            ignore: form.ignore.0.clone(),
+            fields: self.fields(&form.fields)?,
         })
+    }
+
+    /// The fields of a file's records. An id is something that every record has.
+    fn fields(&self, form: &impl Fields) -> Result<FieldMap, Flaw> {
+        let given = form.given();
+        let has_id = given.iter().any(|(field, _)| *field == Field::Id);
+        let id = (!has_id).then(|| {
+            let path = "id".parse().unwrap_or_default();
+            (Field::Id, FieldPath::new(path, false))
+        });
+        let given = given.into_iter().map(|(field, form)| {
+            let is_time = matches!(field, Field::CreatedAt | Field::UpdatedAt);
+            let formats = match &form.time_format {
+                Some(Marked { place, .. }) if !is_time => {
+                    let title = format!("a format of times for `{}`, which is none", field.name());
+                    let expected = "expected it at `created_at` and `updated_at` only";
+                    return Err(Flaw::new(place, title, expected));
+                }
+                Some(formats) => formats.value.0.clone(),
+                None if is_time => self.form.time_format.0.clone(),
+                None => Vec::new(),
+            };
+            let place = FieldPath {
+                formats,
+                ..FieldPath::new(form.path.0.clone(), form.optional)
+            };
+            Ok((field, place))
+        });
+        id.map(Ok).into_iter().chain(given).collect()
     }
 
     fn authors(
@@ -216,36 +246,9 @@ impl Check<'_> {
         }
         Ok(Authors {
             within,
-            fields: fields(&form.fields),
+            fields: self.fields(&form.fields)?,
         })
     }
-}
-
-/// The fields of a file's records. An id is something that every record has.
-fn fields(form: &impl Fields) -> FieldMap {
-    let given = form.given();
-    let has_id = given.iter().any(|(field, _)| *field == Field::Id);
-    let id = (!has_id).then(|| {
-        let path = "id".parse().unwrap_or_default();
-        (
-            Field::Id,
-            FieldPath {
-                path,
-                optional: false,
-            },
-        )
-    });
-    let given = given.into_iter().map(|(field, form)| {
-        let path = form.path.0.clone();
-        (
-            field,
-            FieldPath {
-                path,
-                optional: form.optional,
-            },
-        )
-    });
-    id.into_iter().chain(given).collect()
 }
 
 fn locator(form: &LocatorForm) -> Locator {

@@ -208,6 +208,7 @@ impl Fetch<'_> {
             Err(error) => return Err(flaw(&format!("cannot be read: {error}")).into()),
         };
         // Editors and `echo` end a file with a line break, which is not part of it.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let text = text.trim_end_matches(['\r', '\n']);
         if text.is_empty() {
             return Err(Trouble::Absent(flaw("is empty")));

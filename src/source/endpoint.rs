@@ -34,6 +34,8 @@ pub struct Endpoint {
     /// Asked for once for each record of this resource: the path holds
     /// `{user_id}`, `{post_id}` or `{comment_id}`.
     pub parent: Option<Resource>,
+    /// Fields of a record that change with each request: of another value there, the history says nothing.
+    pub ignore: Vec<JsonPath>,
     /// Which fields of a record mean what.
     pub fields: FieldMap,
 }

@@ -4,8 +4,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::values::{Brief, Either, Parsed};
-use crate::activity::{Field, InvalidPath, JsonPath};
+use super::values::{Brief, Either, Marked, Parsed, Several};
+use crate::activity::{Field, InvalidPath, JsonPath, TimeFormat};
 
 /// Where a field is: `"user.id"`, or a table that says more.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,10 +17,13 @@ pub(super) struct FieldForm {
     /// Whether a record may lack it.
     #[serde(default)]
     pub(super) optional: bool,
+    /// Of a time, how the API writes it: as the `time_format` of the whole file, in the place of that.
+    pub(super) time_format: Option<Marked<Several<TimeFormat>>>,
 }
 
 impl Brief for FieldForm {
-    const EXPECTED: &'static str = "a path, or a table with `path` and perhaps `optional`";
+    const EXPECTED: &'static str =
+        "a path, or a table with `path` and perhaps `optional` and `time_format`";
 
     fn from_text(text: &str) -> Result<Self, String> {
         let path = text
@@ -29,6 +32,7 @@ impl Brief for FieldForm {
         Ok(Self {
             path: Parsed(path),
             optional: false,
+            time_format: None,
         })
     }
 }

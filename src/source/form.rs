@@ -11,8 +11,8 @@ use serde::Deserialize;
 
 use super::CredentialRef;
 use super::fields::{CommentFields, PostFields, UserFields};
-use super::values::{Brief, Either, Marked, Pairs, Parsed, Scalar};
-use crate::activity::JsonPath;
+use super::values::{Brief, Either, Marked, Pairs, Parsed, Scalar, Several};
+use crate::activity::{JsonPath, TimeFormat};
 
 /// The description of one API for activity-tracker.
 #[derive(Debug, Deserialize)]
@@ -48,6 +48,10 @@ pub(super) struct Form {
     pub(super) error: Option<Either<ErrorForm>>,
     /// The zone of times that come without one: `Europe/Berlin` or `+02:00`. UTC when left out.
     pub(super) time_zone: Option<Marked<String>>,
+    /// How the API writes its times, where that is not a usual form: `"%d/%m/%Y"` (strftime), `"seconds"`,
+    /// `"milliseconds"`, `"microseconds"`, `"nanoseconds"` or `"standard"`; the first of a list that fits counts.
+    #[serde(default)]
+    pub(super) time_format: Several<TimeFormat>,
     /// Where the people are.
     pub(super) users: Option<ResourceForm<UserFields>>,
     /// Where the posts are.
@@ -256,6 +260,9 @@ pub(super) struct ResourceForm<F: Default> {
     /// Statuses that say that a page lies behind the last one: `[404]`.
     #[serde(default)]
     pub(super) past_end: Vec<Marked<u16>>,
+    /// Fields that change with each request and are no change of the record: `["views", "stats.seen"]`.
+    #[serde(default)]
+    pub(super) ignore: Several<JsonPath>,
     /// Which fields of a record mean what: `user_id = "author.id"`. What the API lacks is left out.
     #[serde(default)]
     pub(super) fields: F,

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::form::Form;
-use super::values::{Brief, Either, Marked, Pairs, Parsed, Scalar};
+use super::values::{Brief, Either, Marked, Pairs, Parsed, Scalar, Several};
 
 /// The schema, as the file has it.
 pub(super) fn generate() -> String {
@@ -40,6 +40,23 @@ impl<T> JsonSchema for Parsed<T> {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string" })
+    }
+}
+
+impl<T> JsonSchema for Several<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "strings".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "string" },
+            { "type": "array", "items": { "type": "string" } },
+        ] })
     }
 }
 

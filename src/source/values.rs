@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 
 /// A value with its place in the file, for checks that serde cannot make.
@@ -37,6 +37,43 @@ impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Parsed<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// One value, or a list of some.
+#[derive(Clone, Debug)]
+pub(super) struct Several<T>(pub(super) Vec<T>);
+
+impl<T> Default for Several<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Several<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct SeveralVisitor<T>(PhantomData<T>);
+        impl<'de, T: FromStr<Err: fmt::Display>> Visitor<'de> for SeveralVisitor<T> {
+            type Value = Several<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string, or a list of strings")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Several<T>, E> {
+                let value = text.parse().map_err(E::custom)?;
+                Ok(Several(vec![value]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Several<T>, A::Error> {
+                let mut values = Vec::new();
+                while let Some(Parsed(value)) = list.next_element()? {
+                    values.push(value);
+                }
+                Ok(Several(values))
+            }
+        }
+        deserializer.deserialize_any(SeveralVisitor(PhantomData))
     }
 }
 

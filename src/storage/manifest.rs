@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::activity::{EmailDomain, Resource};
-use crate::api::Validators;
+use crate::api::{Missing, Validators};
 use crate::error::{Error, StorageError};
 use crate::source::Definition;
 
@@ -43,6 +43,9 @@ pub struct Manifest {
     /// How many records came of each resource, and what became of them.
     #[serde(default)]
     pub resources: BTreeMap<Resource, Counts>,
+    /// What the server refused to give: the files lack it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub missing: BTreeMap<Resource, Missing>,
     /// What the run was told to leave out, and is as an earlier run left it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub carried: BTreeMap<Resource, CarriedFrom>,

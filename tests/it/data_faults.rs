@@ -77,9 +77,9 @@ const DATA: [Fault; 10] = [
     Fault {
         name: "an id that is too large",
         path: "/posts",
-        answers: |route| route.reply(Reply::json(compact(&[post("9223372036854775808", "1")]))),
+        answers: |route| route.reply(Reply::json(compact(&[post("18446744073709551616", "1")]))),
         args: &["--strict"],
-        says: "cannot map posts: record 0, field `id`: expected a whole number of at most 64 bits or a string, found 9223372036854775808",
+        says: "cannot map posts: record 0, field `id`: expected a whole number of at most 64 bits or a string, found 18446744073709551616",
     },
     Fault {
         name: "a comma too many",

@@ -67,6 +67,8 @@ mod unchanged;
 #[cfg(test)]
 mod usage;
 #[cfg(test)]
+mod values;
+#[cfg(test)]
 mod watch;
 #[cfg(test)]
 mod workers;

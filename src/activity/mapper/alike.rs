@@ -39,7 +39,7 @@ fn mapping() -> Mapping {
     ];
     let place = |(field, path, optional): (Field, &str, bool)| {
         let path = path.parse().unwrap();
-        (field, FieldPath { path, optional })
+        (field, FieldPath::new(path, optional))
     };
     Mapping::new(
         fields.map(place).into_iter().collect::<FieldMap>(),

@@ -12,7 +12,7 @@ fn mapping(fields: &[(Field, &str)]) -> Mapping {
     let fields = fields.iter().map(|(field, path)| {
         let optional = path.ends_with('?');
         let path = path.trim_end_matches('?').parse().unwrap();
-        (*field, FieldPath { path, optional })
+        (*field, FieldPath::new(path, optional))
     });
     Mapping::new(fields.collect::<FieldMap>(), TimeZone::UTC)
 }

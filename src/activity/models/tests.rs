@@ -24,7 +24,7 @@ fn lenient() -> Mapping {
     let fields = fields.map(|field| {
         let path = field.name().parse().unwrap();
         let optional = field != Field::Id;
-        (field, FieldPath { path, optional })
+        (field, FieldPath::new(path, optional))
     });
     Mapping::new(fields.into_iter().collect::<FieldMap>(), TimeZone::UTC)
 }

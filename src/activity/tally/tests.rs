@@ -9,7 +9,7 @@ fn mapping(optional: &[Field]) -> Mapping {
     let fields = [(Field::Id, false)].into_iter().chain(optional);
     let fields = fields.map(|(field, optional)| {
         let path = field.name().parse().unwrap();
-        (field, FieldPath { path, optional })
+        (field, FieldPath::new(path, optional))
     });
     Mapping::new(fields.collect::<FieldMap>(), TimeZone::UTC)
 }

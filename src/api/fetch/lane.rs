@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use url::Url;
 
 use crate::activity::{Id, JsonPath, Resource};
@@ -13,6 +13,8 @@ use crate::api::secrets::Secrets;
 use crate::api::sink::{Page, Position, Received};
 use crate::api::{Subject, Validators};
 use crate::source::{Auth, Endpoint, Pagination, Source, child};
+
+use super::missing::{self, Refused};
 
 /// How many parents have pages under way at once.
 const OPEN_PARENTS: usize = 64;
@@ -53,6 +55,9 @@ pub(super) struct Lane {
     patience: (u32, bool),
     /// How many parents there were whose pages are all there and whose records never came to rest.
     moved: u64,
+    /// How many pages came, or did not change.
+    pages: u64,
+    refused: Option<Refused>,
 }
 
 impl Lane {
@@ -98,6 +103,8 @@ impl Lane {
             asks_for_changes: false,
             patience: (0, policy.allow_moving),
             moved: 0,
+            pages: 0,
+            refused: None,
         };
         if !lane.has_children && lane.endpoint.parent.is_none() {
             // Else other resources were asked for by what a look found, which cannot be undone.
@@ -294,7 +301,44 @@ impl Lane {
         Ok(())
     }
 
+    /// Whether it is asked for once a parent.
+    pub(super) fn is_of_parents(&self) -> bool {
+        self.endpoint.parent.is_some()
+    }
+
+    pub(super) fn may_be_closed(&self, status: u16) -> bool {
+        !self.is_of_parents() && missing::may_be_closed(self.resource, status)
+    }
+
+    /// Leaves out what is refused: the pages of one parent, or all.
+    pub(super) fn refuse(
+        &mut self,
+        key: u64,
+        new: Refused,
+        status: StatusCode,
+    ) -> Option<&Refused> {
+        self.pagings.remove(&key);
+        self.refused.get_or_insert(new).add(status);
+        self.refused.as_ref().filter(|_| self.pages == 0)
+    }
+
+    pub(super) fn refused(&self) -> Option<(&Self, &Refused)> {
+        self.refused.as_ref().map(|refused| (self, refused))
+    }
+
+    /// Whether a page came, or did not change.
+    pub(super) fn has_responded(&self) -> bool {
+        self.pages > 0
+    }
+
+    /// Whether there is something of it: records that came, or that did not change.
+    pub(super) fn has_something(&self) -> bool {
+        let kept = self.asks_for_changes && self.pages > 0;
+        kept || self.records > 0
+    }
+
     fn taken(&mut self, key: u64, records: u64, said: &Said) {
+        self.pages = self.pages.saturating_add(1);
         self.records = self.records.saturating_add(records);
         self.remember(said);
         self.close_if_done(key);
@@ -389,6 +433,7 @@ impl Lane {
     /// The answer did not change. Gives whether that was asked.
     pub(super) fn keep(&mut self) -> bool {
         if self.asks_for_changes {
+            self.pages = self.pages.saturating_add(1);
             self.pagings.clear();
         }
         self.asks_for_changes

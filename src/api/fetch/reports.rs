@@ -113,7 +113,14 @@ impl Fetch {
         // Some servers answer 403 instead of 429 when their limit is used up.
         let limited = matches!(status.as_u16(), 400 | 403) && asked.is_some();
         let limited = limited && (status.as_u16() == 403 || reason.is_rate_limit());
-        if !(retry::is_passing(status) || limited) || attempts > self.policy.retries {
+        let passing = retry::is_passing(status) || limited;
+        if !passing && self.goes_without(ticket, status, &reason)? {
+            return Ok(Verdict::Missing);
+        }
+        let Some(exchange) = self.under_way.get(&ticket) else {
+            return Ok(Verdict::Again(Duration::ZERO));
+        };
+        if !passing || attempts > self.policy.retries {
             let sent = self.requests.credential(&exchange.url).cloned();
             let reason = Box::new(reason);
             if self.is_expired(exchange, status) {

@@ -64,6 +64,8 @@ pub enum Verdict {
     Again(Duration),
     /// Let it go: it says that there are no more pages.
     PastEnd,
+    /// Let it go: what was asked for is refused, and the run goes on without it.
+    Missing,
     /// Let it go: it says that the page is as it was in the last snapshot.
     Keep,
 }

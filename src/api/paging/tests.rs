@@ -24,6 +24,7 @@ fn endpoint(pagination: Pagination) -> Endpoint {
         total_counts_hidden: false,
         past_end: vec![400],
         parent: None,
+        ignore: Vec::new(),
         fields: FieldMap::default(),
     }
 }

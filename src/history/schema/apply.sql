@@ -8,6 +8,18 @@ SELECT (SELECT max(id) FROM main.runs) AS run, source,
        base > 0 AND (SELECT count(*) FROM main.runs) = 1 AS anew
 FROM next.run;
 
+-- Ids that were numbers and are texts now, or the other way round: the records are the same.
+UPDATE OR REPLACE main.records SET id = x.record
+FROM next.changes x, temp.this t, main.collections c
+WHERE x.kind = 'retyped' AND c.source = t.source AND c.resource = x.resource
+  AND records.collection = c.id
+  AND records.id = iif(typeof(x.record) = 'text', CAST(x.record AS INTEGER), CAST(x.record AS TEXT));
+UPDATE main.changes SET record = x.record
+FROM next.changes x, temp.this t, main.collections c
+WHERE x.kind = 'retyped' AND c.source = t.source AND c.resource = x.resource
+  AND changes.collection = c.id
+  AND changes.record = iif(typeof(x.record) = 'text', CAST(x.record AS INTEGER), CAST(x.record AS TEXT));
+
 -- The run before this one is the last that saw them; so before it is replaced.
 UPDATE main.records SET last_run = c.run
 FROM next.changes x, temp.this t, main.collections c
@@ -37,7 +49,7 @@ ON CONFLICT DO UPDATE SET last_run = NULL;
 INSERT INTO main.changes (run, collection, record, kind, label, user, email, before, after)
 SELECT o.run, o.collection, x.record, x.kind, x.label, x.user, x.email, x.before, x.after
 FROM next.changes x JOIN temp.of_this o ON o.resource = x.resource
-WHERE NOT o.anew
+WHERE NOT o.anew AND x.kind <> 'retyped'
 ORDER BY x.id;
 
 DELETE FROM main.entries WHERE collection IN (SELECT collection FROM temp.of_this);

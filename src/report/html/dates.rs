@@ -38,7 +38,10 @@ pub(super) fn section(dates: &Dates) -> Section {
     Section {
         id: "dates",
         title: "When",
-        notes: vec!["Days and hours are those of UTC; weeks begin on Monday.".to_owned()],
+        notes: vec![format!(
+            "Days and hours are those of {}; weeks begin on Monday.",
+            dates.zone()
+        )],
         parts,
     }
 }

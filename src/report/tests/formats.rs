@@ -43,6 +43,7 @@ fn full() -> ActivityReport {
         added,
         changed,
         removed,
+        retyped: 0,
     };
     let run = |name: &str, at: &str, changes: &[(Resource, ChangeCounts)]| RunChanges {
         run: name.to_owned(),

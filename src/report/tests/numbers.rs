@@ -290,8 +290,8 @@ fn accounts_are_counted_in_the_week_in_which_they_were_made() {
 
 #[test]
 fn a_wrong_date_makes_no_thousand_weeks() {
-    let posts = r#"[{"id": 1, "at": "0001-01-02T00:00:00Z"}, {"id": 2, "at": "2014-05-01"},
-        {"id": 3, "at": "2024-04-01"}, {"id": 4, "at": "9999-12-30T00:00:00Z"}]"#;
+    let posts = r#"[{"id": 1, "at": "0001-01-09T00:00:00Z"}, {"id": 2, "at": "2014-05-01"},
+        {"id": 3, "at": "2024-04-01"}, {"id": 4, "at": "9999-12-22T00:00:00Z"}]"#;
     let dates = report("[]", posts, "[]").dates.unwrap();
     assert_eq!(dates.days.len(), 4);
     // Ten years less a month are listed.

@@ -262,6 +262,7 @@ fn dates(events: &[(Timestamp, usize, bool)]) -> Dates {
             median: SignedDuration::from_secs(8_040),
             percentile_90: SignedDuration::from_hours(51),
         }),
+        time_zone: None,
     }
 }
 
@@ -295,6 +296,7 @@ fn history(runs: i64) -> Vec<RunChanges> {
             } else {
                 chance.u64(0..=most / 8)
             },
+            retyped: 0,
         };
         let changes = [
             (Resource::Users, counts(1)),

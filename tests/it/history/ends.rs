@@ -77,12 +77,7 @@ fn each_end_alone_is_an_id_like_any_other_and_what_lies_beyond_is_rejected() {
         assert_eq!(rows(&place, "SELECT DISTINCT id FROM records"), [id]);
         server.finish();
     }
-    for beyond in [
-        "9223372036854775808",
-        "-9223372036854775809",
-        "18446744073709551615",
-        "18446744073709551616",
-    ] {
+    for beyond in ["18446744073709551616", "-9223372036854775809"] {
         let server = serve(&[&["1", beyond]]);
         let place = Workplace::new();
         run(&place, &server, &["--max-rejects", "2"]);

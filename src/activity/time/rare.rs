@@ -1,0 +1,124 @@
+//! Forms of times that only some APIs send. Nothing here is looked at before the usual forms failed.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use jiff::fmt::strtime;
+use jiff::tz::TimeZone;
+
+use super::{counted, written as usual};
+
+/// Forms that begin with a day's name: Twitter's, `git log`'s, C's `asctime` and `date`'s.
+const WITH_DAYS: [&str; 5] = [
+    "%a %b %d %H:%M:%S %z %Y",
+    "%a %b %d %H:%M:%S %Y %z",
+    "%a %b %e %H:%M:%S %Y",
+    "%a %b %e %H:%M:%S UTC %Y",
+    "%a %b %e %H:%M:%S GMT %Y",
+];
+
+/// A time in one of these forms.
+#[cold]
+pub(super) fn written(text: &str, zone: &TimeZone) -> Option<Timestamp> {
+    if let Some(number) = text.strip_prefix("/Date(") {
+        return date_call(number.strip_suffix(")/")?);
+    }
+    let first = text.as_bytes().first()?;
+    if first.is_ascii_alphabetic() {
+        let zones = ["UTC", "GMT"];
+        return WITH_DAYS.into_iter().find_map(|form| {
+            let is_utc = zones.iter().any(|zone| form.contains(zone));
+            let zone = if is_utc { &TimeZone::UTC } else { zone };
+            formatted(form, text, zone)
+        });
+    }
+    if text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.')
+    {
+        return counted_text(text);
+    }
+    let plain = plain(text);
+    if plain == text {
+        return None;
+    }
+    usual(&plain, zone)
+}
+
+/// Seconds or milliseconds in quotes. Of other lengths are dates without anything between
+/// their parts (`20240501`), too.
+fn counted_text(text: &str) -> Option<Timestamp> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let sound = matches!(whole.len(), 9 | 10 | 13) && !fraction.is_empty();
+    (sound && !whole.starts_with('0'))
+        .then(|| counted(text))
+        .flatten()
+}
+
+/// Milliseconds as ASP.NET has them: `/Date(1714564800000+0200)/`, where the zone changes nothing.
+fn date_call(inside: &str) -> Option<Timestamp> {
+    let zone = inside.char_indices().skip(1);
+    let zone = zone
+        .into_iter()
+        .find(|(_, letter)| matches!(letter, '+' | '-'));
+    let number = zone.map_or(inside, |(at, _)| inside.get(..at).unwrap_or_default());
+    let milliseconds: i64 = number.parse().ok()?;
+    Timestamp::from_millisecond(milliseconds).ok()
+}
+
+/// Without slashes in the date and without a blank before the zone.
+fn plain(text: &str) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    let slashes = bytes.get(4) == Some(&b'/') && bytes.get(7) == Some(&b'/');
+    let mut plain = Cow::Borrowed(text);
+    if slashes {
+        plain = text.replacen('/', "-", 2).into();
+    }
+    // The date and the time may have a blank between them, too.
+    let behind_time = plain
+        .rsplit_once(' ')
+        .filter(|(before, _)| before.len() > 10);
+    if let Some((before, zone)) = behind_time {
+        let zone = match zone {
+            "UTC" | "GMT" | "Z" => "Z",
+            offset if offset.starts_with(['+', '-']) => offset,
+            _ => return plain,
+        };
+        plain = format!("{before}{zone}").into();
+    }
+    plain
+}
+
+/// What a format of `strftime` makes of a text. A time without an offset is in `zone`.
+pub(super) fn formatted(format: &str, text: &str, zone: &TimeZone) -> Option<Timestamp> {
+    let parts = strtime::parse(format, text).ok()?;
+    if let Ok(instant) = parts.to_timestamp() {
+        return Some(instant);
+    }
+    if parts.offset().is_some() {
+        return None;
+    }
+    let midnight = || parts.to_date().ok().map(|date| date.at(0, 0, 0, 0));
+    let civil = match parts.hour() {
+        Some(_) => parts.to_datetime().ok(),
+        None => midnight(),
+    }?;
+    zone.to_timestamp(civil).ok()
+}
+
+/// Whether a text between quotes says that there is no time.
+pub(super) fn is_none(text: &str) -> bool {
+    if text.trim().is_empty() {
+        return true;
+    }
+    // PHP makes the latter of the former.
+    let zero = ["0000-00-00", "0000/00/00", "-0001-11-30"];
+    let rest = zero.iter().find_map(|zero| text.strip_prefix(zero));
+    rest.is_some_and(|rest| {
+        let zone = TimeZone::UTC;
+        let same_form = format!("2000-01-01{rest}");
+        usual(&same_form, &zone)
+            .or_else(|| written(&same_form, &zone))
+            .is_some()
+    })
+}

@@ -1,0 +1,78 @@
+//! Ids that an API sent as numbers and sends as texts now, or the other way round: the records
+//! are the same, so what would be told as removed and added is one.
+
+use std::path::Path;
+
+use rusqlite::{Connection, params};
+
+use crate::activity::{Mapping, Resource};
+use crate::error::StorageError;
+
+use super::step::ChangeCounts;
+use super::telling::difference;
+
+/// The rows of what was removed and of what was added, of the same record each.
+const PAIRS: &str = "
+WITH new AS MATERIALIZED (
+    SELECT id, typeof(record) AS type, CAST(record AS TEXT) AS text FROM changes
+    WHERE resource = ?1 AND kind = 'added'
+)
+SELECT old.id, new.id FROM changes old JOIN new
+  ON new.text = CAST(old.record AS TEXT) AND new.type <> typeof(old.record)
+WHERE old.resource = ?1 AND old.kind = 'removed' ORDER BY new.id";
+
+/// Makes one of what was removed and what was added, where that is the same record.
+///
+/// A row of the kind `retyped` tells the history of it.
+pub(super) fn join(
+    (step, path): (&Connection, &Path),
+    resource: Resource,
+    mapping: &Mapping,
+    counts: &mut ChangeCounts,
+) -> Result<(), StorageError> {
+    if counts.added == 0 || counts.removed == 0 {
+        return Ok(());
+    }
+    joined(step, resource, mapping, counts).map_err(StorageError::history("write", path))
+}
+
+fn joined(
+    step: &Connection,
+    resource: Resource,
+    mapping: &Mapping,
+    counts: &mut ChangeCounts,
+) -> rusqlite::Result<()> {
+    let pairs = step
+        .prepare(PAIRS)?
+        .query_map([resource.name()], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<Vec<(i64, i64)>>>()?;
+    let text = "SELECT coalesce(before, after) FROM changes WHERE id = ?1";
+    let mut text = step.prepare(text)?;
+    let mut read = |row: i64| text.query_row([row], |row| row.get::<_, Option<String>>(0));
+    for (removed, added) in pairs {
+        let fields = match (read(removed)?, read(added)?) {
+            (Some(before), Some(after)) => difference(mapping, &before, &after),
+            _ => None,
+        };
+        let fields = fields.filter(|fields| !fields.is_empty());
+        step.prepare_cached("DELETE FROM changes WHERE id = ?1")?
+            .execute([removed])?;
+        counts.removed = counts.removed.saturating_sub(1);
+        counts.added = counts.added.saturating_sub(1);
+        counts.retyped = counts.retyped.saturating_add(1);
+        if let Some(fields) = fields {
+            counts.changed = counts.changed.saturating_add(1);
+            step.prepare_cached(
+                "INSERT INTO changes (resource, record, kind, label, user, email, before, after)
+                 SELECT resource, record, 'changed', label, user, email, ?2, ?3
+                 FROM changes WHERE id = ?1",
+            )?
+            .execute(params![added, fields.before(), fields.after()])?;
+        }
+        step.prepare_cached(
+            "UPDATE changes SET kind = 'retyped', before = NULL, after = NULL WHERE id = ?1",
+        )?
+        .execute([added])?;
+    }
+    Ok(())
+}
