@@ -128,14 +128,14 @@ fn both_flows_give_up_alike() {
             "cannot fetch users from {url}/users: the server answered 503 Service Unavailable (5 attempts)",
         ),
         fails(
-            "404",
-            vec![Reply::status(404).body("{}")],
-            "cannot fetch users from {url}/users: the server answered 404 Not Found (1 attempt)",
+            "405",
+            vec![Reply::status(405).body("{}")],
+            "cannot fetch users from {url}/users: the server answered 405 Method Not Allowed (1 attempt)",
         ),
         fails(
-            "404 in the middle of another answer",
-            vec![Reply::status(404)],
-            "cannot fetch users from {url}/users: the server answered 404 Not Found (1 attempt)",
+            "405 in the middle of another answer",
+            vec![Reply::status(405)],
+            "cannot fetch users from {url}/users: the server answered 405 Method Not Allowed (1 attempt)",
         )
         .posts(Reply::json(POSTS).cut_short(20).then_hang()),
         fails(
