@@ -12,10 +12,10 @@ use super::support::server::{Reply, Route, Server};
 const STATUSES: [Fault; 6] = [
     Fault {
         name: "nothing there",
-        path: "/users",
+        path: "/posts",
         answers: |route| route.reply(Reply::status(404)),
         args: &[],
-        says: "cannot fetch users from HOST/users: the server answered 404 Not Found (1 attempt)",
+        says: "cannot fetch posts from HOST/posts: the server answered 404 Not Found (1 attempt)",
     },
     Fault {
         name: "not allowed",
@@ -25,11 +25,11 @@ const STATUSES: [Fault; 6] = [
         says: "cannot fetch posts from HOST/posts: the server answered 401 Unauthorized (1 attempt): an HTML page",
     },
     Fault {
-        name: "an answer without content",
+        name: "a response that is to be asked for anew by hand",
         path: "/posts",
-        answers: |route| route.reply(Reply::status(204)),
+        answers: |route| route.reply(Reply::status(205)),
         args: &[],
-        says: "cannot fetch posts from HOST/posts: the server answered 204 No Content (1 attempt)",
+        says: "cannot fetch posts from HOST/posts: the server answered 205 Reset Content (1 attempt)",
     },
     Fault {
         name: "trouble that does not pass",

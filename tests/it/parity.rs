@@ -139,9 +139,9 @@ fn both_flows_give_up_alike() {
         )
         .posts(Reply::json(POSTS).cut_short(20).then_hang()),
         fails(
-            "204",
-            vec![Reply::status(204)],
-            "cannot fetch users from {url}/users: the server answered 204 No Content (1 attempt)",
+            "205",
+            vec![Reply::status(205)],
+            "cannot fetch users from {url}/users: the server answered 205 Reset Content (1 attempt)",
         ),
         fails(
             "a wait longer than allowed",

@@ -155,7 +155,6 @@ fn a_run_goes_on_when_the_mistake_was_mended_that_the_hint_named() {
 fn resuming_is_advised_only_where_it_helps() {
     let cases = [
         (Reply::status(404), false),
-        (Reply::status(410), false),
         (Reply::status(422), false),
         (Reply::status(401), true),
         (Reply::status(403), true),

@@ -43,9 +43,9 @@ fn a_head_that_is_none_is_refused() {
             Error(3, "the server answered 206 Partial Content (1 attempt)"),
         ),
         row(
-            "no content, with content",
-            || Reply::raw("HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n[]"),
-            Error(3, "the server answered 204 No Content (1 attempt)"),
+            "nothing to show, with content",
+            || Reply::raw("HTTP/1.1 205 Reset Content\r\nContent-Length: 2\r\n\r\n[]"),
+            Error(3, "the server answered 205 Reset Content (1 attempt)"),
         ),
         row(
             "another protocol from here on",
