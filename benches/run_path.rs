@@ -86,6 +86,7 @@ fn decide(bencher: Bencher) {
                 records: 10,
                 digest: Some(pages),
                 body: serde_json::Value::Null,
+                last: None,
             };
             fetch.received(ask.ticket, &received).expect("a page");
         }

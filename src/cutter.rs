@@ -13,12 +13,14 @@ use serde_json::Value;
 use crate::activity::JsonPath;
 
 mod block;
+mod last;
 mod records;
 mod seek;
 
 use block::{Inside, Left};
 use seek::{Found, Seeker};
 
+pub use last::LastRecord;
 pub use records::{Records, records};
 
 /// Why bytes are not a JSON array of records, as far as the cutter looks.

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use http::HeaderMap;
 use http::header::LINK;
+use http::{HeaderMap, HeaderValue};
 
 /// A `Link` header that is not written as one, so that nobody knows what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,12 @@ pub(super) fn target(headers: &HeaderMap, relation: &str) -> Result<Option<Strin
         malformed |= !links.rest.trim_matches([',', ' ', '\t']).is_empty();
     }
     if malformed { Err(Malformed) } else { Ok(None) }
+}
+
+/// A header's value as text, in UTF-8 where it is that.
+pub(super) fn text(value: &HeaderValue) -> String {
+    let bytes = value.as_bytes().trim_ascii();
+    str::from_utf8(bytes).map_or_else(|_| encoded(bytes), str::to_owned)
 }
 
 /// A header's value as text: other bytes than those of ASCII, whatever encoding they are in, as
@@ -116,7 +122,6 @@ fn parameter_of(text: &str) -> (&str, &str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
     use proptest::prelude::*;
 
     #[test]

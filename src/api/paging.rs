@@ -14,20 +14,20 @@ mod said;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use serde_json::Value;
 use tracing::warn;
 use url::{Origin, Url};
 
 use crate::activity::JsonPath;
-use crate::source::{Endpoint, Locator, Pagination, Secret};
-use crate::text::nearest;
+use crate::source::{Endpoint, Locator, NextAt, Pagination, Secret};
 
 use super::secrets::Secrets;
 use super::{Digest, link};
 
 use address::{LinkRange, fingerprint, link_range, remove_value, set_parameter};
-use said::{number_at, says_yes, text_at};
+use said::{link_of, number_at, says_yes, text_at, text_of};
 
-pub use error::PagingError;
+pub use error::{MissingKey, PagingError};
 pub use said::Said;
 
 pub(super) use said::Facts;
@@ -74,6 +74,8 @@ pub(super) struct Paging {
     first_total: Option<u64>,
     total: Option<u64>,
     empty_in_a_row: u32,
+    /// What the last page was asked for with.
+    cursor: Option<String>,
     asked_urls: HashSet<u128>,
     digests: HashSet<Digest>,
     /// Set when only the first page is wanted: what it says about the others.
@@ -143,6 +145,7 @@ impl Paging {
             first_total: None,
             total: None,
             empty_in_a_row: 0,
+            cursor: None,
             asked_urls: HashSet::new(),
             digests: HashSet::new(),
             outlook: None,
@@ -280,7 +283,7 @@ impl Paging {
             Pagination::Page { .. } | Pagination::Offset { .. }
         );
         let by_meaning = counted
-            && matches!(status, 204 | 404 | 410 | 422)
+            && matches!(status, 204 | 404 | 410 | 416 | 422)
             && self.declared.is_none_or(|declared| number >= declared);
         // Nothing came, and nothing names a next page.
         let nothing = status == 204 && (number == 0 || !counted);
@@ -337,16 +340,14 @@ impl Paging {
         match &self.endpoint.pagination {
             Pagination::None | Pagination::Page { .. } | Pagination::Offset { .. } => {}
             Pagination::Cursor { at, .. } => {
-                self.expect_key(at, facts)?;
-                said.cursor = text_at(at, facts.body);
+                said.cursor = self.named(at, facts)?;
                 let cursor = said.cursor.as_deref().unwrap_or_default();
                 if self.reach.secrets.are_in(cursor) {
                     return Err(PagingError::TellsSecret(facts.number));
                 }
             }
             Pagination::Next { at } => {
-                self.expect_key(at, facts)?;
-                let target = text_at(at, facts.body);
+                let target = self.named(at, facts)?;
                 let next = target.map(|target| self.linked(&target, facts));
                 said.next = next.transpose()?;
             }
@@ -376,16 +377,46 @@ impl Paging {
         Ok(said)
     }
 
+    /// What a response has where the source says that the next page is named.
+    fn named(&self, at: &NextAt, facts: &Facts<'_>) -> Result<Option<String>, PagingError> {
+        let number = facts.number;
+        match at {
+            NextAt::Body(path) => {
+                self.expect_key(path, facts)?;
+                Ok(text_at(path, facts.body))
+            }
+            NextAt::Header(name) => {
+                let text = facts.headers.get(name).map(link::text);
+                Ok(text.filter(|text| !matches!(text.as_str(), "" | "0")))
+            }
+            NextAt::Links { list, relation } => {
+                self.expect_key(list, facts)?;
+                link_of(list, relation, facts.body).map_err(|_| PagingError::NoLinks {
+                    number,
+                    at: list.to_string(),
+                })
+            }
+            NextAt::LastRecord(_) if facts.records == 0 => Ok(None),
+            NextAt::LastRecord(path) => {
+                let record = facts.last.unwrap_or(&Value::Null);
+                match path.find(record).and_then(text_of) {
+                    Some(text) if !text.is_empty() => Ok(Some(text)),
+                    _ => Err(PagingError::NoField {
+                        number,
+                        missing: MissingKey::new(path, record),
+                    }),
+                }
+            }
+        }
+    }
+
     /// The first page must have a key that the source names, be it null: a slip in it would end the
     /// pages after the first, without a word.
     fn expect_key(&self, at: &JsonPath, facts: &Facts<'_>) -> Result<(), PagingError> {
         if facts.number > 0 || self.endpoint.next_optional || at.find(facts.body).is_some() {
             return Ok(());
         }
-        let found = at.beside(facts.body);
-        let (at, names) = (at.to_string(), found.iter().map(String::as_str));
-        let meant = nearest(&at, names).map(str::to_owned);
-        Err(PagingError::NoKey { at, found, meant })
+        Err(PagingError::NoKey(MissingKey::new(at, facts.body)))
     }
 
     /// Learns of a page that is there: from the wire, or from the spool of a run that was cut off.
@@ -401,7 +432,8 @@ impl Paging {
         if number == 0 {
             self.page_size = Some(records);
         }
-        if let Some(digest) = digest.filter(|_| records > 0)
+        let no_further = self.comes_no_further(records, said);
+        if let Some(digest) = digest.filter(|_| records > 0 && !no_further)
             && !self.digests.insert(digest)
         {
             return Err(PagingError::RepeatedPage(number));
@@ -416,10 +448,12 @@ impl Paging {
             self.first_total.get_or_insert(total);
             self.total = Some(total);
         }
-        self.look_ahead(number, records, said)?;
+        if !no_further {
+            self.look_ahead(number, records, said)?;
+        }
         // However many pages the server speaks of: a total tells whether an empty one is the end.
         let empty = records == 0 && number > 0 && self.next.is_none();
-        if said.ends || empty && self.total.is_some() {
+        if said.ends || no_further || empty && self.total.is_some() {
             self.upto = self.asked;
             self.next = None;
         }
@@ -484,6 +518,18 @@ impl Paging {
         Ok(())
     }
 
+    /// Whether a page that was asked for by the last record of the one before ends with that record
+    /// again: some servers begin with it, and it is all that is left then. A full page of records that
+    /// all have the same value is no end.
+    fn comes_no_further(&self, records: u64, said: &Said) -> bool {
+        let Pagination::Cursor { at, .. } = &self.endpoint.pagination else {
+            return false;
+        };
+        let same = said.cursor.is_some() && said.cursor == self.cursor;
+        let few = records == 1 || self.page_size.is_some_and(|size| records < size);
+        at.is_last_record() && same && few
+    }
+
     fn look_ahead(&mut self, number: u64, records: u64, said: &Said) -> Result<(), PagingError> {
         match &self.endpoint.pagination {
             Pagination::None => {}
@@ -499,6 +545,7 @@ impl Paging {
             }
             Pagination::Cursor { parameter, .. } => {
                 if let Some(cursor) = &said.cursor {
+                    self.cursor = Some(cursor.clone());
                     let mut url = self.first.clone();
                     set_parameter(&mut url, parameter, cursor);
                     self.follow(url, number)?;

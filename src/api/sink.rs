@@ -66,6 +66,8 @@ pub struct Page {
     pub one_of_many: bool,
     /// Whether another resource is asked for by the ids of these records.
     pub has_children: bool,
+    /// Whether the next page is asked for by a field of its last record.
+    pub leads_on: bool,
     /// Which look at the pages of its resource it is of, where all of them are fetched again when
     /// their records move: those of earlier looks do not count then.
     pub look: Option<u32>,
@@ -159,6 +161,8 @@ pub struct Received {
     pub digest: Option<Digest>,
     /// The answer without its records.
     pub body: serde_json::Value,
+    /// The last record, where the page's `leads_on` asks for it and it is an object that can be read.
+    pub last: Option<serde_json::Value>,
 }
 
 /// What happens during a run, for whoever watches it.

@@ -104,7 +104,7 @@ fn credentials_are_refused_where_they_do_not_belong_and_never_shown() {
 #[test]
 fn the_log_gets_a_mistake_in_one_line() {
     let text = format!("{HEAD}[posts]\npath = \"p\"\nrecord = \"data\"");
-    insta::assert_snapshot!(trouble(&text).unwrap(), @"forum.toml:5:1: unknown key `record`: expected `path`, `query`, `records`, `pagination`, `total`, `pages`, `past_end` or `fields`; did you mean `records`?");
+    insta::assert_snapshot!(trouble(&text).unwrap(), @"forum.toml:5:1: unknown key `record`: expected `path`, `query`, `records`, `pagination`, `total`, `pages`, `total_counts_hidden`, `truncated`, `past_end`, `ignore` or `fields`; did you mean `records`?");
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub(super) fn gather(
         records_at: Arc::default(),
         one_of_many: false,
         has_children: false,
+        leads_on: false,
         look: None,
     })?;
     let (mut seen, mut nameless) = (IdSet::default(), HashSet::new());

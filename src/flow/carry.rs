@@ -138,6 +138,7 @@ impl Carried {
                 records_at: Arc::default(),
                 one_of_many: false,
                 has_children: false,
+                leads_on: false,
                 look: None,
             };
             spool.carry(page, &self.0.data_dir.join(&kept.file.name))?;

@@ -61,20 +61,54 @@ pub enum Pagination {
         /// The query parameter of the page size, and the size to ask for.
         limit: (String, u64),
     },
-    /// By a cursor that an answer's body holds for the next.
+    /// By a cursor that a response holds for the next.
     Cursor {
         /// The query parameter of the cursor.
         parameter: String,
-        /// Where in an answer the cursor is; missing, `null`, empty or 0 on the last page.
-        at: JsonPath,
+        /// Where the cursor is; missing, `null`, empty or 0 on the last page.
+        at: NextAt,
     },
-    /// By a URL that an answer's body holds for the next.
+    /// By a URL that a response holds for the next.
     Next {
-        /// Where in an answer the URL is; missing, `null` or empty on the last page.
-        at: JsonPath,
+        /// Where the URL is; missing, `null` or empty on the last page.
+        at: NextAt,
     },
     /// By the `Link` header (RFC 8288).
     Link,
+}
+
+impl Pagination {
+    /// Whether the next page is asked for by a field of the last record.
+    #[must_use]
+    pub fn is_by_last_record(&self) -> bool {
+        matches!(self, Self::Cursor { at, .. } if at.is_last_record())
+    }
+}
+
+/// Where a response has the cursor or the URL of the next page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NextAt {
+    /// In the body.
+    Body(JsonPath),
+    /// In a header.
+    Header(HeaderName),
+    /// In a list of links, each with its relation: `[{"rel": "next", "href": "…"}]`.
+    Links {
+        /// Where in the body the list is.
+        list: JsonPath,
+        /// The relation of the link to the next page.
+        relation: String,
+    },
+    /// In a field of the page's last record (keyset pagination): the pages end with an empty one.
+    LastRecord(JsonPath),
+}
+
+impl NextAt {
+    /// Whether the last record of a page tells.
+    #[must_use]
+    pub fn is_last_record(&self) -> bool {
+        matches!(self, Self::LastRecord(_))
+    }
 }
 
 /// A flag that tells whether there are further pages.

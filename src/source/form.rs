@@ -281,12 +281,14 @@ pub(super) struct PaginationForm {
     pub(super) offset: Option<String>,
     /// The query parameter of the page size, and the size to ask for: `{ per_page = 100 }`.
     pub(super) size: Option<Marked<Pairs<NonZeroU64>>>,
-    /// By a cursor that an answer holds for the next: the query parameter of the cursor.
+    /// By a cursor that a response holds for the next: the query parameter of the cursor.
     pub(super) cursor: Option<String>,
-    /// With `cursor`, where in an answer the next cursor is.
-    pub(super) at: Option<Marked<Parsed<JsonPath>>>,
-    /// By a URL that an answer holds for the next: where in an answer it is.
-    pub(super) next: Option<Parsed<JsonPath>>,
+    /// With `cursor`, where in a response the next cursor is: `meta.next_cursor`,
+    /// `{ header = "X-Next-Cursor" }`, or `{ last = "id" }` for a field of the page's last record.
+    pub(super) at: Option<Marked<Either<NextAtForm>>>,
+    /// By a URL that a response holds for the next: where it is, as `links.next`,
+    /// `{ header = "X-Next-Page" }` or `{ links = "links", rel = "next" }`.
+    pub(super) next: Option<Marked<Either<NextAtForm>>>,
     /// Where a response tells whether there are further pages: `has_more`. False ends them, whatever
     /// names a next one.
     #[serde(rename = "while")]
@@ -335,6 +337,44 @@ impl Brief for PaginationForm {
     #[cfg(test)]
     fn choices() -> Option<&'static [&'static str]> {
         Some(&["none", "link"])
+    }
+}
+
+/// Where a response names the next page: a path in the body, or one of these.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(
+    test,
+    derive(JsonSchema),
+    schemars(rename = "Where the next page is named")
+)]
+pub(super) struct NextAtForm {
+    /// In the body, which is what a string alone says.
+    #[serde(skip)]
+    pub(super) body: Option<JsonPath>,
+    /// In a header: its name.
+    pub(super) header: Option<Parsed<HeaderName>>,
+    /// In a list of links, each an object with a relation (`rel` or `relation`) and a URL (`href`, `url`
+    /// or `uri`): where in the body the list is.
+    pub(super) links: Option<Parsed<JsonPath>>,
+    /// With `links`, the relation of the next page; `next` when left out.
+    pub(super) rel: Option<Marked<String>>,
+    /// With `cursor`, in a field of the page's last record (keyset pagination): where in the record.
+    pub(super) last: Option<Parsed<JsonPath>>,
+}
+
+impl Brief for NextAtForm {
+    const EXPECTED: &'static str =
+        "a path such as `meta.next`, or a table with one of `header`, `links` and `last`";
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        let path = text
+            .parse::<JsonPath>()
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            body: Some(path),
+            ..Self::default()
+        })
     }
 }
 

@@ -35,7 +35,7 @@ use crate::activity::{FieldMap, JsonPath, Resource};
 
 pub use built_in::{BUILT_IN, BuiltIn};
 pub use definition::Definition;
-pub use endpoint::{Authors, Endpoint, ErrorInBody, Locator, More, Pagination};
+pub use endpoint::{Authors, Endpoint, ErrorInBody, Locator, More, NextAt, Pagination};
 pub use grant::{CredentialRef, CredentialUse};
 pub use mistake::Mistake;
 pub use secret::{Auth, Rate, Secret};

@@ -4,10 +4,10 @@ use std::num::NonZeroU64;
 
 use crate::activity::JsonPath;
 
-use super::form::PaginationForm;
+use super::form::{NextAtForm, PaginationForm};
 use super::mistake::Flaw;
-use super::values::{Either, Marked, Pairs, Parsed};
-use super::{More, Pagination};
+use super::values::{Brief, Either, Marked, Pairs, Parsed};
+use super::{More, NextAt, Pagination};
 
 /// The one kind of pagination that a file describes.
 pub(super) fn pagination(
@@ -39,18 +39,23 @@ pub(super) fn pagination(
         },
         (None, None, Some(cursor), None) => Pagination::Cursor {
             parameter: cursor.clone(),
-            at: form
-                .at
-                .as_ref()
-                .map(|at| at.value.0.clone())
-                .ok_or_else(|| {
-                    flaw(
-                        "a cursor from nowhere",
-                        "expected `at`, as in `at = \"meta.next_cursor\"`",
-                    )
-                })?,
+            at: next_at(form.at.as_ref().ok_or_else(|| {
+                flaw(
+                    "a cursor from nowhere",
+                    "expected `at`, as in `at = \"meta.next_cursor\"`",
+                )
+            })?)?,
         },
-        (None, None, None, Some(next)) => Pagination::Next { at: next.0.clone() },
+        (None, None, None, Some(next)) => Pagination::Next {
+            at: match next_at(next)? {
+                NextAt::LastRecord(_) => {
+                    let title = "a URL in the last record";
+                    let expected = "expected a parameter beside it: `{ cursor = \"after\", at = { last = \"id\" } }`";
+                    return Err(Flaw::new(&next.place, title, expected));
+                }
+                at => at,
+            },
+        },
         (None, None, None, None) if form.link => Pagination::Link,
         (None, None, None, None) if form.is_none() => Pagination::None,
         _ => {
@@ -60,6 +65,35 @@ pub(super) fn pagination(
     };
     no_strays(form, &pagination)?;
     Ok(pagination)
+}
+
+/// The one place that a file says names the next page.
+fn next_at(form: &Marked<Either<NextAtForm>>) -> Result<NextAt, Flaw> {
+    let Marked {
+        value: Either(form),
+        place,
+    } = form;
+    if let Some(rel) = form.rel.as_ref().filter(|_| form.links.is_none()) {
+        let expected = "expected the list as well: `{ links = \"links\", rel = \"next\" }`";
+        return Err(Flaw::new(&rel.place, "`rel` without `links`", expected));
+    }
+    match (&form.body, &form.header, &form.links, &form.last) {
+        (Some(body), None, None, None) => Ok(NextAt::Body(body.clone())),
+        (None, Some(header), None, None) => Ok(NextAt::Header(header.0.clone())),
+        (None, None, Some(links), None) => Ok(NextAt::Links {
+            list: links.0.clone(),
+            relation: form
+                .rel
+                .as_ref()
+                .map_or_else(|| "next".to_owned(), |rel| rel.value.clone()),
+        }),
+        (None, None, None, Some(last)) => Ok(NextAt::LastRecord(last.0.clone())),
+        _ => {
+            let title = "no single place that names the next page";
+            let expected = format!("expected {}", NextAtForm::EXPECTED);
+            Err(Flaw::new(place, title, expected))
+        }
+    }
 }
 
 /// The flag that ends the pages, if there is one.

@@ -218,6 +218,7 @@ impl Entry {
             records_at: Arc::default(),
             one_of_many: false,
             has_children: false,
+            leads_on: false,
             look: None,
         }
     }

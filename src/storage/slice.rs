@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::activity::Resource;
 use crate::api::{Page, Position, Received};
-use crate::cutter::{CutError, Cutter};
+use crate::cutter::{CutError, Cutter, LastRecord};
 use crate::error::{DataProcessingError, Error};
 
 use super::segment::Place;
@@ -79,6 +79,8 @@ impl fmt::Display for Slice {
 /// Cuts the records of one page into slices.
 pub(super) struct Slicer {
     pub(super) cutter: Cutter,
+    /// Where the next page is asked for by the last record.
+    last: Option<LastRecord>,
     pub(super) slices: Slices,
 }
 
@@ -104,6 +106,7 @@ impl Slicer {
     pub(super) fn new(page: Page, file: String, answer: Option<u64>, longest: u64) -> Self {
         Self {
             cutter: Cutter::of_array_at(&page.records_at),
+            last: page.leads_on.then(LastRecord::default),
             slices: Slices {
                 page,
                 file,
@@ -127,10 +130,17 @@ impl Slicer {
         // stands is known no sooner than behind the first record.
         let (looked_at, first) = self.cutter.advance(bytes)?;
         let shift = self.cutter.array_start().map_or(0, |start| start - 1);
-        let mut add = |place: Range<u64>| self.slices.add(place.start - shift, place.end - shift);
+        let mut ended = None;
+        let mut add = |place: Range<u64>| {
+            self.slices.add(place.start - shift, place.end - shift);
+            ended = Some(place);
+        };
         if let Some(first) = first {
             add(first);
             self.cutter.advance_over(&bytes[looked_at..], add)?;
+        }
+        if let Some(last) = &mut self.last {
+            last.take(bytes, ended, self.cutter.open_record());
         }
         Ok(())
     }
@@ -146,6 +156,7 @@ impl Slicer {
             records: slices.records,
             digest: slices.page.one_of_many.then_some(0),
             body,
+            last: self.last.and_then(|last| last.read()),
         };
         Ok((slices.whole, received))
     }

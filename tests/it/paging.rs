@@ -4,6 +4,7 @@ mod credentials;
 mod forum;
 mod limits;
 mod moving;
+mod named;
 
 use super::support::processes::until;
 use super::support::records::{compact, post, stored};

@@ -196,6 +196,7 @@ impl Lane {
             records_at: Arc::clone(&self.records_at),
             one_of_many: paging.is_paged(),
             has_children: self.has_children,
+            leads_on: self.endpoint.pagination.is_by_last_record(),
             look: (self.patience.0 > 0 && paging.may_move()).then(|| paging.look()),
         };
         Some((*key, page))
@@ -280,6 +281,7 @@ impl Lane {
             records: received.records,
             digest: received.digest,
             body: &received.body,
+            last: received.last.as_ref(),
         })?;
         self.taken(key, received.records, &said);
         Ok(said)

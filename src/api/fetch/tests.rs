@@ -28,6 +28,7 @@ fn whole(records: u64) -> Received {
         records,
         digest: None,
         body: serde_json::Value::Null,
+        last: None,
     }
 }
 

@@ -1,6 +1,9 @@
 //! Why pages cannot be the whole of a resource.
 
-use crate::text::excerpt;
+use serde_json::Value;
+
+use crate::activity::JsonPath;
+use crate::text::{excerpt, nearest};
 
 /// Why the pages that came cannot be the whole resource.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,14 +45,23 @@ pub enum PagingError {
         origin: String,
     },
     /// The first page has no such key as the source says names the next.
-    #[error("page 1 has no `{at}`, which is to name the next page; {}", there(.found, .meant.as_deref()))]
-    NoKey {
-        /// What the source says.
+    #[error("page 1 has no `{}`, which is to name the next page; {}", .0.at, no_key(.0))]
+    NoKey(MissingKey),
+    /// The last record of a page has no such field as the source says leads on.
+    #[error("the last record of page {} has no text or number at `{}`, which the next page is asked for with; {}", .number + 1, .missing.at, .missing.there("it is no object"))]
+    NoField {
+        /// The page.
+        number: u64,
+        /// The field.
+        missing: MissingKey,
+    },
+    /// What the source says is a list of links is none.
+    #[error("page {} has something else at `{at}` than a list of links with their relations, so that nobody knows whether more follow", .number + 1)]
+    NoLinks {
+        /// The page.
+        number: u64,
+        /// Where the list is to be.
         at: String,
-        /// What is there instead.
-        found: Vec<String>,
-        /// Which of them may be meant.
-        meant: Option<String>,
     },
     /// A page says that there are further ones, and not where.
     #[error("page {} says that more follow, and names no next page", .0 + 1)]
@@ -76,27 +88,57 @@ pub enum PagingError {
     TellsSecret(u64),
 }
 
-/// What is in a response, in a few words.
-fn there(found: &[String], meant: Option<&str>) -> String {
-    const SHOWN: usize = 12;
-    if found.is_empty() {
-        return "the response is a list, without keys around it".to_owned();
+/// A key that is not there, and what is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingKey {
+    /// What the source says.
+    pub at: String,
+    /// What is there instead.
+    pub found: Vec<String>,
+    /// Which of them may be meant.
+    pub meant: Option<String>,
+}
+
+impl MissingKey {
+    /// `at` leads nowhere in `value`.
+    pub(super) fn new(at: &JsonPath, value: &Value) -> Self {
+        let found = at.beside(value);
+        let (at, names) = (at.to_string(), found.iter().map(String::as_str));
+        let meant = nearest(&at, names).filter(|meant| *meant != at);
+        let meant = meant.map(str::to_owned);
+        Self { at, found, meant }
     }
-    let shown: Vec<_> = found
-        .iter()
-        .take(SHOWN)
-        .map(|key| format!("`{}`", excerpt(key, 60)))
-        .collect();
-    let more = if found.len() > SHOWN {
-        " and others"
-    } else {
-        ""
-    };
-    let meant = meant.map_or(String::new(), |meant| {
-        format!(" (did you mean `{}`?)", excerpt(meant, 60))
-    });
-    let leave = "`optional = true` allows for responses without it";
-    format!("there is {}{more}{meant}; {leave}", shown.join(", "))
+
+    /// What is there, in a few words.
+    fn there(&self, nothing: &str) -> String {
+        const SHOWN: usize = 12;
+        if self.found.is_empty() {
+            return nothing.to_owned();
+        }
+        let shown: Vec<_> = self
+            .found
+            .iter()
+            .take(SHOWN)
+            .map(|key| format!("`{}`", excerpt(key, 60)))
+            .collect();
+        let more = if self.found.len() > SHOWN {
+            " and others"
+        } else {
+            ""
+        };
+        let meant = self.meant.as_ref().map_or(String::new(), |meant| {
+            format!(" (did you mean `{}`?)", excerpt(meant, 60))
+        });
+        format!("there is {}{more}{meant}", shown.join(", "))
+    }
+}
+
+fn no_key(missing: &MissingKey) -> String {
+    let there = missing.there("the response is a list, without keys around it");
+    if missing.found.is_empty() {
+        return there;
+    }
+    format!("{there}; `optional = true` allows for responses without it")
 }
 
 fn each_time(number: u32) -> String {

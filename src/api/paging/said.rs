@@ -23,6 +23,8 @@ pub(in crate::api) struct Facts<'a> {
     pub(in crate::api) digest: Option<Digest>,
     /// The body without its records.
     pub(in crate::api) body: &'a Value,
+    /// The last record, where the next page is asked for by it.
+    pub(in crate::api) last: Option<&'a Value>,
 }
 
 /// What an answer says about the other pages and about itself: all that the rest
@@ -118,12 +120,60 @@ pub(super) fn number_at(at: &Locator, facts: &Facts<'_>) -> Option<u64> {
 /// A cursor or URL in the body; nothing where there is none any more. A cursor 0 is none: it would
 /// lead to the first page.
 pub(super) fn text_at(at: &JsonPath, body: &Value) -> Option<String> {
-    let text = match at.find(body)? {
-        Value::String(text) => text.trim().to_owned(),
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
+    let text = text_of(at.find(body)?)?;
     (!matches!(text.as_str(), "" | "0")).then_some(text)
+}
+
+/// A text or a number, as text.
+pub(super) fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// What is there is no list of links, each with its relation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NoLinks;
+
+/// The target of the first link with this relation, in a list of links in the body: Spring's
+/// `{"rel", "href"}`, FHIR's `{"relation", "url"}`, Siren's with several relations in a list.
+/// Nothing where none has it.
+///
+/// # Errors
+/// Where something else is there, for it may say that there is more.
+pub(super) fn link_of(
+    at: &JsonPath,
+    relation: &str,
+    body: &Value,
+) -> Result<Option<String>, NoLinks> {
+    let links = match at.find(body) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Array(links)) => links,
+        Some(_) => return Err(NoLinks),
+    };
+    let is_it = |text: &Value| {
+        let words = text.as_str().into_iter().flat_map(str::split_whitespace);
+        words
+            .into_iter()
+            .any(|word| word.eq_ignore_ascii_case(relation))
+    };
+    for link in links {
+        let named = link.get("rel").or_else(|| link.get("relation"));
+        let found = match named.ok_or(NoLinks)? {
+            Value::Array(several) => several.iter().any(is_it),
+            one => is_it(one),
+        };
+        if found {
+            let target = ["href", "url", "uri"].iter().find_map(|key| link.get(*key));
+            return match target.ok_or(NoLinks)? {
+                Value::Null => Ok(None),
+                target => Ok(text_of(target).filter(|text| !text.is_empty())),
+            };
+        }
+    }
+    Ok(None)
 }
 
 /// Whether a value in the body says yes.

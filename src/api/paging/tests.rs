@@ -49,6 +49,7 @@ struct Answer {
     records: u64,
     headers: Vec<(&'static str, String)>,
     body: Value,
+    last: Option<Value>,
     past_end: bool,
     same_as_before: bool,
 }
@@ -110,6 +111,7 @@ fn follow(
             records: answer.records,
             digest: Some(digest),
             body: &answer.body,
+            last: answer.last.as_ref(),
         };
         if let Err(error) = paging.received(facts) {
             return (asked, Err(error));
@@ -177,11 +179,11 @@ fn a_page_past_the_end_may_be_an_error_that_the_source_knows() {
         !paging(by_page()).is_past_end(1, 403),
         "only what the source names is, and what says so by its meaning"
     );
-    for status in [204, 404, 410, 422] {
+    for status in [204, 404, 410, 416, 422] {
         assert!(paging(by_page()).is_past_end(1, status), "{status}");
         let by_cursor = endpoint(Pagination::Cursor {
             parameter: "c".to_owned(),
-            at: "next".parse().unwrap(),
+            at: NextAt::Body("next".parse().unwrap()),
         });
         let nothing_came = status == 204;
         assert_eq!(
@@ -200,6 +202,7 @@ fn a_page_past_the_end_may_be_an_error_that_the_source_knows() {
         records: 30,
         digest: None,
         body: &Value::Null,
+        last: None,
     };
     declared.received(facts).unwrap();
     assert!(
@@ -235,6 +238,7 @@ fn with_a_total_all_pages_are_known_after_the_first() {
         records: 30,
         digest: None,
         body: &Value::Null,
+        last: None,
     };
     paging.received(facts).unwrap();
     let further: Vec<_> = std::iter::from_fn(|| paging.take_next())
@@ -309,7 +313,7 @@ fn cursors_are_followed_to_the_page_without_one() {
     let cursor = || {
         endpoint(Pagination::Cursor {
             parameter: "after".to_owned(),
-            at: "meta.next".parse().unwrap(),
+            at: NextAt::Body("meta.next".parse().unwrap()),
         })
     };
     for end in [
@@ -341,7 +345,7 @@ fn cursors_are_followed_to_the_page_without_one() {
 #[test]
 fn empty_pages_with_a_next_one_for_ever_are_an_error_and_no_end() {
     let next = endpoint(Pagination::Next {
-        at: "next".parse().unwrap(),
+        at: NextAt::Body("next".parse().unwrap()),
     });
     let (asked, outcome) = follow(paging(next.clone()), |number, _| {
         records(u64::from(number < 2)).body(json!({"next": format!("/posts?p={}", number + 1)}))
@@ -366,7 +370,7 @@ fn empty_pages_with_a_next_one_for_ever_are_an_error_and_no_end() {
 fn links_lead_only_where_the_source_allows_and_lose_their_secrets() {
     let next = |target: &'static str| {
         let endpoint = endpoint(Pagination::Next {
-            at: "next".parse().unwrap(),
+            at: NextAt::Body("next".parse().unwrap()),
         });
         follow(paging(endpoint), move |number, _| {
             records(1).body(if number == 0 {
@@ -423,7 +427,7 @@ fn told(
 fn by_cursor() -> Pagination {
     Pagination::Cursor {
         parameter: "c".to_owned(),
-        at: "meta.next".parse().unwrap(),
+        at: NextAt::Body("meta.next".parse().unwrap()),
     }
 }
 
@@ -453,7 +457,7 @@ fn the_last_page_has_no_cursor_in_many_ways() {
 fn a_first_page_without_the_key_that_names_the_next_is_an_error_that_knows_what_is_there() {
     let missing = |at: &str, body: Value| {
         let pagination = Pagination::Next {
-            at: at.parse().unwrap(),
+            at: NextAt::Body(at.parse().unwrap()),
         };
         let (_, outcome) = told(&pagination, None, &[body]);
         outcome.unwrap_err().to_string()
@@ -491,7 +495,7 @@ fn a_first_page_without_the_key_that_names_the_next_is_an_error_that_knows_what_
     // Null and empty are said, and so is that it may be missing.
     for body in [json!({"next": null}), json!({"next": ""})] {
         let pagination = Pagination::Next {
-            at: "next".parse().unwrap(),
+            at: NextAt::Body("next".parse().unwrap()),
         };
         assert_eq!(told(&pagination, None, &[body]), (1, Ok(())));
     }
@@ -499,6 +503,180 @@ fn a_first_page_without_the_key_that_names_the_next_is_an_error_that_knows_what_
     optional.next_optional = true;
     let (_, outcome) = follow(paging(optional), |_, _| records(1));
     assert_eq!(outcome, Ok(()));
+}
+
+/// Follows pages that are named there; each is an answer, with as many records as it says.
+fn named(at: NextAt, by_url: bool, pages: &[Answer]) -> (Vec<String>, Result<(), PagingError>) {
+    let pagination = if by_url {
+        Pagination::Next { at }
+    } else {
+        Pagination::Cursor {
+            parameter: "c".to_owned(),
+            at,
+        }
+    };
+    follow(paging(endpoint(pagination)), |number, _| {
+        pages[number].clone()
+    })
+}
+
+fn in_header() -> NextAt {
+    NextAt::Header(HeaderName::from_static("x-next"))
+}
+
+#[test]
+fn the_next_page_may_be_named_in_a_header() {
+    for (by_url, next, second) in [
+        (false, "a b", "/posts?state=all&c=a+b"),
+        (false, " 17 ", "/posts?state=all&c=17"),
+        (true, "/posts?page=2", "/posts?page=2"),
+        (true, "?page=2", "/posts?page=2"),
+        (true, "http://api.test/posts?page=2", "/posts?page=2"),
+    ] {
+        for last in [
+            records(1),
+            records(1).header("x-next", &""),
+            records(1).header("x-next", &"0"),
+        ] {
+            let pages = [records(1).header("x-next", &next), last];
+            let (asked, outcome) = named(in_header(), by_url, &pages);
+            assert_eq!((asked.len(), outcome), (2, Ok(())), "{next}");
+            assert_eq!(asked[1], second);
+        }
+    }
+    let evil = [records(1).header("x-next", &"https://evil.test/")];
+    let (_, outcome) = named(in_header(), true, &evil);
+    assert!(matches!(outcome, Err(PagingError::OtherOrigin { .. })));
+}
+
+#[test]
+fn the_next_page_may_be_one_of_a_list_of_links() {
+    let at = || NextAt::Links {
+        list: "meta.links".parse().unwrap(),
+        relation: "next".to_owned(),
+    };
+    let body = |links: Value| json!({"meta": {"links": links}});
+    let second = |links: Value| {
+        let pages = [
+            records(1).body(body(links)),
+            records(1).body(body(json!([{"rel": "self", "href": "/2"}]))),
+        ];
+        let (asked, outcome) = named(at(), true, &pages);
+        outcome.map(|()| asked.get(1).cloned())
+    };
+    let next = Ok(Some("/2".to_owned()));
+    for links in [
+        json!([{"rel": "next", "href": "/2"}]),
+        json!([{"rel": "self", "href": "/1"}, {"href": "/2", "rel": "NEXT", "method": "GET"}]),
+        json!([{"relation": "self", "url": "/1"}, {"relation": "next", "url": "/2"}]),
+        json!([{"rel": ["last", "next"], "href": "/2"}]),
+        json!([{"rel": "last next", "uri": "https://api.test/2"}]),
+        json!([{"rel": "next", "href": "/2"}, {"rel": "next", "href": "/3"}]),
+    ] {
+        assert_eq!(second(links.clone()), next, "{links}");
+    }
+    for links in [
+        json!([]),
+        json!(null),
+        json!([{"rel": "prev", "href": "/0"}]),
+        json!([{"rel": "next", "href": null}]),
+        json!([{"rel": "next", "href": ""}]),
+    ] {
+        assert_eq!(second(links.clone()), Ok(None), "{links}");
+    }
+    // What cannot be read is no end.
+    for links in [
+        json!({"next": "/2"}),
+        json!("/2"),
+        json!(["/2"]),
+        json!([{"name": "next", "href": "/2"}]),
+        json!([{"rel": "next", "link": "/2"}]),
+        json!(false),
+    ] {
+        let outcome = second(links.clone());
+        assert!(
+            matches!(outcome, Err(PagingError::NoLinks { number: 0, .. })),
+            "{links}"
+        );
+    }
+    let (_, outcome) = named(
+        at(),
+        true,
+        &[records(1).body(json!({"meta": {"link": []}}))],
+    );
+    let says = outcome.unwrap_err().to_string();
+    assert!(says.contains("did you mean `meta.link`?"), "{says}");
+}
+
+#[test]
+fn the_next_page_may_be_asked_for_by_the_last_record() {
+    let by = |field: &str| NextAt::LastRecord(field.parse().unwrap());
+    let page = |count, last: Value| Answer {
+        last: Some(last),
+        ..records(count)
+    };
+    // An empty page is the end, and no short one is.
+    for (field, record, asked_with) in [
+        ("id", json!({"id": 7}), "7"),
+        ("id", json!({"id": "a/b="}), "a%2Fb%3D"),
+        ("id", json!({"id": 0}), "0"),
+        ("id", json!({"id": -3}), "-3"),
+        (
+            "id",
+            json!({"id": 18_446_744_073_709_551_615_u64}),
+            "18446744073709551615",
+        ),
+        (
+            "data.at",
+            json!({"data": {"at": "2024-05-01T12:00:00Z"}}),
+            "2024-05-01T12%3A00%3A00Z",
+        ),
+    ] {
+        let other = json!({"id": "z", "data": {"at": "z"}});
+        let pages = [page(3, record), page(1, other), records(0)];
+        let (asked, outcome) = named(by(field), false, &pages);
+        assert_eq!((asked.len(), outcome), (3, Ok(())), "{asked_with}");
+        assert_eq!(asked[1], format!("/posts?state=all&c={asked_with}"));
+    }
+    // Some begin with the record that was named: where that is all, there is nothing more.
+    let (b, c) = (json!({"id": "b"}), json!({"id": "c"}));
+    let pages = [page(3, b.clone()), page(3, c.clone()), page(1, c.clone())];
+    let (asked, outcome) = named(by("id"), false, &pages);
+    assert_eq!((asked.len(), outcome), (3, Ok(())));
+    let pages = [page(1, b.clone()), page(1, b.clone())];
+    assert_eq!(named(by("id"), false, &pages).1, Ok(()));
+    // A full page of one value leads nowhere, and one that comes again is no further one.
+    let pages = [page(3, b.clone()), page(3, c.clone()), page(3, c)];
+    assert_eq!(named(by("id"), false, &pages).1, Err(PagingError::Loop(2)));
+    let again = Answer {
+        same_as_before: true,
+        ..page(3, b)
+    };
+    let pages = [again.clone(), again];
+    let outcome = named(by("id"), false, &pages).1;
+    assert_eq!(outcome, Err(PagingError::RepeatedPage(1)));
+}
+
+#[test]
+fn a_last_record_without_the_field_is_an_error_on_any_page() {
+    let by = || NextAt::LastRecord("id".parse().unwrap());
+    let page = |last: Option<Value>| Answer { last, ..records(2) };
+    for (record, there) in [
+        (
+            Some(json!({"_id": 7, "x": 1})),
+            "there is `_id`, `x` (did you mean `_id`?)",
+        ),
+        (Some(json!({"id": null})), "there is `id`"),
+        (Some(json!({"id": ""})), "there is `id`"),
+        (Some(json!({"id": {"$oid": "a"}})), "there is `id.$oid`"),
+        (Some(json!(7)), "it is no object"),
+        (None, "it is no object"),
+    ] {
+        let pages = [page(Some(json!({"id": 1}))), page(record)];
+        let says = named(by(), false, &pages).1.unwrap_err().to_string();
+        let expected = "the last record of page 2 has no text or number at `id`, which the next page is asked for with; ";
+        assert_eq!(says, expected.to_owned() + there);
+    }
 }
 
 #[test]
@@ -573,6 +751,7 @@ fn the_total_may_stand_behind_the_slash_of_a_content_range() {
             records: 10,
             digest: None,
             body: &Value::Null,
+            last: None,
         };
         paging.received(facts).unwrap();
         assert_eq!(paging.outlook().unwrap().total, total);
@@ -657,6 +836,7 @@ fn link_headers_are_followed_and_pages_known_by_the_last_one_are_asked_for_at_on
             records: 10,
             digest: None,
             body: &Value::Null,
+            last: None,
         })
         .unwrap();
     let further: Vec<_> = std::iter::from_fn(|| known.take_next())
@@ -745,6 +925,7 @@ fn the_first_page_alone_tells_what_is_there() {
             records: answer.records,
             digest: None,
             body: &answer.body,
+            last: answer.last.as_ref(),
         };
         paging.received(facts).unwrap();
         assert!(paging.is_done());
@@ -821,7 +1002,7 @@ proptest! {
         let mut outcome = Ok(());
         while !waiting.is_empty() && outcome.is_ok() {
             let (number, url) = waiting.swap_remove(order.index(waiting.len()));
-            let facts = Facts { number, url: &url, headers: &HeaderMap::new(), records: sizes[index(number)], digest: Some(number.into()), body: &body };
+            let facts = Facts { number, url: &url, headers: &HeaderMap::new(), records: sizes[index(number)], digest: Some(number.into()), body: &body, last: None };
             outcome = paging.received(facts).map(drop);
             waiting.extend(std::iter::from_fn(|| paging.take_next()));
         }
@@ -935,6 +1116,7 @@ fn look(
             records: found.len() as u64,
             digest: None,
             body: &Value::Null,
+            last: None,
         };
         if let Err(error) = paging.received(facts) {
             return (came, stayed, Err(error));

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::activity::Resource;
 use crate::api::{Page, Recalled, Received, Sink, Sinks};
-use crate::cutter::{CutError, Cutter};
+use crate::cutter::{CutError, Cutter, LastRecord};
 use crate::error::{DataProcessingError, Error};
 
 /// How many records of an answer are kept.
@@ -75,6 +75,7 @@ impl Sinks for FirstRecords {
     fn open(&self, page: Page) -> Result<FirstRecordsSink, Error> {
         Ok(FirstRecordsSink {
             cutter: Cutter::of_array_at(&page.records_at),
+            last: page.leads_on.then(LastRecord::default),
             page,
             seen: 0,
             records: 0,
@@ -97,6 +98,8 @@ impl Sinks for FirstRecords {
 pub(super) struct FirstRecordsSink {
     page: Page,
     cutter: Cutter,
+    /// Where the next page is asked for by the last record.
+    last: Option<LastRecord>,
     /// How many bytes went through.
     seen: u64,
     records: u64,
@@ -133,7 +136,7 @@ impl Sink for FirstRecordsSink {
     type Whole = ();
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let mut rest = bytes;
+        let (mut rest, mut last) = (bytes, None);
         loop {
             let (consumed, ended) = match self.cutter.advance(rest) {
                 Ok(found) => found,
@@ -147,11 +150,15 @@ impl Sink for FirstRecordsSink {
             }
             rest = &rest[consumed..];
             self.seen += consumed as u64;
+            last = Some(record);
         }
         if let Some(start) = self.cutter.open_record() {
             self.keep(&(start..u64::MAX), rest);
         }
         self.seen += rest.len() as u64;
+        if let Some(kept) = &mut self.last {
+            kept.take(bytes, last, self.cutter.open_record());
+        }
         Ok(())
     }
 
@@ -174,6 +181,7 @@ impl Sink for FirstRecordsSink {
             // There is no other page to tell it from.
             digest: None,
             body,
+            last: self.last.and_then(|last| last.read()),
         };
         Ok((received, ()))
     }
@@ -195,6 +203,7 @@ mod tests {
             records_at: Arc::new(records_at.parse().unwrap()),
             one_of_many: true,
             has_children: false,
+            leads_on: false,
             look: None,
         }
     }

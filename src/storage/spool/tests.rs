@@ -86,6 +86,7 @@ fn page(number: u64, path: &str) -> Page {
         records_at: Arc::new(path.parse().unwrap()),
         one_of_many: true,
         has_children: false,
+        leads_on: false,
         look: None,
     }
 }
