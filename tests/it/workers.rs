@@ -29,6 +29,16 @@ fn wait_for_the_end_of(worker: u32, place: &Workplace) {
 fn a_run_that_is_killed_leaves_no_worker_and_the_next_run_cleans_up() {
     let place = Workplace::with_old_snapshot();
     let (run, server, _held, worker) = hold(&place);
+    // The worker begins while the page comes, and only a page that is noted is left.
+    let journal = place.data_dir().join(".run-main/spool/journal.ndjson");
+    let noted = || {
+        std::fs::read_to_string(&journal)
+            .unwrap_or_default()
+            .lines()
+            .count()
+            > 1
+    };
+    until("a page in the journal", || noted().then_some(()));
     run.signal("KILL");
     // This waits for the workers too, for they hold the same stderr.
     let outcome = run.wait();
@@ -86,6 +96,8 @@ fn a_run_that_fails_has_no_workers_left() {
         Route::get("/posts").reply(Reply::status(404).after(&held)),
     ]);
     let run = place.start(&[server.url()]);
+    // The worker may be there before the requests are.
+    server.wait_for_requests(2);
     until("a worker", || workers_below(place.path()).first().copied());
     held.open();
     run.wait().assert_code(3);
