@@ -156,45 +156,51 @@ impl Error {
                     None => kept,
                 })
             }
-            Self::Start { cause, .. } | Self::Serve { cause, .. } | Self::Sample { cause, .. }
-                if start_hint(cause).is_some() =>
-            {
-                start_hint(cause).map(str::to_owned)
+            Self::Start { cause, .. } => start_hint(cause).map(str::to_owned),
+            Self::Serve { cause, .. } | Self::Sample { cause, .. } => {
+                let of_address = match (self, cause.kind()) {
+                    (Self::Serve { .. }, io::ErrorKind::AddrNotAvailable) => {
+                        "--listen takes an address of this machine"
+                    }
+                    _ => "choose another port with --port",
+                };
+                Some(start_hint(cause).unwrap_or(of_address).to_owned())
             }
-            Self::Serve { cause, .. } => match cause.kind() {
-                io::ErrorKind::AddrNotAvailable => {
-                    Some("--listen takes an address of this machine".to_owned())
-                }
-                _ => Some("choose another port with --port".to_owned()),
-            },
-            Self::Sample { .. } => Some("choose another port with --port".to_owned()),
             Self::Print(cause) | Self::PrintSummary(cause) => match cause.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     Some("make room where standard output goes, or send it elsewhere".to_owned())
                 }
                 _ => None,
             },
-            Self::Start { .. } | Self::Source(_) | Self::Usage(_) | Self::Stopped(_) => None,
+            Self::Source(_) | Self::Usage(_) | Self::Stopped(_) => None,
         }
     }
 }
 
 /// What helps where the system had no thread, process, file or memory to give.
 fn start_hint(cause: &io::Error) -> Option<&'static str> {
-    let hint = match (cause.kind(), Errno::from_io_error(cause)) {
+    let hint = match cause.kind() {
         // It says so of threads where memory is short, too.
-        (io::ErrorKind::WouldBlock, _) => {
+        io::ErrorKind::WouldBlock => {
             "too many processes or threads, or too little memory: end some, raise the limit \
              (`ulimit -u`, `ulimit -d`, or that of the container), or ask for less with --workers \
              and --concurrency"
         }
-        (io::ErrorKind::OutOfMemory, _) => {
+        io::ErrorKind::OutOfMemory => {
             "too little memory: raise the limit (`ulimit -d`, `ulimit -v`, or that of the container)"
         }
-        (_, Some(Errno::MFILE | Errno::NFILE)) => TOO_MANY_FILES,
+        _ if no_more_files(cause) => TOO_MANY_FILES,
         _ => return None,
     };
     Some(hint)
+}
+
+/// Whether this process, or the system, may open no further file.
+fn no_more_files(cause: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(cause),
+        Some(Errno::MFILE | Errno::NFILE)
+    )
 }
 
 const TOO_MANY_FILES: &str = "too many open files: raise the limit (`ulimit -n`; 64 are enough), or ask for less with --concurrency";
@@ -692,13 +698,7 @@ impl StorageError {
                 io::ErrorKind::IsADirectory => {
                     "a directory is in the way: move it away, or choose another place with --data-dir"
                 }
-                _ if matches!(
-                    Errno::from_io_error(cause),
-                    Some(Errno::MFILE | Errno::NFILE)
-                ) =>
-                {
-                    TOO_MANY_FILES
-                }
+                _ if no_more_files(cause) => TOO_MANY_FILES,
                 io::ErrorKind::FileTooLarge => {
                     "a file may not grow longer here: raise the limit (`ulimit -f`), or choose another file system with --data-dir; the last snapshot stands"
                 }

@@ -137,6 +137,19 @@ pub fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{plural}")
 }
 
+/// A number with its thousands set apart: `1,234,567`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
 /// The name among `names` that `name` is most like, if it is like one at all.
 pub(crate) fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     // `userId` and `user-id` are spellings of `user_id`, not other names.
@@ -249,5 +262,19 @@ mod tests {
         assert_eq!(excerpt("👩\u{200d}👧", 2), "👩…");
         assert_eq!(beginning("äö", 3), "ä");
         assert_eq!(beginning("äö", 4), "äö");
+    }
+
+    #[test]
+    fn digits_stand_in_groups_of_three() {
+        let cases = [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (123_456, "123,456"),
+            (u64::MAX, "18,446,744,073,709,551,615"),
+        ];
+        for (number, expected) in cases {
+            assert_eq!(grouped(number), expected);
+        }
     }
 }

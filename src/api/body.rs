@@ -7,7 +7,9 @@ use flate2::write::MultiGzDecoder;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 
-use super::happened::{Phase, grouped};
+use crate::text::grouped;
+
+use super::happened::Phase;
 use super::pace::Pace;
 use super::{Failure, TransportError};
 
@@ -153,7 +155,7 @@ const ENCODINGS: [&[u8]; 10] = [
 
 /// Whether the body is gzip. What names no encoding (`utf-8`, `none`, a media type) is a mistake
 /// of the server's, and the body is plain.
-fn is_gzip(headers: &HeaderMap) -> Result<bool, TransportError> {
+pub(super) fn is_gzip(headers: &HeaderMap) -> Result<bool, TransportError> {
     let mut gzip = false;
     for value in headers.get_all(CONTENT_ENCODING) {
         for name in value.as_bytes().split(|byte| *byte == b',') {

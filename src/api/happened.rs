@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
+use crate::text::grouped;
+
 use super::{Failure, TransportError};
 
 /// What a client was about when it failed.
@@ -112,19 +114,6 @@ fn seconds(time: Duration) -> String {
     format!("{} s", time.as_secs_f64())
 }
 
-/// `1204` as `1,204`.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,20 +182,6 @@ mod tests {
         ];
         for (error, failure, words) in cases {
             assert_eq!((error.failure, &*error.to_string()), (failure, words));
-        }
-    }
-
-    #[test]
-    fn digits_stand_in_groups_of_three() {
-        let cases = [
-            (0, "0"),
-            (999, "999"),
-            (1000, "1,000"),
-            (123_456, "123,456"),
-            (u64::MAX, "18,446,744,073,709,551,615"),
-        ];
-        for (number, expected) in cases {
-            assert_eq!(grouped(number), expected);
         }
     }
 }

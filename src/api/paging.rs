@@ -153,16 +153,19 @@ impl Paging {
         }
     }
 
-    /// Fetches the pages again, so many times at most, while their records move. `look` is the
-    /// number of the first look.
-    pub(super) fn patient(mut self, look: u32, left: u32, allow_moving: bool) -> Self {
+    /// Fetches the pages again, so many times at most, while their records move.
+    pub(super) fn patient(mut self, left: u32, allow_moving: bool) -> Self {
         self.rest = Rest {
-            look,
             left,
             allow_moving,
             ..Rest::default()
         };
         self
+    }
+
+    /// Goes on with this look at the pages.
+    pub(super) fn resume_look(&mut self, look: u32) {
+        self.rest.look = look;
     }
 
     /// Which look at the pages this is.
@@ -178,10 +181,8 @@ impl Paging {
     /// Whether a record that moves may be missed: where pages are counted, and not where each
     /// names the next.
     pub(super) fn may_move(&self) -> bool {
-        matches!(
-            self.endpoint.pagination,
-            Pagination::Page { .. } | Pagination::Offset { .. } | Pagination::Link
-        )
+        let pagination = &self.endpoint.pagination;
+        pagination.is_counted() || *pagination == Pagination::Link
     }
 
     /// Wants no more than the first page, to see what is there.
@@ -278,10 +279,7 @@ impl Paging {
     /// Where pages are counted, several statuses say so by their meaning, unless the server said
     /// that there is such a page.
     pub(super) fn is_past_end(&self, number: u64, status: u16) -> bool {
-        let counted = matches!(
-            self.endpoint.pagination,
-            Pagination::Page { .. } | Pagination::Offset { .. }
-        );
+        let counted = self.endpoint.pagination.is_counted();
         let by_meaning = counted
             && matches!(status, 204 | 404 | 410 | 416 | 422)
             && self.declared.is_none_or(|declared| number >= declared);
@@ -366,12 +364,9 @@ impl Paging {
             }
         }
         let names_next = said.cursor.is_some() || said.next.is_some();
-        let by_link = matches!(
-            self.endpoint.pagination,
-            Pagination::Cursor { .. } | Pagination::Next { .. } | Pagination::Link
-        );
+        let expects_next = self.endpoint.more.is_some() && self.endpoint.pagination.names_next();
         let last_known = facts.number.saturating_add(1) >= self.upto;
-        if self.endpoint.more.is_some() && by_link && last_known && !names_next {
+        if expects_next && last_known && !names_next {
             return Err(PagingError::NoNext(facts.number));
         }
         Ok(said)
@@ -510,11 +505,8 @@ impl Paging {
             allow_moving,
             ..
         } = self.rest;
-        *self = Self::new(endpoint, self.first.clone(), reach).patient(
-            look.saturating_add(1),
-            left - 1,
-            allow_moving,
-        );
+        *self = Self::new(endpoint, self.first.clone(), reach).patient(left - 1, allow_moving);
+        self.resume_look(look.saturating_add(1));
         Ok(())
     }
 
@@ -522,12 +514,9 @@ impl Paging {
     /// again: some servers begin with it, and it is all that is left then. A full page of records that
     /// all have the same value is no end.
     fn comes_no_further(&self, records: u64, said: &Said) -> bool {
-        let Pagination::Cursor { at, .. } = &self.endpoint.pagination else {
-            return false;
-        };
         let same = said.cursor.is_some() && said.cursor == self.cursor;
         let few = records == 1 || self.page_size.is_some_and(|size| records < size);
-        at.is_last_record() && same && few
+        self.endpoint.pagination.is_by_last_record() && same && few
     }
 
     fn look_ahead(&mut self, number: u64, records: u64, said: &Said) -> Result<(), PagingError> {

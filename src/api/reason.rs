@@ -4,12 +4,13 @@ use std::fmt;
 
 use flate2::read::MultiGzDecoder;
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use serde_json::Value;
 
 use crate::source::ErrorInBody;
 use crate::text::excerpt;
 
+use super::body::is_gzip;
 use super::secrets::Secrets;
 
 /// How much of a body is read for its words, in bytes.
@@ -127,10 +128,7 @@ fn shown(text: &str, secrets: &Secrets) -> String {
 
 fn words(headers: &HeaderMap, body: &[u8]) -> Option<String> {
     let plain;
-    let gzip = headers
-        .get(CONTENT_ENCODING)
-        .is_some_and(|value| value.as_bytes().ends_with(b"gzip"));
-    let body = if gzip {
+    let body = if is_gzip(headers).unwrap_or_default() {
         plain = unfolded(body);
         &plain
     } else {

@@ -78,6 +78,18 @@ pub enum Pagination {
 }
 
 impl Pagination {
+    /// Whether pages are known by a number that the run counts.
+    #[must_use]
+    pub fn is_counted(&self) -> bool {
+        matches!(self, Self::Page { .. } | Self::Offset { .. })
+    }
+
+    /// Whether only a page knows where the next one is.
+    #[must_use]
+    pub fn names_next(&self) -> bool {
+        matches!(self, Self::Cursor { .. } | Self::Next { .. } | Self::Link)
+    }
+
     /// Whether the next page is asked for by a field of the last record.
     #[must_use]
     pub fn is_by_last_record(&self) -> bool {

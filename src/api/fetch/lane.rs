@@ -12,7 +12,7 @@ use crate::api::retry::Policy;
 use crate::api::secrets::Secrets;
 use crate::api::sink::{Page, Position, Received};
 use crate::api::{Subject, Validators};
-use crate::source::{Auth, Endpoint, Pagination, Source, child};
+use crate::source::{Auth, Endpoint, Source, child};
 
 use super::missing::{self, Refused};
 
@@ -121,7 +121,7 @@ impl Lane {
         let url = self.source.url(path);
         let (looks, allow_moving) = self.patience;
         let paging = Paging::new(self.endpoint.clone(), url, Arc::clone(&self.reach));
-        let paging = paging.patient(0, looks, allow_moving);
+        let paging = paging.patient(looks, allow_moving);
         self.pagings.insert(self.next_paging, (position, paging));
         self.next_paging = self.next_paging.saturating_add(1);
     }
@@ -134,10 +134,7 @@ impl Lane {
 
     /// Whether only a page knows where the next one is.
     pub(super) fn follows(&self) -> bool {
-        !matches!(
-            self.endpoint.pagination,
-            Pagination::None | Pagination::Page { .. } | Pagination::Offset { .. }
-        )
+        self.endpoint.pagination.names_next()
     }
 
     pub(super) fn has_next(&self) -> bool {
@@ -247,9 +244,8 @@ impl Lane {
 
     /// Goes on with the look that a run which was cut off was at.
     pub(super) fn resume_look(&mut self, look: u32) {
-        let (looks, allow_moving) = self.patience;
         for (_, paging) in self.pagings.values_mut() {
-            *paging = paging.clone().patient(look, looks, allow_moving);
+            paging.resume_look(look);
         }
     }
 

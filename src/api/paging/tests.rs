@@ -125,6 +125,19 @@ fn index(number: u64) -> usize {
     usize::try_from(number).unwrap()
 }
 
+/// A page of so many records that says nothing but in its headers.
+fn plain<'a>(number: u64, url: &'a Url, headers: &'a HeaderMap, records: u64) -> Facts<'a> {
+    Facts {
+        number,
+        url,
+        headers,
+        records,
+        digest: None,
+        body: &Value::Null,
+        last: None,
+    }
+}
+
 fn by_page() -> Endpoint {
     endpoint(Pagination::Page {
         parameter: "page".to_owned(),
@@ -195,15 +208,7 @@ fn a_page_past_the_end_may_be_an_error_that_the_source_knows() {
     let mut declared = paging(with_total(by_page()));
     let (_, url) = declared.take_next().unwrap();
     let headers = HeaderMap::from_iter([(HeaderName::from_static("x-total"), 70.into())]);
-    let facts = Facts {
-        number: 0,
-        url: &url,
-        headers: &headers,
-        records: 30,
-        digest: None,
-        body: &Value::Null,
-        last: None,
-    };
+    let facts = plain(0, &url, &headers, 30);
     declared.received(facts).unwrap();
     assert!(
         !declared.is_past_end(2, 404),
@@ -231,15 +236,7 @@ fn with_a_total_all_pages_are_known_after_the_first() {
     assert!(!paging.has_next());
     let headers =
         HeaderMap::from_iter([(HeaderName::from_static("x-total"), HeaderValue::from(70))]);
-    let facts = Facts {
-        number,
-        url: &url,
-        headers: &headers,
-        records: 30,
-        digest: None,
-        body: &Value::Null,
-        last: None,
-    };
+    let facts = plain(number, &url, &headers, 30);
     paging.received(facts).unwrap();
     let further: Vec<_> = std::iter::from_fn(|| paging.take_next())
         .map(|(number, _)| number)
@@ -744,15 +741,7 @@ fn the_total_may_stand_behind_the_slash_of_a_content_range() {
         let (_, url) = paging.take_next().unwrap();
         let range = HeaderValue::from_static(range);
         let headers = HeaderMap::from_iter([(http::header::CONTENT_RANGE, range)]);
-        let facts = Facts {
-            number: 0,
-            url: &url,
-            headers: &headers,
-            records: 10,
-            digest: None,
-            body: &Value::Null,
-            last: None,
-        };
+        let facts = plain(0, &url, &headers, 10);
         paging.received(facts).unwrap();
         assert_eq!(paging.outlook().unwrap().total, total);
     }
@@ -828,17 +817,7 @@ fn link_headers_are_followed_and_pages_known_by_the_last_one_are_asked_for_at_on
     );
     let headers =
         HeaderMap::from_iter([(http::header::LINK, HeaderValue::from_str(&header).unwrap())]);
-    known
-        .received(Facts {
-            number,
-            url: &url,
-            headers: &headers,
-            records: 10,
-            digest: None,
-            body: &Value::Null,
-            last: None,
-        })
-        .unwrap();
+    known.received(plain(number, &url, &headers, 10)).unwrap();
     let further: Vec<_> = std::iter::from_fn(|| known.take_next())
         .map(|(_, url)| url.query().unwrap().to_owned())
         .collect();
@@ -1075,7 +1054,7 @@ fn look(
     looks: u32,
     mut server: Moving,
 ) -> (Vec<u64>, Vec<u64>, Result<(), PagingError>) {
-    let mut paging = paging(endpoint).patient(0, looks, false);
+    let mut paging = paging(endpoint).patient(looks, false);
     let (mut came, mut stayed) = (Vec::new(), Vec::new());
     let mut asked = 0;
     while let Some((number, url)) = paging.take_next() {
@@ -1109,15 +1088,7 @@ fn look(
                 format!("{}, {}", link(number + 1, "next"), link(last, "last")),
             );
         }
-        let facts = Facts {
-            number,
-            url: &url,
-            headers: &headers,
-            records: found.len() as u64,
-            digest: None,
-            body: &Value::Null,
-            last: None,
-        };
+        let facts = plain(number, &url, &headers, found.len() as u64);
         if let Err(error) = paging.received(facts) {
             return (came, stayed, Err(error));
         }

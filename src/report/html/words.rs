@@ -4,6 +4,8 @@ use jiff::{SignedDuration, Timestamp, civil};
 
 use crate::text::excerpt;
 
+pub(crate) use crate::text::grouped as number;
+
 /// How many characters of remote text a line shows.
 const LINE: usize = 120;
 /// How many characters of it are there to be pointed at.
@@ -36,19 +38,6 @@ impl Shown {
 pub(super) fn visible(text: Option<&String>) -> Option<&str> {
     text.map(String::as_str)
         .filter(|text| !text.trim().is_empty())
-}
-
-/// A count with its thousands set apart: `1,234,567`.
-pub(crate) fn number(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 /// A count with its noun: `1 post`, `1,200 posts`.

@@ -7,6 +7,8 @@ use crate::support::program::{Running, Workplace};
 use crate::support::records::{compact, post, stored, users};
 use crate::support::server::{Reply, Route, Server};
 
+use super::file;
+
 fn records() -> Vec<String> {
     (1..=4).map(|id| post(&id.to_string(), "1")).collect()
 }
@@ -26,14 +28,6 @@ fn save_source(place: &Workplace, url: &str, more: &str, fields: &str) {
 }
 
 const FIELDS: &str = "user_id = 'userId'";
-
-fn file(flow: &[&str]) -> &'static str {
-    if flow.is_empty() {
-        "posts.json"
-    } else {
-        "posts_async.json"
-    }
-}
 
 #[test]
 fn a_cursor_that_expired_starts_the_run_again_from_the_first_page() {
