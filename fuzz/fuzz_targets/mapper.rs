@@ -83,7 +83,7 @@ impl Plan {
             let field = FIELDS.into_iter().find(|field| field.name() == name)?;
             let optional = text.ends_with('?');
             let path = text.strip_suffix('?').unwrap_or(text).parse().ok()?;
-            plan.fields = plan.fields.with(field, FieldPath { path, optional });
+            plan.fields = plan.fields.with(field, FieldPath::new(path, optional));
         }
         if plan.fields == FieldMap::default() {
             plan.fields = FieldMap::placeholder(resource);
