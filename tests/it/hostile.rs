@@ -17,7 +17,7 @@ use super::support::server::{Reply, Route, Server};
 
 /// How long any of these runs may take before it counts as held.
 fn patience() -> Duration {
-    Duration::from_secs(if super::crashes::is_long() { 600 } else { 40 })
+    Duration::from_secs(if super::crashes::is_long() { 900 } else { 240 })
 }
 
 /// One way to answer those who ask for users, and how a run ends that did.

@@ -152,11 +152,11 @@ fn what_is_sound_and_strange_is_stored_to_the_letter() {
 
 /// So many records that each costs next to nothing to send.
 #[test]
-fn a_million_empty_records_are_held_by_no_process() {
+fn countless_empty_records_are_held_by_no_process() {
     let reply = if crate::crashes::is_long() {
         || Reply::json(format!("[{}{{}}]", "{},".repeat(9_999_999)))
     } else {
-        || Reply::json(format!("[{}{{}}]", "{},".repeat(999_999)))
+        || Reply::json(format!("[{}{{}}]", "{},".repeat(299_999)))
     };
     let says = "record 0, field `id`: expected a value, found nothing";
     check([row("empty records", reply, Rejected(says))]);
