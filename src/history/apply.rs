@@ -28,7 +28,8 @@ SELECT n FROM up;";
 const CHUNK: i64 = 4096;
 
 /// What is of no use when the step is in the history.
-const CLEAR: &str = "DROP TABLE temp.of_this; DROP TABLE temp.this;";
+const CLEAR: &str = "DROP TABLE temp.of_this; DROP TABLE temp.this;
+DROP TABLE temp.retyped; DROP TABLE temp.removed;";
 
 /// Takes a step into the history, unless it is in it already. Gives whether it could be:
 /// a step that was made behind another history is of no use, unless there is none any more.
@@ -116,9 +117,7 @@ fn apply_attached(history: &mut Connection) -> rusqlite::Result<bool> {
     if anew {
         all_entries(&transaction)?;
     } else {
-        transaction.execute_batch(OFFSETS)?;
         first_seen(&transaction)?;
-        transaction.execute_batch("DROP TABLE temp.offsets")?;
     }
     transaction.execute_batch(CLEAR)?;
     transaction.commit()?;
@@ -148,7 +147,12 @@ fn all_entries(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
 /// A span is two numbers, and may claim 2⁶⁴ ids. So no more are written than the step has
 /// room for in its entries, which take more than a byte each.
 fn first_seen(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    let spans = "SELECT EXISTS (SELECT 1 FROM next.spans)";
+    if !transaction.query_row(spans, [], |row| row.get(0))? {
+        return Ok(());
+    }
     let mut room = room(transaction)?;
+    transaction.execute_batch(OFFSETS)?;
     let mut spans = transaction.prepare(
         "SELECT o.collection, o.run, x.first, x.last
          FROM next.spans x CROSS JOIN temp.of_this o WHERE o.resource = x.resource
@@ -173,7 +177,8 @@ fn first_seen(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
             _ => return Err(malformed("an id is a number or a text")),
         }
     }
-    Ok(())
+    drop(rows);
+    transaction.execute_batch("DROP TABLE temp.offsets")
 }
 
 /// How many ids of each collection there can be at most.
@@ -238,6 +243,7 @@ mod tests {
     use crate::concurrency::Stop;
     use crate::error::StopReason;
     use crate::history::in_memory;
+    use rusqlite::fallible_iterator::FallibleIterator;
     use tempfile::TempDir;
 
     /// A step of one new collection with these spans, and entries of so many bytes.
@@ -334,6 +340,40 @@ mod tests {
                 assert_eq!(rows, 0, "{table} {spans:?}");
             }
         }
+    }
+
+    #[test]
+    fn no_statement_reads_all_that_the_history_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = step(&folder, &[], 0);
+        let history = history(&Stop::new());
+        let attach = "ATTACH DATABASE ?1 AS next";
+        history.execute(attach, [path.to_str().unwrap()]).unwrap();
+        let mut batch = rusqlite::Batch::new(&history, APPLY);
+        let mut updates = 0;
+        while let Some(mut statement) = batch.next().unwrap() {
+            let text = statement.expanded_sql().unwrap();
+            updates += usize::from(text.contains("UPDATE main.") || text.contains("REPLACE main."));
+            let mut explain = history
+                .prepare(&format!("EXPLAIN QUERY PLAN {text}"))
+                .unwrap();
+            let plan = explain.query_map([], |row| row.get::<_, String>("detail"));
+            for part in plan.unwrap() {
+                let part = part.unwrap();
+                let whole = [
+                    "SCAN main.records",
+                    "SCAN main.changes",
+                    "SCAN main.entries",
+                ];
+                assert!(
+                    !whole.iter().any(|scan| part.starts_with(scan)),
+                    "{text}: {part}"
+                );
+            }
+            drop(explain);
+            statement.raw_execute().unwrap();
+        }
+        assert_eq!(updates, 3, "which could");
     }
 
     #[test]

@@ -8,23 +8,27 @@ SELECT (SELECT max(id) FROM main.runs) AS run, source,
        base > 0 AND (SELECT count(*) FROM main.runs) = 1 AS anew
 FROM next.run;
 
+-- The records whose rows change, by their keys: in one statement with the update, SQLite would
+-- read all records there are for them.
+CREATE TEMP TABLE retyped AS
+SELECT c.id AS collection, x.record AS new,
+       iif(typeof(x.record) = 'text', CAST(x.record AS INTEGER), CAST(x.record AS TEXT)) AS old
+FROM next.changes x CROSS JOIN temp.this t CROSS JOIN main.collections c
+WHERE x.kind = 'retyped' AND c.source = t.source AND c.resource = x.resource;
+CREATE TEMP TABLE removed AS
+SELECT c.id AS collection, x.record, c.run
+FROM next.changes x CROSS JOIN temp.this t CROSS JOIN main.collections c
+WHERE x.kind = 'removed' AND c.source = t.source AND c.resource = x.resource;
+
 -- Ids that were numbers and are texts now, or the other way round: the records are the same.
-UPDATE OR REPLACE main.records SET id = x.record
-FROM next.changes x, temp.this t, main.collections c
-WHERE x.kind = 'retyped' AND c.source = t.source AND c.resource = x.resource
-  AND records.collection = c.id
-  AND records.id = iif(typeof(x.record) = 'text', CAST(x.record AS INTEGER), CAST(x.record AS TEXT));
-UPDATE main.changes SET record = x.record
-FROM next.changes x, temp.this t, main.collections c
-WHERE x.kind = 'retyped' AND c.source = t.source AND c.resource = x.resource
-  AND changes.collection = c.id
-  AND changes.record = iif(typeof(x.record) = 'text', CAST(x.record AS INTEGER), CAST(x.record AS TEXT));
+UPDATE OR REPLACE main.records SET id = r.new FROM temp.retyped r
+WHERE records.collection = r.collection AND records.id = r.old;
+UPDATE main.changes SET record = r.new FROM temp.retyped r
+WHERE changes.collection = r.collection AND changes.record = r.old;
 
 -- The run before this one is the last that saw them; so before it is replaced.
-UPDATE main.records SET last_run = c.run
-FROM next.changes x, temp.this t, main.collections c
-WHERE x.kind = 'removed' AND c.source = t.source AND c.resource = x.resource
-  AND records.collection = c.id AND records.id = x.record;
+UPDATE main.records SET last_run = r.run FROM temp.removed r
+WHERE records.collection = r.collection AND records.id = r.record;
 
 INSERT INTO main.collections (source, resource, run, blake3)
 SELECT t.source, n.resource, t.run, n.blake3 FROM next.collections n, temp.this t WHERE true
