@@ -200,6 +200,13 @@ fn write_completeness(out: &mut impl Write, report: &Report) -> io::Result<()> {
             "{WARN}{resource}{WARN:#}: incomplete: records moved from page to page each time they were fetched"
         )?;
     }
+    for (resource, repeated) in &report.repeated {
+        let came = count(*repeated, "record");
+        writeln!(
+            out,
+            "{WARN}{resource}{WARN:#}: {came} came again on a later page, as happens when the data changes meanwhile; stored once"
+        )?;
+    }
     for (resource, (came, total)) in &report.hidden {
         let came = count(*came, "record");
         writeln!(

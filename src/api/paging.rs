@@ -18,7 +18,7 @@ use serde_json::Value;
 use tracing::warn;
 use url::{Origin, Url};
 
-use crate::activity::JsonPath;
+use crate::activity::{Id, JsonPath};
 use crate::source::{Endpoint, Locator, NextAt, Pagination, Secret};
 
 use super::secrets::Secrets;
@@ -99,6 +99,30 @@ struct Rest {
     shrank: bool,
     /// Whether the last look was taken though the records moved.
     moving: bool,
+    /// Which records came twice in the look before this one.
+    repeated: Option<Repeated>,
+}
+
+/// How many records came on more than one page, and which: two looks in which the same ones did
+/// agree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Repeated {
+    /// How many.
+    pub count: u64,
+    /// The sum of what their ids are hashed to, whatever their order.
+    which: Digest,
+}
+
+impl Repeated {
+    /// Adds the record with this id.
+    pub fn add(&mut self, id: &Id) {
+        self.count = self.count.saturating_add(1);
+        let hash = match id {
+            Id::Number(number) => super::digest(&number.to_le_bytes()),
+            Id::Text(text) => super::digest(text.as_bytes()),
+        };
+        self.which = self.which.wrapping_add(hash);
+    }
 }
 
 impl Rest {
@@ -498,16 +522,54 @@ impl Paging {
                 last: self.total,
             });
         }
+        self.look_again();
+        Ok(())
+    }
+
+    /// Begins another look at the pages.
+    fn look_again(&mut self) {
         let (endpoint, reach) = (self.endpoint.clone(), Arc::clone(&self.reach));
         let Rest {
             look,
             left,
             allow_moving,
+            repeated,
             ..
         } = self.rest;
-        *self = Self::new(endpoint, self.first.clone(), reach).patient(left - 1, allow_moving);
+        let left = left.saturating_sub(1);
+        *self = Self::new(endpoint, self.first.clone(), reach).patient(left, allow_moving);
         self.resume_look(look.saturating_add(1));
-        Ok(())
+        self.rest.repeated = repeated;
+    }
+
+    /// Of the records that came, these are on more than one page: records moved, and others may be
+    /// missed. Gives whether the pages are to be fetched again.
+    ///
+    /// That they are on later pages again is no loss if nothing else is. So the same ones in two
+    /// looks are taken for what the server has, as one that sorts by what several records share.
+    pub(super) fn repeated(&mut self, repeated: Repeated) -> Result<bool, PagingError> {
+        let found = self.records.saturating_sub(repeated.count);
+        let least = self.first_total.min(self.total);
+        let short = !self.endpoint.total_counts_hidden && least.is_some_and(|least| found < least);
+        let agrees = repeated.count == 0 || self.rest.repeated == Some(repeated);
+        if !short && (agrees || !self.may_move()) {
+            return Ok(false);
+        }
+        if self.may_move() && self.rest.left > 0 {
+            self.rest.repeated = Some(repeated);
+            self.look_again();
+            return Ok(true);
+        }
+        if short && !self.rest.allow_moving {
+            return Err(PagingError::Moving {
+                looks: self.rest.look.saturating_add(1),
+                found,
+                first: self.first_total,
+                last: self.total,
+            });
+        }
+        self.rest.moving = true;
+        Ok(false)
     }
 
     /// Whether a page that was asked for by the last record of the one before ends with that record

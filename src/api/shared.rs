@@ -8,8 +8,9 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use crate::activity::{Id, Resource};
+use crate::error::ApiError;
 
-use super::{Fetch, Missing, Outlook, Position, Validators};
+use super::{Fetch, Missing, Outlook, Position, Repeated, Validators};
 
 /// A [`Fetch`] that a driver's threads or tasks share, with each other and with
 /// whoever has news for it.
@@ -38,6 +39,15 @@ impl SharedFetch {
     pub fn parents(&self, parent: Resource, slice: &Position, records: u64, ids: &[Id]) {
         self.lock().parents(parent, slice, records, ids);
         self.wake();
+    }
+
+    /// All pages came, and these records are on more than one of them. Gives whether pages are to
+    /// be fetched again.
+    ///
+    /// # Errors
+    /// When there are fewer records than the server says, and no more attempts.
+    pub fn repeated(&self, repeated: &BTreeMap<Resource, Repeated>) -> Result<bool, ApiError> {
+        self.lock().repeated(repeated)
     }
 
     /// How many requests were sent again.

@@ -24,6 +24,7 @@ use crate::storage::{Flow, Output, Slice, Spool};
 
 use super::authors;
 use super::reduction::Reduction;
+use super::repeats::Repeats;
 use super::work::{Done, Refusal, Workbench};
 use super::{Fetched, Report, Run, Shape};
 
@@ -135,26 +136,52 @@ async fn fetch_and_process(
     observer: &SharedObserver,
 ) -> Result<(Fetched, Reduction), Error> {
     let bench = Arc::new(run.bench());
-    let mut reduction = Reduction::default();
+    let source = &run.settings.source;
+    let mut reduction = run.reduction();
+    let fetch = async |spool: &Arc<Spool>| {
+        let transport = &run.settings.transport;
+        let (sinks, observer) = (Arc::clone(spool), Arc::clone(observer));
+        api::tasks::fetch(&run.fetch, transport, sinks, &run.stop, observer).await
+    };
     let fetched = process(run, &bench, &mut reduction, observer, async |spool| {
         if run.replays() {
+            let again = run.again(Repeats::none(source));
             let observer = Arc::clone(observer);
-            let (carried, source) = (run.carried.clone(), run.settings.source.clone());
-            off_runtime(move || {
-                spool.replay(&observer)?;
-                carried.restore(&source, &spool)
-            })
-            .await?;
+            off_runtime(move || again(&spool, &observer)).await?;
             return Ok(Fetched::Pages);
         }
-        let transport = &run.settings.transport;
-        let (sinks, observer) = (Arc::clone(&spool), Arc::clone(observer));
-        api::tasks::fetch(&run.fetch, transport, sinks, &run.stop, observer).await?;
+        fetch(&spool).await?;
         let settle = run.settling();
         off_runtime(move || settle(&spool)).await
     })
     .await?;
-    let source = &run.settings.source;
+    let suspects = reduction.suspects();
+    let find = async || {
+        let search = run.search(&bench, &suspects);
+        off_runtime(move || search.find()).await
+    };
+    let mut repeats = find().await?;
+    let mut looks = 0;
+    while run.looks_again(&repeats, &suspects)? {
+        looks += 1;
+        let mut unused = Reduction::of_pages();
+        process(run, &bench, &mut unused, observer, async |spool| {
+            fetch(&spool).await?;
+            let looked = run.looked();
+            off_runtime(move || looked(&spool)).await
+        })
+        .await?;
+        repeats = find().await?;
+    }
+    if looks > 0 || !repeats.is_empty() {
+        reduction = Reduction::of_pages();
+        let nobody: SharedObserver = Arc::new(());
+        process(run, &bench, &mut reduction, &nobody, async |spool| {
+            let again = run.again(repeats);
+            off_runtime(move || again(&spool, &())).await
+        })
+        .await?;
+    }
     if source.authors.is_some() {
         let found = reduction.take(Output::Authors);
         process(run, &bench, &mut reduction, observer, async |spool| {

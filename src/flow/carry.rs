@@ -156,6 +156,7 @@ impl Carried {
                 received: then.received,
                 records: now.records,
                 rejects: then.rejects.saturating_add(now.rejects),
+                repeated: then.repeated,
                 incomplete: then.incomplete,
             };
             resources.insert(*resource, counts);

@@ -16,6 +16,7 @@ use crate::storage::{Flow, Output, Spool};
 
 use super::authors;
 use super::reduction::Reduction;
+use super::repeats::Repeats;
 use super::work::{Done, Refusal, Workbench};
 use super::{Fetched, Report, Run, Shape};
 
@@ -53,23 +54,37 @@ pub fn run(settings: &Settings, stop: &Stop, observer: &dyn Observer) -> Result<
 /// while others are on their way.
 fn fetch_and_process(run: &Run, observer: &dyn Observer) -> Result<(Fetched, Reduction), Error> {
     let bench = run.bench();
-    let mut reduction = Reduction::default();
+    let source = &run.settings.source;
+    let mut reduction = run.reduction();
+    let fetch = |spool: &Spool| {
+        let transport = &run.settings.transport;
+        api::blocking::fetch(&run.fetch, transport, spool, &run.stop, observer)
+    };
     let fetched = process(run, &bench, &mut reduction, observer, |spool| {
         if run.replays() {
-            spool.replay(observer)?;
-            run.carried.restore(&run.settings.source, spool)?;
+            run.again(Repeats::none(source))(spool, observer)?;
             return Ok(Fetched::Pages);
         }
-        api::blocking::fetch(
-            &run.fetch,
-            &run.settings.transport,
-            spool,
-            &run.stop,
-            observer,
-        )?;
+        fetch(spool)?;
         run.settling()(spool)
     })?;
-    let source = &run.settings.source;
+    let suspects = reduction.suspects();
+    let mut repeats = run.search(&bench, &suspects).find()?;
+    let mut looks = 0;
+    while run.looks_again(&repeats, &suspects)? {
+        looks += 1;
+        process(run, &bench, &mut Reduction::of_pages(), observer, |spool| {
+            fetch(spool)?;
+            run.looked()(spool)
+        })?;
+        repeats = run.search(&bench, &suspects).find()?;
+    }
+    if looks > 0 || !repeats.is_empty() {
+        reduction = Reduction::of_pages();
+        process(run, &bench, &mut reduction, &(), |spool| {
+            run.again(repeats)(spool, &())
+        })?;
+    }
     if source.authors.is_some() {
         let found = reduction.take(Output::Authors);
         let mapping = bench.mappings.of(Resource::Users);

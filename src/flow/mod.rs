@@ -14,6 +14,7 @@ mod previous;
 mod recording;
 mod reduction;
 mod rejects;
+mod repeats;
 mod run;
 mod strays;
 mod work;
@@ -51,6 +52,8 @@ pub struct Report {
     pub carried: BTreeMap<Resource, CarriedFrom>,
     /// What may lack records, which moved from page to page each time they were fetched.
     pub incomplete: BTreeSet<Resource>,
+    /// How many records came again on a later page, and are stored once.
+    pub repeated: BTreeMap<Resource, u64>,
     /// Of resources whose total counts hidden records: how many came, and the total.
     pub hidden: BTreeMap<Resource, (u64, u64)>,
     /// What changed since the run before; none without a history.

@@ -1,6 +1,6 @@
 //! Step 4 of both flows: what comes of the slices, made one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tracing::debug;
 
@@ -19,6 +19,8 @@ use super::work::Done;
 /// What comes of an answer that is still on its way is kept apart until it is known to be whole.
 #[derive(Default)]
 pub(super) struct Reduction {
+    /// Whether nobody waits for what comes of the slices, for their pages were there before.
+    of_pages: bool,
     settled: Parts,
     provisional: HashMap<u64, Parts>,
 }
@@ -31,12 +33,17 @@ struct Parts {
     rejects: Rejects,
     /// How many records came, by resource.
     received: BTreeMap<Resource, u64>,
+    /// How many of them came again on a later page, and are left out.
+    repeated: BTreeMap<Resource, u64>,
     listed: BTreeMap<(Resource, Position), Listed>,
 }
 
 impl Parts {
     fn add(&mut self, slice: &Slice, found: u64, done: Done) {
         *self.received.entry(slice.resource).or_default() += found;
+        if !slice.repeated.is_empty() {
+            *self.repeated.entry(slice.resource).or_default() += slice.repeated.len() as u64;
+        }
         if let Some(refused) = done.refused {
             self.rejects.add(slice, refused);
         }
@@ -54,6 +61,9 @@ impl Parts {
     fn merge(&mut self, other: Self) {
         for (resource, received) in other.received {
             *self.received.entry(resource).or_default() += received;
+        }
+        for (resource, repeated) in other.repeated {
+            *self.repeated.entry(resource).or_default() += repeated;
         }
         self.rejects.merge(other.rejects);
         self.listed.extend(other.listed);
@@ -77,6 +87,26 @@ pub(super) struct Reduced {
 }
 
 impl Reduction {
+    /// For pages that were there before: no others are asked for by what comes of them.
+    pub(super) fn of_pages() -> Self {
+        Self {
+            of_pages: true,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn is_of_pages(&self) -> bool {
+        self.of_pages
+    }
+
+    /// The resources in which an id came twice.
+    pub(super) fn suspects(&self) -> BTreeSet<Resource> {
+        let all = [Resource::Users, Resource::Posts, Resource::Comments];
+        let tally = &self.settled.tally;
+        let twice = |resource: &Resource| tally.duplicates(*resource) > 0;
+        all.into_iter().filter(twice).collect()
+    }
+
     /// Adds what came of one slice.
     pub(super) fn add(
         &mut self,
@@ -85,7 +115,8 @@ impl Reduction {
         observer: &dyn Observer,
     ) -> Result<(), Error> {
         let rejects = done.refused.as_ref().map_or(0, |refused| refused.count);
-        let found = done.tally.records(slice.resource) + rejects;
+        let repeated = slice.repeated.len() as u64;
+        let found = done.tally.records(slice.resource) + rejects + repeated;
         if found != slice.records {
             // The cutter and the mapper count the same records by different means.
             let (task, expected) = (slice.to_string(), slice.records);
@@ -153,6 +184,7 @@ impl Reduction {
             segments,
             rejects,
             received,
+            repeated,
             listed,
         } = self.settled;
         rejects.none_mapped(|resource| tally.records(resource))?;
@@ -161,6 +193,7 @@ impl Reduction {
                 received,
                 records: tally.records(resource),
                 rejects: rejects.of(resource),
+                repeated: repeated.get(&resource).copied().unwrap_or_default(),
                 incomplete: false,
             };
             (resource, counts)
@@ -223,6 +256,7 @@ mod tests {
             url: "http://api.test/posts".parse().unwrap(),
             answer: None,
             longest: None,
+            repeated: Vec::new(),
             place: place.clone(),
         };
         let mut tally = Tally::default();

@@ -245,6 +245,7 @@ mod tests {
             url: "http://api.test/posts?_page=4".parse().unwrap(),
             answer: None,
             longest: None,
+            repeated: Vec::new(),
             place: Place {
                 file: "spool/posts-3.page".to_owned(),
                 offset: 0,

@@ -17,8 +17,8 @@ use crate::error::{ApiError, DataProcessingError, Error, StorageError};
 use crate::history::{self, History};
 use crate::settings::{Settings, Start};
 use crate::storage::{
-    Flow, Header, Journal, Journaled, Manifest, NewSnapshot, Output, Pages, Segment, Slice, Spool,
-    Stage, StoredFile, write_json, write_records,
+    Counts, Flow, Header, Journal, Journaled, Manifest, NewSnapshot, Output, Pages, Segment, Slice,
+    Spool, Stage, StoredFile, write_json, write_records,
 };
 
 use super::carry::{Carried, gone, refuse_nothing};
@@ -26,6 +26,7 @@ use super::previous::Previous;
 use super::recording::open;
 use super::reduction::{Reduced, Reduction};
 use super::rejects::Rejects;
+use super::repeats::{Repeats, Search};
 use super::strays::{self, Stray};
 use super::work::{Done, Refusal, Workbench};
 use super::{Recorded, Report};
@@ -159,6 +160,62 @@ impl Run {
         matches!(self.settings.start, Start::Replay(_))
     }
 
+    /// Where what comes of slices is to be added up.
+    pub(super) fn reduction(&self) -> Reduction {
+        if self.replays() {
+            Reduction::of_pages()
+        } else {
+            Reduction::default()
+        }
+    }
+
+    /// What looks for records that came on more than one page.
+    pub(super) fn search(&self, bench: &Workbench, suspects: &BTreeSet<Resource>) -> Search {
+        let spool = Spool::new(self.stage.staging(), Arc::clone(&self.journal), |_| Ok(()));
+        Search {
+            spool: self.prepared(spool),
+            source: self.settings.source.clone(),
+            mappings: bench.mappings.clone(),
+            suspects: suspects.clone(),
+        }
+    }
+
+    /// Whether pages are to be fetched again, for records moved from one to another.
+    ///
+    /// # Errors
+    /// When some may be missed, and there are no more attempts.
+    pub(super) fn looks_again(
+        &self,
+        repeats: &Repeats,
+        suspects: &BTreeSet<Resource>,
+    ) -> Result<bool, Error> {
+        if self.replays() {
+            return Ok(false);
+        }
+        Ok(self.fetch.repeated(&repeats.of(suspects))?)
+    }
+
+    /// Takes the pages that are there once more.
+    pub(super) fn again(
+        &self,
+        choice: Repeats,
+    ) -> impl FnOnce(&Spool, &dyn Observer) -> Result<(), Error> + Send + use<> {
+        let (carried, source) = (self.carried.clone(), self.settings.source.clone());
+        move |spool, observer| {
+            spool.replay(&choice, observer)?;
+            carried.restore(&source, spool)
+        }
+    }
+
+    /// The pages of another look are there.
+    pub(super) fn looked(&self) -> impl FnOnce(&Spool) -> Result<(), Error> + Send + use<> {
+        let journal = Arc::clone(&self.journal);
+        move |spool| {
+            spool.looked();
+            Ok(journal.complete()?)
+        }
+    }
+
     /// What remains to do when all is fetched: records that the server did not
     /// send again are taken from the last snapshot, unless that stands as it is.
     pub(super) fn settling(&self) -> impl FnOnce(&Spool) -> Result<Fetched, Error> + Send + use<> {
@@ -233,6 +290,7 @@ impl Run {
             missing: self.fetch.missing(),
             carried: self.carried.from(),
             incomplete: BTreeSet::new(),
+            repeated: BTreeMap::new(),
             hidden: BTreeMap::new(),
             unchanged: true,
             elapsed: self.begun.elapsed(),
@@ -263,8 +321,10 @@ impl Run {
             .into());
         }
         if slice.has_children {
-            self.fetch
-                .parents(slice.resource, &slice.position, slice.records, &done.ids);
+            if !reduction.is_of_pages() {
+                self.fetch
+                    .parents(slice.resource, &slice.position, slice.records, &done.ids);
+            }
             self.reject_strays(reduction, slice, &done.strays)?;
         }
         reduction.add(slice, done, observer)
@@ -341,6 +401,7 @@ impl Run {
         let all_rejects = resources.values().map(|counts| counts.rejects).sum();
         let incomplete = resources.iter().filter(|(_, counts)| counts.incomplete);
         let incomplete = incomplete.map(|(resource, _)| *resource).collect();
+        let repeated = self.repeated(&resources);
         let mut summary = self.sum_up(&tally, &rejects, all_rejects);
         let stored = self.write(&mut summary, tally, &segments);
         drop(segments);
@@ -401,11 +462,23 @@ impl Run {
             missing,
             carried: self.carried.from(),
             incomplete,
+            repeated,
             hidden: self.fetch.hidden(),
             recorded,
             unchanged: false,
             elapsed,
         })
+    }
+
+    /// Those of the records that came again on a later page, of what was fetched.
+    fn repeated(&self, resources: &BTreeMap<Resource, Counts>) -> BTreeMap<Resource, u64> {
+        let repeated = resources.iter().map(|(of, counts)| (*of, counts.repeated));
+        let fetched = repeated.filter(|(of, count)| *count > 0 && !self.carried.has(*of));
+        fetched
+            .inspect(|(resource, count)| {
+                warn!(%resource, count, "records came again on a later page and are stored once");
+            })
+            .collect()
     }
 
     fn sum_up(&self, tally: &Tally, rejects: &Rejects, all_rejects: u64) -> Summary {

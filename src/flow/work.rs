@@ -127,6 +127,10 @@ struct Leavings<'a> {
     strays: Vec<Stray>,
     /// How many records came by, whether they mapped or not.
     seen: u64,
+    /// Those still to come that are left out.
+    repeated: std::slice::Iter<'a, u64>,
+    /// The next one of them.
+    next_repeated: Option<u64>,
     /// Authors in this slice: most write more than once.
     authors: HashSet<&'a str>,
     /// What the history is to know.
@@ -141,10 +145,13 @@ impl<'a> Leavings<'a> {
         folder: &'a Path,
         noted: Option<Noted<'a>>,
     ) -> Self {
+        let mut repeated = slice.repeated.iter();
         Self {
             slice,
             folder,
             noted,
+            next_repeated: repeated.next().copied(),
+            repeated,
             main: Records::new(bytes, Output::all_of(slice.resource).layout()),
             segments: BTreeMap::new(),
             first_reject: None,
@@ -175,6 +182,16 @@ impl<'a> Leavings<'a> {
             self.segment(output).push_run(&json, 1);
             self.json = json;
         }
+    }
+
+    /// Whether the record that comes by now is left out: it came again on a later page.
+    fn leaves_out(&mut self) -> bool {
+        let out = self.next_repeated == Some(self.seen);
+        if out {
+            self.next_repeated = self.repeated.next().copied();
+            self.seen += 1;
+        }
+        out
     }
 
     /// A record that did not map is kept, with where it was and why.
@@ -393,6 +410,7 @@ fn users<'a>(
             }
             None
         }
+        Ok(_) if left.leaves_out() => None,
         Ok(user) => {
             tally.add_user(&user);
             left.take(&user, None);
@@ -431,6 +449,7 @@ fn written<'a, T: FromFields<'a> + Record>(
     let mut tally = Tally::default();
     for record in map::<T>(slice, mapping) {
         match record {
+            Ok(_) if left.leaves_out() => {}
             Ok(record) => {
                 count(&mut tally, &record);
                 left.take(&record, author(&record));
@@ -469,6 +488,7 @@ mod tests {
             url: "http://api.test/posts".parse().unwrap(),
             answer: None,
             longest: None,
+            repeated: Vec::new(),
             place,
         };
         let email_domain = "biz".parse().unwrap();

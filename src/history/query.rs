@@ -400,6 +400,7 @@ pub(super) fn found(row: &Row<'_>) -> rusqlite::Result<FoundOf> {
             records: number(row, 3)?,
             rejects: number(row, 4)?,
             // Of what may lack records the history has that it is not complete, below.
+            repeated: 0,
             incomplete: false,
         },
         first: row.get(5)?,

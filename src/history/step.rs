@@ -207,6 +207,7 @@ fn insert_collection(
         received,
         records,
         rejects,
+        repeated: _,
         incomplete: _,
     } = found.counts;
     step.execute(

@@ -99,6 +99,7 @@ impl Run {
                 received: all.len() as u64 + self.rejects,
                 records: all.len() as u64,
                 rejects: self.rejects,
+                repeated: 0,
                 incomplete: false,
             };
             resources.insert(*resource, counts);

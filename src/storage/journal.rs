@@ -208,7 +208,7 @@ impl Entry {
     }
 
     /// The page, to be read without the state machine.
-    pub(super) fn page(&self) -> Page {
+    pub(super) fn page(&self, has_children: bool) -> Page {
         Page {
             subject: Subject {
                 resource: self.resource,
@@ -217,7 +217,7 @@ impl Entry {
             position: self.position.clone(),
             records_at: Arc::default(),
             one_of_many: false,
-            has_children: false,
+            has_children,
             leads_on: false,
             look: None,
         }
@@ -402,8 +402,21 @@ impl Journal {
             .get(&(page.subject.resource, page.position.clone()))
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values()
+    /// The pages that are there by now, in the API's order.
+    ///
+    /// # Errors
+    /// When the file of a journal that is written to cannot be read.
+    pub(super) fn written(&self) -> Result<BTreeMap<(Resource, Position), Entry>, StorageError> {
+        if self.file.is_none() {
+            let entries = self.entries.iter();
+            return Ok(entries
+                .map(|(key, entry)| (key.clone(), entry.clone()))
+                .collect());
+        }
+        let journaled = Journaled::read(self.folder())?;
+        let journaled = journaled.ok_or_else(|| StorageError::Damaged(self.path.clone()))?;
+        let entries = journaled.entries.into_iter();
+        Ok(entries.map(|entry| (entry.key(), entry)).collect())
     }
 
     pub(super) fn add(&self, entry: &Entry) -> Result<(), StorageError> {

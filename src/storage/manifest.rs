@@ -137,7 +137,7 @@ pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
         .ok()
 }
 
-/// What became of the records of a resource. Each that came is stored or rejected.
+/// What became of the records of a resource. Each that came is stored, rejected or repeated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// How many the API sent.
@@ -146,9 +146,18 @@ pub struct Counts {
     pub records: u64,
     /// How many of them did not map.
     pub rejects: u64,
+    /// How many of them came again on a later page, as records do that move while the pages are
+    /// fetched: the later one is stored.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub repeated: u64,
     /// Whether some may be missing: they moved from page to page each time they were fetched.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub incomplete: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// One file of a snapshot.

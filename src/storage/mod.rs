@@ -27,7 +27,7 @@ pub use outputs::{Flow, Output, Pages, write_json, write_records};
 pub use readers::Readers;
 pub use segment::{Layout, Place, Segment, SegmentWriter};
 pub use slice::Slice;
-pub use spool::{Spool, SpoolSink, WholePage};
+pub use spool::{Choice, Spool, SpoolSink, WholePage};
 pub use stage::{NewSnapshot, Snapshot, Stage, Staging};
 pub(crate) use stage::{hold, settle};
 pub use stored::{Piece, each_piece};

@@ -42,6 +42,10 @@ pub struct Slice {
     /// it is to be rejected without being held in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longest: Option<u64>,
+    /// Which of its records, counted from 0 and in order, came again on a later page: they are
+    /// left out, for that one is stored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repeated: Vec<u64>,
     /// Where its bytes are: from the first byte of the first record to the last of the last.
     pub place: Place,
 }
@@ -179,6 +183,7 @@ impl Slices {
             url: self.page.subject.url.clone(),
             answer: self.answer,
             longest: too_long.then_some(self.longest),
+            repeated: Vec::new(),
             place: Place {
                 file: self.file.clone(),
                 offset: start,

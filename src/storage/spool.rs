@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::activity::Resource;
-use crate::api::{Event, Observer, Page, Recalled, Received, Said, Sink, Sinks, Whole, digest_of};
+use crate::api::{
+    Event, Observer, Page, Position, Recalled, Received, Said, Sink, Sinks, Whole, digest_of,
+};
 use crate::error::{Error, StorageError};
 
 use super::disk::DiskFile;
@@ -29,6 +31,18 @@ pub struct Spool {
     kept: Mutex<Vec<Page>>,
     /// Of each resource whose pages may be fetched again: the look that counts.
     looks: Mutex<HashMap<Resource, (u32, Answer)>>,
+}
+
+/// What is taken of pages that are there.
+pub trait Choice {
+    /// Whether a page is taken at all.
+    fn takes(&self, resource: Resource, page: &Position) -> bool;
+
+    /// Which records of a slice are left out, for they come again on a later page.
+    fn repeated(&self, slice: &Slice) -> Vec<u64>;
+
+    /// Whether another resource is asked for by the ids of this one.
+    fn has_children(&self, resource: Resource) -> bool;
 }
 
 /// Where slices go. It may block, and fails when nobody takes them any more.
@@ -134,21 +148,57 @@ impl Spool {
         Ok(sink.finish()?.1)
     }
 
-    /// Passes on all pages that the journal has, in whichever order: their positions tell theirs.
+    /// Passes on the pages that the journal has, in the API's order, as far as they are chosen.
     ///
     /// # Errors
     /// When one of them is not whole.
-    pub fn replay(&self, observer: &dyn Observer) -> Result<(), Error> {
-        for entry in self.journal.entries() {
-            let page = entry.page();
-            let resource = entry.resource;
-            let Some(recalled) = self.read_again(&page, entry)? else {
+    pub fn replay(&self, choice: &dyn Choice, observer: &dyn Observer) -> Result<(), Error> {
+        self.each_page(
+            choice,
+            |mut page| {
+                for slice in &mut page.whole.slices {
+                    slice.repeated = choice.repeated(slice);
+                }
+                page.whole.pass_on()
+            },
+            observer,
+        )
+    }
+
+    /// Shows the slices of these pages, which go nowhere.
+    ///
+    /// # Errors
+    /// When a page is not whole, and what `each` gives.
+    pub fn each_slice(
+        &self,
+        choice: &dyn Choice,
+        mut each: impl FnMut(Slice) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.each_page(
+            choice,
+            |page| page.whole.slices.into_iter().try_for_each(&mut each),
+            &(),
+        )
+    }
+
+    fn each_page(
+        &self,
+        choice: &dyn Choice,
+        mut each: impl FnMut(Recalled<WholePage>) -> Result<(), Error>,
+        observer: &dyn Observer,
+    ) -> Result<(), Error> {
+        for ((resource, position), entry) in self.journal.written()? {
+            if !choice.takes(resource, &position) {
+                continue;
+            }
+            let page = entry.page(choice.has_children(resource));
+            let Some(recalled) = self.read_again(&page, &entry)? else {
                 let (path, _) = self.names(self.journal.folder(), &page);
                 return Err(StorageError::Damaged(path).into());
             };
             let records = recalled.received.records;
             observer.on(Event::Fetched { resource, records });
-            recalled.whole.pass_on()?;
+            each(recalled)?;
         }
         Ok(())
     }

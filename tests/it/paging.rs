@@ -5,6 +5,7 @@ mod forum;
 mod limits;
 mod moving;
 mod named;
+mod twice;
 
 use super::support::processes::until;
 use super::support::records::{compact, post, stored};

@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode};
 use url::Url;
 
 use crate::activity::{Id, JsonPath, Resource};
-use crate::api::paging::{Facts, Outlook, Paging, PagingError, Reach, Said};
+use crate::api::paging::{Facts, Outlook, Paging, PagingError, Reach, Repeated, Said};
 use crate::api::retry::Policy;
 use crate::api::secrets::Secrets;
 use crate::api::sink::{Page, Position, Received};
@@ -253,6 +253,19 @@ impl Lane {
     pub(super) fn hidden(&self) -> Option<(u64, u64)> {
         let mut pagings = self.pagings.values();
         pagings.find_map(|(_, paging)| paging.hidden())
+    }
+
+    /// Of its records, these came on more than one page. Gives whether they are fetched again.
+    pub(super) fn repeated(&mut self, repeated: Repeated) -> Result<bool, PagingError> {
+        if self.is_of_parents() {
+            return Ok(false);
+        }
+        let paging = self.pagings.values_mut().next();
+        let again = paging.map_or(Ok(false), |(_, paging)| paging.repeated(repeated))?;
+        if again {
+            self.records = 0;
+        }
+        Ok(again)
     }
 
     /// Whether its records never came to rest, and were taken all the same.

@@ -1,12 +1,14 @@
 //! What drivers report, and what comes of it.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use serde_json::Value;
 use tracing::{debug, info, warn};
 
-use crate::api::paging::{PagingError, Said};
+use crate::activity::Resource;
+use crate::api::paging::{PagingError, Repeated, Said};
 use crate::api::rate;
 use crate::api::reason::Reason;
 use crate::api::retry::{self, Now};
@@ -283,6 +285,30 @@ impl Fetch {
         ended.map_err(|cause| blamed(lane, &exchange, cause))?;
         self.forget_if_moved(exchange.place.lane, look);
         Ok(())
+    }
+
+    /// All pages came, and these records are on more than one of them. Gives whether pages are to
+    /// be fetched again.
+    ///
+    /// # Errors
+    /// When there are fewer records than the server says, and no more attempts.
+    pub fn repeated(&mut self, repeated: &BTreeMap<Resource, Repeated>) -> Result<bool, ApiError> {
+        let mut again = false;
+        for index in 0..self.lanes.len() {
+            let lane = &mut self.lanes[index];
+            let Some(repeated) = repeated.get(&lane.resource()) else {
+                continue;
+            };
+            let look = lane.look();
+            let moved = lane.repeated(*repeated);
+            let subject = lane.subject();
+            again |= moved.map_err(|cause| ApiError::Paging {
+                subject: Box::new(subject),
+                cause,
+            })?;
+            self.forget_if_moved(index, look);
+        }
+        Ok(again)
     }
 
     /// Where records moved, and all pages are fetched again: those in the spool are of an earlier

@@ -199,6 +199,23 @@ fn a_page_that_was_kept_comes_out_as_it_went_in() {
     }
 }
 
+/// All that there is.
+struct Everything;
+
+impl Choice for Everything {
+    fn takes(&self, _: Resource, _: &Position) -> bool {
+        true
+    }
+
+    fn repeated(&self, _: &Slice) -> Vec<u64> {
+        Vec::new()
+    }
+
+    fn has_children(&self, _: Resource) -> bool {
+        false
+    }
+}
+
 #[test]
 fn a_page_that_is_torn_or_another_is_not_recalled() {
     type Spoil = fn(&std::path::Path);
@@ -214,7 +231,7 @@ fn a_page_that_is_torn_or_another_is_not_recalled() {
         spoil(&place.file(3));
         let place = place.cut_off();
         assert!(place.spool.recall(&page(3, "")).unwrap().is_none());
-        assert!(place.spool.replay(&()).is_err());
+        assert!(place.spool.replay(&Everything, &()).is_err());
     }
     let place = Place::new();
     receive(&place, &[b"[{\"id\":1}]"]).unwrap();
