@@ -101,6 +101,8 @@ struct Rest {
     moving: bool,
     /// Which records came twice in the look before this one.
     repeated: Option<Repeated>,
+    /// How many records came in the look before this one, and how many there were to be.
+    sums: Option<(u64, Option<u64>)>,
 }
 
 /// How many records came on more than one page, and which: two looks in which the same ones did
@@ -507,9 +509,17 @@ impl Paging {
     fn settle(&mut self) -> Result<(), PagingError> {
         let changed = self.first_total != self.total;
         let sum_is_right = self.total.is_none_or(|total| total == self.records);
-        if !self.may_move() || !(self.rest.shrank || changed && !sum_is_right) {
+        if !self.may_move() {
             return self.reconcile();
         }
+        let moved = self.rest.shrank || changed && !sum_is_right;
+        // A total that was told once, and does not fit: the next look finds the same, or moved ones.
+        let sums = Some((self.records, self.total));
+        let doubtful = self.reconcile().is_err() && self.rest.left > 0 && self.rest.sums != sums;
+        if !moved && !doubtful {
+            return self.reconcile();
+        }
+        self.rest.sums = sums;
         if self.rest.left == 0 {
             if self.rest.allow_moving {
                 self.rest.moving = true;
@@ -534,12 +544,13 @@ impl Paging {
             left,
             allow_moving,
             repeated,
+            sums,
             ..
         } = self.rest;
         let left = left.saturating_sub(1);
         *self = Self::new(endpoint, self.first.clone(), reach).patient(left, allow_moving);
         self.resume_look(look.saturating_add(1));
-        self.rest.repeated = repeated;
+        (self.rest.repeated, self.rest.sums) = (repeated, sums);
     }
 
     /// Of the records that came, these are on more than one page: records moved, and others may be

@@ -124,7 +124,7 @@ impl History {
             storage::create_private(&self.path)?;
             // A power cut must not take the name after the step that is in the file is removed.
             storage::sync_folder(storage::folder_of(&self.path))?;
-            self.connection = connect(&self.path, &self.stop)?;
+            self.connection = connect(&self.path, &self.connection, &self.stop)?;
             self.in_memory = false;
         }
         Ok(&mut self.connection)
@@ -272,14 +272,15 @@ fn open_if_free(data_dir: &Path, stop: &Stop) -> Result<(), Error> {
 }
 
 /// Opens a history in a file, which is made where it is missing, and brings it to the form of this
-/// version.
-fn connect(path: &Path, stop: &Stop) -> Result<Connection, StorageError> {
+/// version. `empty` is one of this version.
+fn connect(path: &Path, empty: &Connection, stop: &Stop) -> Result<Connection, StorageError> {
     let failed = |cause| StorageError::history("open", path)(cause);
     let mut connection = file::open(path, For::Writing)?;
     // A file of another program is left as it is.
     match schema::form(&connection).map_err(failed)? {
         // There is nothing in it that could be another's.
         Form::Ours(0) => {}
+        Form::Ours(schema::VERSION) => schema::expect_like(&connection, empty).map_err(failed)?,
         Form::Ours(version) => schema::expect_ours(&connection, version).map_err(failed)?,
         form => refuse_foreign(path, form)?,
     }

@@ -76,7 +76,7 @@ pub(super) fn expect_ours(connection: &Connection, version: u32) -> rusqlite::Re
     for (step, _) in MIGRATIONS.iter().zip(0..version) {
         made.execute_batch(step)?;
     }
-    expect_same(connection, &made)
+    expect_like(connection, &made)
 }
 
 /// Compares the schema of a step with what this program makes.
@@ -86,10 +86,14 @@ pub(super) fn expect_ours(connection: &Connection, version: u32) -> rusqlite::Re
 pub(super) fn expect_step(connection: &Connection) -> rusqlite::Result<()> {
     let made = Connection::open_in_memory()?;
     made.execute_batch(STEP)?;
-    expect_same(connection, &made)
+    expect_like(connection, &made)
 }
 
-fn expect_same(found: &Connection, made: &Connection) -> rusqlite::Result<()> {
+/// Compares a schema with the one of `made`.
+///
+/// # Errors
+/// As [`expect_ours`].
+pub(super) fn expect_like(found: &Connection, made: &Connection) -> rusqlite::Result<()> {
     let mut expected = BTreeSet::new();
     each_object(made, |object| {
         expected.insert(object);

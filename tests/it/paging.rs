@@ -127,7 +127,8 @@ fn pages_that_cannot_be_the_whole_are_an_error_and_the_old_snapshot_stands() {
             routes: || {
                 let more = |number| Reply::json(page(number)).header("X-Total", "5");
                 let none = Reply::json("[]").header("X-Total", "5");
-                vec![at(1, more(1)), at(2, more(2)), at(3, none)]
+                let twice = [at(1, more(1)), at(2, more(2)), at(3, none)];
+                twice.map(|route| route.times(2)).into()
             },
             says: "cannot fetch all of posts from HOST/posts?n=2&page=1: 4 records came of the 5 that the server speaks of",
         },

@@ -61,6 +61,29 @@ fn records_that_moved_are_fetched_again_and_stored_and_counted_once() {
 }
 
 #[test]
+fn a_sum_that_does_not_fit_is_held_against_another_look() {
+    for (flow, file) in FLOWS {
+        // The total stands in the first response alone.
+        let told = |ids: &[u32], total: &str| {
+            let posts: Vec<_> = ids.iter().map(|id| post(&id.to_string(), "1")).collect();
+            let reply = Reply::json(compact(&posts));
+            if total.is_empty() {
+                reply
+            } else {
+                reply.header("X-Total", total)
+            }
+        };
+        let removed = vec![told(&[1, 2], "5"), told(&[3, 4], ""), told(&[], "")];
+        let rest = vec![told(&[1, 2], "4"), told(&[3, 4], "")];
+        let server = serve(vec![removed, rest]);
+        let forum = Forum::new(server.url(), "", NUMBERED);
+        let all = [1, 2, 3, 4].map(|id| post(&id.to_string(), "1"));
+        forum.stores(flow, file, &all);
+        server.finish();
+    }
+}
+
+#[test]
 fn records_that_never_rest_are_an_error_and_the_snapshot_stands() {
     for (flow, _) in FLOWS {
         let server = serve(vec![missed().into(), missed().into()]);
