@@ -5,6 +5,7 @@
 # `main "$@"`:
 #
 #     .ci/NAME start FOLDER    FOLDER/url holds the base URL, once the server answers
+#                              (exit code 77: it cannot be had on this system)
 #     .ci/NAME stop FOLDER     ends all of its processes; FOLDER stays, and can be started again
 #
 # All that a server writes is below FOLDER; only packages are installed system-wide.
@@ -13,6 +14,13 @@ umask 077
 export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C.UTF-8
 
 fail() { echo "$name: $*" >&2 && exit 1; }
+
+# Ends with what `.ci/run` takes for a reason to do without this server.
+cannot() {
+  trap - EXIT
+  echo "$name: $*" >&2
+  exit 77
+}
 
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}\n' "$@" 2>/dev/null | grep -cx installed)" -eq $# ]; }
 
@@ -28,6 +36,9 @@ install_packages() (
   umask 022
   get=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
   "${get[@]}" update
+  for package in "${packages[@]}"; do
+    apt-cache show "$package" >/dev/null 2>&1 || cannot "there is no package $package here"
+  done
   # One by one and in this order: where a package would take one of several others, it takes what it finds.
   for package in "${packages[@]}"; do
     "${get[@]}" install --no-install-recommends "$package" >/dev/null
@@ -97,7 +108,10 @@ await() {
   local server=$1 tries=0
   shift
   until "$@"; do
-    if ! pid_of "$server" >/dev/null || ((++tries > 300)); then return 1; fi
+    if ! pid_of "$server" >/dev/null || ((++tries > 300)); then
+      kill -KILL -- "-$(cat "$folder/$server.pid")" 2>/dev/null || true
+      return 1
+    fi
     sleep 0.1
   done
 }
@@ -126,11 +140,18 @@ take_folder() {
 # What a script does before the server starts; it may be given more arguments.
 prepare() { :; }
 
+# Whether a server that runs already is the one that would be started.
+current() { :; }
+
+# What FOLDER/seeded says of data that these files and packages made; such data is kept.
+seed() { cat "${seeds[@]}" <(dpkg-query -W "${packages[@]}") | sha256sum; }
+kept() { [ "$(cat "$folder/seeded" 2>/dev/null)" = "$(seed)" ]; }
+
 start() {
   command -v python3 >/dev/null || fail "it needs python3"
   install_packages
   take_folder
-  if running && [ -s "$folder/url" ]; then return; fi
+  if running && [ -s "$folder/url" ] && current; then return; fi
   stop_servers
   trap give_up EXIT
   rm -rf "$folder"/{tmp,logs}
@@ -139,7 +160,6 @@ start() {
   # Should another take the port first, we ask again.
   local port tries=0
   until port=$(free_port) && launch "$port"; do
-    stop_servers
     ((++tries < 5))
   done
   echo "http://127.0.0.1:$port" >"$folder/url.new"
