@@ -127,4 +127,13 @@ $found = [
 if ($found !== [USERS, POSTS, COMMENTS, 0]) {
     throw new RuntimeException('the site holds ' . json_encode($found));
 }
+
+// A copy with closed doors: two posts that have comments are now private and protected by a password.
+seed_checked($wpdb->query('CREATE DATABASE closed'));
+foreach ($wpdb->get_col('SHOW TABLES') as $table) {
+    seed_checked($wpdb->query("CREATE TABLE closed.$table LIKE $table"));
+    $wpdb->query("INSERT INTO closed.$table SELECT * FROM $table");
+}
+seed_checked($wpdb->query("UPDATE closed.$wpdb->posts SET post_status = 'private' WHERE post_name = 'post-3'"));
+seed_checked($wpdb->query("UPDATE closed.$wpdb->posts SET post_password = 'secret' WHERE post_name = 'post-7'"));
 fprintf(STDERR, "wordpress: seeded in %.1fs\n", microtime(true) - $started);

@@ -5,7 +5,11 @@ define('WP_SITEURL', $_SERVER['SITE_URL']);
 define('WP_CONTENT_DIR', $_SERVER['SITE_FOLDER'] . '/wp-content');
 
 define('DB_HOST', 'localhost:' . $_SERVER['SITE_FOLDER'] . '/mariadb.sock');
-define('DB_NAME', 'wordpress');
+// The same site once more, with its doors closed.
+define('DB_NAME', ($_SERVER['SITE_DOORS'] ?? '') === 'closed' ? 'closed' : 'wordpress');
+if (DB_NAME === 'closed') {
+    define('WPMU_PLUGIN_DIR', __DIR__ . '/closed');
+}
 define('DB_USER', 'root');
 define('DB_PASSWORD', '');
 define('DB_CHARSET', 'utf8mb4');
