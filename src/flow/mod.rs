@@ -15,6 +15,7 @@ mod recording;
 mod reduction;
 mod rejects;
 mod run;
+mod stand_in;
 mod strays;
 mod work;
 

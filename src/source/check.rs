@@ -228,10 +228,6 @@ impl Check<'_> {
             .into_iter()
             .filter_map(|(resource, path)| Some((resource, path?.0.clone())))
             .collect();
-        if self.form.users.is_some() {
-            let expected = "expected either [users] or [authors]";
-            return Err(Flaw::new(place, "users are described twice", expected));
-        }
         if within.is_empty() {
             let expected = "expected `posts = \"user\"`, `comments = \"user\"` or both";
             return Err(Flaw::new(place, "authors of nothing", expected));

@@ -152,7 +152,7 @@ pub struct ErrorInBody {
     pub message: Option<JsonPath>,
 }
 
-/// Users that an API does not list: those whom its posts and comments have inside as their authors.
+/// Users that an API does not list, or refuses to: those whom its posts and comments have inside as their authors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authors {
     /// Where in a record of each resource its author is.

@@ -58,8 +58,9 @@ pub(super) struct Form {
     pub(super) posts: Option<ResourceForm<PostFields>>,
     /// Where the comments are.
     pub(super) comments: Option<ResourceForm<CommentFields>>,
-    /// In the place of `users`, for an API without a list of them: the users are
-    /// those whom the posts and comments have inside as their authors.
+    /// For an API without a list of users: they are those whom the posts and comments have inside as
+    /// their authors. Beside `users`, they take their place where the API refuses to list them (401,
+    /// 403 or 404).
     pub(super) authors: Option<Marked<AuthorsForm>>,
 }
 

@@ -9,6 +9,8 @@ mod changes;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod closed;
+#[cfg(test)]
 mod consent;
 #[cfg(test)]
 mod crashes;

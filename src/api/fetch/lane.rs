@@ -304,8 +304,10 @@ impl Lane {
         self.endpoint.parent.is_some()
     }
 
-    pub(super) fn may_be_closed(&self, status: u16) -> bool {
-        !self.is_of_parents() && missing::may_be_closed(self.resource, status)
+    pub(super) fn may_be_closed(&self, status: u16, sent: bool) -> bool {
+        // Where a page came, it is open.
+        let closed = !self.is_of_parents() && self.pages == 0;
+        closed && missing::may_be_closed(self.resource, status, sent)
     }
 
     /// Leaves out what is refused: the pages of one parent, or all.
