@@ -51,6 +51,14 @@ pub(super) fn take(place: &Workplace, flow: &[&str], code: i32) -> String {
     outcome.stderr
 }
 
+/// A run of a source of these lines.
+pub(super) fn run_with_source(server: &Server, lines: &str, flow: &[&str]) -> (Workplace, Outcome) {
+    let place = workplace(server, lines);
+    let args = run(flow, &[]);
+    let outcome = place.run(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    (place, outcome)
+}
+
 #[test]
 fn an_optional_time_that_is_none_is_none_and_garbage_is_a_reject() {
     let optional = "fields = { created_at = { path = 'at', optional = true } }";
@@ -62,6 +70,9 @@ fn an_optional_time_that_is_none_is_none_and_garbage_is_a_reject() {
         (optional, r#""0001-01-01T00:00:00Z""#, true),
         (optional, r#""9999-12-31""#, true),
         (optional, r#""yesterday""#, false),
+        (optional, r#""0""#, true),
+        (required, r#""0""#, false),
+        (required, r#"" 2024-05-01T12:00:00Z""#, true),
         (optional, r#""1716900000.123456""#, true),
         (optional, r#""2024-05-01 12:00:00 UTC""#, true),
         (required, r#""""#, false),
