@@ -88,8 +88,8 @@ pub(crate) struct RunOptions {
     #[command(flatten)]
     quota: QuotaArgs,
 
-    /// How many records may fail to map before the exit code is 4; all others are
-    /// stored in any case, and those that fail are kept in `rejected.ndjson`
+    /// How many records may fail to map, and requests be refused, before the exit code is 4;
+    /// the rest is stored in any case, and records that fail are kept in `rejected.ndjson`
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_rejects: u64,
 

@@ -202,6 +202,8 @@ impl Carried {
                 one_of_many: false,
                 has_children: false,
                 leads_on: false,
+                may_end: false,
+                map: None,
                 look: None,
             };
             spool.carry(page, &path)?;

@@ -35,7 +35,7 @@ use crate::activity::{FieldMap, JsonPath, Resource};
 
 pub use built_in::{BUILT_IN, BuiltIn};
 pub use definition::Definition;
-pub use endpoint::{Authors, Endpoint, ErrorInBody, Locator, More, NextAt, Pagination};
+pub use endpoint::{Authors, Endpoint, ErrorInBody, Locator, More, NextAt, Pagination, RecordMap};
 pub use grant::{CredentialRef, CredentialUse};
 pub use mistake::Mistake;
 pub use secret::{Auth, Rate, Secret};
@@ -309,6 +309,7 @@ impl Source {
         asked.authors = None;
         for endpoint in asked.endpoints.values_mut() {
             endpoint.records = JsonPath::default();
+            endpoint.map = None;
             endpoint.fields = FieldMap::default();
         }
         asked.fingerprint()

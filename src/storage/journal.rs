@@ -18,7 +18,7 @@ use url::Url;
 use crate::activity::{JsonPath, Resource};
 use crate::api::{Missing, Page, Position, Said, Subject};
 use crate::error::StorageError;
-use crate::source::{Definition, Source};
+use crate::source::{Definition, RecordMap, Source};
 
 use super::disk::{self, DiskFile};
 use super::outputs::Flow;
@@ -88,6 +88,9 @@ pub(super) struct Entry {
     /// Where in the response its records are: by another path it is cut otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) records_at: Option<JsonPath>,
+    /// Whether they were the values of an object there, and what was made of its keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) map: Option<RecordMap>,
     /// What it said about other pages.
     pub(super) said: Said,
 }
@@ -225,6 +228,8 @@ impl Entry {
             one_of_many: false,
             has_children: false,
             leads_on: false,
+            may_end: false,
+            map: None,
             look: None,
         }
     }
@@ -468,6 +473,7 @@ mod tests {
             blake3: String::new(),
             look: 0,
             records_at: None,
+            map: None,
             said: serde_json::from_str(r#"{"planned":18446744073709551615}"#).unwrap(),
         };
         let journaled = Journaled {

@@ -103,6 +103,35 @@ fn a_token_that_was_replaced_is_read_again_before_users_are_refused() {
     }
 }
 
+#[test]
+fn posts_that_did_not_change_stay_beside_users_who_are_refused() {
+    let posts = compact(&[written(1, r#"{"id":7,"called":"Gil"}"#)]);
+    let cases = [("", 4, "Ada"), (AUTHORS, 0, "Gil")];
+    for (flow, suffix) in FLOWS {
+        for (stand_in, code, name) in cases {
+            let server = Server::start([
+                Route::get("/users")
+                    .reply(
+                        Reply::json(compact(&[user("7", "Ada", "a@x.biz")]))
+                            .header("ETag", "\"u\""),
+                    )
+                    .then(Reply::status(403)),
+                Route::get("/posts")
+                    .reply(Reply::json(posts.clone()).header("ETag", "\"p\""))
+                    .then(Reply::status(304)),
+            ]);
+            let fields = "fields = { user_id = 'author.id' }\n";
+            let place = workplace(&server, &format!("{USERS}{POSTS}{fields}{stand_in}"));
+            take(&place, flow, 0);
+            take(&place, flow, code);
+            let summary = place.json(&format!("summary{suffix}.json"));
+            assert_eq!(summary["posts_per_user"][0]["name"], name, "{stand_in}");
+            assert_eq!(count(&place, &format!("posts{suffix}.json")), 1);
+            server.finish();
+        }
+    }
+}
+
 /// What happens to the users between two runs, and whether those of the first are kept.
 struct Between {
     name: &'static str,

@@ -35,6 +35,8 @@ mod json_server;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
+mod maps;
+#[cfg(test)]
 mod paging;
 #[cfg(test)]
 mod parity;

@@ -194,6 +194,8 @@ impl Lane {
             one_of_many: paging.is_paged(),
             has_children: self.has_children,
             leads_on: self.endpoint.pagination.is_by_last_record(),
+            map: self.endpoint.map.clone(),
+            may_end: number > 0 && self.endpoint.pagination.ends_with_empty(),
             look: (self.patience.0 > 0 && paging.may_move()).then(|| paging.look()),
         };
         Some((*key, page))
