@@ -10,18 +10,20 @@ use std::ops::{ControlFlow, Range};
 use memchr::memchr2;
 use serde_json::Value;
 
-use crate::activity::JsonPath;
+use crate::activity::{JsonPath, MissingKey};
 
 mod block;
 mod last;
 mod records;
 mod seek;
+mod unmap;
 
 use block::{Inside, Left};
-use seek::{Found, Seeker};
+use seek::{Found, Missing, Seeker};
 
 pub use last::LastRecord;
 pub use records::{Records, records};
+pub use unmap::Unmap;
 
 /// Why bytes are not a JSON array of records, as far as the cutter looks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,14 +42,36 @@ pub enum CutError {
         found: u8,
     },
     /// The answer has no array where the records should be.
-    #[error("expected an array of records at `{0}`, found none")]
-    NoArray(JsonPath),
+    #[error("expected an array of records at `{}`, found none{}", .0.at, beside(.0))]
+    NoArray(MissingKey),
+    /// Something else is where the array of records should be.
+    #[error("expected an array of records at `{at}`, found {}", in_place(*.found, .at))]
+    OtherThanArray {
+        /// Where it should be.
+        at: JsonPath,
+        /// How what is there begins.
+        found: u8,
+    },
     /// What is wrapped around the records is not JSON, or too much of it.
     #[error("what stands around the records is not to be read: {0}")]
     Wrapping(String),
     /// The bytes end before the array does.
     #[error("{}", unfinished(*.0))]
     Unfinished(u64),
+}
+
+fn in_place(found: u8, at: &JsonPath) -> String {
+    match found {
+        b'{' => format!("an object; `records = {{ map = \"{at}\" }}` takes its values as records"),
+        other => opening(other),
+    }
+}
+
+fn beside(missing: &MissingKey) -> String {
+    if missing.found.is_empty() {
+        return String::new();
+    }
+    format!("; {}", missing.there(""))
 }
 
 fn unfinished(bytes: u64) -> String {
@@ -85,6 +109,8 @@ struct Wrapping {
     path: JsonPath,
     seeker: Seeker,
     bytes: Vec<u8>,
+    /// Whether there is no array of records.
+    is_all: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +140,9 @@ pub struct Cutter {
     /// A slice of an array begins and ends between records, without brackets.
     slice: bool,
     wrapping: Option<Wrapping>,
+    /// Whether an object may stand in the place of an array that nothing is wrapped around: it is
+    /// kept then, for whoever asks [`Cutter::without_array`].
+    allows_object: bool,
     /// How much of a byte order mark may still come; none once something else came.
     mark: &'static [u8],
     /// Where the array begins, behind what is wrapped around it, and where it ends.
@@ -132,6 +161,7 @@ impl Cutter {
             offset: 0,
             slice: false,
             wrapping: None,
+            allows_object: false,
             mark: BYTE_ORDER_MARK,
             array: (None, None),
         }
@@ -148,11 +178,21 @@ impl Cutter {
             path: path.clone(),
             seeker,
             bytes: Vec::new(),
+            is_all: false,
         };
         Self {
             state: State::Seeking,
             wrapping: Some(wrapping),
             ..Self::of_array()
+        }
+    }
+
+    /// Where all should be the array, an object is none of its records, and no error before its end.
+    #[must_use]
+    pub fn or_an_object(self) -> Self {
+        Self {
+            allows_object: self.wrapping.is_none(),
+            ..self
         }
     }
 
@@ -326,7 +366,7 @@ impl Cutter {
             State::BehindArray => bytes.len(),
             State::Seeking => match wrapping.seeker.advance(bytes) {
                 Ok(None) => bytes.len(),
-                Ok(Some(Found::Array(length))) => {
+                Ok(Some(Found::Array(length) | Found::Object(length))) => {
                     self.state = State::BeforeFirst;
                     self.array.0 = Some(self.offset + length as u64);
                     length
@@ -338,7 +378,18 @@ impl Cutter {
                     // Whether it is `null` indeed shows when what is wrapped around is read.
                     bytes.len()
                 }
-                Err(seek::Missing) => return Err(CutError::NoArray(wrapping.path.clone())),
+                Err(Missing::Absent) => {
+                    wrapping.is_all = true;
+                    self.state = State::BehindArray;
+                    // Behind all that came: nothing of it is a record.
+                    let at = Some(self.offset + bytes.len() as u64);
+                    self.array = (at, at);
+                    bytes.len()
+                }
+                Err(Missing::Other(found)) => {
+                    let at = wrapping.path.clone();
+                    return Err(CutError::OtherThanArray { at, found });
+                }
             },
             _ => return Ok(0),
         };
@@ -407,6 +458,7 @@ impl Cutter {
         self.state = match (self.state, byte) {
             (State::BeforeArray, b'[') => State::BeforeFirst,
             (State::BeforeArray, b'n') => State::Null(1),
+            (State::BeforeArray, b'{') if self.allows_object => self.object_begins(at),
             (State::BeforeArray, found) => return Err(CutError::NotAnArray(found)),
             (State::BeforeFirst, b']') => self.array_ends(at),
             (State::BehindRecord, b']') if !self.slice => self.array_ends(at),
@@ -425,6 +477,20 @@ impl Cutter {
             }
         };
         Ok(())
+    }
+
+    /// All is an object.
+    #[cold]
+    fn object_begins(&mut self, at: u64) -> State {
+        let path = JsonPath::default();
+        self.wrapping = Some(Wrapping {
+            seeker: Seeker::new(path.keys()),
+            path,
+            bytes: b"{".to_vec(),
+            is_all: true,
+        });
+        self.array = (Some(at + 1), Some(at + 1));
+        State::BehindArray
     }
 
     fn array_ends(&mut self, at: u64) -> State {
@@ -467,18 +533,35 @@ impl Cutter {
     pub fn finish(&self) -> Result<Value, CutError> {
         match (self.state, &self.wrapping) {
             (State::BehindArray, None) => Ok(Value::Array(Vec::new())),
+            (State::BehindArray, Some(wrapping)) if wrapping.is_all => {
+                let body = self.read_all(wrapping)?;
+                if self.allows_object {
+                    return Err(CutError::NotAnArray(b'{'));
+                }
+                Err(CutError::NoArray(MissingKey::new(&wrapping.path, &body)))
+            }
             (State::BehindArray, Some(wrapping)) => serde_json::from_slice(&wrapping.bytes)
                 .map_err(|error| CutError::Wrapping(error.to_string())),
             (State::BehindRecord, _) if self.slice => Ok(Value::Null),
-            (State::Seeking, Some(wrapping)) if self.offset > 0 => {
-                // A whole answer that lacks the array is no broken one.
-                Err(match serde_json::from_slice::<Value>(&wrapping.bytes) {
-                    Ok(_) => CutError::NoArray(wrapping.path.clone()),
-                    Err(_) => CutError::Unfinished(self.offset),
-                })
-            }
             _ => Err(CutError::Unfinished(self.offset)),
         }
+    }
+
+    /// A whole answer in which the place of the array is not there; nothing if it is no such one.
+    #[must_use]
+    pub fn without_array(&self) -> Option<Value> {
+        let wrapping = self.wrapping.as_ref().filter(|wrapping| wrapping.is_all)?;
+        self.read_all(wrapping).ok()
+    }
+
+    fn read_all(&self, wrapping: &Wrapping) -> Result<Value, CutError> {
+        serde_json::from_slice(&wrapping.bytes).map_err(|error| {
+            if error.is_eof() {
+                CutError::Unfinished(self.offset)
+            } else {
+                CutError::Wrapping(error.to_string())
+            }
+        })
     }
 }
 

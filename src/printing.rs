@@ -81,7 +81,6 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
         summary,
         snapshot,
         rejects,
-        missing,
         recorded,
         unchanged,
         elapsed,
@@ -113,11 +112,6 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
             out,
             "{WARN}{resource}{WARN:#}: {records} with an id that another one had before"
         )?;
-    }
-    for (resource, missing) in missing {
-        let missing = missing.to_string();
-        let missing = Printable(&missing);
-        writeln!(out, "{WARN}missing{WARN:#}: {resource}: {missing}")?;
     }
     if rejects.total() > 0 {
         let records = count(rejects.total(), "record");
@@ -193,6 +187,15 @@ fn write_completeness(out: &mut impl Write, report: &Report) -> io::Result<()> {
     for (resource, from) in &report.carried {
         let at = from.finished_at.strftime("%Y-%m-%d %H:%M:%S UTC");
         writeln!(out, "{resource}: not fetched, kept from the run of {at}")?;
+    }
+    for (resource, missing) in &report.missing {
+        let told = missing.to_string();
+        let told = Printable(&told);
+        if missing.is_lacking() {
+            writeln!(out, "{WARN}missing{WARN:#}: {resource}: {told}")?;
+        } else {
+            writeln!(out, "{WARN}{resource}{WARN:#}: {told}")?;
+        }
     }
     for resource in &report.incomplete {
         writeln!(

@@ -88,8 +88,8 @@ pub(crate) struct RunOptions {
     #[command(flatten)]
     quota: QuotaArgs,
 
-    /// How many records may fail to map before the exit code is 4; all others are
-    /// stored in any case, and those that fail are kept in `rejected.ndjson`
+    /// How many records may fail to map, and requests be refused, before the exit code is 4;
+    /// the rest is stored in any case, and records that fail are kept in `rejected.ndjson`
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_rejects: u64,
 
@@ -286,9 +286,11 @@ impl RunOptions {
     pub(crate) fn verdict(&self, done: &Report) -> Result<(), Error> {
         let rejects = &done.rejects;
         rejects.verdict(self.max_rejects, &printing::rejected(done))?;
-        let requests = done.missing.values().map(|missing| missing.requests);
+        let lacking = done.missing.iter();
+        let lacking = lacking.filter(|(_, missing)| missing.is_lacking());
+        let requests = lacking.clone().map(|(_, missing)| missing.requests);
         let missing = requests.fold(rejects.total(), u64::saturating_add);
-        match done.missing.first_key_value() {
+        match lacking.clone().next() {
             Some((resource, first)) if missing > self.max_rejects => {
                 let (resource, first) = (*resource, first.to_string());
                 Err(DataProcessingError::Missing { resource, first }.into())

@@ -80,10 +80,9 @@ impl SourceArgs {
             return;
         }
         let name = self.name.as_deref().unwrap_or_default();
-        let folder = Path::new(name).parent().unwrap_or(Path::new(""));
         // What it may send was granted when it was loaded.
         let machine = Machine {
-            folder: folder.to_owned(),
+            folder: Kind::of(name).folder(),
             granted: None,
         };
         match source.definition.auth(&machine) {
@@ -96,7 +95,9 @@ impl SourceArgs {
 
 fn load(name: &str, mut vars: Vars, trust: &TrustArgs) -> Result<(Source, Option<Server>), Error> {
     let mut granted = None;
-    let (file, folder) = match Kind::of(name) {
+    let kind = Kind::of(name);
+    let folder = kind.folder();
+    let file = match kind {
         Kind::Url if !vars.is_empty() => {
             let reason = "--var fills placeholders of a source file; a URL has none";
             return Err(Error::Usage(reason.to_owned()));
@@ -107,13 +108,12 @@ fn load(name: &str, mut vars: Vars, trust: &TrustArgs) -> Result<(Source, Option
                 regular_file::read_to_string(&path, SourceFile::LONGEST).map_err(|error| {
                     Error::Usage(format!("cannot read the source file {name}: {error}"))
                 })?;
-            let folder = path.parent().unwrap_or(Path::new("")).to_owned();
             let file = SourceFile::parse(name, &text)?;
             let uses = file.credential_uses(&vars)?;
             granted = Some(consent::obtain(name, &folder, uses, trust)?);
-            (file, folder)
+            file
         }
-        Kind::Name => (BuiltIn::named(name)?.file()?, PathBuf::new()),
+        Kind::Name => BuiltIn::named(name)?.file()?,
     };
     let mut server = None;
     if name == SAMPLE && !vars.contains_key("base") {
@@ -149,6 +149,15 @@ impl Kind {
         } else {
             Self::Name
         }
+    }
+
+    /// Where the paths in it are taken from: the folder of a file.
+    fn folder(&self) -> PathBuf {
+        let folder = match self {
+            Self::File(path) => path.parent(),
+            Self::Url | Self::Name => None,
+        };
+        folder.map(Path::to_owned).unwrap_or_default()
     }
 }
 

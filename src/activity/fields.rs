@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::models::Resource;
 use super::time::TimeFormat;
-use crate::text::excerpt;
+use crate::text::{excerpt, nearest};
 
 /// A place in a JSON value: the keys that lead to it, none for the whole.
 ///
@@ -155,6 +155,53 @@ impl fmt::Display for JsonPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_empty() { "." } else { "" })?;
         f.write_str(&self.0.join("."))
+    }
+}
+
+/// A key that is not there, and what is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MissingKey {
+    /// What the source says.
+    pub at: String,
+    /// What is there instead.
+    pub found: Vec<String>,
+    /// Which of them may be meant.
+    pub meant: Option<String>,
+}
+
+impl MissingKey {
+    /// `at` leads nowhere in `value`.
+    #[must_use]
+    pub fn new(at: &JsonPath, value: &serde_json::Value) -> Self {
+        let found = at.beside(value);
+        let (at, names) = (at.to_string(), found.iter().map(String::as_str));
+        let meant = nearest(&at, names).filter(|meant| *meant != at);
+        let meant = meant.map(str::to_owned);
+        Self { at, found, meant }
+    }
+
+    /// What is there, in a few words.
+    #[must_use]
+    pub fn there(&self, nothing: &str) -> String {
+        const SHOWN: usize = 12;
+        if self.found.is_empty() {
+            return nothing.to_owned();
+        }
+        let shown: Vec<_> = self
+            .found
+            .iter()
+            .take(SHOWN)
+            .map(|key| format!("`{}`", excerpt(key, 60)))
+            .collect();
+        let more = if self.found.len() > SHOWN {
+            " and others"
+        } else {
+            ""
+        };
+        let meant = self.meant.as_ref().map_or(String::new(), |meant| {
+            format!(" (did you mean `{}`?)", excerpt(meant, 60))
+        });
+        format!("there is {}{more}{meant}", shown.join(", "))
     }
 }
 

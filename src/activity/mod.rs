@@ -24,7 +24,7 @@ mod unlinked;
 mod value;
 
 pub use email::{Email, EmailDomain, InvalidDomain};
-pub use fields::{Field, FieldMap, FieldPath, InvalidPath, JsonPath};
+pub use fields::{Field, FieldMap, FieldPath, InvalidPath, JsonPath, MissingKey};
 pub use id::{CommentId, Id, PostId, UserId};
 pub use ids::IdSet;
 pub(crate) use ids::hash as hash_text;

@@ -269,6 +269,9 @@ mod tests {
             ("/Date(1714564800000)/", noon),
             ("/Date(1714564800000+0200)/", noon),
             ("/Date(-1000)/", "1969-12-31T23:59:59Z"),
+            (" 2024-05-01T12:00:00Z ", noon),
+            ("2024-05-01 12:00:00 UTC ", noon),
+            (" 1714564800", noon),
         ];
         let zone = TimeZone::fixed(jiff::tz::offset(2));
         for (text, expected) in cases {
@@ -284,6 +287,7 @@ mod tests {
         for text in [
             "",
             "  ",
+            "0",
             "0000-00-00",
             "0000-00-00 00:00:00",
             "0000-00-00T00:00:00Z",

@@ -91,6 +91,8 @@ pub struct Fetch {
     retries: u64,
     /// Whether all that is refused is an error.
     wants_all: bool,
+    /// Whether the source says where users are besides, should it refuse to list them.
+    has_authors: bool,
     dice: fastrand::Rng,
 }
 
@@ -124,6 +126,10 @@ impl Fetch {
             used: Used::default(),
             retries: 0,
             wants_all: false,
+            has_authors: source
+                .authors
+                .as_ref()
+                .is_some_and(|authors| authors.within.keys().any(|of| offered.contains(of))),
             dice: fastrand::Rng::with_seed(seed),
         }
     }
@@ -326,19 +332,23 @@ impl Fetch {
         status: StatusCode,
         reason: &Reason,
     ) -> Result<bool, ApiError> {
-        let Some(exchange) = self.under_way.get(&ticket).filter(|_| !self.wants_all) else {
+        let Some(exchange) = self.under_way.get(&ticket) else {
             return Ok(false);
         };
         let (lane, code) = (&self.lanes[exchange.place.lane], status.as_u16());
+        let stands_in = self.has_authors && lane.resource() == Resource::Users;
+        if self.wants_all && !stands_in {
+            return Ok(false);
+        }
+        let sent = self.requests.credential(&exchange.url).cloned();
         let alone = self.lanes.len() == 1;
         let is_first = exchange.page.number() == 0;
         let all = match code {
             404 | 410 if lane.is_of_parents() => false,
-            _ if !alone && is_first && lane.may_be_closed(code) => true,
+            _ if !alone && is_first && lane.may_be_closed(code, sent.is_some()) => true,
             _ => return Ok(false),
         };
         let subject = exchange.page.subject.clone();
-        let sent = self.requests.credential(&exchange.url).cloned();
         let told = (sent, reason.clone());
         let (place, new) = (exchange.place, Refused::new(subject, status, told, all));
         let refused = self.lanes[place.lane].refuse(place.paging, new, status);

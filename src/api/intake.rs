@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
-use crate::cutter::CutError;
+use crate::cutter::{CutError, Unmap};
 use crate::error::{DataProcessingError, Error, chain};
 use crate::text::count;
 
@@ -44,11 +44,16 @@ pub(super) struct Intake<A, S, O> {
     observer: O,
     /// What came first, where it may be an error.
     beginning: Words,
+    /// Where the records are the values of an object.
+    unmap: Option<Unmap>,
 }
 
 impl<A: AsRef<Ask>, S: Sink, O: Observer> Intake<A, S, O> {
     pub(super) fn new(ask: A, body: Body, sink: S, started: Instant, observer: O) -> Self {
+        let page = &ask.as_ref().page;
+        let map = page.map.as_ref();
         Self {
+            unmap: map.map(|map| Unmap::new(&page.records_at, map.field.as_deref())),
             ask,
             body,
             sink,
@@ -81,6 +86,10 @@ impl<A: AsRef<Ask>, S: Sink, O: Observer> Intake<A, S, O> {
             if self.ask.as_ref().error.is_some() {
                 self.beginning.push(piece);
             }
+            let piece = match &mut self.unmap {
+                Some(unmap) => unmap.turn(piece),
+                None => piece,
+            };
             if let Err(error) = self.sink.write(piece) {
                 return Err(unless_it_says_so(
                     self.ask.as_ref(),
@@ -97,7 +106,11 @@ impl<A: AsRef<Ask>, S: Sink, O: Observer> Intake<A, S, O> {
     pub(super) fn finish(mut self, shared: &SharedFetch) -> Result<(), Trouble> {
         let delimited = self.body.is_delimited();
         let last = self.body.finish()?;
-        self.sink.write(&last)?;
+        let last = match &mut self.unmap {
+            Some(unmap) => unmap.turn(&last),
+            None => &last,
+        };
+        self.sink.write(last)?;
         let elapsed = self.started.elapsed();
         let ask = self.ask.as_ref();
         let (received, whole) = self.sink.finish().map_err(|error| match error {

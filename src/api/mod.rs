@@ -39,7 +39,7 @@ use crate::activity::Resource;
 
 pub use body::{Body, Limits};
 pub use fetch::{Ask, Fetch, Missing, Recall, Step, Ticket, Verdict};
-pub use paging::{MissingKey, Outlook, PagingError, Repeated, Said};
+pub use paging::{Outlook, PagingError, Repeated, Said};
 pub use quota::{Excess, Quota};
 pub use reason::Reason;
 pub use retry::{Now, Policy};

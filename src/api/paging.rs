@@ -18,16 +18,17 @@ use serde_json::Value;
 use tracing::warn;
 use url::{Origin, Url};
 
-use crate::activity::{Id, JsonPath};
+use crate::activity::{Id, JsonPath, MissingKey};
 use crate::source::{Endpoint, Locator, NextAt, Pagination, Secret};
 
+use super::reason::says_yes;
 use super::secrets::Secrets;
 use super::{Digest, link};
 
 use address::{LinkRange, fingerprint, link_range, remove_value, set_parameter};
-use said::{link_of, number_at, says_yes, text_at, text_of};
+use said::{link_of, number_at, text_at, text_of};
 
-pub use error::{MissingKey, PagingError};
+pub use error::PagingError;
 pub use said::Said;
 
 pub(super) use said::Facts;

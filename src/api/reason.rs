@@ -68,12 +68,7 @@ impl Reason {
             (Some(when), value) => {
                 serde_json::from_str::<Value>(when).is_ok_and(|when| when == *value)
             }
-            (None, Value::Null | Value::Bool(false)) => false,
-            (None, Value::String(text)) => !text.trim().is_empty(),
-            (None, Value::Array(items)) => !items.is_empty(),
-            (None, Value::Object(fields)) => !fields.is_empty(),
-            (None, Value::Number(number)) => number.as_f64() != Some(0.0),
-            (None, Value::Bool(true)) => true,
+            (None, value) => says_yes(value),
         };
         let words = || {
             let named = error.message.as_ref().and_then(|path| path.find(body));
@@ -91,6 +86,45 @@ impl Reason {
         let words = words.to_ascii_lowercase().replace(['_', '-'], " ");
         RATE_LIMITS.iter().any(|limit| words.contains(limit))
     }
+}
+
+/// Whether a value in a body says yes.
+pub(super) fn says_yes(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(yes) => *yes,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => {
+            let text = text.trim().to_ascii_lowercase();
+            // `eq` is how Elasticsearch says that a total is exact, where it may say `gte`.
+            !matches!(text.as_str(), "" | "0" | "false" | "no" | "eq")
+        }
+        Value::Array(values) => !values.is_empty(),
+        Value::Object(values) => !values.is_empty(),
+    }
+}
+
+/// Whether a body that is to hold records, and has no place for them, speaks of an error: not in a
+/// message alone, which may say that there is nothing more.
+pub(super) fn speaks_of_error(body: &Value) -> bool {
+    let Value::Object(fields) = body else {
+        return false;
+    };
+    fields.iter().any(|(key, value)| {
+        let key = key.to_ascii_lowercase();
+        match key.as_str() {
+            "ok" | "success" | "succeeded" => !says_yes(value),
+            "status" | "code" | "state" | "result" if value.is_string() => {
+                let word = value.as_str().unwrap_or_default().to_ascii_lowercase();
+                word.starts_with("err") || word.starts_with("fail")
+            }
+            "status" | "code" => value.as_f64().is_some_and(|code| code >= 400.0),
+            key if key.starts_with("err") || key == "fault" || key.starts_with("exception") => {
+                says_yes(value)
+            }
+            _ => speaks_of_error(value),
+        }
+    })
 }
 
 /// What servers call it.
@@ -419,6 +453,40 @@ mod tests {
         }
         let both = reason(&[("request-id", "7")], "no");
         assert_eq!(both.to_string(), ": no [request-id: 7]");
+    }
+
+    #[test]
+    fn a_body_without_records_speaks_of_an_error_or_does_not() {
+        let errors = [
+            r#"{"error":"x"}"#,
+            r#"{"errors":[{"message":"x"}]}"#,
+            r#"{"errorMessage":"x"}"#,
+            r#"{"Fault":{"code":1}}"#,
+            r#"{"exception":"X"}"#,
+            r#"{"ok":false}"#,
+            r#"{"success":0}"#,
+            r#"{"status":"error"}"#,
+            r#"{"status":"Failed"}"#,
+            r#"{"code":404}"#,
+            r#"{"meta":{"status":500}}"#,
+        ];
+        let others = [
+            "{}",
+            "null",
+            "[]",
+            r#"{"message":"no more posts"}"#,
+            r#"{"error":null,"errors":[],"ok":true,"success":"true"}"#,
+            r#"{"error":false}"#,
+            r#"{"status":"ok","code":200}"#,
+            r#"{"page":3,"total":900}"#,
+        ];
+        let speaks = |body| speaks_of_error(&serde_json::from_str(body).unwrap());
+        for body in errors {
+            assert!(speaks(body), "{body}");
+        }
+        for body in others {
+            assert!(!speaks(body), "{body}");
+        }
     }
 
     #[test]

@@ -107,8 +107,20 @@ pub(super) fn retry_after(headers: &HeaderMap, wall: SystemTime) -> Option<Durat
     };
     let after = text(RETRY_AFTER.as_str());
     after
-        .and_then(|text| seconds(text).or_else(|| until_date(text, wall)))
+        .and_then(|text| {
+            let number = seconds(text).map(|wait| until_moment(wait, wall).unwrap_or(wait));
+            number.or_else(|| until_date(text, wall))
+        })
         .or_else(milliseconds)
+}
+
+/// How long it is until a moment in seconds since 1970, where the number is one of these days: as a
+/// wait, it would be of decades.
+fn until_moment(number: Duration, wall: SystemTime) -> Option<Duration> {
+    const DAY: Duration = Duration::from_hours(24);
+    let now = wall.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let near = now.saturating_sub(DAY)..now.saturating_add(DAY * 30);
+    (now > DAY * 365 && near.contains(&number)).then(|| number.saturating_sub(now))
 }
 
 /// Decimal digits, perhaps with a fraction. More than fit are still a wait, and surely too long.
@@ -178,6 +190,11 @@ mod tests {
             ("1994-11-06T09:49:47+01:00", Some(10)),
             ("1994-11-06 08:49:47", Some(10)),
             ("9.0", Some(9)),
+            ("784111787", Some(10)),
+            ("784111787.5", Some(10)),
+            ("784111700", Some(0)),
+            ("784711777", Some(600_000)),
+            ("700000000", Some(700_000_000)),
             ("-1", None),
             ("-1.5", None),
             ("1e3", None),

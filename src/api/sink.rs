@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::activity::{JsonPath, Resource};
 use crate::error::Error;
+use crate::source::RecordMap;
 
+use super::reason::speaks_of_error;
 use super::{Digest, Said, Subject};
 
 /// Where something stands in the order of the API, as numbers from 0: the page,
@@ -55,6 +57,10 @@ impl fmt::Display for Position {
 
 /// One answer to be received.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own about the page"
+)]
 pub struct Page {
     /// What is fetched, and from where.
     pub subject: Subject,
@@ -62,12 +68,16 @@ pub struct Page {
     pub position: Position,
     /// Where in the answer the records are.
     pub records_at: Arc<JsonPath>,
+    /// Set where the records are the values of an object there: they come to a sink as an array.
+    pub map: Option<RecordMap>,
     /// Whether the resource has further pages that this one must be told from.
     pub one_of_many: bool,
     /// Whether another resource is asked for by the ids of these records.
     pub has_children: bool,
     /// Whether the next page is asked for by a field of its last record.
     pub leads_on: bool,
+    /// Whether it is the end of the pages if it holds no records.
+    pub may_end: bool,
     /// Which look at the pages of its resource it is of, where all of them are fetched again when
     /// their records move: those of earlier looks do not count then.
     pub look: Option<u32>,
@@ -78,6 +88,14 @@ impl Page {
     #[must_use]
     pub fn number(&self) -> u64 {
         self.position.last()
+    }
+
+    /// Whether a response that lacks the place of its records is a page without any: behind the last
+    /// page some leave it out, and say no more than that there is nothing.
+    #[must_use]
+    pub fn may_be(&self, body: &serde_json::Value) -> bool {
+        let is_empty = body.as_array().is_none_or(Vec::is_empty);
+        self.may_end && is_empty && !speaks_of_error(body)
     }
 }
 

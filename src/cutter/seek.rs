@@ -4,6 +4,8 @@
 #[derive(Clone, Debug)]
 pub(super) struct Seeker {
     keys: Vec<String>,
+    /// The bracket that opens what is looked for.
+    opening: u8,
     /// How many of the keys lead to where we are.
     matched: usize,
     /// How many brackets are open.
@@ -32,22 +34,40 @@ pub(super) enum Found {
     /// A word in its place, which begins behind so many bytes. Only `null` is sound there, and that
     /// is how some say that there is nothing.
     Null(usize),
+    /// An object, where that is looked for: so many bytes to its opening bracket, that included.
+    Object(usize),
 }
 
-/// The array is not there.
+/// What is looked for is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Missing;
+pub(super) enum Missing {
+    /// Its place is not there: a key is absent, or null, or all is null or an array. Some say so that
+    /// there is nothing.
+    Absent,
+    /// Something else is in its place: this is how it begins.
+    Other(u8),
+}
 
 impl Seeker {
+    /// Looks for an array.
     pub(super) fn new(keys: &[String]) -> Self {
         Self {
             keys: keys.to_vec(),
+            opening: b'[',
             matched: 0,
             depth: 0,
             string: InString::No,
             key: Vec::new(),
             expects_key: false,
             on_path: false,
+        }
+    }
+
+    /// Looks for an object.
+    pub(super) fn of_object(keys: &[String]) -> Self {
+        Self {
+            opening: b'{',
+            ..Self::new(keys)
         }
     }
 
@@ -59,7 +79,10 @@ impl Seeker {
             } else if *byte == b'n' && self.is_home() && self.on_path && self.is_last() {
                 return Ok(Some(Found::Null(index)));
             } else if self.structure(*byte)? {
-                return Ok(Some(Found::Array(index + 1)));
+                return Ok(Some(match byte {
+                    b'{' => Found::Object(index + 1),
+                    _ => Found::Array(index + 1),
+                }));
             }
         }
         Ok(None)
@@ -86,17 +109,18 @@ impl Seeker {
         }
     }
 
-    /// Takes a byte outside of strings; gives whether it opens the array.
+    /// Takes a byte outside of strings; gives whether it opens what is looked for.
     fn structure(&mut self, byte: u8) -> Result<bool, Missing> {
         match byte {
             b' ' | b'\t' | b'\n' | b'\r' => {}
-            _ if self.depth == 0 && byte != b'{' => return Err(Missing),
+            b'[' | b'n' if self.depth == 0 => return Err(Missing::Absent),
+            _ if self.depth == 0 && byte != b'{' => return Err(Missing::Other(byte)),
             b'"' => {
                 self.string = InString::Yes;
                 if self.is_home() && self.expects_key {
                     self.key.clear();
                 } else if self.is_home() && self.on_path {
-                    return Err(Missing);
+                    return Err(Missing::Other(byte));
                 }
             }
             b':' if self.is_home() => {
@@ -110,9 +134,9 @@ impl Seeker {
             b'{' | b'[' => {
                 if self.is_home() && self.on_path {
                     match (byte, self.is_last()) {
-                        (b'[', true) => return Ok(true),
+                        (opening, true) if opening == self.opening => return Ok(true),
                         (b'{', false) => self.matched += 1,
-                        _ => return Err(Missing),
+                        _ => return Err(Missing::Other(byte)),
                     }
                 }
                 self.depth += 1;
@@ -124,12 +148,13 @@ impl Seeker {
             b'}' | b']' => {
                 // Leaving the object on the path without having seen the key.
                 if self.is_home() {
-                    return Err(Missing);
+                    return Err(Missing::Absent);
                 }
                 self.depth -= 1;
             }
             // A number or word where the path leads through.
-            _ if self.is_home() && self.on_path => return Err(Missing),
+            b'n' if self.is_home() && self.on_path => return Err(Missing::Absent),
+            _ if self.is_home() && self.on_path => return Err(Missing::Other(byte)),
             _ => {}
         }
         Ok(false)

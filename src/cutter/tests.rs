@@ -93,15 +93,66 @@ fn records_are_found_inside_what_is_wrapped_around_them() {
 }
 
 #[test]
+fn an_object_in_the_place_of_all_is_kept_where_it_is_allowed() {
+    let cases = [
+        ("{}", Some("{}")),
+        (" {\"a\":[1]} ", Some(r#"{"a":[1]}"#)),
+        ("\u{feff}{}", Some("{}")),
+        ("[]", None),
+        ("null", None),
+        ("{} x", None),
+        ("{", None),
+        (r#"{"a":"}"#, None),
+    ];
+    for (text, expected) in cases {
+        for piece in 1..=text.len() {
+            let mut cutter = Cutter::of_array().or_an_object();
+            for piece in text.as_bytes().chunks(piece) {
+                cutter.advance_over(piece, |_| unreachable!()).unwrap();
+                // What stands in front of it may be kept.
+                let part = cutter.array_part(piece.len());
+                assert!(part.is_empty() || expected.is_none() || !cutter.is_behind_array());
+            }
+            let expected: Option<Value> = expected.map(|text| serde_json::from_str(text).unwrap());
+            assert_eq!(cutter.without_array(), expected, "{text} by {piece}");
+            let ends = cutter.finish();
+            assert_eq!(ends.is_ok(), matches!(text, "[]" | "null"), "{text}");
+        }
+    }
+}
+
+#[test]
 fn an_answer_without_the_array_says_where_it_was_expected() {
     let none = "expected an array of records at `data`, found none";
     let cases = [
         ("{}", none),
-        (r#"{"data":{}}"#, none),
-        (r#"{"data":"[1]"}"#, none),
-        (r#"{"x":{"data":[1]}}"#, none),
+        (
+            r#"{"data":{}}"#,
+            "expected an array of records at `data`, found an object; `records = { map = \"data\" }` takes its values as records",
+        ),
+        (
+            r#"{"data":"[1]"}"#,
+            "expected an array of records at `data`, found `\"`",
+        ),
+        (
+            r#"{"x":{"data":[1]}}"#,
+            "expected an array of records at `data`, found none; there is `x`",
+        ),
+        (
+            r#"{"date":[1], "n":2}"#,
+            "expected an array of records at `data`, found none; there is `date`, `n` (did you mean `date`?)",
+        ),
         ("[1]", none),
-        ("<html>", none),
+        ("null", none),
+        ("7", "expected an array of records at `data`, found `7`"),
+        (
+            "<html>",
+            "expected an array of records at `data`, found `<`, which looks like HTML",
+        ),
+        (
+            "{} x",
+            "what stands around the records is not to be read: trailing characters at line 1 column 4",
+        ),
         (
             r#"{"data":[1]"#,
             "what stands around the records is not to be read: EOF while parsing an object at line 1 column 10",

@@ -22,7 +22,6 @@ use crate::error::{Error, StopReason};
 use crate::settings::Settings;
 use crate::storage::{Flow, Output, Slice, Spool};
 
-use super::authors;
 use super::reduction::Reduction;
 use super::repeats::Repeats;
 use super::work::{Done, Refusal, Workbench};
@@ -182,15 +181,10 @@ async fn fetch_and_process(
         })
         .await?;
     }
-    if source.authors.is_some() {
-        let found = reduction.take(Output::Authors);
+    if let Some(stand_in) = run.stand_in(&mut reduction)? {
+        let bench = Arc::new(stand_in.bench.clone());
         process(run, &bench, &mut reduction, observer, async |spool| {
-            let (source, bench) = (source.clone(), Arc::clone(&bench));
-            let gather = move || {
-                let mapping = bench.mappings.of(Resource::Users);
-                authors::gather(&found, &source, mapping, &spool)
-            };
-            off_runtime(gather).await
+            off_runtime(move || stand_in.put(&spool)).await
         })
         .await?;
     }

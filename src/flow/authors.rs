@@ -28,6 +28,8 @@ pub(super) fn gather(
         one_of_many: false,
         has_children: false,
         leads_on: false,
+        may_end: false,
+        map: None,
         look: None,
     })?;
     let (mut seen, mut nameless) = (IdSet::default(), HashSet::new());

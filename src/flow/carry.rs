@@ -1,4 +1,5 @@
-//! What a run is told to leave out and the last snapshot has: it stays, in the new one.
+//! What a run is told to leave out, or is refused, and the last snapshot has: it stays, in the
+//! new one.
 //!
 //! Its records go through the spool as if they had been fetched, so that the summary and the
 //! files made of several resources are right. Only the history and the counts of what came know
@@ -7,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 use tracing::{info, warn};
@@ -16,7 +17,7 @@ use crate::activity::{Mapping, Mappings, Resource};
 use crate::api::{Page, Position, Subject};
 use crate::error::{Error, StorageError};
 use crate::settings::Settings;
-use crate::source::Source;
+use crate::source::{Definition, Source};
 use crate::storage::{
     CarriedFrom, Counts, Layout, Manifest, Output, STAGING, Segment, SegmentWriter, Spool,
     StoredFile, is_whole, read,
@@ -30,7 +31,7 @@ const SEGMENT: usize = 1024 * 1024;
 
 /// The resources of the last snapshot that a run leaves as they are.
 #[derive(Clone, Default)]
-pub(super) struct Carried(Arc<Inner>);
+pub(super) struct Carried(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
@@ -38,6 +39,8 @@ struct Inner {
     resources: BTreeMap<Resource, Kept>,
     /// The rejects of the last snapshot, where some are of these.
     rejected: Option<StoredFile>,
+    /// The source of the last snapshot, where something is kept.
+    definition: Option<Definition>,
 }
 
 struct Kept {
@@ -61,55 +64,95 @@ impl Carried {
     /// # Errors
     /// When a file is there and cannot be read.
     pub(super) fn find(settings: &Settings, shape: &Shape) -> Result<Self, Error> {
-        let (source, data_dir) = (&settings.source, settings.data_dir.clone());
-        let Some((last, whole)) = last(&data_dir, source, shape)? else {
-            return Ok(Self::default());
+        let carried = Self::default();
+        let source = &settings.source;
+        if source.definition.is_narrowed() {
+            let resources = shape.resources.iter().copied();
+            let left_out: Vec<_> = resources.filter(|of| !source.offers(*of)).collect();
+            carried.keep(settings, shape, &left_out, "it was not asked for")?;
+        }
+        Ok(carried)
+    }
+
+    /// Looks for a resource there that the server refused to give. Gives whether it is kept.
+    ///
+    /// # Errors
+    /// When a file is there and cannot be read.
+    pub(super) fn keep_refused(
+        &self,
+        settings: &Settings,
+        shape: &Shape,
+        resource: Resource,
+    ) -> Result<bool, Error> {
+        self.keep(settings, shape, &[resource], "it was refused")?;
+        Ok(self.has(resource))
+    }
+
+    fn keep(
+        &self,
+        settings: &Settings,
+        shape: &Shape,
+        wanted: &[Resource],
+        why: &str,
+    ) -> Result<(), Error> {
+        let data_dir = &settings.data_dir;
+        let Some((last, whole)) = last(data_dir, &settings.source, shape)? else {
+            return Ok(());
         };
         let mappings = mappings(&whole);
-        let mut resources = BTreeMap::new();
-        let left_out = |resource: &&Resource| !source.offers(**resource);
-        for resource in shape
-            .resources
-            .iter()
-            .copied()
-            .filter(|resource| left_out(&resource))
-        {
+        let mut inner = self.inner();
+        for resource in wanted.iter().copied() {
             let Some(file) = last.file(Output::all_of(resource)) else {
                 continue;
             };
-            if !is_whole(&data_dir, file)? {
+            if settings.source.offers(resource) && !last.has(resource) {
+                // It was refused then, too.
+                continue;
+            }
+            if !is_whole(data_dir, file)? {
                 warn!(file = file.name, "it is damaged, and not carried over");
                 continue;
             }
-            info!(
-                file = file.name,
-                "it was not asked for, and is carried over"
-            );
+            info!(file = file.name, "{why}, and is carried over");
             let kept = Kept {
                 file: file.clone(),
                 mapping: mappings.of(resource).clone(),
                 counts: last.resources.get(&resource).copied(),
                 from: last.fetched_by(resource),
             };
-            resources.insert(resource, kept);
+            inner.resources.insert(resource, kept);
         }
-        let rejected = last.file(Output::Rejected).cloned();
-        let mut counts = resources.values().filter_map(|kept| kept.counts);
+        inner.data_dir.clone_from(data_dir);
+        let mut counts = inner.resources.values().filter_map(|kept| kept.counts);
         let has_rejects = counts.any(|counts| counts.rejects > 0);
-        Ok(Self(Arc::new(Inner {
-            data_dir,
-            resources,
-            rejected: rejected.filter(|_| has_rejects),
-        })))
+        inner.rejected = last.file(Output::Rejected).cloned();
+        inner.rejected.take_if(|_| !has_rejects);
+        inner.definition = Some(whole.definition);
+        Ok(())
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How the users came that are kept, if they are: the definition of the run tells it on.
+    pub(super) fn users_as(&self, definition: &Definition) -> Definition {
+        let inner = self.inner();
+        let has_users = inner.resources.contains_key(&Resource::Users);
+        match inner.definition.as_ref().filter(|_| has_users) {
+            Some(last) => definition.with_users_as(last),
+            None => definition.clone(),
+        }
     }
 
     pub(super) fn has(&self, resource: Resource) -> bool {
-        self.0.resources.contains_key(&resource)
+        self.inner().resources.contains_key(&resource)
     }
 
     /// Which runs they are of.
     pub(super) fn from(&self) -> BTreeMap<Resource, CarriedFrom> {
-        let resources = self.0.resources.iter();
+        let inner = self.inner();
+        let resources = inner.resources.iter();
         resources
             .map(|(of, kept)| (*of, kept.from.clone()))
             .collect()
@@ -117,7 +160,7 @@ impl Carried {
 
     /// How their records are read, beside those that are fetched.
     pub(super) fn with_mappings(&self, mut mappings: Mappings) -> Mappings {
-        for (resource, kept) in &self.0.resources {
+        for (resource, kept) in &self.inner().resources {
             mappings = mappings.with(*resource, kept.mapping.clone());
         }
         mappings
@@ -128,10 +171,30 @@ impl Carried {
     /// # Errors
     /// When a file cannot be read, or nobody takes the records.
     pub(super) fn restore(&self, source: &Source, spool: &Spool) -> Result<(), Error> {
-        for (resource, kept) in &self.0.resources {
+        let resources: Vec<_> = self.inner().resources.keys().copied().collect();
+        let mut resources = resources.into_iter();
+        resources.try_for_each(|resource| self.restore_one(resource, source, spool))
+    }
+
+    /// Puts the records of one of them into the spool.
+    ///
+    /// # Errors
+    /// When its file cannot be read, or nobody takes the records.
+    pub(super) fn restore_one(
+        &self,
+        resource: Resource,
+        source: &Source,
+        spool: &Spool,
+    ) -> Result<(), Error> {
+        let path = {
+            let inner = self.inner();
+            let kept = inner.resources.get(&resource);
+            kept.map(|kept| inner.data_dir.join(&kept.file.name))
+        };
+        if let Some(path) = path {
             let page = Page {
                 subject: Subject {
-                    resource: *resource,
+                    resource,
                     url: source.base_url.clone(),
                 },
                 position: Position::default().then(0),
@@ -139,9 +202,11 @@ impl Carried {
                 one_of_many: false,
                 has_children: false,
                 leads_on: false,
+                may_end: false,
+                map: None,
                 look: None,
             };
-            spool.carry(page, &self.0.data_dir.join(&kept.file.name))?;
+            spool.carry(page, &path)?;
         }
         Ok(())
     }
@@ -149,7 +214,7 @@ impl Carried {
     /// Counts them as they were counted when they came. Records that cannot be read any more,
     /// by another version of the program, are rejects.
     pub(super) fn count(&self, resources: &mut BTreeMap<Resource, Counts>) {
-        for (resource, kept) in &self.0.resources {
+        for (resource, kept) in &self.inner().resources {
             let Some(then) = kept.counts else { continue };
             let now = resources.get(resource).copied().unwrap_or_default();
             let counts = Counts {
@@ -169,11 +234,15 @@ impl Carried {
     /// When they cannot be read or written.
     pub(super) fn rejects(&self, folder: &Path) -> Result<Vec<Segment>, StorageError> {
         let mut segments = Vec::new();
-        let Some(file) = &self.0.rejected else {
+        let (data_dir, file) = {
+            let inner = self.inner();
+            (inner.data_dir.clone(), inner.rejected.clone())
+        };
+        let Some(file) = file else {
             return Ok(segments);
         };
-        let path = self.0.data_dir.join(&file.name);
-        if !is_whole(&self.0.data_dir, file)? {
+        let path = data_dir.join(&file.name);
+        if !is_whole(&data_dir, &file)? {
             warn!(file = file.name, "it is damaged, and not carried over");
             return Ok(segments);
         }
@@ -210,12 +279,11 @@ fn last(
     let Some(last) = Manifest::last(data_dir, shape.flow) else {
         return Ok(None);
     };
-    let same = last.source_definition.as_ref();
-    let same = same.is_some_and(|written| written.same_source(&source.definition));
-    if !same || !source.definition.is_narrowed() {
+    let written = last.source_definition.as_ref();
+    let Some(written) = written.filter(|written| written.same_source(&source.definition)) else {
         return Ok(None);
-    }
-    let whole = source.definition.whole().source()?;
+    };
+    let whole = source.definition.whole().with_users_as(written).source()?;
     Ok(Some((last, whole)))
 }
 

@@ -165,7 +165,10 @@ pub fn check(
             findings.insert(*resource, Finding::FirstPage(page));
         }
     }
-    if let Some(authors) = &source.authors {
+    if let Some(authors) = &source.authors
+        && !findings.contains_key(&Resource::Users)
+    {
+        gaze.mappings = mappings(&source.clone().with_users_closed());
         let within = Finding::Within {
             places: authors.within.clone(),
             first: gaze.authors(),

@@ -14,7 +14,6 @@ use crate::error::{Error, StopReason};
 use crate::settings::Settings;
 use crate::storage::{Flow, Output, Spool};
 
-use super::authors;
 use super::reduction::Reduction;
 use super::repeats::Repeats;
 use super::work::{Done, Refusal, Workbench};
@@ -85,11 +84,10 @@ fn fetch_and_process(run: &Run, observer: &dyn Observer) -> Result<(Fetched, Red
             run.again(repeats)(spool, &())
         })?;
     }
-    if source.authors.is_some() {
-        let found = reduction.take(Output::Authors);
-        let mapping = bench.mappings.of(Resource::Users);
-        process(run, &bench, &mut reduction, observer, |spool| {
-            authors::gather(&found, source, mapping, spool)
+    if let Some(stand_in) = run.stand_in(&mut reduction)? {
+        let bench = &stand_in.bench;
+        process(run, bench, &mut reduction, observer, |spool| {
+            stand_in.put(spool)
         })?;
     }
     Ok((fetched, reduction))

@@ -16,6 +16,7 @@ mod reduction;
 mod rejects;
 mod repeats;
 mod run;
+mod stand_in;
 mod strays;
 mod work;
 

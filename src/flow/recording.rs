@@ -41,8 +41,11 @@ impl Run {
     ) -> Result<Changes, StorageError> {
         let offered = self.shape.resources.iter();
         // What was not fetched says nothing of what the API has.
-        let missing = self.fetch.missing();
-        let closed = |resource| missing.get(resource).is_some_and(|missing| missing.all);
+        let missing = self.missing();
+        let closed = |resource| {
+            let missing = missing.get(resource);
+            missing.is_some_and(|missing| missing.all && missing.is_lacking())
+        };
         let fetched =
             offered.filter(|resource| !self.carried.has(**resource) && !closed(*resource));
         let found = fetched.filter_map(|resource| {
@@ -68,7 +71,7 @@ impl Run {
             folder: self.stage.folder(),
             new_files: &new_files,
         };
-        let mappings = mappings(&self.settings.source);
+        let mappings = mappings(&self.source());
         open(history).compare(
             &self.new_run(finished_at),
             &found.collect::<Vec<_>>(),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
 use std::path::{self, Path};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
@@ -28,7 +29,7 @@ use super::reduction::{Reduced, Reduction};
 use super::rejects::Rejects;
 use super::repeats::{Repeats, Search};
 use super::strays::{self, Stray};
-use super::work::{Done, Refusal, Workbench};
+use super::work::{Done, Refusal, Workbench, mappings};
 use super::{Recorded, Report};
 
 /// What tells the flows apart once their records are processed.
@@ -58,6 +59,8 @@ pub(super) struct Run {
     previous: Option<Previous>,
     /// What the run was told to leave out, and the last snapshot has.
     pub(super) carried: Carried,
+    /// Whether the source refused to list its users, and its authors took their place.
+    pub(super) users_closed: AtomicBool,
     pub(super) history: Option<Mutex<History>>,
     /// Whether some of the pages are from a run that was cut off.
     pub(super) resumed: bool,
@@ -121,6 +124,7 @@ impl Run {
             fetch: SharedFetch::new(fetch),
             previous,
             carried,
+            users_closed: AtomicBool::new(false),
             history: history.map(Mutex::new),
             resumed,
             shape,
@@ -134,7 +138,7 @@ impl Run {
     pub(super) fn bench(&self) -> Workbench {
         let bench = Workbench::new(self.stage.folder(), &self.settings);
         Workbench {
-            mappings: self.carried.with_mappings(bench.mappings),
+            mappings: self.carried.with_mappings(mappings(&self.source())),
             ..bench
         }
     }
@@ -209,10 +213,11 @@ impl Run {
 
     /// The pages of another look are there.
     pub(super) fn looked(&self) -> impl FnOnce(&Spool) -> Result<(), Error> + Send + use<> {
-        let journal = Arc::clone(&self.journal);
+        let (journal, fetch) = (Arc::clone(&self.journal), Arc::clone(&self.fetch));
         move |spool| {
             spool.looked();
-            Ok(journal.complete()?)
+            let missing = fetch.missing();
+            Ok(journal.complete(&missing)?)
         }
     }
 
@@ -220,7 +225,7 @@ impl Run {
     /// send again are taken from the last snapshot, unless that stands as it is.
     pub(super) fn settling(&self) -> impl FnOnce(&Spool) -> Result<Fetched, Error> + Send + use<> {
         let (previous, carried) = (self.previous.clone(), self.carried.clone());
-        let journal = Arc::clone(&self.journal);
+        let (journal, missing) = (Arc::clone(&self.journal), self.fetch.missing());
         let source = self.settings.source.clone();
         let email_domain = self.settings.email_domain.clone();
         let offered = &self.settings.source.endpoints;
@@ -237,7 +242,7 @@ impl Run {
             }
             carried.restore(&source, spool)?;
             spool.looked();
-            journal.complete()?;
+            journal.complete(&missing)?;
             Ok(Fetched::Pages)
         }
     }
@@ -287,7 +292,7 @@ impl Run {
             summary,
             snapshot: previous.snapshot(),
             rejects: Rejects::default(),
-            missing: self.fetch.missing(),
+            missing: self.missing(),
             carried: self.carried.from(),
             incomplete: BTreeSet::new(),
             repeated: BTreeMap::new(),
@@ -376,8 +381,9 @@ impl Run {
         if let (Fetched::Unchanged(summary), Some(previous)) = (fetched, &self.previous) {
             return self.stop_or(self.unchanged(previous, *summary));
         }
-        let missing = self.fetch.missing();
-        if let (true, Some((resource, first))) = (self.settings.strict, missing.first_key_value()) {
+        let missing = self.missing();
+        let mut lacking = missing.iter().filter(|(_, missing)| missing.is_lacking());
+        if let (true, Some((resource, first))) = (self.settings.strict, lacking.next()) {
             let (resource, first) = (*resource, first.to_string());
             return Err(DataProcessingError::Missing { resource, first }.into());
         }
@@ -408,7 +414,10 @@ impl Run {
         let files = self.stop_or(stored)?;
         // What was rejected is in no output, so "not modified" could not bring it back.
         let mut validators = self.fetch.validators();
-        validators.retain(|resource, _| rejects.of(*resource) == 0);
+        // What is in the place of a refused resource is not what the server would call unchanged.
+        validators.retain(|resource, _| {
+            rejects.of(*resource) == 0 && !missing.get(resource).is_some_and(|missing| missing.all)
+        });
         let finished_at = Timestamp::now();
         let of_all = (&resources, files.as_slice());
         let compare = |history| self.compare(history, finished_at, listed, of_all);
@@ -422,7 +431,7 @@ impl Run {
             finished_at,
             email_domain: Some(self.settings.email_domain.clone()),
             definition: self.settings.source.fingerprint(),
-            source_definition: Some(self.settings.source.definition.clone()),
+            source_definition: Some(self.carried.users_as(&self.source().definition)),
             validators,
             resources,
             missing: missing.clone(),

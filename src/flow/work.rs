@@ -362,8 +362,10 @@ pub(crate) fn mappings(source: &Source) -> Mappings {
             .endpoints
             .get(&resource)
             .map(|endpoint| &endpoint.fields);
+        let is_listed = endpoint.is_some();
         let listed = endpoint.cloned().unwrap_or_default();
         match authors {
+            Some(_) if resource == Resource::Users && is_listed => listed,
             Some(authors) if resource == Resource::Users => authors.fields.clone(),
             Some(authors) => match authors.within.get(&resource).cloned() {
                 Some(path) => listed.with(Field::Author, FieldPath::new(path, true)),

@@ -11,16 +11,16 @@ use url::Origin;
 
 use super::endpoint::Authors;
 use super::fields::Fields;
-use super::form::{AuthorsForm, Form, LocatorForm, Per, RateForm, ResourceForm};
+use super::form::{AuthorsForm, Form, LocatorForm, Per, RateForm, RecordsForm, ResourceForm};
 use super::mistake::Flaw;
 use super::pagination::{self, pagination};
 use super::template::{self, Place, fill};
-use super::values::Marked;
+use super::values::{Either, Marked};
 use super::{
-    Auth, Definition, Endpoint, ErrorInBody, Locator, Rate, Source, Surroundings, Vars, base_url,
-    child, credentials,
+    Auth, Definition, Endpoint, ErrorInBody, Locator, Rate, RecordMap, Source, Surroundings, Vars,
+    base_url, child, credentials,
 };
-use crate::activity::{Field, FieldMap, FieldPath, Resource};
+use crate::activity::{Field, FieldMap, FieldPath, JsonPath, Resource};
 
 /// A source file under check.
 pub(super) struct Check<'a> {
@@ -156,14 +156,12 @@ impl Check<'_> {
             let value = fill(&template, Place::Query, self.vars, self.text)?;
             query.push((name.value.clone(), value.text));
         }
+        let (records, map) = records(form.records.as_ref())?;
         Ok(Endpoint {
             path: path.text,
             query,
-            records: form
-                .records
-                .as_ref()
-                .map(|path| path.0.clone())
-                .unwrap_or_default(),
+            records,
+            map,
             pagination: pagination(form.pagination.as_ref())?,
             more: pagination::more(form.pagination.as_ref())?,
             next_optional: form
@@ -228,10 +226,6 @@ impl Check<'_> {
             .into_iter()
             .filter_map(|(resource, path)| Some((resource, path?.0.clone())))
             .collect();
-        if self.form.users.is_some() {
-            let expected = "expected either [users] or [authors]";
-            return Err(Flaw::new(place, "users are described twice", expected));
-        }
         if within.is_empty() {
             let expected = "expected `posts = \"user\"`, `comments = \"user\"` or both";
             return Err(Flaw::new(place, "authors of nothing", expected));
@@ -248,6 +242,27 @@ impl Check<'_> {
             within,
             fields: self.fields(&form.fields)?,
         })
+    }
+}
+
+/// Where the records are, and whether they are the values of an object.
+fn records(
+    form: Option<&Marked<Either<RecordsForm>>>,
+) -> Result<(JsonPath, Option<RecordMap>), Flaw> {
+    let Some(Marked { value, place }) = form else {
+        return Ok((JsonPath::default(), None));
+    };
+    let form = &value.0;
+    match (&form.list, &form.map) {
+        (Some(list), _) => Ok((list.clone(), None)),
+        (None, Some(map)) => {
+            let field = form.key_as.clone();
+            Ok((map.0.clone(), Some(RecordMap { field })))
+        }
+        (None, None) => {
+            let expected = "expected `{ map = \"posts\" }`, or a path alone";
+            Err(Flaw::new(place, "records without a place", expected))
+        }
     }
 }
 

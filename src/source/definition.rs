@@ -30,6 +30,9 @@ pub struct Definition {
     /// Whether it is somewhere else each time, as the embedded sample API is.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) moves: bool,
+    /// Whether it refused to list its users, and its authors took their place.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) users_closed: bool,
 }
 
 impl Definition {
@@ -44,6 +47,21 @@ impl Definition {
     #[must_use]
     pub fn is_narrowed(&self) -> bool {
         self.only.is_some()
+    }
+
+    /// Whether its users are the authors of other records, because it refused to list them.
+    #[must_use]
+    pub fn is_users_closed(&self) -> bool {
+        self.users_closed
+    }
+
+    /// The same with its users as they came to another one: listed, or as authors.
+    #[must_use]
+    pub fn with_users_as(&self, other: &Self) -> Self {
+        Self {
+            users_closed: other.users_closed,
+            ..self.clone()
+        }
     }
 
     /// The same with all resources.
@@ -100,10 +118,14 @@ impl Definition {
         if self.moves {
             source = source.moving();
         }
-        match &self.only {
-            Some(wanted) => source.only(wanted),
-            None => Ok(source),
+        if let Some(wanted) = &self.only {
+            source = source.only(wanted)?;
         }
+        Ok(if self.users_closed {
+            source.with_users_closed()
+        } else {
+            source
+        })
     }
 }
 

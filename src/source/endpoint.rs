@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::HeaderName;
+use serde::{Deserialize, Serialize};
 
 use crate::activity::{FieldMap, JsonPath, Resource};
 
@@ -15,6 +16,8 @@ pub struct Endpoint {
     pub query: Vec<(String, String)>,
     /// Where in an answer the array of records is.
     pub records: JsonPath,
+    /// Set where there is an object whose values are the records, and no array.
+    pub map: Option<RecordMap>,
     /// How to come to the next page.
     pub pagination: Pagination,
     /// Where the number of all records is told.
@@ -38,6 +41,14 @@ pub struct Endpoint {
     pub ignore: Vec<JsonPath>,
     /// Which fields of a record mean what.
     pub fields: FieldMap,
+}
+
+/// An object in the place of an array of records: its values are the records.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordMap {
+    /// The field of a record that its key is put into, where the records do not repeat it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
 }
 
 /// How an API divides a resource into pages.
@@ -82,6 +93,12 @@ impl Pagination {
     #[must_use]
     pub fn is_counted(&self) -> bool {
         matches!(self, Self::Page { .. } | Self::Offset { .. })
+    }
+
+    /// Whether nothing but a page without records tells the end, where no total does.
+    #[must_use]
+    pub fn ends_with_empty(&self) -> bool {
+        self.is_counted() || self.is_by_last_record()
     }
 
     /// Whether only a page knows where the next one is.
@@ -152,7 +169,7 @@ pub struct ErrorInBody {
     pub message: Option<JsonPath>,
 }
 
-/// Users that an API does not list: those whom its posts and comments have inside as their authors.
+/// Users that an API does not list, or refuses to: those whom its posts and comments have inside as their authors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authors {
     /// Where in a record of each resource its author is.

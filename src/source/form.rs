@@ -58,8 +58,9 @@ pub(super) struct Form {
     pub(super) posts: Option<ResourceForm<PostFields>>,
     /// Where the comments are.
     pub(super) comments: Option<ResourceForm<CommentFields>>,
-    /// In the place of `users`, for an API without a list of them: the users are
-    /// those whom the posts and comments have inside as their authors.
+    /// For an API without a list of users: they are those whom the posts and comments have inside as
+    /// their authors. Beside `users`, they take their place where the API refuses to list them (401,
+    /// 403 or 404).
     pub(super) authors: Option<Marked<AuthorsForm>>,
 }
 
@@ -243,8 +244,9 @@ pub(super) struct ResourceForm<F: Default> {
     /// Asked for with every page: `{ order = "asc", per_page = 100 }`. Values may hold placeholders.
     #[serde(default)]
     pub(super) query: Pairs<Marked<Scalar>>,
-    /// Where in an answer the array of records is: `data` or `/result/items`. Left out, the answer is the array.
-    pub(super) records: Option<Parsed<JsonPath>>,
+    /// Where in an answer the array of records is: `data` or `/result/items`. Left out, the answer is
+    /// the array. Where an object's values are the records: `{ map = "posts" }`.
+    pub(super) records: Option<Marked<Either<RecordsForm>>>,
     /// How to come to the next page; left out, all is in one answer.
     pub(super) pagination: Option<Marked<Either<PaginationForm>>>,
     /// Where an answer tells the number of all records.
@@ -414,6 +416,37 @@ impl Brief for ErrorForm {
             at: Parsed(path),
             when: None,
             message: None,
+        })
+    }
+}
+
+/// Where in an answer the records are.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(test, derive(JsonSchema), schemars(rename = "Records"))]
+pub(super) struct RecordsForm {
+    /// The array, which is what a string alone says.
+    #[serde(skip)]
+    pub(super) list: Option<JsonPath>,
+    /// An object whose values are the records: where it is, `""` for the whole answer.
+    pub(super) map: Option<Parsed<JsonPath>>,
+    /// With `map`, the field of a record to put its key into, where the records do not repeat it:
+    /// `id`.
+    pub(super) key_as: Option<String>,
+}
+
+impl Brief for RecordsForm {
+    const EXPECTED: &'static str =
+        "a path such as `data`, or a table with `map` and perhaps `key_as`";
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        let path = text
+            .parse::<JsonPath>()
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            list: Some(path),
+            map: None,
+            key_as: None,
         })
     }
 }

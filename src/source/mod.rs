@@ -35,7 +35,7 @@ use crate::activity::{FieldMap, JsonPath, Resource};
 
 pub use built_in::{BUILT_IN, BuiltIn};
 pub use definition::Definition;
-pub use endpoint::{Authors, Endpoint, ErrorInBody, Locator, More, NextAt, Pagination};
+pub use endpoint::{Authors, Endpoint, ErrorInBody, Locator, More, NextAt, Pagination, RecordMap};
 pub use grant::{CredentialRef, CredentialUse};
 pub use mistake::Mistake;
 pub use secret::{Auth, Rate, Secret};
@@ -66,7 +66,7 @@ pub struct Source {
     pub time_zone: jiff::tz::TimeZone,
     /// What it offers.
     pub endpoints: BTreeMap<Resource, Endpoint>,
-    /// Where its users come from, if it does not offer them as a resource.
+    /// Where its users come from, if it does not offer them as a resource, or refuses to list them.
     pub authors: Option<Authors>,
     /// What it was made of.
     pub definition: Definition,
@@ -244,11 +244,22 @@ impl Source {
         Ok(self)
     }
 
+    /// The source once it refused to list its users, and its authors took their place.
+    #[must_use]
+    pub fn with_users_closed(mut self) -> Self {
+        if self.authors.is_some() {
+            self.endpoints.remove(&Resource::Users);
+            self.definition.users_closed = true;
+        }
+        self
+    }
+
     /// Takes the authors from the wanted resources alone, and not at all where users are not wanted.
     fn without_authors_of_others(&mut self, wanted: &[Resource]) -> Result<(), InvalidSource> {
         if !wanted.contains(&Resource::Users) {
             self.authors = None;
         }
+        let listed = self.endpoints.contains_key(&Resource::Users);
         let Some(authors) = &mut self.authors else {
             return Ok(());
         };
@@ -257,6 +268,10 @@ impl Source {
             .within
             .retain(|resource, _| wanted.contains(resource));
         match any {
+            Some(_) if authors.within.is_empty() && listed => {
+                self.authors = None;
+                Ok(())
+            }
             Some(parent) if authors.within.is_empty() => Err(InvalidSource::WithoutParent {
                 source_name: self.name.clone(),
                 resource: Resource::Users,
@@ -294,6 +309,7 @@ impl Source {
         asked.authors = None;
         for endpoint in asked.endpoints.values_mut() {
             endpoint.records = JsonPath::default();
+            endpoint.map = None;
             endpoint.fields = FieldMap::default();
         }
         asked.fingerprint()

@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::activity::{JsonPath, Resource};
-use crate::api::{Page, Position, Said, Subject};
+use crate::api::{Missing, Page, Position, Said, Subject};
 use crate::error::StorageError;
-use crate::source::{Definition, Source};
+use crate::source::{Definition, RecordMap, Source};
 
 use super::disk::{self, DiskFile};
 use super::outputs::Flow;
@@ -88,6 +88,9 @@ pub(super) struct Entry {
     /// Where in the response its records are: by another path it is cut otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) records_at: Option<JsonPath>,
+    /// Whether they were the values of an object there, and what was made of its keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) map: Option<RecordMap>,
     /// What it said about other pages.
     pub(super) said: Said,
 }
@@ -106,6 +109,8 @@ fn is_first(look: &u32) -> bool {
 enum Line<'a> {
     Run(Cow<'a, Header>),
     Page(Cow<'a, Entry>),
+    /// What the server refused to give.
+    Missing(BTreeMap<Resource, Missing>),
     /// All pages are there.
     Complete,
 }
@@ -117,6 +122,8 @@ pub struct Journaled {
     pub header: Header,
     /// In the order in which they came.
     pub(super) entries: Vec<Entry>,
+    /// What the server refused to give.
+    missing: BTreeMap<Resource, Missing>,
     /// Whether the run had all of its pages.
     pub complete: bool,
     /// How long the lines are that are whole.
@@ -138,6 +145,7 @@ impl Journaled {
         let mut journaled = Self {
             header: header.into_owned(),
             entries: Vec::new(),
+            missing: BTreeMap::new(),
             complete: false,
             length: first.len() as u64,
         };
@@ -147,6 +155,7 @@ impl Journaled {
         for line in lines {
             match serde_json::from_slice(line) {
                 Ok(Line::Page(entry)) => journaled.entries.push(entry.into_owned()),
+                Ok(Line::Missing(missing)) => journaled.missing = missing,
                 Ok(Line::Complete) => journaled.complete = true,
                 // Whatever is behind a broken line came after a crash of the machine.
                 Ok(Line::Run(_)) | Err(_) => break,
@@ -219,6 +228,8 @@ impl Entry {
             one_of_many: false,
             has_children,
             leads_on: false,
+            may_end: false,
+            map: None,
             look: None,
         }
     }
@@ -232,6 +243,7 @@ pub struct Journal {
     path: PathBuf,
     /// What there was when it was opened.
     entries: HashMap<(Resource, Position), Entry>,
+    missing: BTreeMap<Resource, Missing>,
     /// How many came since.
     added: AtomicU64,
     answers: Mutex<Answers>,
@@ -295,6 +307,7 @@ impl Journal {
             file: Some(Mutex::new(file)),
             path,
             entries: HashMap::new(),
+            missing: BTreeMap::new(),
             added: AtomicU64::new(0),
             answers: Mutex::default(),
         };
@@ -329,6 +342,7 @@ impl Journal {
         Self {
             file: None,
             path,
+            missing: journaled.missing,
             entries: entries.map(|entry| (entry.key(), entry)).collect(),
             added: AtomicU64::new(0),
             answers: Mutex::default(),
@@ -427,11 +441,20 @@ impl Journal {
         Ok(())
     }
 
-    /// All pages are there.
+    /// What the server refused to give to the run that is over.
+    #[must_use]
+    pub fn missing(&self) -> BTreeMap<Resource, Missing> {
+        self.missing.clone()
+    }
+
+    /// All pages are there, but for what the server refused.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn complete(&self) -> Result<(), StorageError> {
+    pub fn complete(&self, missing: &BTreeMap<Resource, Missing>) -> Result<(), StorageError> {
+        if !missing.is_empty() {
+            self.write(&Line::Missing(missing.clone()))?;
+        }
         self.write(&Line::Complete)
     }
 
@@ -463,11 +486,13 @@ mod tests {
             blake3: String::new(),
             look: 0,
             records_at: None,
+            map: None,
             said: serde_json::from_str(r#"{"planned":18446744073709551615}"#).unwrap(),
         };
         let journaled = Journaled {
             header: Header::new("1", Flow::Main, Timestamp::UNIX_EPOCH, &source),
             entries: [Resource::Users, Resource::Posts].map(entry).into(),
+            missing: BTreeMap::new(),
             complete: false,
             length: 0,
         };

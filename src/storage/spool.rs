@@ -303,6 +303,7 @@ impl Sinks for Spool {
             hasher: blake3::Hasher::new(),
             stored: 0,
             received: 0,
+            opened: false,
             closed: false,
             empty: self.whole(Vec::new(), answer),
         })
@@ -314,7 +315,8 @@ impl Sinks for Spool {
         };
         let (known, url) = (&entry.url, &page.subject.url);
         // The run is one of the same definition; an embedded API is elsewhere each time.
-        let cut_alike = entry.records_at.as_ref() == Some(&*page.records_at);
+        let cut_alike =
+            entry.records_at.as_ref() == Some(&*page.records_at) && entry.map == page.map;
         if cut_alike && (known.path(), known.query()) == (url.path(), url.query()) {
             self.read_again(page, entry)
         } else {
@@ -335,6 +337,8 @@ pub struct SpoolSink {
     stored: u64,
     /// How many bytes came.
     received: u64,
+    /// Whether the beginning of an array that something is wrapped around was stored.
+    opened: bool,
     /// Whether the end of an array that something is wrapped around was stored.
     closed: bool,
     /// The page that it becomes when it is whole.
@@ -366,8 +370,9 @@ impl Sink for SpoolSink {
         let array = cutter.array_part(bytes.len());
         let wrapped = cutter.array_start().is_some();
         let ends = wrapped && !self.closed && cutter.is_behind_array();
-        if wrapped && self.stored == 0 {
+        if wrapped && !self.opened {
             self.store(b"[")?;
+            self.opened = true;
         }
         self.store(&bytes[array])?;
         if ends {
@@ -387,6 +392,7 @@ impl Sink for SpoolSink {
             one_of_many,
             look,
             records_at,
+            map,
             ..
         } = self.slicer.slices.page.clone();
         let file = self.slicer.slices.file.clone();
@@ -403,6 +409,7 @@ impl Sink for SpoolSink {
             blake3: hash.to_hex().to_string(),
             look: look.unwrap_or_default(),
             records_at: Some((*records_at).clone()),
+            map,
             said: Said::default(),
         };
         let sum = Sum {

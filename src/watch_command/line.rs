@@ -72,8 +72,13 @@ fn write_done(f: &mut fmt::Formatter<'_>, done: &Report) -> fmt::Result {
     for resource in &done.incomplete {
         write!(f, "; {WARN}{resource} incomplete{WARN:#}")?;
     }
-    for resource in done.missing.keys() {
-        write!(f, "; {WARN}{resource} are missing{WARN:#}")?;
+    for (resource, missing) in &done.missing {
+        let what = if missing.is_lacking() {
+            "missing"
+        } else {
+            "authors, not listed"
+        };
+        write!(f, "; {WARN}{resource} are {what}{WARN:#}")?;
     }
     for aside in done.recorded.iter().flat_map(|it| &it.set_aside) {
         let aside = aside.to_string();

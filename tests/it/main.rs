@@ -9,6 +9,8 @@ mod changes;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod closed;
+#[cfg(test)]
 mod consent;
 #[cfg(test)]
 mod crashes;
@@ -32,6 +34,8 @@ mod interrupt;
 mod json_server;
 #[cfg(test)]
 mod log;
+#[cfg(test)]
+mod maps;
 #[cfg(test)]
 mod paging;
 #[cfg(test)]

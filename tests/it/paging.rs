@@ -1,6 +1,7 @@
 //! Page after page, through both flows, against servers that know what to make of it.
 
 mod credentials;
+mod ends;
 mod forum;
 mod limits;
 mod moving;

@@ -7,35 +7,35 @@ use super::support::records::{compact, gzip, post, users};
 use super::support::server::{Reply, Route, Server};
 
 /// How to take a flow, and the end of its files' names.
-const FLOWS: [(&[&str], &str); 2] = [(&[], ""), (&["--async"], "_async")];
+pub(super) const FLOWS: [(&[&str], &str); 2] = [(&[], ""), (&["--async"], "_async")];
 
-const USERS: &str = "[users]\npath = '/users'\nfields = { name = 'name' }\n";
+pub(super) const USERS: &str = "[users]\npath = '/users'\nfields = { name = 'name' }\n";
 
-const POSTS: &str = "[posts]\npath = '/posts'\n";
+pub(super) const POSTS: &str = "[posts]\npath = '/posts'\n";
 
 /// A folder with a source file of these lines.
-fn workplace(server: &Server, lines: &str) -> Workplace {
+pub(super) fn workplace(server: &Server, lines: &str) -> Workplace {
     let place = Workplace::new();
     let text = format!("name = 'real'\nbase_url = '{}'\n{lines}", server.url());
     fs::write(place.path().join("real.toml"), text).expect("write the source");
     place
 }
 
-fn run(flow: &[&str], more: &[&str]) -> Vec<String> {
+pub(super) fn run(flow: &[&str], more: &[&str]) -> Vec<String> {
     let args = [&["./real.toml", "--backoff", "0s"], flow, more].concat();
     args.into_iter().map(str::to_owned).collect()
 }
 
-fn count(place: &Workplace, file: &str) -> usize {
+pub(super) fn count(place: &Workplace, file: &str) -> usize {
     place.json(file).as_array().expect("a list").len()
 }
 
 /// Another command than `run`.
-fn command(place: &Workplace, args: &[&str]) -> Outcome {
+pub(super) fn command(place: &Workplace, args: &[&str]) -> Outcome {
     Running::start(&mut place.command(args)).wait()
 }
 
-fn kinds(place: &Workplace) -> Vec<String> {
+pub(super) fn kinds(place: &Workplace) -> Vec<String> {
     let outcome = command(place, &["changes", "--format", "ndjson"]);
     let kind = |line: &str| {
         let line: serde_json::Value = serde_json::from_str(line).expect("a line of JSON");
@@ -44,11 +44,19 @@ fn kinds(place: &Workplace) -> Vec<String> {
     outcome.stdout.lines().map(kind).collect()
 }
 
-fn take(place: &Workplace, flow: &[&str], code: i32) -> String {
+pub(super) fn take(place: &Workplace, flow: &[&str], code: i32) -> String {
     let args = run(flow, &[]);
     let outcome = place.run(&args.iter().map(String::as_str).collect::<Vec<_>>());
     outcome.assert_code(code);
     outcome.stderr
+}
+
+/// A run of a source of these lines.
+pub(super) fn run_with_source(server: &Server, lines: &str, flow: &[&str]) -> (Workplace, Outcome) {
+    let place = workplace(server, lines);
+    let args = run(flow, &[]);
+    let outcome = place.run(&args.iter().map(String::as_str).collect::<Vec<_>>());
+    (place, outcome)
 }
 
 #[test]
@@ -62,6 +70,9 @@ fn an_optional_time_that_is_none_is_none_and_garbage_is_a_reject() {
         (optional, r#""0001-01-01T00:00:00Z""#, true),
         (optional, r#""9999-12-31""#, true),
         (optional, r#""yesterday""#, false),
+        (optional, r#""0""#, true),
+        (required, r#""0""#, false),
+        (required, r#"" 2024-05-01T12:00:00Z""#, true),
         (optional, r#""1716900000.123456""#, true),
         (optional, r#""2024-05-01 12:00:00 UTC""#, true),
         (required, r#""""#, false),

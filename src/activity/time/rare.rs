@@ -20,6 +20,10 @@ const WITH_DAYS: [&str; 5] = [
 /// A time in one of these forms.
 #[cold]
 pub(super) fn written(text: &str, zone: &TimeZone) -> Option<Timestamp> {
+    let trimmed = text.trim();
+    if trimmed != text {
+        return usual(trimmed, zone).or_else(|| written(trimmed, zone));
+    }
     if let Some(number) = text.strip_prefix("/Date(") {
         return date_call(number.strip_suffix(")/")?);
     }
@@ -108,7 +112,8 @@ pub(super) fn formatted(format: &str, text: &str, zone: &TimeZone) -> Option<Tim
 
 /// Whether a text between quotes says that there is no time.
 pub(super) fn is_none(text: &str) -> bool {
-    if text.trim().is_empty() {
+    // A number in a column of texts: 0 seconds are no time.
+    if matches!(text.trim(), "" | "0") {
         return true;
     }
     // PHP makes the latter of the former.

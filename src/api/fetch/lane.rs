@@ -194,6 +194,8 @@ impl Lane {
             one_of_many: paging.is_paged(),
             has_children: self.has_children,
             leads_on: self.endpoint.pagination.is_by_last_record(),
+            map: self.endpoint.map.clone(),
+            may_end: number > 0 && self.endpoint.pagination.ends_with_empty(),
             look: (self.patience.0 > 0 && paging.may_move()).then(|| paging.look()),
         };
         Some((*key, page))
@@ -317,8 +319,10 @@ impl Lane {
         self.endpoint.parent.is_some()
     }
 
-    pub(super) fn may_be_closed(&self, status: u16) -> bool {
-        !self.is_of_parents() && missing::may_be_closed(self.resource, status)
+    pub(super) fn may_be_closed(&self, status: u16, sent: bool) -> bool {
+        // Where a page came, it is open.
+        let closed = !self.is_of_parents() && self.pages == 0;
+        closed && missing::may_be_closed(self.resource, status, sent)
     }
 
     /// Leaves out what is refused: the pages of one parent, or all.

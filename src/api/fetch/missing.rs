@@ -27,11 +27,28 @@ pub struct Missing {
     pub requests: u64,
     /// Whether nothing of the resource could be had.
     pub all: bool,
+    /// Whether the authors of other records stand in for it, as the source says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub authors: bool,
+}
+
+impl Missing {
+    /// Whether the run lacks it: nothing that the source says takes its place.
+    #[must_use]
+    pub fn is_lacking(&self) -> bool {
+        !self.authors
+    }
 }
 
 impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { status, url, .. } = self;
+        if self.authors {
+            return write!(
+                f,
+                "the server refused to list them ({status} from {url}): these are the authors of the records that came"
+            );
+        }
         if self.all {
             return write!(f, "the server refused all of it: {status} from {url}");
         }
@@ -106,12 +123,14 @@ impl Refused {
             url: self.subject.url.to_string(),
             requests: self.requests,
             all: self.all,
+            authors: false,
         }
     }
 }
 
 /// Whether a run goes on without a resource that is refused like this. Who is not listed may
-/// write all the same; where posts are refused, there is nothing to tell of.
-pub(super) fn may_be_closed(resource: Resource, status: u16) -> bool {
-    resource == Resource::Users && matches!(status, 401 | 403 | 404)
+/// write all the same; where posts are refused, there is nothing to tell of. A 401 to a credential
+/// that was sent is about that, and no word on who may be listed.
+pub(super) fn may_be_closed(resource: Resource, status: u16, sent: bool) -> bool {
+    resource == Resource::Users && (matches!(status, 403 | 404) || status == 401 && !sent)
 }

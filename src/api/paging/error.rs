@@ -1,9 +1,6 @@
 //! Why pages cannot be the whole of a resource.
 
-use serde_json::Value;
-
-use crate::activity::JsonPath;
-use crate::text::{excerpt, nearest};
+use crate::activity::MissingKey;
 
 /// Why the pages that came cannot be the whole resource.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,51 +83,6 @@ pub enum PagingError {
     /// A link with the source's credential in it, where it cannot be taken out.
     #[error("page {} links to a URL with the credential in it, which would be logged and stored", .0 + 1)]
     TellsSecret(u64),
-}
-
-/// A key that is not there, and what is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MissingKey {
-    /// What the source says.
-    pub at: String,
-    /// What is there instead.
-    pub found: Vec<String>,
-    /// Which of them may be meant.
-    pub meant: Option<String>,
-}
-
-impl MissingKey {
-    /// `at` leads nowhere in `value`.
-    pub(super) fn new(at: &JsonPath, value: &Value) -> Self {
-        let found = at.beside(value);
-        let (at, names) = (at.to_string(), found.iter().map(String::as_str));
-        let meant = nearest(&at, names).filter(|meant| *meant != at);
-        let meant = meant.map(str::to_owned);
-        Self { at, found, meant }
-    }
-
-    /// What is there, in a few words.
-    fn there(&self, nothing: &str) -> String {
-        const SHOWN: usize = 12;
-        if self.found.is_empty() {
-            return nothing.to_owned();
-        }
-        let shown: Vec<_> = self
-            .found
-            .iter()
-            .take(SHOWN)
-            .map(|key| format!("`{}`", excerpt(key, 60)))
-            .collect();
-        let more = if self.found.len() > SHOWN {
-            " and others"
-        } else {
-            ""
-        };
-        let meant = self.meant.as_ref().map_or(String::new(), |meant| {
-            format!(" (did you mean `{}`?)", excerpt(meant, 60))
-        });
-        format!("there is {}{more}{meant}", shown.join(", "))
-    }
 }
 
 fn no_key(missing: &MissingKey) -> String {

@@ -175,19 +175,3 @@ pub(super) fn link_of(
     }
     Ok(None)
 }
-
-/// Whether a value in the body says yes.
-pub(super) fn says_yes(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(yes) => *yes,
-        Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => {
-            let text = text.trim().to_ascii_lowercase();
-            // `eq` is how Elasticsearch says that a total is exact, where it may say `gte`.
-            !matches!(text.as_str(), "" | "0" | "false" | "no" | "eq")
-        }
-        Value::Array(values) => !values.is_empty(),
-        Value::Object(values) => !values.is_empty(),
-    }
-}

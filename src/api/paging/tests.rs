@@ -20,6 +20,7 @@ fn endpoint(pagination: Pagination) -> Endpoint {
         pages: None,
         more: None,
         next_optional: false,
+        map: None,
         truncated: None,
         total_counts_hidden: false,
         past_end: vec![400],

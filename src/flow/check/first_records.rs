@@ -204,6 +204,8 @@ mod tests {
             one_of_many: true,
             has_children: false,
             leads_on: false,
+            may_end: false,
+            map: None,
             look: None,
         }
     }

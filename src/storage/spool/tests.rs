@@ -87,6 +87,8 @@ fn page(number: u64, path: &str) -> Page {
         one_of_many: true,
         has_children: false,
         leads_on: false,
+        may_end: false,
+        map: None,
         look: None,
     }
 }
