@@ -89,8 +89,6 @@ pub struct Fetch {
     used: Used,
     /// How many requests were sent again.
     retries: u64,
-    /// Whether all that is refused is an error.
-    wants_all: bool,
     dice: fastrand::Rng,
 }
 
@@ -123,7 +121,6 @@ impl Fetch {
             recalled: HashSet::new(),
             used: Used::default(),
             retries: 0,
-            wants_all: false,
             dice: fastrand::Rng::with_seed(seed),
         }
     }
@@ -326,7 +323,7 @@ impl Fetch {
         status: StatusCode,
         reason: &Reason,
     ) -> Result<bool, ApiError> {
-        let Some(exchange) = self.under_way.get(&ticket).filter(|_| !self.wants_all) else {
+        let Some(exchange) = self.under_way.get(&ticket) else {
             return Ok(false);
         };
         let (lane, code) = (&self.lanes[exchange.place.lane], status.as_u16());
@@ -371,19 +368,22 @@ impl Fetch {
             .collect()
     }
 
-    /// Wants no more than the first page of each resource, to see what is there.
-    pub fn only_first_pages(&mut self) {
-        self.wants_all = true;
+    /// Wants no more than the first pages of each resource, to see what is there: so many, or the
+    /// first one below each parent.
+    pub fn only_first_pages(&mut self, most: u64) {
         for lane in &mut self.lanes {
-            lane.only_first_page();
+            lane.only_first_pages(most);
         }
     }
 
-    /// What the first pages said about the others, if only those were wanted.
+    /// What the first pages said about all of them, if only those were wanted: by resource, and
+    /// by the place of the parent.
     #[must_use]
-    pub fn outlook(&self) -> BTreeMap<Resource, Outlook> {
-        let known = |lane: &Lane| Some((lane.resource(), lane.outlook()?));
-        self.lanes.iter().filter_map(known).collect()
+    pub fn outlooks(&self) -> BTreeMap<Resource, BTreeMap<Position, Outlook>> {
+        let lanes = self.lanes.iter();
+        lanes
+            .map(|lane| (lane.resource(), lane.outlooks()))
+            .collect()
     }
 
     /// Does not send for these pages: a run that was cut off left them whole in its spool.

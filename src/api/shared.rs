@@ -70,10 +70,11 @@ impl SharedFetch {
         self.lock().validators()
     }
 
-    /// What the first pages said about the others, if only those were wanted.
+    /// What the first pages said about all of them, if only those were wanted: by resource, and
+    /// by the place of the parent.
     #[must_use]
-    pub fn outlook(&self) -> BTreeMap<Resource, Outlook> {
-        self.lock().outlook()
+    pub fn outlooks(&self) -> BTreeMap<Resource, BTreeMap<Position, Outlook>> {
+        self.lock().outlooks()
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Fetch> {

@@ -30,7 +30,7 @@ use crate::storage::{CarriedFrom, Snapshot};
 use run::{Fetched, Run, Shape};
 
 pub use async_flow::{SharedObserver, run as run_in_runtime, run_async};
-pub use check::{Check, Finding, FirstPage, Look, check};
+pub use check::{Check, Doubt, Finding, Lacks, Looked, PageSeen, Place, RejectSeen, check};
 pub use main_flow::run;
 pub use rejects::Rejects;
 pub(crate) use work::mappings;
