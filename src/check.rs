@@ -136,8 +136,9 @@ fn write_finding(
         let missing = missing.to_string();
         writeln!(f, "  {BAD}missing:{BAD:#} {}", Printable(&missing))?;
     }
-    for doubt in &finding.doubts {
-        let doubt = doubt.to_string();
+    let remarks = finding.remarks.iter().map(ToString::to_string);
+    let doubts = finding.doubts.iter().map(ToString::to_string);
+    for doubt in remarks.chain(doubts) {
         writeln!(f, "  {WARN}likely wrong:{WARN:#} {}", Printable(&doubt))?;
     }
     Ok(())

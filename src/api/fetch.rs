@@ -11,6 +11,7 @@
 mod lane;
 mod missing;
 mod pause;
+mod remarks;
 mod reports;
 mod step;
 
@@ -41,6 +42,7 @@ use missing::Refused;
 use pause::Pause;
 
 pub use missing::Missing;
+pub use remarks::Remark;
 pub use step::{Ask, Recall, Step, Ticket, Verdict};
 
 /// One page on its way.
@@ -420,6 +422,14 @@ impl Fetch {
     pub fn hidden(&self) -> BTreeMap<Resource, (u64, u64)> {
         let known = |lane: &Lane| Some((lane.resource(), lane.hidden()?));
         self.lanes.iter().filter_map(known).collect()
+    }
+
+    /// What is odd about the responses, and no error, by resource.
+    #[must_use]
+    pub fn remarks(&self) -> BTreeMap<Resource, Vec<Remark>> {
+        let lanes = self.lanes.iter();
+        let remarks = lanes.map(|lane| (lane.resource(), lane.remarks()));
+        remarks.filter(|(_, remarks)| !remarks.is_empty()).collect()
     }
 
     /// How many requests were sent again.

@@ -9,7 +9,7 @@ use tokio::sync::futures::Notified;
 
 use crate::activity::{Id, Resource};
 
-use super::{Fetch, Missing, Outlook, Position, Validators};
+use super::{Fetch, Missing, Outlook, Position, Remark, Validators};
 
 /// A [`Fetch`] that a driver's threads or tasks share, with each other and with
 /// whoever has news for it.
@@ -56,6 +56,12 @@ impl SharedFetch {
     #[must_use]
     pub fn hidden(&self) -> BTreeMap<Resource, (u64, u64)> {
         self.lock().hidden()
+    }
+
+    /// What is odd about the responses, and no error, by resource.
+    #[must_use]
+    pub fn remarks(&self) -> BTreeMap<Resource, Vec<Remark>> {
+        self.lock().remarks()
     }
 
     /// What the server refused to give, by resource.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use url::Url;
 
 use crate::activity::{Field, JsonPath, Mapping, Mappings, Reject, Resource, Unlinked};
-use crate::api::{self, Fetch, Missing, Outlook, Policy, Position, SharedFetch, Transport};
+use crate::api::{self, Fetch, Missing, Outlook, Policy, Position, Remark, SharedFetch, Transport};
 use crate::concurrency::Stop;
 use crate::error::{DataProcessingError, Error};
 use crate::source::child::EXPECTED;
@@ -75,6 +75,8 @@ pub struct Finding {
     pub looked: Looked,
     /// What the server refused to give.
     pub missing: Option<Missing>,
+    /// What is odd about the responses, so that nobody can tell whether all would come.
+    pub remarks: Vec<Remark>,
     /// What is likely wrong.
     pub doubts: Vec<Doubt>,
 }
@@ -190,6 +192,7 @@ pub fn check(
         pages: pages.take(),
         outlooks: shared.outlooks(),
         missing: shared.missing(),
+        remarks: shared.remarks(),
         failed: failure.is_some(),
     };
     Ok(Check {
@@ -206,6 +209,7 @@ struct Sight<'a> {
     pages: Pages,
     outlooks: BTreeMap<Resource, BTreeMap<Position, Outlook>>,
     missing: BTreeMap<Resource, Missing>,
+    remarks: BTreeMap<Resource, Vec<Remark>>,
     /// Whether not all is there that was to be looked at.
     failed: bool,
 }
@@ -266,6 +270,7 @@ impl Sight<'_> {
             place,
             looked,
             missing: self.missing.get(&resource).cloned(),
+            remarks: self.remarks.get(&resource).cloned().unwrap_or_default(),
             doubts,
         }
     }
@@ -298,6 +303,7 @@ impl Sight<'_> {
             place: Place::Within { places },
             looked: looked(&seen, mapping),
             missing: None,
+            remarks: Vec::new(),
             doubts: doubts::of_fields(&seen, mapping),
         }
     }

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::activity::{Resource, Summary};
-use crate::api::Missing;
+use crate::api::{Missing, Remark};
 use crate::history::{Changes, SetAside};
 use crate::storage::{CarriedFrom, Snapshot};
 
@@ -53,6 +53,8 @@ pub struct Report {
     pub incomplete: BTreeSet<Resource>,
     /// Of resources whose total counts hidden records: how many came, and the total.
     pub hidden: BTreeMap<Resource, (u64, u64)>,
+    /// What is odd about the responses, so that nobody can tell whether all came.
+    pub remarks: BTreeMap<Resource, Vec<Remark>>,
     /// What changed since the run before; none without a history.
     pub recorded: Option<Recorded>,
     /// Whether the server said that nothing changed since the snapshot was made.

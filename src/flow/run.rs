@@ -234,6 +234,7 @@ impl Run {
             carried: self.carried.from(),
             incomplete: BTreeSet::new(),
             hidden: BTreeMap::new(),
+            remarks: self.fetch.remarks(),
             unchanged: true,
             elapsed: self.begun.elapsed(),
         })
@@ -402,6 +403,7 @@ impl Run {
             carried: self.carried.from(),
             incomplete,
             hidden: self.fetch.hidden(),
+            remarks: self.fetch.remarks(),
             recorded,
             unchanged: false,
             elapsed,

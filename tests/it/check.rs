@@ -424,6 +424,85 @@ fn what_is_wrong_with_two_pages_is_said_and_fails_as_a_run_does() {
     }
 }
 
+/// Sources whose first page leaves in doubt whether it is all, and what is said of it.
+const DOUBTFUL: &[(&str, &str, Option<&str>, &str)] = &[
+    (
+        r#"total = { body = "n" }"#,
+        r#"{"d":[1],"n":null}"#,
+        None,
+        "`n` cannot be used as the number of all records: it is `null`; nobody can tell whether all came",
+    ),
+    (
+        r#"total = { body = "n" }"#,
+        r#"{"d":[1],"n":-1}"#,
+        None,
+        "`n` cannot be used as the number of all records: it is `-1`",
+    ),
+    (
+        r#"total = { body = "n" }"#,
+        r#"{"d":[1],"n":"\u001b[31mlots"}"#,
+        None,
+        r#"`n` cannot be used as the number of all records: it is `"\u001b[31mlots"`"#,
+    ),
+    (
+        r#"total = { body = "meta.n" }"#,
+        r#"{"d":[1],"meta":{"count":1,"N":1}}"#,
+        None,
+        "`meta.n` cannot be used as the number of all records: it is not there; there is `meta.N`, `meta.count` (did you mean `meta.N`?)",
+    ),
+    (
+        r#"total = { header = "X-Total" }"#,
+        r#"{"d":[1]}"#,
+        Some("X-Count: 1"),
+        "the header `x-total` cannot be used as the number of all records: there is no such header",
+    ),
+    (
+        r#"total = { header = "X-Total" }"#,
+        r#"{"d":[1]}"#,
+        Some("X-Total: about 7"),
+        "the header `x-total` cannot be used as the number of all records: it is `about 7`",
+    ),
+    (
+        r#"pagination = "link""#,
+        r#"{"d":[1]}"#,
+        None,
+        "no response had a Link header, which is to name the next page: what came is taken for all",
+    ),
+    (
+        "",
+        r#"{"d":[1]}"#,
+        Some("Link: <?page=2>; rel=next"),
+        "a Link header names a next page, which is not fetched, for the source names no pagination",
+    ),
+];
+
+#[test]
+fn what_nobody_can_tell_is_said_once_by_check_and_by_either_flow() {
+    for (key, body, header, says) in DOUBTFUL {
+        let source = format!(
+            "name = \"forum\"\nbase_url = \"HOST\"\n[posts]\npath = \"/posts\"\nrecords = \"d\"\nfields = {{}}\n{key}\n"
+        );
+        let reply = Reply::json(with_records(body));
+        let reply = match header.and_then(|header| header.split_once(": ")) {
+            Some((name, value)) => reply.header(name, value),
+            None => reply,
+        };
+        let server = Server::start([Route::get("/posts").reply(reply).times(3)]);
+        let place = with_source(&source, &server);
+        let checked = check(&place, &["forum.toml"], None);
+        checked.assert_code(0);
+        let likely = format!("\n  likely wrong: {says}");
+        assert_eq!(checked.stdout.matches(&likely).count(), 1, "{checked:#?}");
+        for flow in [&["forum.toml"][..], &["forum.toml", "--async"]] {
+            let ran = place.run(flow);
+            ran.assert_code(0);
+            let warning = format!("\nposts: {says}");
+            assert_eq!(ran.stderr.matches(&warning).count(), 1, "{ran:#?}");
+        }
+        server.finish();
+    }
+}
+
 #[test]
 fn what_is_wrong_below_a_parent_is_found_before_a_run() {
     let good = |id| Reply::json(compact(&[reply(id)]));

@@ -15,6 +15,7 @@ use crate::api::{Subject, Validators};
 use crate::source::{Auth, Endpoint, Source, child};
 
 use super::missing::{self, Refused};
+use super::remarks::{Noticed, Remark};
 
 /// How many parents have pages under way at once.
 const OPEN_PARENTS: usize = 64;
@@ -58,6 +59,8 @@ pub(super) struct Lane {
     /// How many pages came, or did not change.
     pages: u64,
     refused: Option<Refused>,
+    /// What is odd about the responses.
+    noticed: Noticed,
     /// How many pages of one paging are wanted; all, where nothing is said.
     most: Option<u64>,
     /// Of parents whose pages are all there, if only the first ones were wanted.
@@ -109,6 +112,7 @@ impl Lane {
             moved: 0,
             pages: 0,
             refused: None,
+            noticed: Noticed::default(),
             most: None,
             outlooks: BTreeMap::new(),
         };
@@ -286,6 +290,9 @@ impl Lane {
             body: &received.body,
             last: received.last.as_ref(),
         })?;
+        let what = (page.number(), received.records, &received.body);
+        self.noticed
+            .page(&self.endpoint, headers, what, said.has_total());
         self.taken(key, received.records, &said);
         Ok(said)
     }
@@ -302,6 +309,7 @@ impl Lane {
             return Ok(());
         };
         paging.take(page.number(), received.records, received.digest, said)?;
+        self.noticed.recalled();
         self.taken(key, received.records, said);
         Ok(())
     }
@@ -414,6 +422,11 @@ impl Lane {
             paging.outlook().map(|outlook| (position.clone(), outlook))
         });
         open.chain(self.outlooks.clone()).collect()
+    }
+
+    /// What is odd about the responses.
+    pub(super) fn remarks(&self) -> Vec<Remark> {
+        self.noticed.remarks(&self.endpoint)
     }
 
     pub(super) fn resource(&self) -> Resource {

@@ -101,7 +101,7 @@ pub struct MissingKey {
 
 impl MissingKey {
     /// `at` leads nowhere in `value`.
-    pub(super) fn new(at: &JsonPath, value: &Value) -> Self {
+    pub(in crate::api) fn new(at: &JsonPath, value: &Value) -> Self {
         let found = at.beside(value);
         let (at, names) = (at.to_string(), found.iter().map(String::as_str));
         let meant = nearest(&at, names).filter(|meant| *meant != at);
@@ -110,7 +110,7 @@ impl MissingKey {
     }
 
     /// What is there, in a few words.
-    fn there(&self, nothing: &str) -> String {
+    pub(in crate::api) fn there(&self, nothing: &str) -> String {
         const SHOWN: usize = 12;
         if self.found.is_empty() {
             return nothing.to_owned();
