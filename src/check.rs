@@ -1,13 +1,16 @@
-//! The command `check`: what a run would fetch, and how its first records read.
+//! The command `check`: what a run would fetch and why, how its first records read, and what is
+//! likely wrong.
+
+mod plan;
 
 use std::fmt;
 
 use activity_tracker::activity::Resource;
-use activity_tracker::api::{Outlook, Policy};
+use activity_tracker::api::Policy;
 use activity_tracker::concurrency::Stop;
 use activity_tracker::error::Error;
-use activity_tracker::flow::{self, Check, Finding, FirstPage, Look};
-use activity_tracker::source::{Auth, Source};
+use activity_tracker::flow::{self, Check, Finding, Lacks, Looked, PageSeen, Place};
+use activity_tracker::source::{Auth, Endpoint, Pagination, Source};
 use activity_tracker::text::{Printable, count};
 use anstyle::{AnsiColor, Style};
 use clap::Args;
@@ -18,6 +21,7 @@ use crate::{printing, signals};
 
 const HEAD: Style = Style::new().bold();
 const BAD: Style = AnsiColor::Red.on_default();
+const WARN: Style = AnsiColor::Yellow.on_default();
 
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
@@ -32,8 +36,8 @@ pub(crate) struct CheckArgs {
 /// Looks at a source and prints what it found to stdout. Leaves no file behind, not even a log.
 ///
 /// # Errors
-/// When there is no such source or it cannot be fetched from; when a record that was looked at
-/// does not map, after all is printed.
+/// When there is no such source. After all is printed: what a run would fail with, such as a page
+/// that cannot be fetched, or a record that does not map.
 pub(crate) fn run(args: &CheckArgs) -> Result<(), Error> {
     let stop = Stop::new();
     signals::watch(&stop, signals::EndOfRun)?;
@@ -45,7 +49,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Error> {
     let transport = args.patience.transport(&source)?;
     let check = flow::check(&source, policy, &transport, &stop)?;
     printing::print_text(&Shown(&source, &check).to_string())?;
-    Ok(check.verdict()?)
+    check.verdict()
 }
 
 /// A check as a person reads it.
@@ -66,7 +70,7 @@ impl fmt::Display for Shown<'_> {
         }
         for (resource, finding) in &check.findings {
             write!(f, "\n{HEAD}{resource}{HEAD:#}")?;
-            write_finding(f, finding)?;
+            write_finding(f, source, *resource, finding)?;
         }
         if let Some(reason) = &check.unlinked {
             writeln!(
@@ -92,80 +96,147 @@ fn credentials(auth: &Auth) -> String {
     }
 }
 
-fn write_finding(f: &mut fmt::Formatter<'_>, finding: &Finding) -> fmt::Result {
-    match finding {
-        Finding::FirstPage(page) => writeln!(f, "  {}\n  {}", page.url, extent(page))?,
-        Finding::Children { parent, url } => {
-            let parent = one_of(*parent);
-            writeln!(f, "  {}", Printable(url))?;
-            writeln!(f, "  asked for by {parent}: one request for each")?;
+fn write_finding(
+    f: &mut fmt::Formatter<'_>,
+    source: &Source,
+    resource: Resource,
+    finding: &Finding,
+) -> fmt::Result {
+    let looked = &finding.looked;
+    match (&finding.place, source.endpoints.get(&resource)) {
+        (Place::Pages { url, pages, .. }, Some(endpoint)) => {
+            let url = pages.first().map_or(url, |page| &page.url);
+            writeln!(f, "  {url}")?;
+            write_pages(f, endpoint, &finding.place)?;
         }
-        Finding::Within { places, first } => {
+        (Place::Children { parent, url, pages }, Some(endpoint)) => {
+            writeln!(f, "  {}", Printable(url))?;
+            writeln!(f, "  a run: {}", plan::of_children(endpoint, *parent))?;
+            write_children(f, pages)?;
+        }
+        (Place::Within { places }, _) => {
             let places = places.iter().map(|(resource, path)| {
                 let path = path.to_string();
-                format!("`{}` of each {}", Printable(&path), one_of(*resource))
+                format!("`{}` of each {}", Printable(&path), plan::one_of(*resource))
             });
             let places: Vec<_> = places.collect();
             writeln!(f, "  not asked for: taken from {}", places.join(" and "))?;
-            if first.is_empty() {
+            if looked.records == 0 {
                 writeln!(f, "  none in the records that were looked at")?;
             }
         }
+        _ => writeln!(f)?,
     }
-    for look in finding.first() {
-        match look {
-            Look::Mapped(record) => writeln!(f, "  {record}")?,
-            Look::TooLong { index, bytes } => {
-                let length = count(*bytes, "byte");
-                writeln!(f, "  record {index}: {length} long, not looked at")?;
-            }
-            Look::Rejected(_) => {}
-        }
+    for record in &looked.first {
+        writeln!(f, "  {record}")?;
     }
-    write_rejects(f, finding)
-}
-
-fn write_rejects(f: &mut fmt::Formatter<'_>, finding: &Finding) -> fmt::Result {
-    let rejects: Vec<_> = finding.rejects().collect();
-    let which = match (rejects.len(), finding.first().len()) {
-        (0, _) => return Ok(()),
-        (_, 1) => "the first record".to_owned(),
-        (failed, looked_at) => format!("{failed} of the first {looked_at}"),
-    };
-    writeln!(f, "  {BAD}{which} did not map:{BAD:#}")?;
-    for reject in rejects {
-        writeln!(f, "    {}", Printable(&reject.to_string()))?;
+    write_lacks(f, &looked.lacks)?;
+    write_rejects(f, looked)?;
+    if let Some(missing) = &finding.missing {
+        let missing = missing.to_string();
+        writeln!(f, "  {BAD}missing:{BAD:#} {}", Printable(&missing))?;
+    }
+    let remarks = finding.remarks.iter().map(ToString::to_string);
+    let doubts = finding.doubts.iter().map(ToString::to_string);
+    for doubt in remarks.chain(doubts) {
+        writeln!(f, "  {WARN}likely wrong:{WARN:#} {}", Printable(&doubt))?;
     }
     Ok(())
 }
 
-/// What one record of a resource is called.
-fn one_of(resource: Resource) -> &'static str {
-    resource.name().trim_end_matches('s')
+/// What a run would ask for, and the pages that were looked at.
+fn write_pages(f: &mut fmt::Formatter<'_>, endpoint: &Endpoint, place: &Place) -> fmt::Result {
+    let Place::Pages {
+        pages,
+        outlook,
+        unfinished,
+        ..
+    } = place
+    else {
+        return Ok(());
+    };
+    let records = |page: &PageSeen| count(page.records, "record");
+    if !unfinished && !pages.is_empty() {
+        writeln!(f, "  a run: {}", plan::of_pages(endpoint, outlook))?;
+    }
+    match pages.as_slice() {
+        [] => writeln!(f, "  no page came"),
+        [only] if endpoint.pagination == Pagination::None => {
+            writeln!(f, "  {}, all in one response", records(only))
+        }
+        [only] if *unfinished => writeln!(f, "  {} on page 1, no page 2", records(only)),
+        [only] => writeln!(f, "  {}, all on one page", records(only)),
+        [first, second, ..] => {
+            let of_second = match second.records {
+                0 => "none on page 2, which is the end".to_owned(),
+                number if second.more => format!("{number} on page 2, and more follow"),
+                number => format!("{number} on page 2, which is the last"),
+            };
+            writeln!(f, "  {} on page 1, {of_second}", records(first))
+        }
+    }
 }
 
-/// How much there is, by the first page.
-fn extent(page: &FirstPage) -> String {
-    let records = count(page.records, "record");
-    let Outlook { total, pages, more } = page.outlook;
-    let rest = match (total, pages.map(|pages| count(pages, "page"))) {
-        _ if !page.paged => ", all in one answer".to_owned(),
-        _ if !more && page.by_link => {
-            ", all on one page, for no Link header names a next one".to_owned()
-        }
-        _ if !more => ", all on one page".to_owned(),
-        (Some(total), Some(pages)) => format!(" on the first page, {total} in {pages}"),
-        (Some(total), None) => format!(" on the first page, {total} in all"),
-        (None, Some(pages)) => format!(" on the first page of {pages}"),
-        (None, None) => " on the first page, and more may follow".to_owned(),
-    };
-    match total {
-        None if page.tells_total => {
-            format!("{records}{rest}; no total is where the source says that it is")
-        }
-        Some(total) if !more && total != page.records => {
-            format!("{records}{rest}, but the server speaks of {total}")
-        }
-        _ => records + &rest,
+/// What came of the first parents.
+fn write_children(f: &mut fmt::Formatter<'_>, pages: &[PageSeen]) -> fmt::Result {
+    if pages.is_empty() {
+        writeln!(f, "  none was asked for")?;
     }
+    for page in pages {
+        let more = if page.more { ", and more follow" } else { "" };
+        let records = count(page.records, "record");
+        writeln!(f, "  {}: {records}{more}", page.url)?;
+    }
+    Ok(())
+}
+
+/// Fields that are not always there. Those that nobody has stand in one line.
+fn write_lacks(f: &mut fmt::Formatter<'_>, lacks: &[Lacks]) -> fmt::Result {
+    let never = |lacks: &&Lacks| lacks.absent == lacks.of;
+    let (none, some): (Vec<_>, Vec<_>) = lacks.iter().partition(never);
+    let quoted = |lacks: &Lacks| format!("`{}`", Printable(&lacks.path));
+    if let Some(first) = none.first() {
+        let names: Vec<_> = none.iter().map(|lacks| quoted(lacks)).collect();
+        let of = match first.of {
+            1 => "the record".to_owned(),
+            of => format!("any of {}", count(of, "record")),
+        };
+        writeln!(f, "  not there in {of}: {}", names.join(", "))?;
+    }
+    for lacks in some {
+        let kinds = [
+            (lacks.absent, "absent"),
+            (lacks.null, "null"),
+            (lacks.empty, "empty"),
+        ];
+        let kinds = kinds.iter().filter(|(number, _)| *number > 0);
+        let kinds: Vec<_> = kinds
+            .map(|(number, kind)| format!("{kind} in {number}"))
+            .collect();
+        let of = count(lacks.of, "record");
+        writeln!(f, "  {}: {} of {of}", quoted(lacks), kinds.join(", "))?;
+    }
+    Ok(())
+}
+
+fn write_rejects(f: &mut fmt::Formatter<'_>, looked: &Looked) -> fmt::Result {
+    let which = match (looked.rejects, looked.records) {
+        (0, _) => return Ok(()),
+        (1, 1) => "the only record".to_owned(),
+        (rejects, 0) => count(rejects, "parent"),
+        (rejects, records) => format!("{rejects} of {}", count(records, "record")),
+    };
+    writeln!(f, "  {BAD}{which} did not map:{BAD:#}")?;
+    for rejected in &looked.first_rejects {
+        let reject = rejected.reject.to_string();
+        let page = match rejected.page {
+            0 => String::new(),
+            page => format!("page {}, ", page.saturating_add(1)),
+        };
+        writeln!(f, "    {page}{}", Printable(&reject))?;
+    }
+    if looked.rejects > looked.first_rejects.len() as u64 {
+        writeln!(f, "    and so on")?;
+    }
+    Ok(())
 }

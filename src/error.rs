@@ -374,6 +374,9 @@ impl ApiError {
                 PagingError::OtherOrigin { .. } => {
                     "if it is to be trusted, name it in the source's allowed_origins"
                 }
+                PagingError::RepeatedPage(_) => {
+                    "the server seems not to heed what asks for the next page: check the name of the parameter in the source's pagination"
+                }
                 _ => "check the source's pagination",
             },
             Self::Excess { cause, .. } => match cause {

@@ -217,6 +217,12 @@ fn write_completeness(out: &mut impl Write, report: &Report) -> io::Result<()> {
             "{WARN}{resource}{WARN:#}: {came} came of the {total} that the server counts; the source says that it counts hidden ones"
         )?;
     }
+    for (resource, remarks) in &report.remarks {
+        for remark in remarks {
+            let remark = remark.to_string();
+            writeln!(out, "{WARN}{resource}{WARN:#}: {}", Printable(&remark))?;
+        }
+    }
     Ok(())
 }
 

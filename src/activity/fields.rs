@@ -246,7 +246,7 @@ impl Field {
     pub const COUNT: usize = Self::ALL.len();
 
     /// All of them, each in the place of its number.
-    pub(super) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Id,
         Self::UserId,
         Self::PostId,

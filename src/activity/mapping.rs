@@ -12,7 +12,7 @@ use super::fields::{Field, FieldMap, JsonPath};
 use super::mapper::{FromFields, Reject};
 use super::models::Resource;
 use super::reader::Reader;
-use super::time::TimeFormat;
+use super::time::{Time, TimeFormat};
 use super::value::{FromRaw, Mismatch, Seen, Sound};
 use tree::Node;
 pub(super) use tree::Values;
@@ -85,6 +85,11 @@ impl Mapping {
     #[must_use]
     pub fn path(&self, field: Field) -> Option<&JsonPath> {
         self.fields.get(field).map(|place| &place.path)
+    }
+
+    /// Whether a record may lack a field.
+    pub(crate) fn is_optional(&self, field: Field) -> bool {
+        !self.required[field as usize]
     }
 
     /// Takes the record that `reader` stands at, and finds its fields.
@@ -165,6 +170,19 @@ impl Mappings {
     }
 }
 
+/// What stands where a field is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Nothing.
+    Absent,
+    /// `null`.
+    Null,
+    /// A time that is none: an empty text, or zeros.
+    Empty,
+    /// A value.
+    There,
+}
+
 /// The fields of one record, each found or not, none read yet.
 #[derive(Debug)]
 pub struct Fields<'a, 'm> {
@@ -219,6 +237,24 @@ impl<'a, 'm> Fields<'a, 'm> {
                 }
             }
         }
+    }
+
+    /// What stands where each field that the source maps is to be.
+    pub(crate) fn standing(&self) -> impl Iterator<Item = (Field, Standing)> {
+        let stands = |field: Field| match self.values[field as usize] {
+            None => Standing::Absent,
+            Some(sound) if sound.seen == Seen::Null => Standing::Null,
+            Some(_) => match field {
+                Field::CreatedAt | Field::UpdatedAt
+                    if matches!(self.get::<Time<'_>>(field), Ok(None)) =>
+                {
+                    Standing::Empty
+                }
+                _ => Standing::There,
+            },
+        };
+        let fields = self.mapping.fields.iter();
+        fields.map(move |(field, _)| (field, stands(field)))
     }
 
     /// Reads a field that every record has, whatever the field map says.

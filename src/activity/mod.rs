@@ -29,6 +29,7 @@ pub use id::{CommentId, Id, PostId, UserId};
 pub use ids::IdSet;
 pub(crate) use ids::hash as hash_text;
 pub use mapper::{FromFields, Mapped, Reject, Rejected, map};
+pub(crate) use mapping::Standing;
 pub use mapping::{Fields, Mapping, Mappings};
 pub use models::{Address, Comment, Company, Geo, Post, Record, Resource, User};
 pub use processor::{by_email_domain, names, total};

@@ -11,6 +11,7 @@
 mod lane;
 mod missing;
 mod pause;
+mod remarks;
 mod reports;
 mod step;
 
@@ -41,6 +42,7 @@ use missing::Refused;
 use pause::Pause;
 
 pub use missing::Missing;
+pub use remarks::Remark;
 pub use step::{Ask, Recall, Step, Ticket, Verdict};
 
 /// One page on its way.
@@ -89,10 +91,6 @@ pub struct Fetch {
     used: Used,
     /// How many requests were sent again.
     retries: u64,
-    /// Whether all that is refused is an error.
-    wants_all: bool,
-    /// Whether the source says where users are besides, should it refuse to list them.
-    has_authors: bool,
     dice: fastrand::Rng,
 }
 
@@ -125,11 +123,6 @@ impl Fetch {
             recalled: HashSet::new(),
             used: Used::default(),
             retries: 0,
-            wants_all: false,
-            has_authors: source
-                .authors
-                .as_ref()
-                .is_some_and(|authors| authors.within.keys().any(|of| offered.contains(of))),
             dice: fastrand::Rng::with_seed(seed),
         }
     }
@@ -336,10 +329,6 @@ impl Fetch {
             return Ok(false);
         };
         let (lane, code) = (&self.lanes[exchange.place.lane], status.as_u16());
-        let stands_in = self.has_authors && lane.resource() == Resource::Users;
-        if self.wants_all && !stands_in {
-            return Ok(false);
-        }
         let sent = self.requests.credential(&exchange.url).cloned();
         let alone = self.lanes.len() == 1;
         let is_first = exchange.page.number() == 0;
@@ -381,19 +370,22 @@ impl Fetch {
             .collect()
     }
 
-    /// Wants no more than the first page of each resource, to see what is there.
-    pub fn only_first_pages(&mut self) {
-        self.wants_all = true;
+    /// Wants no more than the first pages of each resource, to see what is there: so many, or the
+    /// first one below each parent.
+    pub fn only_first_pages(&mut self, most: u64) {
         for lane in &mut self.lanes {
-            lane.only_first_page();
+            lane.only_first_pages(most);
         }
     }
 
-    /// What the first pages said about the others, if only those were wanted.
+    /// What the first pages said about all of them, if only those were wanted: by resource, and
+    /// by the place of the parent.
     #[must_use]
-    pub fn outlook(&self) -> BTreeMap<Resource, Outlook> {
-        let known = |lane: &Lane| Some((lane.resource(), lane.outlook()?));
-        self.lanes.iter().filter_map(known).collect()
+    pub fn outlooks(&self) -> BTreeMap<Resource, BTreeMap<Position, Outlook>> {
+        let lanes = self.lanes.iter();
+        lanes
+            .map(|lane| (lane.resource(), lane.outlooks()))
+            .collect()
     }
 
     /// Does not send for these pages: a run that was cut off left them whole in its spool.
@@ -430,6 +422,14 @@ impl Fetch {
     pub fn hidden(&self) -> BTreeMap<Resource, (u64, u64)> {
         let known = |lane: &Lane| Some((lane.resource(), lane.hidden()?));
         self.lanes.iter().filter_map(known).collect()
+    }
+
+    /// What is odd about the responses, and no error, by resource.
+    #[must_use]
+    pub fn remarks(&self) -> BTreeMap<Resource, Vec<Remark>> {
+        let lanes = self.lanes.iter();
+        let remarks = lanes.map(|lane| (lane.resource(), lane.remarks()));
+        remarks.filter(|(_, remarks)| !remarks.is_empty()).collect()
     }
 
     /// How many requests were sent again.

@@ -38,7 +38,7 @@ use url::Url;
 use crate::activity::Resource;
 
 pub use body::{Body, Limits};
-pub use fetch::{Ask, Fetch, Missing, Recall, Step, Ticket, Verdict};
+pub use fetch::{Ask, Fetch, Missing, Recall, Remark, Step, Ticket, Verdict};
 pub use paging::{Outlook, PagingError, Repeated, Said};
 pub use quota::{Excess, Quota};
 pub use reason::Reason;

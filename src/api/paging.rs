@@ -79,8 +79,8 @@ pub(super) struct Paging {
     cursor: Option<String>,
     asked_urls: HashSet<u128>,
     digests: HashSet<Digest>,
-    /// Set when only the first page is wanted: what it says about the others.
-    outlook: Option<Outlook>,
+    /// How many pages are asked for at most, however many there are: for a look at the first ones.
+    most: Option<u64>,
     rest: Rest,
 }
 
@@ -140,13 +140,18 @@ impl Rest {
     }
 }
 
-/// What the first page says about all of them.
+/// What the first pages say about all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outlook {
     /// How many records there are, where the server tells.
     pub total: Option<u64>,
+    /// How many there were by the first response that told: another number where records come or
+    /// go meanwhile.
+    pub first_total: Option<u64>,
     /// How many pages there are, where that is known ahead.
     pub pages: Option<u64>,
+    /// How many pages were asked for.
+    pub asked: u64,
     /// Whether there are more than were asked for.
     pub more: bool,
 }
@@ -175,7 +180,7 @@ impl Paging {
             cursor: None,
             asked_urls: HashSet::new(),
             digests: HashSet::new(),
-            outlook: None,
+            most: None,
             rest: Rest::default(),
         }
     }
@@ -212,14 +217,32 @@ impl Paging {
         pagination.is_counted() || *pagination == Pagination::Link
     }
 
-    /// Wants no more than the first page, to see what is there.
-    pub(super) fn only_first(&mut self) {
-        self.outlook = Some(Outlook::default());
+    /// Wants no more than the first pages, to see what is there.
+    pub(super) fn only_first(&mut self, most: Option<u64>) {
+        self.most = most;
     }
 
-    /// What the first page said about the others, if only that was wanted.
+    /// What the first pages said about all of them, if only those were wanted.
     pub(super) fn outlook(&self) -> Option<Outlook> {
-        self.outlook
+        self.most?;
+        let more = self.is_cut_off();
+        let told = self.rest.most.1.or(self.declared);
+        Some(Outlook {
+            total: self.total,
+            first_total: self.first_total,
+            pages: if more {
+                told.or_else(|| self.pages_by_total())
+            } else {
+                Some(self.asked)
+            },
+            asked: self.asked,
+            more,
+        })
+    }
+
+    /// Whether there are further pages that are not wanted.
+    fn is_cut_off(&self) -> bool {
+        self.most.is_some_and(|most| self.asked >= most) && self.upto > self.asked
     }
 
     /// Whether there may be more than one page.
@@ -229,13 +252,13 @@ impl Paging {
 
     /// Whether a page may be asked for now.
     pub(super) fn has_next(&self) -> bool {
-        self.asked < self.upto
+        self.asked < self.upto.min(self.most.unwrap_or(u64::MAX))
     }
 
     /// How many pages and records there are, as far as the server says.
     pub(super) fn declared(&self) -> (u64, u64) {
-        if self.outlook.is_some() {
-            // Only the first page is wanted, however many there are.
+        if self.most.is_some() {
+            // Only the first pages are wanted, however many there are.
             return (0, 0);
         }
         let (pages, records) = (self.declared, self.total);
@@ -482,18 +505,6 @@ impl Paging {
         if self.empty_in_a_row >= EMPTY_PAGES && self.has_next() {
             return Err(PagingError::OnlyEmpty(EMPTY_PAGES));
         }
-        if self.outlook.is_some() {
-            let more = self.upto > self.asked;
-            let by_number = self.range.as_ref().map(|_| self.upto);
-            let pages = self.known_pages(said).or(by_number);
-            self.outlook = Some(Outlook {
-                total: self.total,
-                pages: if more { pages } else { Some(self.asked) },
-                more,
-            });
-            self.upto = self.asked;
-            return Ok(());
-        }
         if self.is_done() {
             self.settle()
         } else {
@@ -508,6 +519,11 @@ impl Paging {
     /// them: nothing that was there is missed, and the sum is right. A total that shrinks is a
     /// record that was removed, and one may have moved to a page that was there already.
     fn settle(&mut self) -> Result<(), PagingError> {
+        if self.is_cut_off() {
+            // What is still to come can only be more.
+            let too_many = self.total.is_some_and(|total| total < self.records);
+            return if too_many { self.reconcile() } else { Ok(()) };
+        }
         let changed = self.first_total != self.total;
         let sum_is_right = self.total.is_none_or(|total| total == self.records);
         if !self.may_move() {
@@ -540,6 +556,7 @@ impl Paging {
     /// Begins another look at the pages.
     fn look_again(&mut self) {
         let (endpoint, reach) = (self.endpoint.clone(), Arc::clone(&self.reach));
+        let most = self.most;
         let Rest {
             look,
             left,
@@ -552,6 +569,7 @@ impl Paging {
         *self = Self::new(endpoint, self.first.clone(), reach).patient(left, allow_moving);
         self.resume_look(look.saturating_add(1));
         (self.rest.repeated, self.rest.sums) = (repeated, sums);
+        self.only_first(most);
     }
 
     /// Of the records that came, these are on more than one page: records moved, and others may be
@@ -636,6 +654,11 @@ impl Paging {
         if said.pages.is_some() {
             return said.pages;
         }
+        self.pages_by_total()
+    }
+
+    /// How many pages there are, by the number of all records and of those on the first page.
+    fn pages_by_total(&self) -> Option<u64> {
         match (self.total?, self.page_size?) {
             (_, 0) => Some(1),
             (total, size) => Some(total.div_ceil(size)),

@@ -10,7 +10,7 @@ use tokio::sync::futures::Notified;
 use crate::activity::{Id, Resource};
 use crate::error::ApiError;
 
-use super::{Fetch, Missing, Outlook, Position, Repeated, Validators};
+use super::{Fetch, Missing, Outlook, Position, Remark, Repeated, Validators};
 
 /// A [`Fetch`] that a driver's threads or tasks share, with each other and with
 /// whoever has news for it.
@@ -68,6 +68,12 @@ impl SharedFetch {
         self.lock().hidden()
     }
 
+    /// What is odd about the responses, and no error, by resource.
+    #[must_use]
+    pub fn remarks(&self) -> BTreeMap<Resource, Vec<Remark>> {
+        self.lock().remarks()
+    }
+
     /// What the server refused to give, by resource.
     #[must_use]
     pub fn missing(&self) -> BTreeMap<Resource, Missing> {
@@ -80,10 +86,11 @@ impl SharedFetch {
         self.lock().validators()
     }
 
-    /// What the first pages said about the others, if only those were wanted.
+    /// What the first pages said about all of them, if only those were wanted: by resource, and
+    /// by the place of the parent.
     #[must_use]
-    pub fn outlook(&self) -> BTreeMap<Resource, Outlook> {
-        self.lock().outlook()
+    pub fn outlooks(&self) -> BTreeMap<Resource, BTreeMap<Position, Outlook>> {
+        self.lock().outlooks()
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Fetch> {

@@ -1,49 +1,65 @@
-//! A look at a source: the first page of each resource, and how its first
-//! records map. Nothing is written anywhere.
+//! A look at a source: the first two pages of each resource, what is below the first records that
+//! others are asked for by, and how all of these records map. Nothing is written anywhere.
 
+mod doubts;
 mod first_records;
+mod seen;
 
 use std::collections::BTreeMap;
 
 use url::Url;
 
-use crate::activity::{
-    Comment, Field, FromFields, JsonPath, Mapping, Mappings, Object, Post, Record, Reject,
-    Resource, Unlinked, User, map,
-};
-use crate::api::{self, Fetch, Outlook, Policy, SharedFetch, Transport};
+use crate::activity::{Field, JsonPath, Mapping, Mappings, Reject, Resource, Unlinked};
+use crate::api::{self, Fetch, Missing, Outlook, Policy, Position, Remark, SharedFetch, Transport};
 use crate::concurrency::Stop;
 use crate::error::{DataProcessingError, Error};
-use crate::source::{Endpoint, Pagination, Source};
+use crate::source::child::EXPECTED;
+use crate::source::{Endpoint, Source};
 use crate::text::excerpt;
 
 use super::work::mappings;
-use first_records::{Beginning, FirstRecords, Kept};
+use first_records::{Beginning, FirstRecords, Pages};
+use seen::{Lacking, Seen};
 
-/// How many characters of a record are shown.
-const LONGEST: usize = 120;
+pub use doubts::Doubt;
+
+/// How many pages of a resource are looked at.
+const PAGES: u64 = 2;
+
+/// How much of an id a message shows, in characters.
+const SHOWN: usize = 60;
 
 /// What a source offers, as far as its first pages show.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Check {
     /// What was found out about each resource.
     pub findings: BTreeMap<Resource, Finding>,
     /// Why a report could not tell which posts have an answer, as far as that is seen.
     pub unlinked: Option<Unlinked>,
+    /// What a run would fail with. What could be looked at before is told all the same.
+    pub failure: Option<Error>,
 }
 
 impl Check {
-    /// Whether all records that were looked at map.
+    /// Whether a run would end well, as far as is seen.
     ///
     /// # Errors
-    /// Gives the first one that does not.
-    pub fn verdict(&self) -> Result<(), DataProcessingError> {
+    /// What a run would fail with: a page that cannot be fetched or read, records that do not map,
+    /// or a part that the server refuses.
+    pub fn verdict(self) -> Result<(), Error> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
         for (resource, finding) in &self.findings {
-            if let Some(reject) = finding.rejects().next() {
-                return Err(DataProcessingError::Rejected {
-                    resource: *resource,
-                    reject: Box::new(reject.clone()),
-                });
+            if let Some(rejected) = finding.looked.first_rejects.first() {
+                let (resource, reject) = (*resource, Box::new(rejected.reject.clone()));
+                return Err(DataProcessingError::Rejected { resource, reject }.into());
+            }
+        }
+        for (resource, finding) in &self.findings {
+            if let Some(missing) = finding.missing.as_ref().filter(|it| it.is_lacking()) {
+                let (resource, first) = (*resource, missing.to_string());
+                return Err(DataProcessingError::Missing { resource, first }.into());
             }
         }
         Ok(())
@@ -52,86 +68,107 @@ impl Check {
 
 /// What was found out about a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Finding {
-    /// Its first page came.
-    FirstPage(FirstPage),
-    /// It would be asked for once for each record of another resource.
+pub struct Finding {
+    /// Where its records were looked for.
+    pub place: Place,
+    /// What they are like.
+    pub looked: Looked,
+    /// What the server refused to give.
+    pub missing: Option<Missing>,
+    /// What is odd about the responses, so that nobody can tell whether all would come.
+    pub remarks: Vec<Remark>,
+    /// What is likely wrong.
+    pub doubts: Vec<Doubt>,
+}
+
+/// Where the records of a resource come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// They have pages of their own.
+    Pages {
+        /// Where the first one is asked for.
+        url: Url,
+        /// Those that came.
+        pages: Vec<PageSeen>,
+        /// What these say of all of them.
+        outlook: Outlook,
+        /// Whether one that was asked for is not among them, because of what the check failed with.
+        unfinished: bool,
+    },
+    /// They are asked for once for each record of another resource.
     Children {
         /// Which one.
         parent: Resource,
         /// Where, with a placeholder for the parent's id.
         url: String,
+        /// What came of the first parents.
+        pages: Vec<PageSeen>,
     },
-    /// It is taken out of the records of other resources.
+    /// They are taken out of the records of other resources.
     Within {
         /// Where in those records.
         places: BTreeMap<Resource, JsonPath>,
-        /// The first ones, out of the records that were looked at.
-        first: Vec<Look>,
     },
 }
 
-impl Finding {
-    /// The records that were looked at.
-    #[must_use]
-    pub fn first(&self) -> &[Look] {
-        match self {
-            Self::FirstPage(page) => &page.first,
-            Self::Within { first, .. } => first,
-            Self::Children { .. } => &[],
-        }
-    }
-
-    /// Those of them that did not map.
-    pub fn rejects(&self) -> impl Iterator<Item = &Reject> {
-        self.first().iter().filter_map(|look| match look {
-            Look::Rejected(reject) => Some(reject),
-            Look::Mapped(_) | Look::TooLong { .. } => None,
-        })
-    }
-}
-
-/// The first page of a resource.
+/// A page that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FirstPage {
+pub struct PageSeen {
     /// Where it was asked for.
     pub url: Url,
     /// How many records it holds.
     pub records: u64,
-    /// Whether the source says that there are further ones, and how to come to them.
-    pub paged: bool,
-    /// Whether a `Link` header is to name the next one.
-    pub by_link: bool,
-    /// Whether the source says where the number of all records is told.
-    pub tells_total: bool,
-    /// What it says about further ones.
-    pub outlook: Outlook,
-    /// Its first records.
-    pub first: Vec<Look>,
+    /// Whether there is a further one, which was not asked for.
+    pub more: bool,
 }
 
-/// What came of one record.
+/// What the records that were looked at are like.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// How many there were.
+    pub records: u64,
+    /// How the first ones read, printable and not too long.
+    pub first: Vec<String>,
+    /// How many did not map.
+    pub rejects: u64,
+    /// The first of these.
+    pub first_rejects: Vec<RejectSeen>,
+    /// Which fields are not always there.
+    pub lacks: Vec<Lacks>,
+}
+
+/// A record that did not map.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Look {
-    /// It maps; this is how it reads, printable and not too long.
-    Mapped(String),
-    /// It does not map.
-    Rejected(Reject),
-    /// It is too long to be kept for a look.
-    TooLong {
-        /// Which record, counted from 0.
-        index: u64,
-        /// Its length in bytes.
-        bytes: u64,
-    },
+pub struct RejectSeen {
+    /// On which of the pages that were looked at it is, from 0.
+    pub page: u64,
+    /// What is wrong with it.
+    pub reject: Reject,
 }
 
-/// Fetches the first page of each resource and maps its first records.
+/// How often an optional field is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lacks {
+    /// Where it is to be.
+    pub path: String,
+    /// In how many records there is nothing.
+    pub absent: u64,
+    /// In how many it is `null`.
+    pub null: u64,
+    /// In how many it is a time that is none: an empty text, or zeros.
+    pub empty: u64,
+    /// In how many records it was looked for.
+    pub of: u64,
+}
+
+/// Fetches the first two pages of each resource, and the first page below the first three
+/// records that others are asked for by. All records on them are mapped as in a run.
 ///
-/// An answer is held in memory no further than those records, however long it is.
+/// A response is held in memory no further than one record, however long it is.
 ///
 /// # Errors
-/// When a page cannot be fetched or is no array of records, and when `stop` is requested.
+/// When `stop` is requested, or nothing can be fetched at all. What a run would fail with is a part
+/// of the [`Check`].
 pub fn check(
     source: &Source,
     policy: Policy,
@@ -140,136 +177,203 @@ pub fn check(
 ) -> Result<Check, Error> {
     let offered: Vec<_> = source.endpoints.keys().copied().collect();
     let mut fetch = Fetch::new(policy, source, &offered, fastrand::u64(..));
-    fetch.only_first_pages();
+    fetch.only_first_pages(PAGES);
     let shared = SharedFetch::new(fetch);
-    let pages = FirstRecords::default();
-    api::blocking::fetch(&shared, transport, &pages, stop, &())?;
+    let mappings = mappings(source);
+    let pages = FirstRecords::new(mappings.clone(), &shared);
+    let failure = match api::blocking::fetch(&shared, transport, &pages, stop, &()) {
+        Ok(()) => None,
+        Err(error @ (Error::Api(_) | Error::Data(_))) => Some(error),
+        Err(other) => return Err(other),
+    };
+    let sight = Sight {
+        source,
+        mappings,
+        pages: pages.take(),
+        outlooks: shared.outlooks(),
+        missing: shared.missing(),
+        remarks: shared.remarks(),
+        failed: failure.is_some(),
+    };
+    Ok(Check {
+        findings: sight.findings(),
+        unlinked: sight.unlinked(),
+        failure,
+    })
+}
 
-    let (mut pages, outlooks) = (pages.take(), shared.outlook());
-    let mut gaze = Gaze::new(mappings(source));
-    let mut findings = BTreeMap::new();
-    for (resource, endpoint) in &source.endpoints {
-        if let Some(parent) = endpoint.parent {
-            let url = template(source, endpoint);
-            findings.insert(*resource, Finding::Children { parent, url });
-        } else if let Some(page) = pages.remove(resource) {
-            let page = FirstPage {
-                first: gaze.records(*resource, &page),
-                url: page.url,
-                records: page.records,
-                paged: endpoint.pagination != Pagination::None,
-                by_link: endpoint.pagination == Pagination::Link,
-                tells_total: endpoint.total.is_some(),
-                outlook: outlooks.get(resource).copied().unwrap_or_default(),
-            };
-            findings.insert(*resource, Finding::FirstPage(page));
+/// All that was seen.
+struct Sight<'a> {
+    source: &'a Source,
+    mappings: Mappings,
+    pages: Pages,
+    outlooks: BTreeMap<Resource, BTreeMap<Position, Outlook>>,
+    missing: BTreeMap<Resource, Missing>,
+    remarks: BTreeMap<Resource, Vec<Remark>>,
+    /// Whether not all is there that was to be looked at.
+    failed: bool,
+}
+
+impl Sight<'_> {
+    fn findings(&self) -> BTreeMap<Resource, Finding> {
+        let endpoints = self.source.endpoints.iter();
+        let mut findings: BTreeMap<_, _> = endpoints
+            .map(|(resource, endpoint)| (*resource, self.finding(*resource, endpoint)))
+            .collect();
+        if let Some(authors) = &self.source.authors {
+            if let Some(listed) = findings.get_mut(&Resource::Users) {
+                // Refused, they are taken from what they wrote.
+                let missing = listed.missing.iter_mut();
+                missing.for_each(|missing| missing.authors = true);
+            } else {
+                let places = authors.within.clone();
+                findings.insert(Resource::Users, self.within(places));
+            }
+        }
+        findings
+    }
+
+    /// The pages of a resource, in the order of the API.
+    fn pages_of(&self, resource: Resource) -> impl Iterator<Item = (&Position, &Beginning)> {
+        self.pages.get(&resource).into_iter().flatten()
+    }
+
+    fn outlook(&self, resource: Resource, of: &Position) -> Outlook {
+        let of_resource = self.outlooks.get(&resource);
+        let outlook = of_resource.and_then(|outlooks| outlooks.get(of));
+        outlook.copied().unwrap_or_default()
+    }
+
+    fn finding(&self, resource: Resource, endpoint: &Endpoint) -> Finding {
+        let mapping = self.mappings.of(resource);
+        let seen: Vec<_> = self
+            .pages_of(resource)
+            .map(|(_, it)| &it.gaze.records)
+            .collect();
+        let mut looked = looked(&seen, mapping);
+        let pages = self.pages_of(resource);
+        let pages = pages.map(|(position, page)| PageSeen {
+            url: page.url.clone(),
+            records: page.gaze.records.records,
+            more: self.outlook(resource, &position.whole()).more,
+        });
+        let pages: Vec<_> = pages.collect();
+        let place = if let Some(parent) = endpoint.parent {
+            self.reject_strays(parent, &mut looked);
+            let url = template(self.source, endpoint);
+            Place::Children { parent, url, pages }
+        } else {
+            let outlook = self.outlook(resource, &Position::default());
+            Place::Pages {
+                url: self.source.url(&endpoint.path),
+                unfinished: self.failed && outlook.asked > pages.len() as u64,
+                pages,
+                outlook,
+            }
+        };
+        let doubts = doubts::find(endpoint, &place, &seen, mapping);
+        Finding {
+            place,
+            looked,
+            missing: self.missing.get(&resource).cloned(),
+            remarks: self.remarks.get(&resource).cloned().unwrap_or_default(),
+            doubts,
         }
     }
-    if let Some(authors) = &source.authors
-        && !findings.contains_key(&Resource::Users)
-    {
-        gaze.mappings = mappings(&source.clone().with_users_closed());
-        let within = Finding::Within {
-            places: authors.within.clone(),
-            first: gaze.authors(),
-        };
-        findings.insert(Resource::Users, within);
+
+    /// Children of parents whose ids cannot stand in a path are rejected, as in a run.
+    fn reject_strays(&self, parent: Resource, looked: &mut Looked) {
+        for (page, (_, seen)) in (0..).zip(self.pages_of(parent)) {
+            let (count, first) = &seen.gaze.records.strays;
+            looked.rejects = looked.rejects.saturating_add(*count);
+            let rejected = first.as_ref().map(|(index, id)| RejectSeen {
+                page,
+                reject: Reject {
+                    index: *index,
+                    path: "id".to_owned(),
+                    expected: EXPECTED.to_owned(),
+                    found: excerpt(&serde_json::to_string(id).unwrap_or_default(), SHOWN),
+                },
+            });
+            looked.first_rejects.extend(rejected);
+        }
+        looked.first_rejects.truncate(seen::KEPT);
     }
-    let unlinked = gaze.unlinked(source);
-    Ok(Check { findings, unlinked })
+
+    /// The users, where they are the authors of other records.
+    fn within(&self, places: BTreeMap<Resource, JsonPath>) -> Finding {
+        let pages = self.pages.values().flat_map(BTreeMap::values);
+        let seen: Vec<_> = pages.map(|page| &page.gaze.authors).collect();
+        let mapping = self.mappings.of(Resource::Users);
+        Finding {
+            place: Place::Within { places },
+            looked: looked(&seen, mapping),
+            missing: None,
+            remarks: Vec::new(),
+            doubts: doubts::of_fields(&seen, mapping),
+        }
+    }
+
+    /// Why it would not be known which posts comments are on.
+    fn unlinked(&self) -> Option<Unlinked> {
+        let comments = self.source.endpoints.get(&Resource::Comments)?;
+        self.source.endpoints.get(&Resource::Posts)?;
+        if !comments.fields.has(Field::PostId) {
+            return Some(Unlinked::NoField);
+        }
+        let seen = self
+            .pages_of(Resource::Comments)
+            .map(|(_, it)| &it.gaze.records);
+        let (mapped, linked) = seen.fold((0, 0), |(mapped, linked), seen| {
+            let of_page = seen.records.saturating_sub(seen.rejects);
+            (mapped + of_page, linked + seen.linked)
+        });
+        (mapped > 0 && linked == 0 && !self.failed).then_some(Unlinked::NoValue)
+    }
+}
+
+/// What was seen of some pages.
+fn looked(pages: &[&Seen], mapping: &Mapping) -> Looked {
+    let all = merged(pages);
+    let rejects = (0..).zip(pages).flat_map(|(page, seen)| {
+        let rejects = seen.first_rejects.iter().cloned();
+        rejects.map(move |reject| RejectSeen { page, reject })
+    });
+    Looked {
+        records: all.records,
+        rejects: all.rejects,
+        first_rejects: rejects.take(seen::KEPT).collect(),
+        lacks: lacks(&all, mapping),
+        first: all.first,
+    }
+}
+
+fn merged(pages: &[&Seen]) -> Seen {
+    let mut all = Seen::default();
+    for seen in pages {
+        all.merge(seen);
+    }
+    all
+}
+
+/// The optional fields that are not always there.
+fn lacks(seen: &Seen, mapping: &Mapping) -> Vec<Lacks> {
+    let fields = Field::ALL.into_iter().zip(&seen.lacking);
+    let lacks = fields.filter_map(|(field, lacking)| {
+        let path = mapping.path(field).filter(|_| mapping.is_optional(field))?;
+        (*lacking != Lacking::default()).then(|| Lacks {
+            path: path.to_string(),
+            absent: lacking.absent,
+            null: lacking.null,
+            empty: lacking.empty,
+            of: seen.objects,
+        })
+    });
+    lacks.collect()
 }
 
 /// Where a resource is that has the ids of another in its path. No URL: braces would be encoded.
 fn template(source: &Source, endpoint: &Endpoint) -> String {
     let base = source.base_url.as_str().trim_end_matches('/');
     format!("{base}/{}", endpoint.path.trim_start_matches('/'))
-}
-
-/// Looks at records, and remembers their authors.
-struct Gaze {
-    mappings: Mappings,
-    /// Each once, as the API sent it.
-    authors: Vec<String>,
-    /// How many comments were looked at, and how many of them name their post.
-    comments: (u64, u64),
-}
-
-impl Gaze {
-    fn new(mappings: Mappings) -> Self {
-        Self {
-            mappings,
-            authors: Vec::new(),
-            comments: (0, 0),
-        }
-    }
-
-    /// Why it would not be known which posts comments are on.
-    fn unlinked(&self, source: &Source) -> Option<Unlinked> {
-        let comments = source.endpoints.get(&Resource::Comments)?;
-        source.endpoints.get(&Resource::Posts)?;
-        let (seen, linked) = self.comments;
-        if comments.fields.has(Field::PostId) {
-            (seen > 0 && linked == 0).then_some(Unlinked::NoValue)
-        } else {
-            Some(Unlinked::NoField)
-        }
-    }
-
-    fn records(&mut self, resource: Resource, page: &Beginning) -> Vec<Look> {
-        let look = |(index, kept): (u64, &Kept)| match kept.whole() {
-            Ok(record) => self.record(resource, index, record),
-            Err(bytes) => Look::TooLong { index, bytes },
-        };
-        (0..).zip(&page.first).map(look).collect()
-    }
-
-    fn record(&mut self, resource: Resource, index: u64, record: &[u8]) -> Look {
-        let mapping = self.mappings.of(resource);
-        let read = match resource {
-            Resource::Users => read::<User<'_>>(record, mapping, |_| None),
-            Resource::Posts => read::<Post<'_>>(record, mapping, |post| post.author),
-            Resource::Comments => {
-                let comments = &mut self.comments;
-                read::<Comment<'_>>(record, mapping, |comment| {
-                    comments.0 += 1;
-                    comments.1 += u64::from(comment.post_id.is_some());
-                    comment.author
-                })
-            }
-        };
-        match read {
-            Ok((text, author)) => {
-                let known = |author: &&str| self.authors.iter().any(|known| known == author);
-                if let Some(author) = author.filter(|author| !known(author)) {
-                    self.authors.push(author.to_owned());
-                }
-                Look::Mapped(text)
-            }
-            Err(reject) => Look::Rejected(Reject { index, ..reject }),
-        }
-    }
-
-    /// The authors of the records that were looked at.
-    fn authors(&mut self) -> Vec<Look> {
-        let authors = std::mem::take(&mut self.authors);
-        let look = |(index, author): (u64, &String)| {
-            self.record(Resource::Users, index, author.as_bytes())
-        };
-        (0..).zip(&authors).map(look).collect()
-    }
-}
-
-/// How the one record of a slice reads, and its author where it has one inside.
-fn read<'a, T: FromFields<'a> + Record>(
-    slice: &'a [u8],
-    mapping: &Mapping,
-    mut author: impl FnMut(&T) -> Option<Object<'a>>,
-) -> Result<(String, Option<&'a str>), Reject> {
-    let mut read = (String::new(), None);
-    for record in map::<T>(slice, mapping) {
-        let record = record?;
-        let text = excerpt(&record.to_string(), LONGEST);
-        read = (text, author(&record).map(Object::raw));
-    }
-    Ok(read)
 }

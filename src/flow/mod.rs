@@ -25,14 +25,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::activity::{Resource, Summary};
-use crate::api::Missing;
+use crate::api::{Missing, Remark};
 use crate::history::{Changes, SetAside};
 use crate::storage::{CarriedFrom, Snapshot};
 
 use run::{Fetched, Run, Shape};
 
 pub use async_flow::{SharedObserver, run as run_in_runtime, run_async};
-pub use check::{Check, Finding, FirstPage, Look, check};
+pub use check::{Check, Doubt, Finding, Lacks, Looked, PageSeen, Place, RejectSeen, check};
 pub use main_flow::run;
 pub use rejects::Rejects;
 pub(crate) use work::mappings;
@@ -57,6 +57,8 @@ pub struct Report {
     pub repeated: BTreeMap<Resource, u64>,
     /// Of resources whose total counts hidden records: how many came, and the total.
     pub hidden: BTreeMap<Resource, (u64, u64)>,
+    /// What is odd about the responses, so that nobody can tell whether all came.
+    pub remarks: BTreeMap<Resource, Vec<Remark>>,
     /// What changed since the run before; none without a history.
     pub recorded: Option<Recorded>,
     /// Whether the server said that nothing changed since the snapshot was made.

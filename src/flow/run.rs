@@ -297,6 +297,7 @@ impl Run {
             incomplete: BTreeSet::new(),
             repeated: BTreeMap::new(),
             hidden: BTreeMap::new(),
+            remarks: self.fetch.remarks(),
             unchanged: true,
             elapsed: self.begun.elapsed(),
         })
@@ -473,6 +474,7 @@ impl Run {
             incomplete,
             repeated,
             hidden: self.fetch.hidden(),
+            remarks: self.fetch.remarks(),
             recorded,
             unchanged: false,
             elapsed,

@@ -15,6 +15,7 @@ use crate::api::{Subject, Validators};
 use crate::source::{Auth, Endpoint, Source, child};
 
 use super::missing::{self, Refused};
+use super::remarks::{Noticed, Remark};
 
 /// How many parents have pages under way at once.
 const OPEN_PARENTS: usize = 64;
@@ -58,6 +59,12 @@ pub(super) struct Lane {
     /// How many pages came, or did not change.
     pages: u64,
     refused: Option<Refused>,
+    /// What is odd about the responses.
+    noticed: Noticed,
+    /// How many pages of one paging are wanted; all, where nothing is said.
+    most: Option<u64>,
+    /// Of parents whose pages are all there, if only the first ones were wanted.
+    outlooks: BTreeMap<Position, Outlook>,
 }
 
 impl Lane {
@@ -105,6 +112,9 @@ impl Lane {
             moved: 0,
             pages: 0,
             refused: None,
+            noticed: Noticed::default(),
+            most: None,
+            outlooks: BTreeMap::new(),
         };
         if !lane.has_children && lane.endpoint.parent.is_none() {
             // Else other resources were asked for by what a look found, which cannot be undone.
@@ -121,7 +131,8 @@ impl Lane {
         let url = self.source.url(path);
         let (looks, allow_moving) = self.patience;
         let paging = Paging::new(self.endpoint.clone(), url, Arc::clone(&self.reach));
-        let paging = paging.patient(looks, allow_moving);
+        let mut paging = paging.patient(looks, allow_moving);
+        paging.only_first(self.most);
         self.pagings.insert(self.next_paging, (position, paging));
         self.next_paging = self.next_paging.saturating_add(1);
     }
@@ -294,6 +305,9 @@ impl Lane {
             body: &received.body,
             last: received.last.as_ref(),
         })?;
+        let what = (page.number(), received.records, &received.body);
+        self.noticed
+            .page(&self.endpoint, headers, what, said.has_total());
         self.taken(key, received.records, &said);
         Ok(said)
     }
@@ -310,6 +324,7 @@ impl Lane {
             return Ok(());
         };
         paging.take(page.number(), received.records, received.digest, said)?;
+        self.noticed.recalled();
         self.taken(key, received.records, said);
         Ok(())
     }
@@ -367,7 +382,9 @@ impl Lane {
         let (done, moving) = (paging.is_done(), paging.is_moving());
         if done && self.endpoint.parent.is_some() {
             self.moved = self.moved.saturating_add(moving.into());
-            self.pagings.remove(&key);
+            let closed = self.pagings.remove(&key);
+            let outlook = closed.and_then(|(position, paging)| Some((position, paging.outlook()?)));
+            self.outlooks.extend(outlook);
         }
     }
 
@@ -407,18 +424,26 @@ impl Lane {
         }
     }
 
-    /// Children are left out: they need the records of their parents.
-    pub(super) fn only_first_page(&mut self) {
-        self.expects_parents = false;
+    /// Wants no more than the first pages: so many, or the first one below each parent.
+    pub(super) fn only_first_pages(&mut self, most: u64) {
+        self.most = Some(if self.is_of_parents() { 1 } else { most });
         for (_, paging) in self.pagings.values_mut() {
-            paging.only_first();
+            paging.only_first(self.most);
         }
     }
 
-    pub(super) fn outlook(&self) -> Option<Outlook> {
-        self.pagings
-            .values()
-            .find_map(|(_, paging)| paging.outlook())
+    /// What the first pages said about all of them, below which record of which parent.
+    pub(super) fn outlooks(&self) -> BTreeMap<Position, Outlook> {
+        let open = self.pagings.values();
+        let open = open.filter_map(|(position, paging)| {
+            paging.outlook().map(|outlook| (position.clone(), outlook))
+        });
+        open.chain(self.outlooks.clone()).collect()
+    }
+
+    /// What is odd about the responses.
+    pub(super) fn remarks(&self) -> Vec<Remark> {
+        self.noticed.remarks(&self.endpoint)
     }
 
     pub(super) fn resource(&self) -> Resource {

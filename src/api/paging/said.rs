@@ -76,6 +76,11 @@ impl Said {
         self.planned
     }
 
+    /// Whether it told how many records there are.
+    pub(in crate::api) fn has_total(&self) -> bool {
+        self.total.is_some()
+    }
+
     /// What to ask with later whether the answer changed, if its server gave anything.
     #[must_use]
     pub fn validators(&self) -> Option<&Validators> {

@@ -87,6 +87,15 @@ fn follow(
     mut paging: Paging,
     answer: impl Fn(usize, &Url) -> Answer,
 ) -> (Vec<String>, Result<(), PagingError>) {
+    let (asked, outcome) = follow_on(&mut paging, answer);
+    (asked, outcome.and_then(|()| paging.reconcile()))
+}
+
+/// The same, without a look at the sum.
+fn follow_on(
+    paging: &mut Paging,
+    answer: impl Fn(usize, &Url) -> Answer,
+) -> (Vec<String>, Result<(), PagingError>) {
     let mut asked = Vec::new();
     while let Some((number, url)) = paging.take_next() {
         asked.push(url[url::Position::BeforePath..].to_owned());
@@ -119,7 +128,7 @@ fn follow(
         }
     }
     assert!(paging.is_done());
-    (asked, paging.reconcile())
+    (asked, Ok(()))
 }
 
 fn index(number: u64) -> usize {
@@ -738,11 +747,11 @@ fn the_total_may_stand_behind_the_slash_of_a_content_range() {
         let mut endpoint = by_page();
         endpoint.total = Some(Locator::Header(http::header::CONTENT_RANGE));
         let mut paging = paging(endpoint);
-        paging.only_first();
+        paging.only_first(Some(1));
         let (_, url) = paging.take_next().unwrap();
         let range = HeaderValue::from_static(range);
         let headers = HeaderMap::from_iter([(http::header::CONTENT_RANGE, range)]);
-        let facts = plain(0, &url, &headers, 10);
+        let facts = plain(0, &url, &headers, total.map_or(10, |total| total.min(10)));
         paging.received(facts).unwrap();
         assert_eq!(paging.outlook().unwrap().total, total);
     }
@@ -895,7 +904,7 @@ fn a_last_page_that_has_moved_on_is_followed() {
 fn the_first_page_alone_tells_what_is_there() {
     let look = |endpoint: Endpoint, answer: Answer| {
         let mut paging = paging(endpoint);
-        paging.only_first();
+        paging.only_first(Some(1));
         let (number, url) = paging.take_next().unwrap();
         let headers = answer.header_map();
         let facts = Facts {
@@ -909,7 +918,9 @@ fn the_first_page_alone_tells_what_is_there() {
         };
         paging.received(facts).unwrap();
         assert!(paging.is_done());
-        let Outlook { total, pages, more } = paging.outlook().unwrap();
+        let Outlook {
+            total, pages, more, ..
+        } = paging.outlook().unwrap();
         (total, pages, more)
     };
     let by_link = |last| records(10).header("link", &linked(Some("/posts?page=2"), last));
@@ -930,6 +941,83 @@ fn the_first_page_alone_tells_what_is_there() {
         look(endpoint(Pagination::Link), by_link(None)),
         (None, None, true)
     );
+}
+
+#[test]
+fn the_first_two_pages_tell_what_follows_and_what_cannot_be_right() {
+    let by_cursor = || {
+        endpoint(Pagination::Cursor {
+            parameter: "after".to_owned(),
+            at: NextAt::Body("next".parse().unwrap()),
+        })
+    };
+    let look = |endpoint: Endpoint, answers: [Answer; 2]| {
+        let mut paging = paging(endpoint);
+        paging.only_first(Some(2));
+        let outcome = follow_on(&mut paging, |number, _| answers[number].clone());
+        let outlook = paging.outlook().unwrap();
+        (outcome.0.len(), outcome.1, outlook.pages, outlook.more)
+    };
+    let total = |count, total: u64| records(count).header("x-total", &total);
+    let next = |count, next: &str| records(count).body(json!({"next": next}));
+    let found = |found, total| {
+        Err(PagingError::Incomplete {
+            found,
+            total,
+            first_total: total,
+        })
+    };
+    let cases = [
+        // By number: an empty page ends them, another one leads on.
+        (
+            by_page(),
+            [records(10), records(10)],
+            (2, Ok(()), None, true),
+        ),
+        (
+            by_page(),
+            [records(10), records(0)],
+            (2, Ok(()), Some(2), false),
+        ),
+        (
+            with_total(by_page()),
+            [total(10, 95), total(10, 95)],
+            (2, Ok(()), Some(10), true),
+        ),
+        (
+            with_total(by_page()),
+            [total(10, 19), total(10, 19)],
+            (2, found(20, 19), Some(2), false),
+        ),
+        // By cursor: only the server knows. Too many records are too many already.
+        (
+            by_cursor(),
+            [next(3, "a"), next(3, "b")],
+            (2, Ok(()), None, true),
+        ),
+        (
+            by_cursor(),
+            [next(3, "a"), next(3, "")],
+            (2, Ok(()), Some(2), false),
+        ),
+        (
+            by_cursor(),
+            [next(3, "a"), next(3, "a")],
+            (2, Err(PagingError::Loop(1)), Some(2), false),
+        ),
+        (
+            with_total(by_cursor()),
+            [
+                next(3, "a").header("x-total", &4),
+                next(3, "b").header("x-total", &4),
+            ],
+            (2, found(6, 4), Some(2), true),
+        ),
+    ];
+    for (endpoint, answers, expected) in cases {
+        let pagination = endpoint.pagination.clone();
+        assert_eq!(look(endpoint, answers), expected, "{pagination:?}");
+    }
 }
 
 #[test]

@@ -1,0 +1,113 @@
+//! What a run would ask a server for, and how it would know that all came: in one line.
+
+use activity_tracker::activity::Resource;
+use activity_tracker::api::Outlook;
+use activity_tracker::source::{Endpoint, Locator, NextAt, Pagination};
+use activity_tracker::text::{Printable, count};
+
+/// What a run would do for a resource with pages of its own.
+pub(super) fn of_pages(endpoint: &Endpoint, outlook: &Outlook) -> String {
+    if endpoint.pagination == Pagination::None {
+        let why = "the source names no pagination";
+        return match told_total(endpoint, outlook) {
+            Some(total) => format!("one request, for {why}; {total}"),
+            None => format!("one request, for {why}"),
+        };
+    }
+    let mut parts = vec![way(&endpoint.pagination)];
+    parts.extend(told_total(endpoint, outlook));
+    parts.push(extent(endpoint, outlook));
+    parts.join(", ")
+}
+
+/// What a run would do for a resource below each record of another.
+pub(super) fn of_children(endpoint: &Endpoint, parent: Resource) -> String {
+    let parent = one_of(parent);
+    let requests = match endpoint.pagination {
+        Pagination::None => format!("one request for each {parent}"),
+        _ => format!("the pages below each {parent}"),
+    };
+    match endpoint.pagination {
+        Pagination::None => requests,
+        ref pagination => format!("{requests}: {}", way(pagination)),
+    }
+}
+
+/// What one record of a resource is called.
+pub(super) fn one_of(resource: Resource) -> &'static str {
+    resource.name().trim_end_matches('s')
+}
+
+/// How pages are asked for.
+fn way(pagination: &Pagination) -> String {
+    match pagination {
+        Pagination::None => "one request".to_owned(),
+        Pagination::Page {
+            parameter, size, ..
+        } => match size {
+            Some((_, size)) => format!("{size} per page by ?{}=", Printable(parameter)),
+            None => format!("page by page by ?{}=", Printable(parameter)),
+        },
+        Pagination::Offset {
+            parameter,
+            limit: (_, limit),
+        } => format!("{limit} at a time by ?{}=", Printable(parameter)),
+        Pagination::Cursor { parameter, at } => {
+            format!(
+                "page by page by ?{}= with {}",
+                Printable(parameter),
+                named(at, "the cursor")
+            )
+        }
+        Pagination::Next { at } => format!("page by page by {}", named(at, "the URL")),
+        Pagination::Link => "page by page by the Link header".to_owned(),
+    }
+}
+
+/// What names the next page.
+fn named(at: &NextAt, what: &str) -> String {
+    match at {
+        NextAt::Body(path) => format!("{what} in {}", quoted(&path.to_string())),
+        NextAt::Header(name) => format!("{what} in the header `{name}`"),
+        NextAt::Links { list, relation } => format!(
+            "the link {} in {}",
+            quoted(relation),
+            quoted(&list.to_string())
+        ),
+        NextAt::LastRecord(path) => {
+            format!("{} of the last record", quoted(&path.to_string()))
+        }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("`{}`", Printable(text))
+}
+
+/// How many records there are, and who says so.
+fn told_total(endpoint: &Endpoint, outlook: &Outlook) -> Option<String> {
+    let (total, at) = (outlook.total?, endpoint.total.as_ref()?);
+    Some(format!("{total} in all according to {}", located(at)))
+}
+
+fn located(at: &Locator) -> String {
+    match at {
+        Locator::Header(name) => format!("the header `{name}`"),
+        Locator::Body(path) => quoted(&path.to_string()),
+    }
+}
+
+/// How many requests that takes, as far as is known, or when it ends.
+fn extent(endpoint: &Endpoint, outlook: &Outlook) -> String {
+    match (outlook.more, outlook.pages) {
+        (false, _) => format!("so {}", count(outlook.asked, "request")),
+        (true, Some(pages)) => format!("so {}", count(pages, "request")),
+        (true, None) => match &endpoint.pagination {
+            Pagination::Cursor { at, .. } | Pagination::Next { at } if !at.is_last_record() => {
+                "until there is none".to_owned()
+            }
+            Pagination::Link => "until it names no next one".to_owned(),
+            _ => "until a page is empty".to_owned(),
+        },
+    }
+}
