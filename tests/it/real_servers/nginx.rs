@@ -1,6 +1,9 @@
 //! nginx with limits: on requests a second, and on connections.
 
 use std::fs;
+use std::sync::OnceLock;
+
+use serde_json::Value;
 
 use super::{FLOWS, assert_records, fetched_by_script, resources, surroundings, told};
 use crate::support::program::Workplace;
@@ -31,6 +34,27 @@ pub(super) fn source(base: &str) -> String {
     .concat()
 }
 
+/// All records of each resource, as a script gets them where there is no limit.
+pub(super) fn expected(folder: &str) -> &'static [(&'static str, Vec<Value>); 3] {
+    static EXPECTED: OnceLock<[(&str, Vec<Value>); 3]> = OnceLock::new();
+    EXPECTED.get_or_init(|| {
+        let open = format!("{}/open", told(folder, "url"));
+        ["users", "posts", "comments"].map(|resource| {
+            let url = format!("{open}/{resource}");
+            (resource, fetched_by_script(&["numbered", &url, "_page"]))
+        })
+    })
+}
+
+/// Asserts that what is stored is all of it.
+#[track_caller]
+pub(super) fn assert_whole(folder: &str, place: &Workplace, suffix: &str) {
+    for (resource, expected) in expected(folder).iter().take(resources(suffix).len()) {
+        let name = format!("{resource}{suffix}.json");
+        assert_records(&place.json(&name), expected, &name);
+    }
+}
+
 /// Asserts that a run of eight requests at once against a limit is as complete as a script's that has no haste.
 #[track_caller]
 fn assert_complete(limit: &str, status: &str) {
@@ -58,12 +82,7 @@ fn assert_complete(limit: &str, status: &str) {
         ];
         place.run_well(&[&["nginx.toml"], &options[..], flow].concat());
         assert!(refused() > before, "{limit}{suffix}: nothing was refused");
-        for resource in resources(suffix) {
-            let url = format!("{base}/{resource}");
-            let expected = fetched_by_script(&["numbered", &url, "_page"]);
-            let name = format!("{resource}{suffix}.json");
-            assert_records(&place.json(&name), &expected, &name);
-        }
+        assert_whole(&folder, &place, suffix);
         let summary = place.json(&format!("summary{suffix}.json"));
         let counts = ["users", "posts", "rejected"].map(|name| &summary[name]);
         assert_eq!(counts, [28, 1_498, 0], "{limit}{suffix}");
@@ -103,7 +122,6 @@ fn a_rate_in_the_source_keeps_to_the_limit_of_nginx() {
             ]
             .concat(),
         );
-        let counts = place.json(&format!("summary{suffix}.json"));
-        assert_eq!(counts["posts"], 1_498, "{suffix}");
+        assert_whole(&folder, &place, suffix);
     }
 }

@@ -155,7 +155,7 @@ fn a_redmine_is_stored_record_for_record_by_both_flows() {
 /// What happens between two pages: its name, the order of the issues, and what is done with which ids.
 type Case = (&'static str, &'static str, fn(&Redmine, &[u64]));
 
-const CASES: [Case; 4] = [
+const CASES: [Case; 5] = [
     ("the first is deleted", "id", |redmine, ids| {
         redmine.delete(ids[0]);
     }),
@@ -170,6 +170,9 @@ const CASES: [Case; 4] = [
         },
     ),
     ("one is created", "id", |redmine, _| {
+        redmine.create("new");
+    }),
+    ("one is created, newest first", "id:desc", |redmine, _| {
         redmine.create("new");
     }),
 ];

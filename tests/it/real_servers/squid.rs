@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::nginx::{NGINX, source};
-use super::{FLOWS, assert_records, fetched_by_script, resources, surroundings, told};
+use super::nginx::{NGINX, assert_whole, expected, source};
+use super::{FLOWS, assert_records, surroundings, told};
 use crate::support::program::{Outcome, Running, Workplace};
 
 /// The folder of `.ci/squid`.
@@ -84,17 +84,6 @@ impl Scene {
         let outcome = Running::start(&mut command).wait();
         (place, outcome)
     }
-
-    /// Asserts that what is stored is what a script gets without a proxy.
-    #[track_caller]
-    fn assert_whole(&self, place: &Workplace, suffix: &str) {
-        for resource in resources(suffix) {
-            let url = format!("{}/open/{resource}", told(&self.nginx, "url"));
-            let expected = fetched_by_script(&["numbered", &url, "_page"]);
-            let name = format!("{resource}{suffix}.json");
-            assert_records(&place.json(&name), &expected, &name);
-        }
-    }
 }
 
 /// A proxy's URL with a user in it.
@@ -114,7 +103,7 @@ fn plain_http_goes_through_squid_without_a_tunnel_and_is_whole() {
         for (flow, suffix) in FLOWS {
             let (place, outcome) = scene.run(&base, flow, &[(name, proxy)]);
             outcome.assert_code(0);
-            scene.assert_whole(&place, suffix);
+            assert_whole(&scene.nginx, &place, suffix);
             // 28 users, 1,498 posts and 997 comments in pages of five.
             let pages = if suffix.is_empty() { 306 } else { 506 };
             let lines = scene.lines(PLAIN, pages);
@@ -138,7 +127,7 @@ fn https_goes_through_a_tunnel_of_squid_and_is_whole() {
         for (flow, suffix) in FLOWS {
             let (place, outcome) = scene.run(&base, flow, &[(name, proxy)]);
             outcome.assert_code(0);
-            scene.assert_whole(&place, suffix);
+            assert_whole(&scene.nginx, &place, suffix);
             let lines = scene.lines(SECURE, 1);
             let tunnel = format!(" CONNECT {} 200", base.trim_start_matches("https://"));
             let other = lines.iter().find(|line| !line.ends_with(&tunnel));
@@ -157,7 +146,7 @@ fn squid_is_passed_by_for_the_hosts_of_no_proxy() {
     let proxy = told(&scene.squid, "url");
     let base = scene.nginx("http", "127.0.0.1");
     let address = base.trim_start_matches("http://");
-    let users = fetched_by_script(&["numbered", &format!("{base}/open/users"), "_page"]);
+    let (_, users) = &expected(&scene.nginx)[0];
     let lists = [
         "127.0.0.1",
         address,
@@ -171,7 +160,7 @@ fn squid_is_passed_by_for_the_hosts_of_no_proxy() {
             let variables = [("http_proxy", &*proxy), ("NO_PROXY", list)];
             let (place, outcome) = scene.run(&base, &flow, &variables);
             outcome.assert_code(0);
-            assert_records(&place.json(&format!("users{suffix}.json")), &users, list);
+            assert_records(&place.json(&format!("users{suffix}.json")), users, list);
             let lines = scene.lines("127.0.0.1", 0);
             assert!(lines.is_empty(), "{list} {suffix}: {lines:#?}");
         }
