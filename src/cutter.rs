@@ -129,6 +129,18 @@ enum State {
     BehindArray,
 }
 
+/// What is given to be cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Given {
+    /// A whole answer.
+    Array,
+    /// The same; where all should be the array, an object may stand in its place, and is kept for
+    /// whoever asks [`Cutter::without_array`].
+    ArrayOrObject,
+    /// A part of an array: it begins and ends between records, without brackets.
+    Slice,
+}
+
 /// The state of one answer being cut.
 #[derive(Clone, Debug)]
 pub struct Cutter {
@@ -137,12 +149,8 @@ pub struct Cutter {
     escaped: bool,
     record_start: u64,
     offset: u64,
-    /// A slice of an array begins and ends between records, without brackets.
-    slice: bool,
+    given: Given,
     wrapping: Option<Wrapping>,
-    /// Whether an object may stand in the place of an array that nothing is wrapped around: it is
-    /// kept then, for whoever asks [`Cutter::without_array`].
-    allows_object: bool,
     /// How much of a byte order mark may still come; none once something else came.
     mark: &'static [u8],
     /// Where the array begins, behind what is wrapped around it, and where it ends.
@@ -159,9 +167,8 @@ impl Cutter {
             escaped: false,
             record_start: 0,
             offset: 0,
-            slice: false,
+            given: Given::Array,
             wrapping: None,
-            allows_object: false,
             mark: BYTE_ORDER_MARK,
             array: (None, None),
         }
@@ -191,7 +198,7 @@ impl Cutter {
     #[must_use]
     pub fn or_an_object(self) -> Self {
         Self {
-            allows_object: self.wrapping.is_none(),
+            given: Given::ArrayOrObject,
             ..self
         }
     }
@@ -201,7 +208,7 @@ impl Cutter {
     pub fn of_slice() -> Self {
         Self {
             state: State::BeforeRecord,
-            slice: true,
+            given: Given::Slice,
             mark: &[],
             ..Self::of_array()
         }
@@ -458,10 +465,12 @@ impl Cutter {
         self.state = match (self.state, byte) {
             (State::BeforeArray, b'[') => State::BeforeFirst,
             (State::BeforeArray, b'n') => State::Null(1),
-            (State::BeforeArray, b'{') if self.allows_object => self.object_begins(at),
+            (State::BeforeArray, b'{') if self.given == Given::ArrayOrObject => {
+                self.object_begins(at)
+            }
             (State::BeforeArray, found) => return Err(CutError::NotAnArray(found)),
             (State::BeforeFirst, b']') => self.array_ends(at),
-            (State::BehindRecord, b']') if !self.slice => self.array_ends(at),
+            (State::BehindRecord, b']') if self.given != Given::Slice => self.array_ends(at),
             (State::BehindRecord, b',') => State::BeforeRecord,
             (State::BehindRecord, _) => return unexpected("`,` or the end of the array"),
             (State::BehindArray, _) => return unexpected("the end of the answer"),
@@ -535,14 +544,14 @@ impl Cutter {
             (State::BehindArray, None) => Ok(Value::Array(Vec::new())),
             (State::BehindArray, Some(wrapping)) if wrapping.is_all => {
                 let body = self.read_all(wrapping)?;
-                if self.allows_object {
+                if wrapping.path.keys().is_empty() {
                     return Err(CutError::NotAnArray(b'{'));
                 }
                 Err(CutError::NoArray(MissingKey::new(&wrapping.path, &body)))
             }
             (State::BehindArray, Some(wrapping)) => serde_json::from_slice(&wrapping.bytes)
                 .map_err(|error| CutError::Wrapping(error.to_string())),
-            (State::BehindRecord, _) if self.slice => Ok(Value::Null),
+            (State::BehindRecord, _) if self.given == Given::Slice => Ok(Value::Null),
             _ => Err(CutError::Unfinished(self.offset)),
         }
     }

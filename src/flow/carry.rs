@@ -70,14 +70,39 @@ impl Carried {
             let resources = shape.resources.iter().copied();
             let left_out: Vec<_> = resources.filter(|of| !source.offers(*of)).collect();
             carried.keep(settings, shape, &left_out, "it was not asked for")?;
+            for resource in left_out {
+                carried.holds(resource)?;
+            }
         }
         Ok(carried)
     }
 
-    /// Looks for a resource there that the server refused to give. Gives whether it is kept.
+    /// Whether the file of a resource is as it was stored. One that is damaged is let go.
     ///
     /// # Errors
-    /// When a file is there and cannot be read.
+    /// When it is there and cannot be read.
+    pub(super) fn holds(&self, resource: Resource) -> Result<bool, Error> {
+        let found = {
+            let inner = self.inner();
+            let kept = inner.resources.get(&resource);
+            kept.map(|kept| (inner.data_dir.clone(), kept.file.clone()))
+        };
+        let Some((data_dir, file)) = found else {
+            return Ok(false);
+        };
+        let is_whole = is_whole(&data_dir, &file)?;
+        if !is_whole {
+            warn!(file = file.name, "it is damaged, and not carried over");
+            self.inner().resources.remove(&resource);
+        }
+        Ok(is_whole)
+    }
+
+    /// Looks for a resource there that the server refused to give. Gives whether it is kept, if its
+    /// file [`holds`](Self::holds).
+    ///
+    /// # Errors
+    /// When the source of the last snapshot cannot be read.
     pub(super) fn keep_refused(
         &self,
         settings: &Settings,
@@ -105,12 +130,8 @@ impl Carried {
             let Some(file) = last.file(Output::all_of(resource)) else {
                 continue;
             };
-            if settings.source.offers(resource) && !last.has(resource) {
-                // It was refused then, too.
-                continue;
-            }
-            if !is_whole(data_dir, file)? {
-                warn!(file = file.name, "it is damaged, and not carried over");
+            if file.records == Some(0) && settings.source.offers(resource) {
+                // There is nothing to keep: it was refused then, too.
                 continue;
             }
             info!(file = file.name, "{why}, and is carried over");

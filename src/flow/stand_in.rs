@@ -42,7 +42,10 @@ impl StandIn {
                 let mapping = self.bench.mappings.of(Resource::Users);
                 authors::gather(found, &self.source, mapping, spool)
             }
-            Users::Kept(carried) => carried.restore_one(Resource::Users, &self.source, spool),
+            Users::Kept(carried) if carried.holds(Resource::Users)? => {
+                carried.restore_one(Resource::Users, &self.source, spool)
+            }
+            Users::Kept(_) => Ok(()),
         }
     }
 }

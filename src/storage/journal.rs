@@ -452,7 +452,8 @@ impl Journal {
     /// # Errors
     /// When it cannot be written.
     pub fn complete(&self, missing: &BTreeMap<Resource, Missing>) -> Result<(), StorageError> {
-        if !missing.is_empty() {
+        // The last line counts, should a run that went before have written one.
+        if !missing.is_empty() || !self.missing.is_empty() {
             self.write(&Line::Missing(missing.clone()))?;
         }
         self.write(&Line::Complete)

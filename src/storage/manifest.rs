@@ -95,15 +95,6 @@ impl Manifest {
         Ok(found)
     }
 
-    /// Whether there is something of a resource that came, then or before, and not only the empty
-    /// file of one that was refused.
-    #[must_use]
-    pub fn has(&self, resource: Resource) -> bool {
-        let missing = self.missing.get(&resource);
-        let refused = missing.is_some_and(|missing| missing.all && missing.is_lacking());
-        !refused || self.carried.contains_key(&resource)
-    }
-
     /// Whether both are of the same API, whichever resources of it were fetched.
     #[must_use]
     pub fn same_source(&self, other: &Self) -> bool {

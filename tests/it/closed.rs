@@ -161,6 +161,7 @@ fn users_who_were_listed_once_are_kept_while_they_are_refused() {
             between("with a validator", listed().header("ETag", "\"1\""), true),
             between("with a reject", Reply::json(rejected.clone()), true),
             between("closed before", Reply::status(401), false),
+            between("empty", Reply::json("[]"), false),
             Between {
                 damage: Some("[]"),
                 ..between("damaged since", listed(), false)
