@@ -11,6 +11,7 @@ use memchr::memchr2;
 use serde_json::Value;
 
 use crate::activity::JsonPath;
+use crate::text::excerpt;
 
 mod block;
 mod last;
@@ -40,8 +41,8 @@ pub enum CutError {
         found: u8,
     },
     /// The answer has no array where the records should be.
-    #[error("expected an array of records at `{0}`, found none")]
-    NoArray(JsonPath),
+    #[error("expected an array of records at `{0}`, found none{there}", there = instead(.1))]
+    NoArray(JsonPath, Vec<String>),
     /// What is wrapped around the records is not JSON, or too much of it.
     #[error("what stands around the records is not to be read: {0}")]
     Wrapping(String),
@@ -338,7 +339,10 @@ impl Cutter {
                     // Whether it is `null` indeed shows when what is wrapped around is read.
                     bytes.len()
                 }
-                Err(seek::Missing) => return Err(CutError::NoArray(wrapping.path.clone())),
+                Err(seek::Missing) => {
+                    let arrays = arrays(&[&wrapping.bytes, bytes].concat());
+                    return Err(CutError::NoArray(wrapping.path.clone(), arrays));
+                }
             },
             _ => return Ok(0),
         };
@@ -473,11 +477,51 @@ impl Cutter {
             (State::Seeking, Some(wrapping)) if self.offset > 0 => {
                 // A whole answer that lacks the array is no broken one.
                 Err(match serde_json::from_slice::<Value>(&wrapping.bytes) {
-                    Ok(_) => CutError::NoArray(wrapping.path.clone()),
+                    Ok(_) => CutError::NoArray(wrapping.path.clone(), arrays(&wrapping.bytes)),
                     Err(_) => CutError::Unfinished(self.offset),
                 })
             }
             _ => Err(CutError::Unfinished(self.offset)),
+        }
+    }
+}
+
+/// Where arrays are in an answer, at most two keys deep: there may the records be. None where it
+/// did not all come.
+fn arrays(answer: &[u8]) -> Vec<String> {
+    if answer.trim_ascii_start().first() == Some(&b'[') {
+        return vec![String::new()];
+    }
+    let mut values = serde_json::Deserializer::from_slice(answer).into_iter::<Value>();
+    let Some(Ok(Value::Object(answer))) = values.next() else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for (key, value) in &answer {
+        if value.is_array() {
+            found.push(key.clone());
+        }
+        let inner = value.as_object().into_iter().flatten();
+        let arrays = inner.filter(|(_, value)| value.is_array());
+        found.extend(arrays.map(|(inner, _)| format!("{key}.{inner}")));
+    }
+    found
+}
+
+/// Where arrays are instead, in a few words.
+fn instead(arrays: &[String]) -> String {
+    const SHOWN: usize = 5;
+    match arrays {
+        [] => String::new(),
+        [path] if path.is_empty() => {
+            "; the response itself is an array: leave `records` out".to_owned()
+        }
+        arrays => {
+            let shown = arrays.iter().take(SHOWN);
+            let shown: Vec<_> = shown
+                .map(|path| format!("`{}`", excerpt(path, 60)))
+                .collect();
+            format!("; there is one at {}", shown.join(", "))
         }
     }
 }

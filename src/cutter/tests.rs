@@ -341,3 +341,29 @@ fn null_in_place_of_the_array_is_no_records_however_it_is_cut() {
         }
     }
 }
+
+#[test]
+fn an_answer_without_the_array_tells_where_one_is() {
+    let cases = [
+        (r#"{"comments":[{"id":1}]}"#, "; there is one at `comments`"),
+        (
+            r#"{"data":{"posts":[],"n":1},"tags":[]}"#,
+            "; there is one at `data.posts`, `tags`",
+        ),
+        (
+            " [1]",
+            "; the response itself is an array: leave `records` out",
+        ),
+        (r#"{"error":"no"}"#, ""),
+        (r#"{"records":{"id":1}}"#, ""),
+        (r#"{"records":7,"items":[1]}"#, "; there is one at `items`"),
+        ("{}", ""),
+    ];
+    for (answer, instead) in cases {
+        let mut cutter = Cutter::of_array_at(&"records".parse().unwrap());
+        let cut = cutter.advance(answer.as_bytes()).map(drop);
+        let error = cut.and_then(|()| cutter.finish().map(drop)).unwrap_err();
+        let expected = format!("expected an array of records at `records`, found none{instead}");
+        assert_eq!(error.to_string(), expected, "{answer}");
+    }
+}
