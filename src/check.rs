@@ -109,10 +109,18 @@ fn write_finding(
             writeln!(f, "  {url}")?;
             write_pages(f, endpoint, &finding.place)?;
         }
-        (Place::Children { parent, url, pages }, Some(endpoint)) => {
+        (
+            Place::Children {
+                parent,
+                url,
+                pages,
+                unfinished,
+            },
+            Some(endpoint),
+        ) => {
             writeln!(f, "  {}", Printable(url))?;
             writeln!(f, "  a run: {}", plan::of_children(endpoint, *parent))?;
-            write_children(f, pages)?;
+            write_children(f, *parent, pages, *unfinished)?;
         }
         (Place::Within { places }, _) => {
             let places = places.iter().map(|(resource, path)| {
@@ -160,11 +168,17 @@ fn write_pages(f: &mut fmt::Formatter<'_>, endpoint: &Endpoint, place: &Place) -
         writeln!(f, "  a run: {}", plan::of_pages(endpoint, outlook))?;
     }
     match pages.as_slice() {
-        [] => writeln!(f, "  no page came"),
+        [] => writeln!(f, "  no page that can be used: see the error below"),
         [only] if endpoint.pagination == Pagination::None => {
             writeln!(f, "  {}, all in one response", records(only))
         }
-        [only] if *unfinished => writeln!(f, "  {} on page 1, no page 2", records(only)),
+        [only] if *unfinished => {
+            let records = records(only);
+            writeln!(
+                f,
+                "  {records} on page 1, no page 2 to tell of: see the error below"
+            )
+        }
         [only] => writeln!(f, "  {}, all on one page", records(only)),
         [first, second, ..] => {
             let of_second = match second.records {
@@ -178,9 +192,19 @@ fn write_pages(f: &mut fmt::Formatter<'_>, endpoint: &Endpoint, place: &Place) -
 }
 
 /// What came of the first parents.
-fn write_children(f: &mut fmt::Formatter<'_>, pages: &[PageSeen]) -> fmt::Result {
-    if pages.is_empty() {
-        writeln!(f, "  none was asked for")?;
+fn write_children(
+    f: &mut fmt::Formatter<'_>,
+    parent: Resource,
+    pages: &[PageSeen],
+    unfinished: bool,
+) -> fmt::Result {
+    match (pages, unfinished) {
+        ([], true) => writeln!(f, "  not looked at, because of the error below")?,
+        ([], false) => {
+            let parent = plan::one_of(parent);
+            writeln!(f, "  none was asked for: there is no {parent} to ask with")?;
+        }
+        _ => {}
     }
     for page in pages {
         let more = if page.more { ", and more follow" } else { "" };

@@ -60,7 +60,7 @@ pub(crate) enum Command {
     Changes(ChangesArgs),
     /// Serve the report as a live page, with metrics and JSON, on this machine
     Serve(ServeArgs),
-    /// Look at the first page of each resource of a source, and write nothing
+    /// Look at the first pages of a source, say what is likely wrong, and write nothing
     Check(CheckArgs),
     /// List the built-in sources, show one, or print the schema of source files
     Sources(SourcesArgs),

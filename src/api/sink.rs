@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::activity::{JsonPath, Resource};
+use crate::cutter::{CutError, Cutter};
 use crate::error::Error;
 use crate::source::RecordMap;
 
@@ -90,10 +92,29 @@ impl Page {
         self.position.last()
     }
 
+    /// What finds its records.
+    #[must_use]
+    pub fn cutter(&self) -> Cutter {
+        let cutter = Cutter::of_array_at(&self.records_at);
+        if self.may_end {
+            cutter.or_an_object()
+        } else {
+            cutter
+        }
+    }
+
+    /// What stands around the records, once all of them came.
+    ///
+    /// # Errors
+    /// When it did not come whole, or is no such page.
+    pub fn finish(&self, cutter: &Cutter) -> Result<Value, CutError> {
+        let without = cutter.without_array().filter(|body| self.may_be(body));
+        without.map_or_else(|| cutter.finish(), Ok)
+    }
+
     /// Whether a response that lacks the place of its records is a page without any: behind the last
     /// page some leave it out, and say no more than that there is nothing.
-    #[must_use]
-    pub fn may_be(&self, body: &serde_json::Value) -> bool {
+    fn may_be(&self, body: &Value) -> bool {
         let is_empty = body.as_array().is_none_or(Vec::is_empty);
         self.may_end && is_empty && !speaks_of_error(body)
     }

@@ -103,6 +103,8 @@ pub enum Place {
         url: String,
         /// What came of the first parents.
         pages: Vec<PageSeen>,
+        /// Whether not all that was to be asked for came, because of what the check failed with.
+        unfinished: bool,
     },
     /// They are taken out of the records of other resources.
     Within {
@@ -261,7 +263,12 @@ impl Sight<'_> {
         let place = if let Some(parent) = endpoint.parent {
             self.reject_strays(parent, &mut looked);
             let url = template(self.source, endpoint);
-            Place::Children { parent, url, pages }
+            Place::Children {
+                parent,
+                url,
+                pages,
+                unfinished: self.failed,
+            }
         } else {
             let outlook = self.outlook(resource, &Position::default());
             Place::Pages {

@@ -108,13 +108,8 @@ pub(super) struct Slices {
 impl Slicer {
     /// For a page whose records may be so long.
     pub(super) fn new(page: Page, file: String, answer: Option<u64>, longest: u64) -> Self {
-        let cutter = Cutter::of_array_at(&page.records_at);
         Self {
-            cutter: if page.may_end {
-                cutter.or_an_object()
-            } else {
-                cutter
-            },
+            cutter: page.cutter(),
             last: page.leads_on.then(LastRecord::default),
             slices: Slices {
                 page,
@@ -157,14 +152,8 @@ impl Slicer {
     /// The slices, and what is known of the page by them.
     pub(super) fn finish(self) -> Result<(Vec<Slice>, Received), Error> {
         let mut slices = self.slices;
-        let without = self.cutter.without_array();
-        let body = match without.filter(|body| slices.page.may_be(body)) {
-            Some(body) => body,
-            None => self
-                .cutter
-                .finish()
-                .map_err(|cause| slices.not_records(cause))?,
-        };
+        let body = slices.page.finish(&self.cutter);
+        let body = body.map_err(|cause| slices.not_records(cause))?;
         slices.end();
         let received = Received {
             bytes: 0,

@@ -255,7 +255,7 @@ const BADLY: &[Paged] = &[
         says: &[
             "page 2 holds the same records as one before it",
             "try: the server seems not to heed what asks for the next page",
-            "2 records on page 1, no page 2\n",
+            "2 records on page 1, no page 2 to tell of",
         ],
     },
     Paged {
@@ -303,7 +303,7 @@ const BADLY: &[Paged] = &[
         code: 4,
         says: &[
             "cannot read posts from http://HOST/v1/topics?x=2",
-            "2 records on page 1, no page 2\n",
+            "2 records on page 1, no page 2 to tell of",
         ],
     },
     Paged {
@@ -548,7 +548,7 @@ fn what_is_wrong_below_a_parent_is_found_before_a_run() {
             topics([], 0),
             vec![],
             0,
-            "one request for each post\n  none was asked for\n",
+            "one request for each post\n  none was asked for: there is no post to ask with\n",
         ),
     ];
     for (parents, children, code, says) in cases {
@@ -711,7 +711,9 @@ fn a_resource_that_cannot_be_fetched_or_read_is_named_as_by_a_run() {
         assert_eq!(first, says, "{outcome:#?}");
         outcome.assert_code(code);
         assert!(
-            outcome.stdout.ends_with("/posts\n  no page came\n"),
+            outcome
+                .stdout
+                .ends_with("/posts\n  no page that can be used: see the error below\n"),
             "{outcome:#?}"
         );
         place.assert_unchanged(&before);

@@ -136,9 +136,13 @@ pub(super) fn find(
     if let Place::Pages { outlook, .. } = place {
         doubts.extend(of_size(endpoint, seen, outlook));
         doubts.extend(of_totals(endpoint, seen, outlook));
+    }
+    let same_id = same_id(seen, mapping);
+    // What is no id comes on both pages as well.
+    if matches!(place, Place::Pages { .. }) && same_id.is_none() {
         doubts.extend(overlap(seen));
     }
-    doubts.extend(same_id(seen, mapping));
+    doubts.extend(same_id);
     doubts.extend(of_fields(seen, mapping));
     doubts
 }

@@ -80,7 +80,7 @@ impl Sinks for FirstRecords {
 
     fn open(&self, page: Page) -> Result<FirstRecordsSink, Error> {
         Ok(FirstRecordsSink {
-            cutter: Cutter::of_array_at(&page.records_at),
+            cutter: page.cutter(),
             last: page.leads_on.then(LastRecord::default),
             hasher: page.one_of_many.then(blake3::Hasher::new),
             page,
@@ -186,7 +186,7 @@ impl Sink for FirstRecordsSink {
     }
 
     fn finish(self) -> Result<(Received, FirstRecordsPage), Error> {
-        let body = match self.cutter.finish() {
+        let body = match self.page.finish(&self.cutter) {
             Ok(body) => body,
             Err(cause) => return Err(self.not_records(cause)),
         };
