@@ -128,11 +128,18 @@ if ($found !== [USERS, POSTS, COMMENTS, 0]) {
     throw new RuntimeException('the site holds ' . json_encode($found));
 }
 
-// A copy with closed doors: two posts that have comments are now private and protected by a password.
-seed_checked($wpdb->query('CREATE DATABASE closed'));
-foreach ($wpdb->get_col('SHOW TABLES') as $table) {
-    seed_checked($wpdb->query("CREATE TABLE closed.$table LIKE $table"));
-    $wpdb->query("INSERT INTO closed.$table SELECT * FROM $table");
+// The administrator's, for programs.
+[$password] = seed_checked(WP_Application_Passwords::create_new_application_password(1, ['name' => 'tests']));
+file_put_contents($_SERVER['SITE_FOLDER'] . '/password', $password);
+
+// Copies: one with closed doors, where two posts that have comments are private and protected by a password, and one
+// to be changed by tests.
+foreach (['closed', 'moving'] as $copy) {
+    seed_checked($wpdb->query("CREATE DATABASE $copy"));
+    foreach ($wpdb->get_col('SHOW TABLES') as $table) {
+        seed_checked($wpdb->query("CREATE TABLE $copy.$table LIKE $table"));
+        $wpdb->query("INSERT INTO $copy.$table SELECT * FROM $table");
+    }
 }
 seed_checked($wpdb->query("UPDATE closed.$wpdb->posts SET post_status = 'private' WHERE post_name = 'post-3'"));
 seed_checked($wpdb->query("UPDATE closed.$wpdb->posts SET post_password = 'secret' WHERE post_name = 'post-7'"));

@@ -5,11 +5,12 @@ define('WP_SITEURL', $_SERVER['SITE_URL']);
 define('WP_CONTENT_DIR', $_SERVER['SITE_FOLDER'] . '/wp-content');
 
 define('DB_HOST', 'localhost:' . $_SERVER['SITE_FOLDER'] . '/mariadb.sock');
-// The same site once more, with its doors closed.
-define('DB_NAME', ($_SERVER['SITE_DOORS'] ?? '') === 'closed' ? 'closed' : 'wordpress');
+// The site is there three times: as it is, with closed doors, and to be changed while others look.
+define('DB_NAME', $_SERVER['SITE_NAME'] ?? 'wordpress');
 if (DB_NAME === 'closed') {
     define('WPMU_PLUGIN_DIR', __DIR__ . '/closed');
 }
+define('WP_ENVIRONMENT_TYPE', 'local'); // passwords for applications are taken without TLS
 define('DB_USER', 'root');
 define('DB_PASSWORD', '');
 define('DB_CHARSET', 'utf8mb4');

@@ -3,6 +3,7 @@
 
 mod datasette;
 mod json_server;
+mod mover;
 mod nginx;
 mod redmine;
 mod squid;
@@ -10,10 +11,15 @@ mod wordpress;
 
 use std::env;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
+
+use crate::support::program::{Running, Workplace};
 
 /// What is behind the names of a flow's files.
 const FLOWS: [(&[&str], &str); 2] = [(&[], ""), (&["--async"], "_async")];
@@ -84,4 +90,42 @@ fn assert_records(found: &Value, expected: &[Value], what: &str) {
         assert_eq!(found, expected, "{what}");
     }
     assert_eq!(found.len(), expected.len(), "{what}");
+}
+
+/// The status and the body of a response, by nothing but a socket; with the lines of further headers and a body.
+#[track_caller]
+fn exchange(
+    url: &str,
+    method: &str,
+    target: &str,
+    (headers, body): (&str, &str),
+) -> (String, String) {
+    let host = url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(host).expect("connect");
+    let limit = Some(Duration::from_mins(1));
+    stream.set_read_timeout(limit).expect("set a limit");
+    // HTTP/1.0 has no chunks, and a connection for each response.
+    let request = format!(
+        "{method} {target} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {}\r\n{headers}\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).expect("send");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).expect("a response");
+    let (head, body) = response.split_once("\r\n\r\n").expect("a head and a body");
+    let status = head.split(' ').nth(1).expect("a status");
+    (status.to_owned(), body.to_owned())
+}
+
+/// The ids of what the history says are removed.
+fn removed(place: &Workplace) -> Vec<u64> {
+    let mut command = place.command(&["changes", "--format", "json"]);
+    let outcome = Running::start(&mut command).wait();
+    outcome.assert_code(0);
+    let changes: Value = serde_json::from_str(&outcome.stdout).expect("JSON");
+    let changes = records(&changes).iter();
+    let removed = changes.filter(|change| change["kind"] == "removed");
+    removed
+        .map(|it| it["id"].as_u64().expect("an id"))
+        .collect()
 }

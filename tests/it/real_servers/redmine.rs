@@ -1,17 +1,12 @@
 //! Redmine: issues page by page, their journals one by one, and issues that come and go while pages are turned.
 
-mod mover;
-
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use self::mover::Mover;
-use super::{FLOWS, assert_records, records, resources, surroundings, told};
+use super::mover::Mover;
+use super::{FLOWS, assert_records, exchange, records, removed, resources, surroundings, told};
 use crate::support::program::{Outcome, Running, Workplace};
 
 /// The folder of `.ci/redmine`.
@@ -39,23 +34,11 @@ impl Redmine {
     /// What the API answers to an administrator.
     #[track_caller]
     fn ask(&self, method: &str, path: &str, body: &str) -> (String, String) {
-        let host = self.url.trim_start_matches("http://");
-        let mut stream = TcpStream::connect(host).expect("connect");
-        let limit = Some(Duration::from_mins(1));
-        stream.set_read_timeout(limit).expect("set a limit");
-        // HTTP/1.0 has no chunks, and a connection for each answer.
-        let head = format!(
-            "{method} {path} HTTP/1.0\r\nHost: {host}\r\nX-Redmine-API-Key: {}\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            self.key,
-            body.len()
+        let headers = format!(
+            "X-Redmine-API-Key: {}\r\nContent-Type: application/json\r\n",
+            self.key
         );
-        stream.write_all(head.as_bytes()).expect("ask");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-        let status = head.split(' ').nth(1).expect("a status");
-        (status.to_owned(), body.to_owned())
+        exchange(&self.url, method, path, (&headers, body))
     }
 
     /// A new issue of the project `moving`, which the seed leaves empty.
@@ -199,7 +182,7 @@ fn an_issue_that_comes_or_goes_between_two_pages_costs_no_other() {
                 &order,
             ];
             let args = [&args, flow].concat();
-            let mover = Mover::start(&redmine.url);
+            let mover = Mover::start(&redmine.url, "offset=0");
             redmine.run(&place, &mover.url(), &args).assert_code(0);
             let (there, known) = (redmine.clone(), before.clone());
             mover.arm(move || event(&there, &known));
@@ -215,17 +198,4 @@ fn an_issue_that_comes_or_goes_between_two_pages_costs_no_other() {
             assert_eq!(removed(&place), gone, "{case}");
         }
     }
-}
-
-/// The ids of the issues that the history says are removed.
-fn removed(place: &Workplace) -> Vec<u64> {
-    let mut command = place.command(&["changes", "--format", "json"]);
-    let outcome = Running::start(&mut command).wait();
-    outcome.assert_code(0);
-    let changes: Value = serde_json::from_str(&outcome.stdout).expect("JSON");
-    let changes = records(&changes).iter();
-    let removed = changes.filter(|change| change["kind"] == "removed");
-    removed
-        .map(|it| it["id"].as_u64().expect("an id"))
-        .collect()
 }

@@ -1,40 +1,30 @@
 //! `WordPress`, with its doors open and closed.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 
-use super::{FLOWS, assert_records, records, resources, surroundings};
+use super::mover::Mover;
+use super::{FLOWS, assert_records, exchange, records, removed, resources, surroundings, told};
 use crate::support::program::Workplace;
 
 const WORDPRESS: &str = "ACTIVITY_TRACKER_TEST_WORDPRESS";
-/// The same site with users that nobody may list, and posts and comments that nobody may read.
-const CLOSED: &str = "ACTIVITY_TRACKER_TEST_WORDPRESS_CLOSED";
+/// The folder of `.ci/wordpress`, which tells where the same site is with its doors closed, and where to be changed.
+const FOLDER: &str = "ACTIVITY_TRACKER_TEST_WORDPRESS_FOLDER";
 
 /// All records of a `WordPress` collection, page by page, fetched by nothing but a socket.
 fn fetched_by_hand(site: &str, collection: &str) -> Vec<Value> {
-    let host = site.trim_start_matches("http://");
     let mut all = Vec::new();
     for page in 1.. {
-        let mut stream = TcpStream::connect(host).expect("connect");
-        let limit = Some(Duration::from_secs(30));
-        stream.set_read_timeout(limit).expect("set a limit");
         let target =
             format!("/wp-json/wp/v2/{collection}?orderby=id&order=asc&per_page=50&page={page}");
-        // HTTP/1.0 has no chunks, and a connection for each answer.
-        write!(stream, "GET {target} HTTP/1.0\r\nHost: {host}\r\n\r\n").expect("ask");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-        let status = head.split(' ').nth(1);
-        if status == Some("400") {
+        let (status, body) = exchange(site, "GET", &target, ("", ""));
+        if status == "400" {
             break;
         }
-        assert_eq!(status, Some("200"), "{head}");
-        let body: Vec<Value> = serde_json::from_str(body).expect("an array");
+        assert_eq!(status, "200", "{body}");
+        let body: Vec<Value> = serde_json::from_str(&body).expect("an array");
         // Behind the last page there is an error, or nothing: WordPress does both.
         if body.is_empty() {
             break;
@@ -100,9 +90,10 @@ fn a_wordpress_site_is_stored_whole_by_both_flows() {
 
 #[test]
 fn a_wordpress_site_with_closed_doors_gives_what_it_shows_and_the_run_says_what_it_hides() {
-    let Some([site]) = surroundings([CLOSED]) else {
+    let Some([folder]) = surroundings([FOLDER]) else {
         return;
     };
+    let site = told(&folder, "closed-url");
     let [posts, comments] =
         ["posts", "comments"].map(|collection| fetched_by_hand(&site, collection));
     // Of 400 posts one is private, and so not counted; another is counted, but not shown.
@@ -129,5 +120,36 @@ fn a_wordpress_site_with_closed_doors_gives_what_it_shows_and_the_run_says_what_
         for words in expected {
             assert!(outcome.stderr.contains(&words), "{words}: {outcome:#?}");
         }
+    }
+}
+
+#[test]
+fn a_post_of_a_wordpress_site_that_is_deleted_between_two_pages_costs_no_other() {
+    let Some([folder]) = surroundings([FOLDER]) else {
+        return;
+    };
+    let site = told(&folder, "moving-url");
+    let user = BASE64_STANDARD.encode(format!("user01:{}", told(&folder, "password")));
+    for (flow, suffix) in FLOWS {
+        let before = fetched_by_hand(&site, "posts");
+        let first = before[0]["id"].as_u64().expect("an id");
+        let mover = Mover::start(&site, "&page=1 ");
+        let place = Workplace::new();
+        let var = format!("site={}", mover.url());
+        let args = [&["wordpress", "--var", &var, "--resources", "posts"], flow].concat();
+        place.run_well(&args);
+        let (there, headers) = (site.clone(), format!("Authorization: Basic {user}\r\n"));
+        mover.arm(move || {
+            let target = format!("/wp-json/wp/v2/posts/{first}?force=true");
+            let (status, body) = exchange(&there, "DELETE", &target, (&headers, ""));
+            assert_eq!(status, "200", "{body}");
+        });
+        let outcome = place.run(&args);
+        assert!(mover.moved(), "{suffix}");
+        outcome.assert_code(0);
+        let now = fetched_by_hand(&site, "posts");
+        assert_eq!(now.len(), before.len() - 1, "{suffix}");
+        assert_records(&place.json(&format!("posts{suffix}.json")), &now, suffix);
+        assert_eq!(removed(&place), [first], "{suffix}");
     }
 }

@@ -15,8 +15,8 @@ pub(super) struct Mover {
 }
 
 impl Mover {
-    /// Before the server at `url`.
-    pub(super) fn start(url: &str) -> Self {
+    /// Before the server at `url`, in whose first lines of requests this stands for the first page.
+    pub(super) fn start(url: &str, first_page: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("bind a free port");
         let address = listener.local_addr().expect("the port that was bound");
         let event: Arc<Mutex<Option<Event>>> = Arc::default();
@@ -29,7 +29,7 @@ impl Mover {
                     // A client that leaves is none of ours.
                     drop(pass_on(client, &upstream, |line| {
                         let mut event = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                        if !line.contains("offset=0")
+                        if !line.contains(first_page)
                             && let Some(event) = event.take()
                         {
                             event();
