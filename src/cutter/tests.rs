@@ -99,8 +99,14 @@ fn an_answer_without_the_array_says_where_it_was_expected() {
         ("{}", none),
         (r#"{"data":{}}"#, none),
         (r#"{"data":"[1]"}"#, none),
-        (r#"{"x":{"data":[1]}}"#, none),
-        ("[1]", none),
+        (
+            r#"{"x":{"data":[1]}}"#,
+            "expected an array of records at `data`, found none; there is one at `x.data`",
+        ),
+        (
+            "[1]",
+            "expected an array of records at `data`, found none; the response itself is an array: leave `records` out",
+        ),
         ("<html>", none),
         (
             r#"{"data":[1]"#,
