@@ -6,10 +6,11 @@ mod first_records;
 mod seen;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use url::Url;
 
-use crate::activity::{Field, JsonPath, Mapping, Mappings, Reject, Resource, Unlinked};
+use crate::activity::{Field, JsonPath, Mapping, Reject, Resource, Unlinked};
 use crate::api::{self, Fetch, Missing, Outlook, Policy, Position, Remark, SharedFetch, Transport};
 use crate::concurrency::Stop;
 use crate::error::{DataProcessingError, Error};
@@ -19,7 +20,7 @@ use crate::text::excerpt;
 
 use super::work::mappings;
 use first_records::{Beginning, FirstRecords, Pages};
-use seen::{Lacking, Seen};
+use seen::{Lacking, Reading, Seen};
 
 pub use doubts::Doubt;
 
@@ -181,8 +182,12 @@ pub fn check(
     let mut fetch = Fetch::new(policy, source, &offered, fastrand::u64(..));
     fetch.only_first_pages(PAGES);
     let shared = SharedFetch::new(fetch);
-    let mappings = mappings(source);
-    let pages = FirstRecords::new(mappings.clone(), &shared);
+    let unlisted = source.clone().with_users_closed();
+    let reading = Arc::new(Reading {
+        records: mappings(source),
+        authors: mappings(&unlisted).of(Resource::Users).clone(),
+    });
+    let pages = FirstRecords::new(&reading, &shared);
     let failure = match api::blocking::fetch(&shared, transport, &pages, stop, &()) {
         Ok(()) => None,
         Err(error @ (Error::Api(_) | Error::Data(_))) => Some(error),
@@ -190,7 +195,7 @@ pub fn check(
     };
     let sight = Sight {
         source,
-        mappings,
+        reading,
         pages: pages.take(),
         outlooks: shared.outlooks(),
         missing: shared.missing(),
@@ -207,7 +212,7 @@ pub fn check(
 /// All that was seen.
 struct Sight<'a> {
     source: &'a Source,
-    mappings: Mappings,
+    reading: Arc<Reading>,
     pages: Pages,
     outlooks: BTreeMap<Resource, BTreeMap<Position, Outlook>>,
     missing: BTreeMap<Resource, Missing>,
@@ -223,13 +228,16 @@ impl Sight<'_> {
             .map(|(resource, endpoint)| (*resource, self.finding(*resource, endpoint)))
             .collect();
         if let Some(authors) = &self.source.authors {
-            if let Some(listed) = findings.get_mut(&Resource::Users) {
-                // Refused, they are taken from what they wrote.
-                let missing = listed.missing.iter_mut();
-                missing.for_each(|missing| missing.authors = true);
-            } else {
-                let places = authors.within.clone();
-                findings.insert(Resource::Users, self.within(places));
+            let listed = findings.get(&Resource::Users);
+            let is_listed = listed.is_some_and(|listed| listed.missing.is_none());
+            let missing = listed.and_then(|listed| listed.missing.clone());
+            if !is_listed {
+                let mut within = self.within(authors.within.clone());
+                within.missing = missing.map(|missing| Missing {
+                    authors: within.looked.records > 0,
+                    ..missing
+                });
+                findings.insert(Resource::Users, within);
             }
         }
         findings
@@ -247,7 +255,7 @@ impl Sight<'_> {
     }
 
     fn finding(&self, resource: Resource, endpoint: &Endpoint) -> Finding {
-        let mapping = self.mappings.of(resource);
+        let mapping = self.reading.records.of(resource);
         let seen: Vec<_> = self
             .pages_of(resource)
             .map(|(_, it)| &it.gaze.records)
@@ -311,7 +319,7 @@ impl Sight<'_> {
     fn within(&self, places: BTreeMap<Resource, JsonPath>) -> Finding {
         let pages = self.pages.values().flat_map(BTreeMap::values);
         let seen: Vec<_> = pages.map(|page| &page.gaze.authors).collect();
-        let mapping = self.mappings.of(Resource::Users);
+        let mapping = &self.reading.authors;
         Finding {
             place: Place::Within { places },
             looked: looked(&seen, mapping),

@@ -527,10 +527,10 @@ fn what_is_wrong_below_a_parent_is_found_before_a_run() {
             "error: cannot fetch comments from http://HOST/v1/topics/",
         ),
         (
-            topics(1..=2, 2),
-            vec![good(1), Reply::status(403)],
+            topics(1..=1, 1),
+            vec![Reply::status(403)],
             3,
-            "error: cannot fetch comments from http://HOST/v1/topics/2/replies: the server answered 403",
+            "error: cannot fetch comments from http://HOST/v1/topics/1/replies: the server answered 403",
         ),
         (
             topics(1..=2, 2),

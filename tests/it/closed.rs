@@ -363,7 +363,7 @@ fn authors_who_stand_in_remove_nobody_from_the_history_and_are_carried_on() {
 #[test]
 fn check_looks_at_authors_where_users_are_refused() {
     let posts = compact(&[written(1, r#"{"id":7,"called":"Gil"}"#)]);
-    for (stand_in, code) in [(AUTHORS, 0), ("", 3)] {
+    for (stand_in, code) in [(AUTHORS, 0), ("", 4)] {
         let server = Server::start([
             Route::get("/users").reply(Reply::status(403)),
             Route::get("/posts")

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use url::Url;
 
-use crate::activity::{Mappings, Resource};
+use crate::activity::Resource;
 use crate::api::{
     Page, Position, Recalled, Received, Said, SharedFetch, Sink, Sinks, Whole, digest_of,
 };
 use crate::cutter::{CutError, Cutter, LastRecord};
 use crate::error::{DataProcessingError, Error};
 
-use super::seen::{Gaze, KEPT};
+use super::seen::{Gaze, KEPT, Reading};
 
 /// How long a record may be, in bytes: as `run` has it where nothing else is said.
 const LONGEST: usize = 4 * 1024 * 1024;
@@ -23,7 +23,7 @@ pub(super) type Pages = BTreeMap<Resource, BTreeMap<Position, Beginning>>;
 
 /// What was seen of each page, and the fetch that is told of the first parents.
 pub(super) struct FirstRecords {
-    mappings: Arc<Mappings>,
+    reading: Arc<Reading>,
     fetch: Arc<SharedFetch>,
     pages: Arc<Mutex<Pages>>,
 }
@@ -60,9 +60,9 @@ impl Open {
 }
 
 impl FirstRecords {
-    pub(super) fn new(mappings: Mappings, fetch: &Arc<SharedFetch>) -> Self {
+    pub(super) fn new(reading: &Arc<Reading>, fetch: &Arc<SharedFetch>) -> Self {
         Self {
-            mappings: Arc::new(mappings),
+            reading: Arc::clone(reading),
             fetch: Arc::clone(fetch),
             pages: Arc::default(),
         }
@@ -87,7 +87,7 @@ impl Sinks for FirstRecords {
             seen: 0,
             gaze: Gaze::default(),
             open: Open::default(),
-            mappings: Arc::clone(&self.mappings),
+            reading: Arc::clone(&self.reading),
             fetch: Arc::clone(&self.fetch),
             pages: Arc::clone(&self.pages),
         })
@@ -115,7 +115,7 @@ pub(super) struct FirstRecordsSink {
     gaze: Gaze,
     /// The record that did not end yet.
     open: Open,
-    mappings: Arc<Mappings>,
+    reading: Arc<Reading>,
     fetch: Arc<SharedFetch>,
     pages: Arc<Mutex<Pages>>,
 }
@@ -135,11 +135,11 @@ impl FirstRecordsSink {
         let part = &piece[self.within(record, piece)];
         let resource = self.page.subject.resource;
         if record.start >= self.seen && part.len() <= LONGEST {
-            return self.gaze.take(resource, part, &self.mappings);
+            return self.gaze.take(resource, part, &self.reading);
         }
         self.open.push(part);
         if self.open.bytes.len() as u64 == self.open.length {
-            self.gaze.take(resource, &self.open.bytes, &self.mappings);
+            self.gaze.take(resource, &self.open.bytes, &self.reading);
         } else {
             self.gaze.records.too_long(self.open.length, LONGEST);
         }
@@ -265,6 +265,7 @@ fn first_parents(position: &Position) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::activity::Mappings;
     use crate::api::{Fetch, Policy, Subject};
     use crate::source::Source;
     use proptest::prelude::*;
@@ -289,7 +290,10 @@ mod tests {
     fn sinks() -> FirstRecords {
         let source = Source::of_shape("api", "http://api.test").unwrap();
         let fetch = Fetch::new(Policy::default(), &source, &[], 1);
-        FirstRecords::new(Mappings::placeholder(), &SharedFetch::new(fetch))
+        let records = Mappings::placeholder();
+        let authors = records.of(Resource::Users).clone();
+        let reading = Reading { records, authors };
+        FirstRecords::new(&Arc::new(reading), &SharedFetch::new(fetch))
     }
 
     /// What is seen of an answer that comes in pieces of this length.

@@ -179,6 +179,14 @@ impl<'a, T: FromFields<'a>> FromFields<'a> for Probe<T> {
     }
 }
 
+/// How records are read.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) records: Mappings,
+    /// The authors inside them, who are users where those are not listed.
+    pub(super) authors: Mapping,
+}
+
 /// What is seen of a page: its records, and the authors that they have inside.
 #[derive(Debug, Default)]
 pub(super) struct Gaze {
@@ -190,8 +198,8 @@ pub(super) struct Gaze {
 
 impl Gaze {
     /// Looks at a record.
-    pub(super) fn take(&mut self, resource: Resource, raw: &[u8], mappings: &Mappings) {
-        let mapping = mappings.of(resource);
+    pub(super) fn take(&mut self, resource: Resource, raw: &[u8], reading: &Reading) {
+        let mapping = reading.records.of(resource);
         let author = match resource {
             Resource::Users => {
                 self.records.take::<User<'_>>(raw, mapping);
@@ -212,8 +220,8 @@ impl Gaze {
             return;
         };
         if self.known.len() < MOST_TOLD_APART && self.known.insert(hash(author)) {
-            let mapping = mappings.of(Resource::Users);
-            self.authors.take::<User<'_>>(author.as_bytes(), mapping);
+            self.authors
+                .take::<User<'_>>(author.as_bytes(), &reading.authors);
         }
     }
 }
