@@ -22,6 +22,9 @@ cannot() {
   exit 77
 }
 
+# The same, of whoever has to tidy up first.
+unavailable() { echo "$name: $*" >&2 && exit 77; }
+
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}\n' "$@" 2>/dev/null | grep -cx installed)" -eq $# ]; }
 
 install_packages() (
@@ -35,13 +38,13 @@ install_packages() (
   fi
   umask 022
   get=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
-  "${get[@]}" update
+  "${get[@]}" update || unavailable "the package lists cannot be had"
   for package in "${packages[@]}"; do
-    apt-cache show "$package" >/dev/null 2>&1 || cannot "there is no package $package here"
+    apt-cache show "$package" >/dev/null 2>&1 || unavailable "there is no package $package here"
   done
   # One by one and in this order: where a package would take one of several others, it takes what it finds.
   for package in "${packages[@]}"; do
-    "${get[@]}" install --no-install-recommends "$package" >/dev/null
+    "${get[@]}" install --no-install-recommends "$package" >/dev/null || unavailable "$package cannot be installed"
   done
 )
 
@@ -103,12 +106,12 @@ give_up() {
   fail "it did not start"
 }
 
-# Waits until a command succeeds, for as long as server $1 lives: half a minute at most.
+# Waits until a command succeeds, for as long as server $1 lives: two minutes at most.
 await() {
   local server=$1 tries=0
   shift
   until "$@"; do
-    if ! pid_of "$server" >/dev/null || ((++tries > 300)); then
+    if ! pid_of "$server" >/dev/null || ((++tries > 1200)); then
       kill -KILL -- "-$(cat "$folder/$server.pid")" 2>/dev/null || true
       return 1
     fi
