@@ -9,7 +9,7 @@ use super::support::records::{compact, posts, users};
 use super::support::server::{Gate, Reply, Route, Server};
 
 /// Far longer than it takes, and far shorter than any timeout of the run that would end it too.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(20);
 
 const SIGNALS: [(&str, i32, &str); 3] = [
     (

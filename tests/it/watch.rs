@@ -13,7 +13,7 @@ use super::support::records::{compact, post, posts, stored, user, users};
 use super::support::server::{Reply, Route, Server};
 
 /// Far longer than it takes, and far shorter than any wait that would end it too.
-const SOON: Duration = Duration::from_secs(8);
+const SOON: Duration = Duration::from_secs(20);
 
 fn tagged(records: &[String], tag: &str) -> Reply {
     Reply::json(compact(records)).header("ETag", tag)

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::activity::MissingKey;
 use crate::api::link;
+use crate::api::reason::says_yes;
 use crate::source::{Endpoint, Locator, Pagination};
 use crate::text::excerpt;
 
@@ -29,6 +30,13 @@ pub enum Remark {
     NoLink,
     /// A `Link` header names a next page, and the source does not say that it does.
     Unfollowed,
+    /// A field beside the records tells of more of them, and the source does not say what it means.
+    More {
+        /// Where it is.
+        at: String,
+        /// What it says.
+        says: String,
+    },
 }
 
 impl fmt::Display for Remark {
@@ -44,6 +52,10 @@ impl fmt::Display for Remark {
             Self::Unfollowed => f.write_str(
                 "a Link header names a next page, which is not fetched, for the source names no pagination: write `pagination = \"link\"` to follow it",
             ),
+            Self::More { at, says } => write!(
+                f,
+                "there may be more than came: `{at}` is `{says}` beside the records, and the source says nothing of it (`pagination` tells how to come to the next page, `truncated` makes it an error)"
+            ),
         }
     }
 }
@@ -55,6 +67,7 @@ pub(super) struct Noticed {
     /// Whether a `Link` header came, or nobody knows, for a page is of an earlier run.
     linked: bool,
     unfollowed: bool,
+    more: Option<Remark>,
     /// How many records came, by pages whose headers are known.
     records: u64,
 }
@@ -72,6 +85,7 @@ impl Noticed {
         self.linked |= headers.contains_key(LINK);
         if endpoint.pagination == Pagination::None {
             self.unfollowed |= matches!(link::target(headers, "next"), Ok(Some(_)));
+            self.more = self.more.take().or_else(|| more(endpoint, body));
         }
         if let Some(at) = endpoint
             .total
@@ -95,8 +109,57 @@ impl Noticed {
         let mut remarks: Vec<_> = self.total.iter().cloned().collect();
         remarks.extend(no_link.then_some(Remark::NoLink));
         remarks.extend(self.unfollowed.then_some(Remark::Unfollowed));
+        remarks.extend(self.more.clone());
         remarks
     }
+}
+
+/// By which names servers tell of records that are not in a response, in small letters alone.
+const TELL_OF_MORE: [&str; 18] = [
+    "truncated",
+    "istruncated",
+    "incompleteresults",
+    "partial",
+    "hasmore",
+    "hasnext",
+    "hasnextpage",
+    "morepages",
+    "next",
+    "nextpage",
+    "nextcursor",
+    "nexttoken",
+    "nextpagetoken",
+    "nexturl",
+    "nexturi",
+    "nextlink",
+    "odatanextlink",
+    "continuationtoken",
+];
+
+/// What beside the records tells of more of them, at most two keys deep.
+fn more(endpoint: &Endpoint, body: &Value) -> Option<Remark> {
+    if endpoint.truncated.is_some() {
+        return None;
+    }
+    let body = body.as_object()?;
+    let telling = |key: &str, value: &Value| {
+        let letters = key.chars().filter(char::is_ascii_alphabetic);
+        let name: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
+        TELL_OF_MORE.contains(&name.as_str()) && says_yes(value)
+    };
+    let remark = |at: String, value: &Value| Remark::More {
+        at: excerpt(&at, SHOWN),
+        says: excerpt(&value.to_string(), SHOWN),
+    };
+    body.iter().find_map(|(key, value)| {
+        if telling(key, value) {
+            return Some(remark(key.clone(), value));
+        }
+        let inner = value.as_object()?.iter();
+        let mut inner = inner.filter(|(key, value)| telling(key, value));
+        let (within, value) = inner.next()?;
+        Some(remark(format!("{key}.{within}"), value))
+    })
 }
 
 /// Why what stands there is no number of records.
@@ -189,6 +252,56 @@ mod tests {
         for (headers, expected) in in_header {
             let at = Locator::Header(HeaderName::from_static("x-total"));
             assert_eq!(told(at, &headers, &Value::Null), expected);
+        }
+    }
+
+    #[test]
+    fn a_field_that_tells_of_more_records_is_told_where_the_source_does_not_name_it() {
+        let more = |at: &str, says: &str| {
+            let (at, says) = (at.to_owned(), says.to_owned());
+            vec![Remark::More { at, says }]
+        };
+        let cases = [
+            (json!({"truncated": true}), more("truncated", "true")),
+            (
+                json!({"incomplete_results": true}),
+                more("incomplete_results", "true"),
+            ),
+            (
+                json!({"meta": {"hasMore": true}}),
+                more("meta.hasMore", "true"),
+            ),
+            (
+                json!({"links": {"next": "/p?page=2"}}),
+                more("links.next", "\"/p?page=2\""),
+            ),
+            (
+                json!({"@odata.nextLink": "/p"}),
+                more("@odata.nextLink", "\"/p\""),
+            ),
+            (json!({"next_page": 2}), more("next_page", "2")),
+            (
+                json!({"truncated": false, "next": null, "has_more": 0}),
+                vec![],
+            ),
+            (json!({"next": "", "meta": {"next_cursor": null}}), vec![]),
+            (json!({"a": {"b": {"next": 1}}}), vec![]),
+            (json!([]), vec![]),
+        ];
+        for (body, expected) in cases {
+            let none = HeaderMap::new();
+            for pagination in [Pagination::None, Pagination::Link] {
+                let is_paged = pagination != Pagination::None;
+                let mut endpoint = endpoint(pagination);
+                let mut noticed = Noticed::default();
+                noticed.page(&endpoint, &none, (0, 0, &body), true);
+                let expected = if is_paged { vec![] } else { expected.clone() };
+                assert_eq!(noticed.remarks(&endpoint), expected, "{body}");
+                endpoint.truncated = Some("x".parse().unwrap());
+                let mut noticed = Noticed::default();
+                noticed.page(&endpoint, &none, (0, 0, &body), true);
+                assert_eq!(noticed.remarks(&endpoint), [], "{body}");
+            }
         }
     }
 
