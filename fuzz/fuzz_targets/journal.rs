@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
-use activity_tracker::api::{Event, Observer};
+use activity_tracker::activity::Resource;
+use activity_tracker::api::{Event, Observer, Position};
 use activity_tracker::concurrency::Stop;
-use activity_tracker::storage::{Flow, Journal, Journaled, Readers, Slice, Spool, Stage};
+use activity_tracker::storage::{Choice, Flow, Journal, Journaled, Readers, Slice, Spool, Stage};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 
@@ -92,7 +93,7 @@ fn play(journal: &[u8], pages: &[&[u8]]) {
         }
     });
     let told = Told::default();
-    if spool.replay(&told).is_ok() {
+    if spool.replay(&All, &told).is_ok() {
         let slices = slices.lock().expect("the slices");
         let cut: u64 = slices.iter().map(|slice| slice.records).sum();
         assert_eq!(cut, told.0.load(Ordering::SeqCst));
@@ -106,6 +107,23 @@ fn play(journal: &[u8], pages: &[&[u8]]) {
     }
     drop(stage);
     fs::remove_dir_all(&kept).expect("remove the folder");
+}
+
+/// Every page, with every record.
+struct All;
+
+impl Choice for All {
+    fn takes(&self, _: Resource, _: &Position) -> bool {
+        true
+    }
+
+    fn repeated(&self, _: &Slice) -> Vec<u64> {
+        Vec::new()
+    }
+
+    fn has_children(&self, _: Resource) -> bool {
+        false
+    }
 }
 
 /// How many records were told of.
