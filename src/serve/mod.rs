@@ -21,7 +21,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::http_server::{HttpServer, Limits, Manner};
+use crate::http_server::{HttpServer, Limits, Makers, Manner};
+
+/// How many responses are made at once; the others wait for them.
+const MAKERS: usize = 4;
 
 const MANNER: Manner = Manner {
     thread: "serve",
@@ -51,7 +54,8 @@ impl Server {
     /// # Errors
     /// When the address cannot be bound, or the thread or its runtime cannot be made.
     pub fn start(data_dir: PathBuf, address: SocketAddr) -> io::Result<Self> {
-        let router = |address| routes::router(data_dir, address);
+        let makers = Makers::start(MAKERS)?;
+        let router = |address| routes::router(data_dir, makers, address);
         HttpServer::start(address, MANNER, router).map(Self)
     }
 

@@ -17,6 +17,7 @@ use super::answer::{Form, Problem, json};
 use super::cache::{Counted, Live};
 use super::{guard, metrics, past};
 use crate::history::{Cursor, ListedChange, LoggedRun, Users, Wanted};
+use crate::http_server::{Asker, Makers};
 use crate::report::html::{self, Person, Runs};
 use crate::report::{PostLine, Unlinked, UserActivity};
 use crate::text::excerpt;
@@ -33,14 +34,16 @@ const TITLES: usize = 256 * 1024;
 /// What every request is answered from.
 struct Site {
     live: Live,
+    makers: Makers,
     /// Whether only this machine can ask.
     local: bool,
 }
 
 /// Answers for a data directory, on a server that listens at `address`.
-pub(super) fn router(data_dir: PathBuf, address: SocketAddr) -> Router {
+pub(super) fn router(data_dir: PathBuf, makers: Makers, address: SocketAddr) -> Router {
     let site = Site {
         live: Live::new(data_dir),
+        makers,
         local: address.ip().is_loopback(),
     };
     Router::new().fallback(respond).with_state(Arc::new(site))
@@ -57,9 +60,11 @@ async fn respond(State(site): State<Arc<Site>>, request: Request) -> Response<Bo
         Some(route) => {
             // Counting takes its time, and files are waited for.
             let query = parts.uri.query().unwrap_or_default().to_owned();
+            let (makers, site) = (&site.makers, Arc::clone(&site));
             let answer = move || site.answer(&route, &query);
-            let made = tokio::task::spawn_blocking(answer).await;
-            made.unwrap_or_else(|_| Err(panicked()))
+            let asker = parts.extensions.get::<Asker>().cloned();
+            let made = makers.make(asker.unwrap_or_default(), answer).await;
+            made.unwrap_or_else(|| Err(panicked()))
         }
     };
     match answered {
