@@ -9,6 +9,7 @@ mod tests;
 use std::future::pending;
 use std::io;
 use std::net::{self, SocketAddr};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -164,7 +165,7 @@ async fn let_in(
         .header_read_timeout(limits.map(|limits| limits.head));
     let places = limits.map(Places::new);
     loop {
-        let stream = accept(listener).await;
+        let stream = accept(listener, places.as_ref()).await;
         // Without this, the last part of an answer may wait for the acknowledgement of the part
         // before it. Failing to set it costs only time.
         let _ = stream.set_nodelay(true);
@@ -216,7 +217,7 @@ async fn given_up(lost: Option<oneshot::Receiver<()>>) {
     }
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener, places: Option<&Arc<Places>>) -> TcpStream {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     loop {
         match listener.accept().await {
@@ -228,7 +229,12 @@ async fn accept(listener: &TcpListener) -> TcpStream {
                     ConnectionAborted | ConnectionRefused | ConnectionReset
                 ) => {}
             // All file handles are taken, say; some may come free.
-            Err(_) => sleep(PAUSE).await,
+            Err(_) => {
+                if let Some(places) = places {
+                    places.give_one_up();
+                }
+                sleep(PAUSE).await;
+            }
         }
     }
 }

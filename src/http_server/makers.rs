@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use super::places::Place;
-use crate::concurrency::spawn;
+use crate::concurrency::{available, spawn};
 
 /// One response to be made.
 type Task = Box<dyn FnOnce() + Send>;
@@ -34,22 +34,19 @@ struct Work {
 pub(crate) struct Asker(pub(super) Option<Arc<Place>>);
 
 impl Makers {
-    /// Starts as many threads as there are to be had, `most` at most.
+    /// Starts the first thread.
     ///
     /// # Errors
-    /// When there is none.
-    pub(crate) fn start(most: usize) -> io::Result<Self> {
+    /// When there is none to be had.
+    pub(crate) fn start() -> io::Result<Self> {
         let makers = Self(Arc::default());
-        for number in 0..most {
-            let queue = Arc::clone(&makers.0);
-            match spawn(move || queue.work_off()) {
-                Err(error) if number == 0 => return Err(error),
-                // Responses wait for each other.
-                Err(_) => break,
-                Ok(_) => {}
-            }
-        }
+        makers.more().start()?;
         Ok(makers)
+    }
+
+    /// What starts further threads.
+    pub(crate) fn more(&self) -> MoreMakers {
+        MoreMakers(Arc::clone(&self.0))
     }
 
     /// Makes something on one of the threads; none if that panicked. Who asked last comes
@@ -59,7 +56,7 @@ impl Makers {
         asker: Asker,
         make: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let (sender, made) = oneshot::channel();
+        let (sender, response) = oneshot::channel();
         let task = move || {
             if sender.is_closed() {
                 // Whoever asked has gone.
@@ -73,7 +70,28 @@ impl Makers {
         };
         self.0.work().tasks.push(Box::new(task));
         self.0.changed.notify_one();
-        made.await.ok()
+        response.await.ok()
+    }
+}
+
+/// Starts further threads.
+#[derive(Debug)]
+pub(crate) struct MoreMakers(Arc<Queue>);
+
+impl MoreMakers {
+    /// Starts as many more as there are to be had, `most` at most, and leaves one to those who
+    /// make a response, which some start. With fewer, responses wait for each other.
+    pub(crate) fn start_up_to(&self, most: usize) {
+        for _ in 1..available(most + 1) {
+            if self.start().is_err() {
+                break;
+            }
+        }
+    }
+
+    fn start(&self) -> io::Result<()> {
+        let queue = Arc::clone(&self.0);
+        spawn(move || queue.work_off()).map(drop)
     }
 }
 
@@ -135,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_told_and_the_thread_goes_on() {
-        let makers = Makers::start(1).unwrap();
+        let makers = Makers::start().unwrap();
         let make = |fails: bool| {
             makers.make(Asker::default(), move || {
                 assert!(!fails, "as the test wants it");
@@ -148,7 +166,7 @@ mod tests {
 
     #[test]
     fn nothing_is_made_for_those_who_have_gone_and_the_last_one_comes_first() {
-        let makers = Makers::start(1).unwrap();
+        let makers = Makers::start().unwrap();
         let (begun, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut context = Context::from_waker(Waker::noop());

@@ -158,6 +158,21 @@ impl Places {
         Ok((Arc::new(Place { places, key }), lost))
     }
 
+    /// Has the one that is furthest behind go although there are places, if it is behind for
+    /// longer than the patience.
+    pub(super) fn give_one_up(&self) {
+        let mut clients = self.clients();
+        let accounts = clients.placed.iter();
+        let accounts = accounts.map(|(key, (account, _))| (*key, account));
+        let none_free = Limits {
+            connections: 0,
+            ..self.limits
+        };
+        if let Room::Of(key) = room(accounts, none_free, Instant::now()) {
+            clients.placed.remove(&key);
+        }
+    }
+
     fn clients(&self) -> MutexGuard<'_, Clients> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -263,6 +278,22 @@ mod tests {
             let clients: Vec<_> = (0..).zip(accounts).collect();
             assert_eq!(room(clients.into_iter(), limits(2), now), expected);
         }
+    }
+
+    #[tokio::test]
+    async fn one_that_is_behind_goes_where_files_are_missing_and_not_places() {
+        let places = Places::new(Limits {
+            patience: Duration::ZERO,
+            ..limits(9)
+        });
+        let (making, _making_lost) = places.take().await;
+        making.asked();
+        making.making();
+        let (_idle, idle_lost) = places.take().await;
+        places.give_one_up();
+        assert!(idle_lost.await.is_err(), "nothing is ever sent");
+        places.give_one_up();
+        assert_eq!(places.clients().placed.len(), 1);
     }
 
     #[test]

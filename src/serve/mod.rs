@@ -78,10 +78,13 @@ impl Server {
     /// # Errors
     /// When the address cannot be bound, or the thread or its runtime cannot be made.
     pub fn start(data_dir: PathBuf, address: SocketAddr) -> io::Result<Self> {
-        let makers = Makers::start(MAKERS)?;
+        let makers = Makers::start()?;
+        let more = makers.more();
         let manner = manner(connections(getrlimit(Resource::Nofile).current));
         let router = |address| routes::router(data_dir, makers, address);
-        HttpServer::start(address, manner, router).map(Self)
+        let server = HttpServer::start(address, manner, router)?;
+        more.start_up_to(MAKERS - 1);
+        Ok(Self(server))
     }
 
     /// Where the server listens.

@@ -208,9 +208,9 @@ fn a_link_in_place_of_a_stored_file_is_not_followed() {
             let says = verifies.map_or(name.clone(), |operation| cannot(operation, &name));
             let said = [verify.stdout.as_str(), &verify.stderr].concat();
             assert!(said.contains(&says), "{said}");
-            let served = Served::start(&place, &[]).get("/");
-            assert_eq!(served.status, 500, "{name}");
-            assert!(served.body.contains("it is a symbolic link"), "{served:?}");
+            let page = Served::start(&place, &[]).get("/");
+            assert_eq!(page.status, 500, "{name}");
+            assert!(page.body.contains("it is a symbolic link"), "{page:?}");
             fs::rename(&theirs, &path).expect("move it back");
             ask("report").assert_code(0);
         }
