@@ -183,8 +183,8 @@ fn start_hint(cause: &io::Error) -> Option<&'static str> {
         // It says so of threads where memory is short, too.
         io::ErrorKind::WouldBlock => {
             "too many processes or threads, or too little memory: end some, raise the limit \
-             (`ulimit -u`, `ulimit -d`, or that of the container), or ask for less with --workers \
-             and --concurrency"
+             (`ulimit -u`, `ulimit -d`, or that of the container), or have a run ask for less \
+             with --workers and --concurrency"
         }
         io::ErrorKind::OutOfMemory => {
             "too little memory: raise the limit (`ulimit -d`, `ulimit -v`, or that of the container)"
@@ -203,7 +203,7 @@ fn no_more_files(cause: &io::Error) -> bool {
     )
 }
 
-const TOO_MANY_FILES: &str = "too many open files: raise the limit (`ulimit -n`; 64 are enough), or ask for less with --concurrency";
+const TOO_MANY_FILES: &str = "too many open files: raise the limit (`ulimit -n`; 64 are enough), or have a run ask for less with --concurrency";
 
 /// The API could not be talked to, or answered with an error.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! An HTTP server on a thread of its own, which ends when it is dropped.
 
 mod connection;
+mod makers;
 mod places;
 #[cfg(test)]
 mod tests;
@@ -8,10 +9,13 @@ mod tests;
 use std::future::pending;
 use std::io;
 use std::net::{self, SocketAddr};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -25,8 +29,7 @@ use tokio::time::{sleep, timeout};
 use connection::Connection;
 use places::Places;
 
-/// How many answers are made at once where that means waiting; the others wait for them.
-const BLOCKING_THREADS: usize = 4;
+pub(crate) use makers::{Asker, Makers};
 
 /// How long to wait when nobody can be let in.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -80,7 +83,6 @@ impl HttpServer {
         router: impl FnOnce(SocketAddr) -> Router,
     ) -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread()
-            .max_blocking_threads(BLOCKING_THREADS)
             .enable_all()
             .build()?;
         // Bound without the runtime, whose `block_on` panics where the caller is in another one.
@@ -98,9 +100,9 @@ impl HttpServer {
             .name(manner.thread.to_owned())
             .spawn(move || {
                 runtime.block_on(serve(listener, router, manner, stopped));
-                // With the runtime goes every connection that is left, and nobody waits for
-                // blocking work: it only reads.
-                runtime.shutdown_background();
+                // With the runtime goes every connection that is left. Nobody waits for what is
+                // made for them: it only reads.
+                drop(runtime);
             })?;
         Ok(Self {
             address,
@@ -163,7 +165,7 @@ async fn let_in(
         .header_read_timeout(limits.map(|limits| limits.head));
     let places = limits.map(Places::new);
     loop {
-        let stream = accept(listener).await;
+        let stream = accept(listener, places.as_ref()).await;
         // Without this, the last part of an answer may wait for the acknowledgement of the part
         // before it. Failing to set it costs only time.
         let _ = stream.set_nodelay(true);
@@ -178,11 +180,14 @@ async fn let_in(
         let stall = limits.map(|limits| limits.stall);
         let connection = Connection::new(stream, stall, place.clone());
         let service = TowerToHyperService::new(router.clone());
-        let service = service_fn(move |request| {
-            let (place, response) = (place.clone(), service.call(request));
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let place = place.clone();
+            // Whoever makes the response tells when its turn comes.
+            request.extensions_mut().insert(Asker(place.clone()));
+            let response = service.call(request);
             async move {
                 if let Some(place) = &place {
-                    place.making();
+                    place.asked();
                 }
                 let response = response.await;
                 if let Some(place) = &place {
@@ -212,7 +217,7 @@ async fn given_up(lost: Option<oneshot::Receiver<()>>) {
     }
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener, places: Option<&Arc<Places>>) -> TcpStream {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     loop {
         match listener.accept().await {
@@ -224,7 +229,12 @@ async fn accept(listener: &TcpListener) -> TcpStream {
                     ConnectionAborted | ConnectionRefused | ConnectionReset
                 ) => {}
             // All file handles are taken, say; some may come free.
-            Err(_) => sleep(PAUSE).await,
+            Err(_) => {
+                if let Some(places) = places {
+                    places.give_one_up();
+                }
+                sleep(PAUSE).await;
+            }
         }
     }
 }

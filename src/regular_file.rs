@@ -116,6 +116,14 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read_open(&open(path)?, limit)
 }
 
+/// As [`read`], of a file whose name is not a symbolic link.
+///
+/// # Errors
+/// As [`read`], and when it is a link.
+pub fn read_no_link(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    read_open(&open_no_link(path)?, limit)
+}
+
 /// As [`read`], of a file of UTF-8 text.
 ///
 /// # Errors
@@ -129,7 +137,7 @@ pub fn read_to_string(path: &Path, limit: u64) -> io::Result<String> {
     })
 }
 
-pub(crate) fn read_open(file: &File, limit: u64) -> io::Result<Vec<u8>> {
+fn read_open(file: &File, limit: u64) -> io::Result<Vec<u8>> {
     let too_long = || {
         let problem =
             format!("it is longer than {limit} bytes, the most that such a file may have");
@@ -204,7 +212,8 @@ mod tests {
         symlink(&file, &link).unwrap();
         assert_eq!(read_to_string(&link, 4).unwrap(), "text");
         says(&open_no_link(&link).unwrap_err(), "a symbolic link");
-        assert!(open_no_link(&file).is_ok());
+        says(&read_no_link(&link, 4).unwrap_err(), "a symbolic link");
+        assert_eq!(read_no_link(&file, 4).unwrap(), b"text");
     }
 
     #[test]

@@ -19,11 +19,32 @@ pub(crate) struct ServeArgs {
 
     /// The address to listen on. Others than those of this machine alone let everybody
     /// read who reaches it: there is no password
-    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST),
+        value_parser = parse_address
+    )]
     listen: IpAddr,
 
     #[command(flatten)]
     data_dir: DataDir,
+}
+
+/// An address as it stands in a URL, too: in brackets, or by the name that each machine has.
+fn parse_address(text: &str) -> Result<IpAddr, String> {
+    if text.eq_ignore_ascii_case("localhost") {
+        return Ok(Ipv4Addr::LOCALHOST.into());
+    }
+    let in_brackets = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    let address = match in_brackets {
+        Some(address) => address.parse().map(IpAddr::V6),
+        None => text.parse(),
+    };
+    let expected = "expected localhost, or an IP address such as 127.0.0.1 or ::1";
+    address.map_err(|_| expected.to_owned())
 }
 
 /// Serves until Ctrl-C or SIGTERM, which is how this command is meant to end.
@@ -46,4 +67,31 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Error> {
     signals.forever().next();
     drop(server);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_be_written_as_in_a_url() {
+        let cases = [
+            ("127.0.0.1", Some("127.0.0.1")),
+            ("localhost", Some("127.0.0.1")),
+            ("LOCALHOST", Some("127.0.0.1")),
+            ("::1", Some("::1")),
+            ("[::1]", Some("::1")),
+            ("0.0.0.0", Some("0.0.0.0")),
+            ("[127.0.0.1]", None),
+            ("[::1", None),
+            ("[::1]:80", None),
+            ("127.0.0.1:80", None),
+            ("example.org", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            let parsed = parse_address(text).ok().map(|address| address.to_string());
+            assert_eq!(parsed.as_deref(), expected, "{text}");
+        }
+    }
 }

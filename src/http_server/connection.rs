@@ -107,7 +107,10 @@ impl AsyncRead for Connection {
         let this = self.get_mut();
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(context, buffer);
-        this.moved(buffer.filled().len().saturating_sub(before));
+        let bytes = buffer.filled().len().saturating_sub(before);
+        if let Some(place) = this.place.as_ref().filter(|_| bytes > 0) {
+            place.heard(bytes);
+        }
         read
     }
 }

@@ -12,20 +12,30 @@ use super::Limits;
 /// Bytes a second, of a request or of a response, at which a client keeps its place.
 const PACE: u64 = 16 * 1024;
 
+/// How much longer a client may be behind that waits for its turn, which is not its fault.
+const TURN: u32 = 4;
+
 /// How well a client uses its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Account {
     /// Up to when it has kept the pace. Later, it is behind.
     good_until: Instant,
-    /// Whether its response is being made: the time that takes is ours, not the client's.
+    /// Since when it waits for a response: the time that takes is ours, not the client's.
+    asked: Option<Instant>,
+    /// Whether that response is being made, rather than waiting for its turn.
     making: bool,
+    /// Whether anything came from it since its last response: requests that were sent ahead
+    /// say nothing of what it does now.
+    heard: bool,
 }
 
 impl Account {
     fn new(now: Instant) -> Self {
         Self {
             good_until: now,
+            asked: None,
             making: false,
+            heard: false,
         }
     }
 
@@ -38,8 +48,20 @@ impl Account {
     }
 
     fn made(&mut self, now: Instant) {
-        self.making = false;
-        self.good_until = self.good_until.max(now);
+        let took = self.asked.take().map(|asked| now.duration_since(asked));
+        self.good_until = if self.heard {
+            self.good_until.max(now)
+        } else {
+            // As far behind as it was when it asked.
+            (self.good_until + took.unwrap_or_default()).min(now)
+        };
+        (self.making, self.heard) = (false, false);
+    }
+
+    /// When its place can be given to somebody else.
+    fn over(&self, patience: Duration) -> Instant {
+        let turns = if self.asked.is_some() { TURN } else { 1 };
+        self.good_until + patience * turns
     }
 }
 
@@ -57,7 +79,7 @@ enum Room {
 }
 
 /// Decides who has to go when all places are taken: the one that is furthest behind, if it is
-/// behind for longer than `patience`.
+/// behind for longer than `patience`. Nobody goes whose response is being made.
 fn room<'a>(
     clients: impl ExactSizeIterator<Item = (u64, &'a Account)>,
     limits: Limits,
@@ -67,10 +89,10 @@ fn room<'a>(
         return Room::Free;
     }
     let idle = clients.filter(|(_, account)| !account.making);
-    let Some((key, last)) = idle.min_by_key(|(_, account)| account.good_until) else {
+    let ends = idle.map(|(key, account)| (account.over(limits.patience), key));
+    let Some((over, key)) = ends.min() else {
         return Room::NotYet;
     };
-    let over = last.good_until + limits.patience;
     if over <= now {
         Room::Of(key)
     } else {
@@ -136,6 +158,21 @@ impl Places {
         Ok((Arc::new(Place { places, key }), lost))
     }
 
+    /// Has the one that is furthest behind go although there are places, if it is behind for
+    /// longer than the patience.
+    pub(super) fn give_one_up(&self) {
+        let mut clients = self.clients();
+        let accounts = clients.placed.iter();
+        let accounts = accounts.map(|(key, (account, _))| (*key, account));
+        let none_free = Limits {
+            connections: 0,
+            ..self.limits
+        };
+        if let Room::Of(key) = room(accounts, none_free, Instant::now()) {
+            clients.placed.remove(&key);
+        }
+    }
+
     fn clients(&self) -> MutexGuard<'_, Clients> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -149,6 +186,12 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Bytes came from the client.
+    pub(super) fn heard(&self, bytes: usize) {
+        self.account(|account| account.heard = true);
+        self.moved(bytes);
+    }
+
     /// Bytes came from the client, or it took some.
     pub(super) fn moved(&self, bytes: usize) {
         let (now, patience) = (Instant::now(), self.places.limits.patience);
@@ -156,6 +199,12 @@ impl Place {
     }
 
     /// The client waits for us.
+    pub(super) fn asked(&self) {
+        let now = Instant::now();
+        self.account(|account| account.asked = Some(now));
+    }
+
+    /// It is the client's turn.
     pub(super) fn making(&self) {
         self.account(|account| account.making = true);
     }
@@ -201,14 +250,18 @@ mod tests {
     fn who_is_furthest_behind_goes_and_nobody_whose_response_is_being_made() {
         let start = Instant::now();
         let idle = |behind: u64| Account::new(start + Duration::from_secs(10 - behind));
+        let waiting = |behind: u64| Account {
+            asked: Some(start),
+            ..idle(behind)
+        };
         let making = |behind: u64| Account {
             making: true,
-            ..idle(behind)
+            ..waiting(behind)
         };
         let now = start + Duration::from_secs(10);
         let soon = start + Duration::from_millis(10_500);
         let half = Account::new(start + Duration::from_millis(9_500));
-        let cases: [(&[Account], Room); 8] = [
+        let cases: [(&[Account], Room); 11] = [
             (&[], Room::Free),
             (&[idle(9)], Room::Free),
             (&[idle(3), idle(9)], Room::Of(1)),
@@ -217,11 +270,30 @@ mod tests {
             (&[making(9), making(3)], Room::NotYet),
             (&[half, idle(0)], Room::NotBefore(soon)),
             (&[idle(1), idle(0)], Room::Of(0)),
+            (&[waiting(9), waiting(8)], Room::Of(0)),
+            (&[waiting(4), idle(2)], Room::Of(1)),
+            (&[waiting(3), making(9)], Room::NotBefore(now + SECOND)),
         ];
         for (accounts, expected) in cases {
             let clients: Vec<_> = (0..).zip(accounts).collect();
             assert_eq!(room(clients.into_iter(), limits(2), now), expected);
         }
+    }
+
+    #[tokio::test]
+    async fn one_that_is_behind_goes_where_files_are_missing_and_not_places() {
+        let places = Places::new(Limits {
+            patience: Duration::ZERO,
+            ..limits(9)
+        });
+        let (making, _making_lost) = places.take().await;
+        making.asked();
+        making.making();
+        let (_idle, idle_lost) = places.take().await;
+        places.give_one_up();
+        assert!(idle_lost.await.is_err(), "nothing is ever sent");
+        places.give_one_up();
+        assert_eq!(places.clients().placed.len(), 1);
     }
 
     #[test]
@@ -242,9 +314,18 @@ mod tests {
         // The faster one is no more than a second ahead.
         assert_eq!(after(&[(usize::MAX, 0)]), at(1));
         assert_eq!(after(&[(100 * pace, 0), (100 * pace, 0)]), at(1));
-        let mut account = Account::new(start);
-        account.making = true;
-        account.made(at(60));
-        assert_eq!(account, Account::new(at(60)));
+        let respond = |heard: bool| {
+            let mut account = Account {
+                asked: Some(at(10)),
+                making: true,
+                heard,
+                ..Account::new(start)
+            };
+            account.made(at(60));
+            account
+        };
+        assert_eq!(respond(true), Account::new(at(60)));
+        // What it had sent ahead is no reason to wait for it again.
+        assert_eq!(respond(false), Account::new(at(50)));
     }
 }

@@ -173,7 +173,7 @@ impl Sight {
         files.sort_unstable();
         let manifest = |flow: Flow| {
             let path = data_dir.join(flow.file_name("manifest"));
-            regular_file::read(&path, LONGEST_MANIFEST).ok()
+            regular_file::read_no_link(&path, LONGEST_MANIFEST).ok()
         };
         Self {
             manifests: [Flow::Main, Flow::Async].map(manifest),

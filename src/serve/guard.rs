@@ -1,9 +1,9 @@
 //! Who may ask, and the headers that every answer has.
 
-use std::net::IpAddr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY};
-use axum::http::header::{HeaderName, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, ORIGIN};
+use axum::http::header::{HeaderName, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
@@ -36,7 +36,7 @@ pub(super) fn check(
             reason: "this server answers to localhost and to loopback addresses only",
         });
     }
-    if is_of_another_site(headers) {
+    if is_of_another_site(headers) || has_another_origin(uri, headers) {
         return Err(Refusal {
             status: StatusCode::FORBIDDEN,
             reason: "this server does not answer requests of other sites: \
@@ -61,27 +61,57 @@ fn is_of_another_site(headers: &HeaderMap) -> bool {
     sites.any(|site| site != "same-origin" && site != "none")
 }
 
-/// Whether every name that the request calls the server by is one of this machine alone.
-fn is_ours(uri: &Uri, headers: &HeaderMap) -> bool {
-    let mut named = false;
-    let of_headers = headers.get_all(HOST).iter().map(HeaderValue::to_str);
-    let of_headers = of_headers.map(Result::unwrap_or_default);
-    for name in of_headers.chain(uri.authority().map(Authority::as_str)) {
-        named = true;
-        if !name.parse().is_ok_and(|name| is_loopback(&name)) {
-            return false;
-        }
-    }
-    named
+/// Whether the page that asks is of another site than the one it asks. Older browsers say so
+/// in this way only, and only where a page asks.
+fn has_another_origin(uri: &Uri, headers: &HeaderMap) -> bool {
+    let is_ours = |origin: &HeaderValue| {
+        let origin = origin.to_str().ok();
+        let rest = origin.and_then(|origin| origin.split_once("://"));
+        rest.is_some_and(|(scheme, name)| {
+            matches!(scheme, "http" | "https")
+                && names(uri, headers).all(|ours| ours.eq_ignore_ascii_case(name))
+        })
+    };
+    !headers.get_all(ORIGIN).iter().all(is_ours)
 }
 
-fn is_loopback(name: &Authority) -> bool {
-    let host = name.host();
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || address
+/// What the request calls the server by.
+fn names<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> impl Iterator<Item = &'r str> {
+    let of_headers = headers.get_all(HOST).iter().map(HeaderValue::to_str);
+    let of_headers = of_headers.map(Result::unwrap_or_default);
+    of_headers.chain(uri.authority().map(Authority::as_str))
+}
+
+/// Whether every name that the request calls the server by is one of this machine alone.
+fn is_ours(uri: &Uri, headers: &HeaderMap) -> bool {
+    let mut names = names(uri, headers).peekable();
+    names.peek().is_some() && names.all(is_loopback)
+}
+
+/// Whether this is a name or an address of this machine, with or without a port.
+fn is_loopback(name: &str) -> bool {
+    let (host, port) = match name.rsplit_once(':') {
+        // A colon in brackets belongs to the address.
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (name, None),
+    };
+    let in_brackets = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    let is_host = match in_brackets {
+        Some(address) => address
             .parse()
-            .is_ok_and(|address: IpAddr| address.is_loopback())
+            .is_ok_and(|address: Ipv6Addr| address.is_loopback()),
+        None => {
+            host.eq_ignore_ascii_case("localhost")
+                || host
+                    .parse()
+                    .is_ok_and(|address: Ipv4Addr| address.is_loopback())
+        }
+    };
+    let is_port =
+        |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    is_host && port.is_none_or(is_port)
 }
 
 /// Adds what every answer has. Pages are allowed what their own `<meta>` allows them.
@@ -142,7 +172,7 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_are_answered_to() {
-        let cases: [(&str, &[&'static str], bool); 15] = [
+        let cases: [(&str, &[&'static str], bool); 25] = [
             ("/", &["127.0.0.1:8080"], true),
             ("/", &["localhost"], true),
             ("/", &["LocalHost:9"], true),
@@ -158,6 +188,16 @@ mod tests {
             ("/", &["localhost", "example.org"], false),
             ("http://example.org/", &["localhost"], false),
             ("/", &["192.168.1.2"], false),
+            ("/", &["[::1]"], true),
+            ("/", &["[::1]evil"], false),
+            ("/", &["[::1]:80evil"], false),
+            ("/", &["[[::1]]"], false),
+            ("/", &["[localhost]"], false),
+            ("/", &["::1"], false),
+            ("/", &["localhost:"], false),
+            ("/", &["localhost:+80"], false),
+            ("/", &["localhost:99999999"], false),
+            ("/", &["localhost:80:80"], false),
         ];
         for (uri, hosts, answered) in cases {
             let uri: Uri = uri.parse().unwrap();
@@ -189,6 +229,33 @@ mod tests {
                 let refused = checked.err().map(|refused| refused.status);
                 let expected = (!answered).then_some(StatusCode::FORBIDDEN);
                 assert_eq!(refused, expected, "{sites:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn pages_of_other_origins_are_refused_whatever_else_their_browser_says() {
+        let cases: [(&[&'static str], bool); 9] = [
+            (&[], true),
+            (&["http://localhost:8080"], true),
+            (&["https://LOCALHOST:8080"], true),
+            (&["http://localhost:9"], false),
+            (&["http://localhost"], false),
+            (&["http://example.org"], false),
+            (&["null"], false),
+            (&[""], false),
+            (&["http://localhost:8080", "http://example.org"], false),
+        ];
+        for (origins, answered) in cases {
+            let mut headers = headers(&["localhost:8080"]);
+            for origin in origins {
+                headers.append(ORIGIN, HeaderValue::from_static(origin));
+            }
+            for local in [true, false] {
+                let checked = check(&Method::GET, &Uri::from_static("/"), &headers, local);
+                let refused = checked.err().map(|refused| refused.status);
+                let expected = (!answered).then_some(StatusCode::FORBIDDEN);
+                assert_eq!(refused, expected, "{origins:?}");
             }
         }
     }

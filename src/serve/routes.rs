@@ -1,8 +1,9 @@
 //! Which paths there are, and what each is answered with.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::body::Body;
@@ -17,6 +18,7 @@ use super::answer::{Form, Problem, json};
 use super::cache::{Counted, Live};
 use super::{guard, metrics, past};
 use crate::history::{Cursor, ListedChange, LoggedRun, Users, Wanted};
+use crate::http_server::{Asker, Makers};
 use crate::report::html::{self, Person, Runs};
 use crate::report::{PostLine, Unlinked, UserActivity};
 use crate::text::excerpt;
@@ -33,14 +35,19 @@ const TITLES: usize = 256 * 1024;
 /// What every request is answered from.
 struct Site {
     live: Live,
+    makers: Makers,
+    /// Whether the data directory was there before. One that is not there yet will come.
+    seen: AtomicBool,
     /// Whether only this machine can ask.
     local: bool,
 }
 
 /// Answers for a data directory, on a server that listens at `address`.
-pub(super) fn router(data_dir: PathBuf, address: SocketAddr) -> Router {
+pub(super) fn router(data_dir: PathBuf, makers: Makers, address: SocketAddr) -> Router {
     let site = Site {
         live: Live::new(data_dir),
+        makers,
+        seen: AtomicBool::new(false),
         local: address.ip().is_loopback(),
     };
     Router::new().fallback(respond).with_state(Arc::new(site))
@@ -57,9 +64,11 @@ async fn respond(State(site): State<Arc<Site>>, request: Request) -> Response<Bo
         Some(route) => {
             // Counting takes its time, and files are waited for.
             let query = parts.uri.query().unwrap_or_default().to_owned();
+            let (makers, site) = (&site.makers, Arc::clone(&site));
             let answer = move || site.answer(&route, &query);
-            let made = tokio::task::spawn_blocking(answer).await;
-            made.unwrap_or_else(|_| Err(panicked()))
+            let asker = parts.extensions.get::<Asker>().cloned();
+            let made = makers.make(asker.unwrap_or_default(), answer).await;
+            made.unwrap_or_else(|| Err(panicked()))
         }
     };
     match answered {
@@ -145,6 +154,7 @@ struct RunsAnswer {
 impl Site {
     fn answer(&self, route: &Route, query: &str) -> Result<Bytes, Problem> {
         let data_dir = self.live.data_dir();
+        self.look_for(data_dir)?;
         Ok(match route {
             Route::Report => self.live.counted()?.page(),
             Route::ApiReport => self.live.counted()?.json(),
@@ -155,6 +165,20 @@ impl Site {
             Route::ApiChanges => self.api_changes(&Asked::of(query)?)?,
             Route::Metrics => metrics::text(data_dir)?.into(),
         })
+    }
+
+    /// A data directory that has gone is no history without runs.
+    fn look_for(&self, data_dir: &Path) -> Result<(), Problem> {
+        if data_dir.is_dir() {
+            self.seen.store(true, Ordering::Relaxed);
+        } else if self.seen.load(Ordering::Relaxed) {
+            let says = format!(
+                "the data directory {} is not there any more",
+                data_dir.display()
+            );
+            return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, says));
+        }
+        Ok(())
     }
 
     fn user(&self, id: &str) -> Result<String, Problem> {

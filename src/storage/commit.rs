@@ -260,7 +260,7 @@ pub(super) fn recover(folders: &Folders) -> Result<Option<String>, StorageError>
 }
 
 fn read(path: &Path) -> Result<Option<Commit>, StorageError> {
-    let Some(bytes) = disk::read_own(path)? else {
+    let Some(bytes) = disk::read(path)? else {
         return Ok(None);
     };
     let broken = |cause: String| StorageError::io("read", path)(std::io::Error::other(cause));

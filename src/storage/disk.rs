@@ -78,16 +78,9 @@ impl DiskFile {
         Ok(Self { file, path })
     }
 
-    /// Opens a file to read it. Its name may be a link, as people make them to where they
-    /// keep their snapshots.
+    /// Opens a file of a data directory to read it. Runs make no links: one in its place
+    /// would have something read that none of them stored.
     pub(super) fn open(path: &Path) -> Result<Self, StorageError> {
-        let file = call("open", path, || regular_file::open(path))?;
-        let path = path.to_owned();
-        Ok(Self { file, path })
-    }
-
-    /// Opens a file of a work folder to read it: runs make no links there.
-    pub(super) fn open_own(path: &Path) -> Result<Self, StorageError> {
         let file = call("open", path, || regular_file::open_no_link(path))?;
         let path = path.to_owned();
         Ok(Self { file, path })
@@ -170,20 +163,17 @@ impl DiskFile {
 /// The longest file that is read as a whole, in bytes: the journal of millions of pages.
 const LONGEST_READ: u64 = 1 << 30;
 
-/// All of a file; nothing where there is none.
+/// All of a file of a data directory; nothing where there is none. A link in its place is
+/// an error, as where one is opened.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, StorageError> {
     call("read", path, || {
-        found(regular_file::read(path, LONGEST_READ))
+        found(regular_file::read_no_link(path, LONGEST_READ))
     })
 }
 
-/// All of a file of a work folder; nothing where there is none.
-pub(super) fn read_own(path: &Path) -> Result<Option<Vec<u8>>, StorageError> {
-    call("read", path, || {
-        let file = found(regular_file::open_no_link(path))?;
-        file.map(|file| regular_file::read_open(&file, LONGEST_READ))
-            .transpose()
-    })
+/// Whether a regular file stands there, and no link to one.
+pub(super) fn is_file(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|about| about.is_file())
 }
 
 /// A file to be read from its beginning, a little at a time.
@@ -288,7 +278,7 @@ fn create_beside(path: &Path) -> Result<(DiskFile, PathBuf), StorageError> {
 
 /// Has a file that somebody else wrote on the disk.
 pub(crate) fn sync_file(path: &Path) -> Result<(), StorageError> {
-    let file = DiskFile::open_own(path)?;
+    let file = DiskFile::open(path)?;
     record::found(path);
     file.sync()
 }
@@ -533,11 +523,10 @@ mod tests {
         assert!(!rename(&nothing, &other).unwrap());
         assert!(!keep(&nothing, &other).unwrap());
         assert!(read(&nothing).unwrap().is_none());
-        assert!(read_own(&nothing).unwrap().is_none());
     }
 
     #[test]
-    fn nothing_is_written_through_a_link() {
+    fn nothing_is_read_or_written_through_a_link() {
         let place = tempfile::tempdir().unwrap();
         let (theirs, link) = (place.path().join("theirs"), place.path().join("link"));
         fs::write(&theirs, "theirs").unwrap();
@@ -546,7 +535,10 @@ mod tests {
         assert!(DiskFile::append(&link).is_err());
         assert!(copy(&theirs, &link).is_err());
         assert!(create_own_folder(&link).is_err());
-        assert!(DiskFile::open_own(&link).is_err());
+        assert!(DiskFile::open(&link).is_err());
+        assert!(read(&link).is_err());
+        assert!(reader(&link).is_err());
+        assert!(!is_file(&link) && is_file(&theirs));
         let mut anew = DiskFile::create_anew(&link).unwrap();
         anew.write(b"ours").unwrap();
         assert_eq!(fs::read(&theirs).unwrap(), b"theirs");

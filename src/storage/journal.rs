@@ -173,7 +173,7 @@ impl Journaled {
     /// # Errors
     /// When it cannot be read.
     pub fn read(folder: &Path) -> Result<Option<Self>, StorageError> {
-        let bytes = disk::read_own(&folder.join(Journal::NAME))?;
+        let bytes = disk::read(&folder.join(Journal::NAME))?;
         Ok(bytes.and_then(|bytes| Self::parse(&bytes)))
     }
 

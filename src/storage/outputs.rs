@@ -223,7 +223,7 @@ pub fn write_records(
         } else {
             disk::keep(&page, &path)?;
         }
-        DiskFile::open_own(&path)?.sync()?;
+        DiskFile::open(&path)?.sync()?;
         return Ok(StoredFile {
             name,
             records: Some(records),

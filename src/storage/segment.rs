@@ -83,7 +83,7 @@ pub struct Place {
 impl Place {
     /// Opens the file at the place.
     pub(super) fn open(&self, folder: &Path) -> Result<DiskFile, StorageError> {
-        let mut file = DiskFile::open_own(&folder.join(&self.file))?;
+        let mut file = DiskFile::open(&folder.join(&self.file))?;
         file.seek(SeekFrom::Start(self.offset))?;
         Ok(file)
     }

@@ -233,7 +233,7 @@ impl Spool {
             records_at: Arc::default(),
             ..page.clone()
         };
-        let mut file = match DiskFile::open_own(&path) {
+        let mut file = match DiskFile::open(&path) {
             Err(StorageError::Io { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {
                 return Ok(None);
             }

@@ -76,13 +76,13 @@ pub(super) fn is_plain(name: &str) -> bool {
     is_one && !name.ends_with('/')
 }
 
-/// Whether a file is there and as its manifest says.
+/// Whether a file is there and as its manifest says. A link to such a file is none.
 ///
 /// # Errors
 /// When it is there and cannot be read.
 pub fn is_whole(data_dir: &Path, stored: &StoredFile) -> Result<bool, StorageError> {
     let path = data_dir.join(&stored.name);
-    if !is_plain(&stored.name) || !path.is_file() {
+    if !is_plain(&stored.name) || !disk::is_file(&path) {
         return Ok(false);
     }
     let mut file = DiskFile::open(&path)?;

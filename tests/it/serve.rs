@@ -172,6 +172,11 @@ fn another_address_than_loopback_is_warned_of_and_any_name_will_do() {
         "{}",
         served.said
     );
+    assert!(
+        served.said.contains(" at http://127.0.0.1:"),
+        "{}",
+        served.said
+    );
     assert_eq!(served.ask("GET", "/", "example.org").status, 200);
 }
 
@@ -576,6 +581,81 @@ fn clients_that_say_nothing_keep_nobody_out() {
 }
 
 #[test]
+fn clients_that_say_nothing_keep_nobody_out_where_files_are_few() {
+    let place = sample();
+    for files in [64, 32] {
+        let served = Served::start_under(&place, &format!("ulimit -n {files}"));
+        let silent: Vec<_> = (0..files).map(|_| served.connect()).collect();
+        let asked = Instant::now();
+        assert_eq!(served.get("/runs").status, 200, "{files}");
+        // The head of a request may take ten seconds, after which there would be room anyway.
+        assert!(asked.elapsed() < Duration::from_secs(8), "{files}");
+        drop(silent);
+    }
+}
+
+#[test]
+fn clients_that_wait_for_their_turn_keep_nobody_out() {
+    let place = sample();
+    let served = Served::start(&place, &[]);
+    let ahead = "GET /api/report HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(40);
+    let greedy: Vec<_> = (0..64)
+        .map(|_| {
+            let mut client = served.connect();
+            client.write_all(ahead.as_bytes()).expect("ask");
+            client
+        })
+        .collect();
+    assert_eq!(served.get("/runs").status, 200);
+    drop(greedy);
+}
+
+#[test]
+#[cfg(debug_assertions)]
+fn where_no_thread_is_to_be_had_it_says_so_and_stays_up() {
+    let place = sample();
+    let under = |limit: u32| format!("export ACTIVITY_TRACKER_START_FAULT={limit}");
+    let says = "Resource temporarily unavailable";
+    let mut command = place.command(&["serve", "--port", "0"]);
+    command.env("ACTIVITY_TRACKER_START_FAULT", "0");
+    let outcome = Running::start(&mut command).wait();
+    outcome.assert_code(1);
+    assert!(outcome.first_line().contains(says), "{outcome:?}");
+    for limit in 1..7 {
+        let served = Served::start_under(&place, &under(limit));
+        for _ in 0..2 {
+            let answer = served.get("/");
+            assert!(matches!(answer.status, 200 | 500), "{answer:?}");
+            assert!(
+                answer.status == 200 || answer.body.contains(says),
+                "{answer:?}"
+            );
+            assert_eq!(served.get("/runs").status, 200, "{limit}");
+        }
+        let (status, said) = served.end("TERM");
+        assert_eq!((status.code(), &*said), (Some(0), ""), "{limit}");
+    }
+}
+
+#[test]
+fn a_data_directory_that_has_gone_is_no_empty_one() {
+    let place = sample();
+    let served = Served::start(&place, &[]);
+    let paths = ["/", "/runs", "/metrics", "/api/runs", "/api/changes"];
+    for path in paths {
+        assert_eq!(served.get(path).status, 200, "{path}");
+    }
+    fs::rename(place.data_dir(), place.path().join("elsewhere")).expect("move it away");
+    for path in paths {
+        let answer = served.get(path);
+        assert_eq!(answer.status, 500, "{path}");
+        assert!(answer.body.contains("not there any more"), "{answer:?}");
+    }
+    fs::rename(place.path().join("elsewhere"), place.data_dir()).expect("move it back");
+    assert_eq!(served.get("/runs").status, 200);
+}
+
+#[test]
 fn requests_of_other_sites_get_nothing() {
     let place = sample();
     let served = Served::start(&place, &[]);
@@ -586,9 +666,15 @@ fn requests_of_other_sites_get_nothing() {
         "/api/changes?limit=1000",
         "/metrics",
     ] {
-        for (site, status) in [("cross-site", 403), ("same-site", 403), ("none", 200)] {
+        for (site, status) in [
+            ("Sec-Fetch-Site: cross-site", 403),
+            ("Sec-Fetch-Site: same-site", 403),
+            ("Sec-Fetch-Site: none", 200),
+            ("Origin: http://example.org", 403),
+            ("Origin: http://localhost", 200),
+        ] {
             let head = format!(
-                "GET {path} HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: {site}\r\nConnection: close\r\n\r\n"
+                "GET {path} HTTP/1.1\r\nHost: localhost\r\n{site}\r\nConnection: close\r\n\r\n"
             );
             let answer = served.send(&head);
             assert_eq!(answer.status, status, "{site} {path}");

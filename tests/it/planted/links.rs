@@ -10,6 +10,7 @@ use super::server;
 use crate::support::fault::FLOWS;
 use crate::support::program::{Running, Workplace};
 use crate::support::records::{stored, users};
+use crate::support::served::Served;
 use crate::support::server::Server;
 
 /// A place, a folder of somebody else in it with a file of each name that runs use too,
@@ -174,6 +175,46 @@ fn a_data_directory_may_be_a_link() {
     Running::start(&mut place.command(&["verify"]))
         .wait()
         .assert_code(0);
+}
+
+#[test]
+fn a_link_in_place_of_a_stored_file_is_not_followed() {
+    let server = server();
+    let cannot = |operation: &str, name: &str| {
+        format!("cannot {operation} data/{name}: it is a symbolic link, and a regular file")
+    };
+    for flow in FLOWS {
+        let end = if flow.is_empty() { "" } else { "_async" };
+        let place = Workplace::new();
+        place.run_well(&[&[server.url()], flow].concat());
+        for (name, reads, verifies) in [
+            ("manifest", "read", Some("read")),
+            ("users", "open", None),
+            ("posts", "open", None),
+        ] {
+            let name = format!("{name}{end}.json");
+            let (path, theirs) = (place.data_dir().join(&name), place.path().join("theirs"));
+            // What it leads to is whole: that it is elsewhere is what is wrong.
+            fs::rename(&path, &theirs).expect("move a file");
+            symlink(&theirs, &path).expect("plant a link");
+            let ask = |command: &str| Running::start(&mut place.command(&[command])).wait();
+            let report = ask("report");
+            report.assert_code(5);
+            assert!(report.stdout.is_empty(), "{report:?}");
+            let says = cannot(reads, &name);
+            assert!(report.first_line().contains(&says), "{report:?}");
+            let verify = ask("verify");
+            verify.assert_code(5);
+            let says = verifies.map_or(name.clone(), |operation| cannot(operation, &name));
+            let said = [verify.stdout.as_str(), &verify.stderr].concat();
+            assert!(said.contains(&says), "{said}");
+            let page = Served::start(&place, &[]).get("/");
+            assert_eq!(page.status, 500, "{name}");
+            assert!(page.body.contains("it is a symbolic link"), "{page:?}");
+            fs::rename(&theirs, &path).expect("move it back");
+            ask("report").assert_code(0);
+        }
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, ChildStderr, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -64,7 +64,15 @@ impl Answer {
 impl Served {
     /// Serves the data directory of a place on a free port, as soon as it says so.
     pub(crate) fn start(place: &Workplace, args: &[&str]) -> Self {
-        let mut command = place.command(&[&["serve", "--port", "0"], args].concat());
+        Self::started(place.command(&[&["serve", "--port", "0"], args].concat()))
+    }
+
+    /// The same, under a limit that a shell sets.
+    pub(crate) fn start_under(place: &Workplace, limit: &str) -> Self {
+        Self::started(place.limited(limit, &["serve", "--port", "0"]))
+    }
+
+    fn started(mut command: Command) -> Self {
         let mut child = command
             .stdout(Stdio::null())
             .spawn()
