@@ -509,6 +509,14 @@ pub enum StorageError {
     /// A file is not as it was written.
     #[error("cannot use {}: it is not as it was written", .0.display())]
     Damaged(PathBuf),
+    /// What a run was told to leave as it is, is not as the last one left it.
+    #[error("cannot carry over {}: {reason}", .path.display())]
+    NotKept {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// There is nothing to look at.
     #[error("cannot use {}: there is no snapshot in it", .0.display())]
     NoSnapshot(PathBuf),
@@ -680,6 +688,9 @@ impl StorageError {
                 "move it away; nothing was removed that no run made"
             }
             Self::Damaged(_) => "run again, with --fresh",
+            Self::NotKept { .. } => {
+                "nothing was changed; `run --fresh` without --resources makes it anew"
+            }
             Self::NoRoom { .. } => {
                 "make room, or choose another place with --data-dir; the last snapshot stands"
             }
