@@ -535,7 +535,10 @@ pub enum StorageError {
         cause: rusqlite::Error,
     },
     /// The history, or what a run is to add to it, is not what this program wrote.
-    #[error("cannot use the history {}: it is damaged: {reason}", .path.display())]
+    #[error(
+        "cannot use {} {}: it is damaged: {reason}",
+        if is_step(.path) { "what the last run changed," } else { "the history" }, .path.display()
+    )]
     DamagedHistory {
         /// Which file.
         path: PathBuf,
@@ -659,11 +662,20 @@ impl StorageError {
         }
     }
 
+    /// Whether it is damage to what the last run is to add to the history, and to nothing else.
+    #[must_use]
+    pub fn is_of_step(&self) -> bool {
+        matches!(self, Self::DamagedHistory { path, .. } if is_step(path))
+    }
+
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::History { cause, .. } => return Some(history_hint(cause).to_owned()),
+            Self::DamagedHistory { path, .. } if is_step(path) => {
+                "the next `activity-tracker run` keeps it under another name, and the history goes on without that run"
+            }
             Self::DamagedHistory { .. } => {
-                "the next `activity-tracker run` keeps it under another name and begins a new one; `verify` says what is wrong with it"
+                "a run that comes upon the damage keeps the file under another name and begins a new one; to have that at once, move it away, with what is named `history.db-…`; `sqlite3 FILE .recover` may save what is in it"
             }
             Self::NotAFile(..) => "move it away, or choose another directory with --data-dir",
             Self::ForeignHistory(_, false) => {
@@ -727,6 +739,11 @@ impl StorageError {
         };
         Some(hint.to_owned())
     }
+}
+
+/// Whether a file is what a run is to add to the history, rather than the history.
+fn is_step(path: &Path) -> bool {
+    path.ends_with(crate::history::STEP)
 }
 
 fn is_manifest(path: &Path) -> bool {

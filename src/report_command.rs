@@ -9,7 +9,7 @@ use activity_tracker::report::{ActivityReport, Zone, csv, json, markdown, table}
 use activity_tracker::storage;
 use clap::{Args, ValueEnum};
 
-use crate::catch_up::catch_up;
+use crate::catch_up::catch_up_without_step;
 use crate::cli::DataDir;
 use crate::printing;
 
@@ -88,7 +88,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<(), Error> {
         let problem = "--table chooses what --format csv prints; other formats print all tables";
         return Err(Error::Usage(problem.to_owned()));
     }
-    catch_up(&args.data_dir.path)?;
+    catch_up_without_step(&args.data_dir.path)?;
     let report = ActivityReport::in_zone(&args.data_dir.path, args.top, args.time_zone.as_ref())?;
     let format = match &args.html {
         Some(file) => {

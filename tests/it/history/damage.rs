@@ -55,7 +55,9 @@ fn any_page_may_be_damaged_and_the_snapshot_is_stored_and_the_history_whole_agai
             "{outcome:?}"
         );
         assert!(
-            outcome.stderr.contains("keeps it under another name"),
+            outcome
+                .stderr
+                .contains("to have that at once, move it away"),
             "{outcome:?}"
         );
         // All posts are others than the history says: each table is written to.
