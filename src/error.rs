@@ -186,9 +186,7 @@ fn start_hint(cause: &io::Error) -> Option<&'static str> {
              (`ulimit -u`, `ulimit -d`, or that of the container), or ask for less with --workers \
              and --concurrency"
         }
-        io::ErrorKind::OutOfMemory => {
-            "too little memory: raise the limit (`ulimit -d`, `ulimit -v`, or that of the container)"
-        }
+        io::ErrorKind::OutOfMemory => TOO_LITTLE_MEMORY,
         _ if no_more_files(cause) => TOO_MANY_FILES,
         _ => return None,
     };
@@ -202,6 +200,9 @@ fn no_more_files(cause: &io::Error) -> bool {
         Some(Errno::MFILE | Errno::NFILE)
     )
 }
+
+const TOO_LITTLE_MEMORY: &str =
+    "too little memory: raise the limit (`ulimit -d`, `ulimit -v`, or that of the container)";
 
 const TOO_MANY_FILES: &str = "too many open files: raise the limit (`ulimit -n`; 64 are enough), or ask for less with --concurrency";
 
@@ -775,6 +776,7 @@ fn history_hint(cause: &rusqlite::Error) -> &'static str {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "another program has it open: end its transaction, and try again"
         }
+        Some(ErrorCode::OutOfMemory) => TOO_LITTLE_MEMORY,
         Some(ErrorCode::OperationInterrupted) => "the next command goes on with it",
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             "a run that was killed leaves work to the next command, which must be able to write to the data directory: run one that is"
@@ -807,6 +809,16 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_history_that_there_is_no_memory_for_is_not_to_be_thrown_away() {
+        // SQLITE_NOMEM, and one of its extended codes.
+        for code in [7, 7 | 1 << 8] {
+            let cause = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+            let error = StorageError::history("open", Path::new("data/history.db"))(cause);
+            assert_eq!(error.hint().as_deref(), Some(TOO_LITTLE_MEMORY), "{code}");
+        }
+    }
 
     #[test]
     fn hints_fit_what_was_tried() {
