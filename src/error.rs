@@ -546,6 +546,16 @@ pub enum StorageError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The history is not that of the snapshot beside it.
+    #[error(
+        "cannot use the history {}: it lacks the last run, {}", .path.display(), Printable(.run)
+    )]
+    OtherHistory {
+        /// Which file.
+        path: PathBuf,
+        /// Which run.
+        run: String,
+    },
     /// Something else is in the place of a file.
     #[error("cannot use {}: expected a regular file, found {}", .0.display(), .1)]
     NotAFile(PathBuf, &'static str),
@@ -677,6 +687,9 @@ impl StorageError {
             }
             Self::DamagedHistory { .. } => {
                 "a run that comes upon the damage keeps the file under another name and begins a new one; to have that at once, move it away, with what is named `history.db-…`; `sqlite3 FILE .recover` may save what is in it"
+            }
+            Self::OtherHistory { .. } => {
+                "it was emptied, or is of another data directory: put the right one in its place, or else the next `activity-tracker run` goes on with this one"
             }
             Self::NotAFile(..) => "move it away, or choose another directory with --data-dir",
             Self::ForeignHistory(_, false) => {

@@ -73,7 +73,12 @@ fn history(args: &VerifyArgs, text: &mut String) -> Result<Option<StorageError>,
     let Some(reason) = checked.damage else {
         let runs = count(checked.runs, "run");
         let _ = writeln!(text, "{}: whole, {runs}", history::FILE);
-        return Ok(None);
+        let Some(run) = history::lacks(data_dir)? else {
+            return Ok(None);
+        };
+        let _ = writeln!(text, "  missing: the run {}", Printable(&run));
+        let path = data_dir.join(history::FILE);
+        return Ok(Some(StorageError::OtherHistory { path, run }));
     };
     let _ = writeln!(text, "{}: damaged: {}", history::FILE, Printable(&reason));
     let path = data_dir.join(history::FILE);

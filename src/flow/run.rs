@@ -285,6 +285,7 @@ impl Run {
             Ok::<_, StorageError>(Recorded {
                 run: self.id.clone(),
                 set_aside: history.set_aside().to_vec(),
+                lacks: history.lacks().map(str::to_owned),
                 ..Recorded::default()
             })
         });
@@ -438,6 +439,7 @@ impl Run {
             resources,
             missing: missing.clone(),
             carried: self.carried.from(),
+            in_history: self.history.is_some(),
             files: files.clone(),
         };
         let name = self.shape.flow.file_name("manifest");

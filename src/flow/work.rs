@@ -95,6 +95,7 @@ impl From<StorageError> for Refusal {
             | StorageError::InTheWay { path, .. }
             | StorageError::Foreign { path, .. }
             | StorageError::NotKept { path, .. }
+            | StorageError::OtherHistory { path, .. }
             | StorageError::Unsound { path, .. } => ("use".to_owned(), path, None),
         };
         let file = path
