@@ -29,3 +29,20 @@ pub(crate) fn catch_up(data_dir: &Path) -> Result<(), Error> {
         done => done,
     }
 }
+
+/// The same for who looks at the snapshot first: what the last run was to add to the history may be
+/// damaged, and is left out, which is said.
+///
+/// # Errors
+/// As [`catch_up`], but for that.
+pub(crate) fn catch_up_without_step(data_dir: &Path) -> Result<(), Error> {
+    match catch_up(data_dir) {
+        Err(Error::Storage(error)) if error.is_of_step() => {
+            let reason = chain(&error);
+            warn!(reason, "the history is told without the last run");
+            printing::print_note(&format!("warning: {reason}; the history lacks that run"));
+            Ok(())
+        }
+        done => done,
+    }
+}

@@ -1,6 +1,7 @@
 //! What a person may type, and the settings made from it.
 
 use std::fmt::Display;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -281,6 +282,14 @@ pub(crate) fn size(text: &str) -> Result<ByteSize, String> {
         Ok(ByteSize(0)) => Err("expected more than nothing".to_owned()),
         Ok(size) => Ok(size),
         Err(_) => Err("expected a size such as 500kB, 10MiB or 4GiB".to_owned()),
+    }
+}
+
+/// A number of things of which there must be one.
+pub(crate) fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse() {
+        Ok(number) => NonZeroUsize::new(number).ok_or_else(|| "expected at least 1".to_owned()),
+        Err(_) => Err("expected a number, 1 or more".to_owned()),
     }
 }
 

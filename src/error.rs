@@ -186,9 +186,7 @@ fn start_hint(cause: &io::Error) -> Option<&'static str> {
              (`ulimit -u`, `ulimit -d`, or that of the container), or have a run ask for less \
              with --workers and --concurrency"
         }
-        io::ErrorKind::OutOfMemory => {
-            "too little memory: raise the limit (`ulimit -d`, `ulimit -v`, or that of the container)"
-        }
+        io::ErrorKind::OutOfMemory => TOO_LITTLE_MEMORY,
         _ if no_more_files(cause) => TOO_MANY_FILES,
         _ => return None,
     };
@@ -202,6 +200,9 @@ fn no_more_files(cause: &io::Error) -> bool {
         Some(Errno::MFILE | Errno::NFILE)
     )
 }
+
+const TOO_LITTLE_MEMORY: &str =
+    "too little memory: raise the limit (`ulimit -d`, `ulimit -v`, or that of the container)";
 
 const TOO_MANY_FILES: &str = "too many open files: raise the limit (`ulimit -n`; 64 are enough), or have a run ask for less with --concurrency";
 
@@ -509,6 +510,14 @@ pub enum StorageError {
     /// A file is not as it was written.
     #[error("cannot use {}: it is not as it was written", .0.display())]
     Damaged(PathBuf),
+    /// What a run was told to leave as it is, is not as the last one left it.
+    #[error("cannot carry over {}: {reason}", .path.display())]
+    NotKept {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// There is nothing to look at.
     #[error("cannot use {}: there is no snapshot in it", .0.display())]
     NoSnapshot(PathBuf),
@@ -527,12 +536,25 @@ pub enum StorageError {
         cause: rusqlite::Error,
     },
     /// The history, or what a run is to add to it, is not what this program wrote.
-    #[error("cannot use the history {}: it is damaged: {reason}", .path.display())]
+    #[error(
+        "cannot use {} {}: it is damaged: {reason}",
+        if is_step(.path) { "what the last run changed," } else { "the history" }, .path.display()
+    )]
     DamagedHistory {
         /// Which file.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// The history is not that of the snapshot beside it.
+    #[error(
+        "cannot use the history {}: it lacks the last run, {}", .path.display(), Printable(.run)
+    )]
+    OtherHistory {
+        /// Which file.
+        path: PathBuf,
+        /// Which run.
+        run: String,
     },
     /// Something else is in the place of a file.
     #[error("cannot use {}: expected a regular file, found {}", .0.display(), .1)]
@@ -651,11 +673,23 @@ impl StorageError {
         }
     }
 
+    /// Whether it is damage to what the last run is to add to the history, and to nothing else.
+    #[must_use]
+    pub fn is_of_step(&self) -> bool {
+        matches!(self, Self::DamagedHistory { path, .. } if is_step(path))
+    }
+
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::History { cause, .. } => return Some(history_hint(cause).to_owned()),
+            Self::DamagedHistory { path, .. } if is_step(path) => {
+                "the next `activity-tracker run` keeps it under another name, and the history goes on without that run"
+            }
             Self::DamagedHistory { .. } => {
-                "the next `activity-tracker run` keeps it under another name and begins a new one; `verify` says what is wrong with it"
+                "a run that comes upon the damage keeps the file under another name and begins a new one; to have that at once, move it away, with what is named `history.db-…`; `sqlite3 FILE .recover` may save what is in it"
+            }
+            Self::OtherHistory { .. } => {
+                "it was emptied, or is of another data directory: put the right one in its place, or else the next `activity-tracker run` goes on with this one"
             }
             Self::NotAFile(..) => "move it away, or choose another directory with --data-dir",
             Self::ForeignHistory(_, false) => {
@@ -680,6 +714,9 @@ impl StorageError {
                 "move it away; nothing was removed that no run made"
             }
             Self::Damaged(_) => "run again, with --fresh",
+            Self::NotKept { .. } => {
+                "nothing was changed; `run --fresh` without --resources makes it anew"
+            }
             Self::NoRoom { .. } => {
                 "make room, or choose another place with --data-dir; the last snapshot stands"
             }
@@ -718,6 +755,11 @@ impl StorageError {
     }
 }
 
+/// Whether a file is what a run is to add to the history, rather than the history.
+fn is_step(path: &Path) -> bool {
+    path.ends_with(crate::history::STEP)
+}
+
 fn is_manifest(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     name.is_some_and(|name| name.starts_with("manifest"))
@@ -747,6 +789,7 @@ fn history_hint(cause: &rusqlite::Error) -> &'static str {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "another program has it open: end its transaction, and try again"
         }
+        Some(ErrorCode::OutOfMemory) => TOO_LITTLE_MEMORY,
         Some(ErrorCode::OperationInterrupted) => "the next command goes on with it",
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             "a run that was killed leaves work to the next command, which must be able to write to the data directory: run one that is"
@@ -779,6 +822,16 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_history_that_there_is_no_memory_for_is_not_to_be_thrown_away() {
+        // SQLITE_NOMEM, and one of its extended codes.
+        for code in [7, 7 | 1 << 8] {
+            let cause = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+            let error = StorageError::history("open", Path::new("data/history.db"))(cause);
+            assert_eq!(error.hint().as_deref(), Some(TOO_LITTLE_MEMORY), "{code}");
+        }
+    }
 
     #[test]
     fn hints_fit_what_was_tried() {

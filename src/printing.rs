@@ -28,6 +28,12 @@ const HINT: Style = AnsiColor::Cyan.on_default();
 const WARN: Style = AnsiColor::Yellow.on_default();
 const HEAD: Style = Style::new().bold();
 
+/// What is wrong with a history that is another one than that of the snapshot.
+pub(crate) fn lacking(run: &str) -> String {
+    let run = Printable(run);
+    format!("it lacks the last run, {run}: it was emptied, or is of another data directory")
+}
+
 /// Prints what a run gave: for scripts on stdout, for people on stderr.
 pub(crate) fn print(args: &RunArgs, report: &Report) -> Result<(), Error> {
     if args.json {
@@ -37,6 +43,8 @@ pub(crate) fn print(args: &RunArgs, report: &Report) -> Result<(), Error> {
         // What was lost is told all the same.
         let set_aside = report.recorded.iter().flat_map(|it| &it.set_aside);
         set_aside.for_each(|aside| print_note(&format!("warning: {aside}")));
+        let lacks = report.recorded.iter().filter_map(|it| it.lacks.as_ref());
+        lacks.for_each(|run| print_note(&format!("warning: history: {}", lacking(run))));
     } else {
         // stderr may be closed, and there is nobody to tell then.
         let _ = write_summary(&mut anstream::stderr().lock(), args, report);
@@ -244,6 +252,9 @@ fn write_recorded(out: &mut impl Write, recorded: &Recorded) -> io::Result<()> {
     for aside in &recorded.set_aside {
         let aside = aside.to_string();
         writeln!(out, "{WARN}history{WARN:#}: {}", Printable(&aside))?;
+    }
+    if let Some(run) = &recorded.lacks {
+        writeln!(out, "{WARN}history{WARN:#}: {}", lacking(run))?;
     }
     match &recorded.behind {
         Some(reason) => {

@@ -1,6 +1,7 @@
 //! The command `report`: who is active, out of the data directory.
 
 use std::io::{self, BufWriter, Write};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use activity_tracker::error::Error;
@@ -9,8 +10,8 @@ use activity_tracker::report::{ActivityReport, Zone, csv, json, markdown, table}
 use activity_tracker::storage;
 use clap::{Args, ValueEnum};
 
-use crate::catch_up::catch_up;
-use crate::cli::DataDir;
+use crate::catch_up::catch_up_without_step;
+use crate::cli::{DataDir, at_least_one};
 use crate::printing;
 
 /// How wide tables are where nobody says, as in a pipe.
@@ -36,8 +37,8 @@ pub(crate) struct ReportArgs {
 
     /// How many rows a list has in a table or in Markdown, and how many posts without an
     /// answer are named in any format
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    top: usize,
+    #[arg(long, value_name = "N", default_value = "10", value_parser = at_least_one)]
+    top: NonZeroUsize,
 
     /// Whose days, weeks and hours are counted: Europe/Berlin, +02:00 [default: UTC]
     #[arg(long, value_name = "ZONE")]
@@ -88,8 +89,9 @@ pub(crate) fn run(args: &ReportArgs) -> Result<(), Error> {
         let problem = "--table chooses what --format csv prints; other formats print all tables";
         return Err(Error::Usage(problem.to_owned()));
     }
-    catch_up(&args.data_dir.path)?;
-    let report = ActivityReport::in_zone(&args.data_dir.path, args.top, args.time_zone.as_ref())?;
+    catch_up_without_step(&args.data_dir.path)?;
+    let report =
+        ActivityReport::in_zone(&args.data_dir.path, args.top.get(), args.time_zone.as_ref())?;
     let format = match &args.html {
         Some(file) => {
             storage::replace(file, html::page(&report, Home::File).as_bytes())?;
@@ -112,7 +114,7 @@ fn print(args: &ReportArgs, format: Format, report: &ActivityReport) -> io::Resu
         Format::Table => {
             // Colours are taken out where they are not wanted.
             let mut out = BufWriter::new(anstream::stdout().lock());
-            table::write(&mut out, report, width(), args.top)?;
+            table::write(&mut out, report, width(), args.top.get())?;
             return out.flush();
         }
         Format::Json => json::write(&mut out, report)?,
@@ -120,7 +122,7 @@ fn print(args: &ReportArgs, format: Format, report: &ActivityReport) -> io::Resu
             let table = args.table.map(csv::Table::from).unwrap_or_default();
             csv::write(&mut out, report, table)?;
         }
-        Format::Markdown => markdown::write(&mut out, report, args.top)?,
+        Format::Markdown => markdown::write(&mut out, report, args.top.get())?,
     }
     out.flush()
 }

@@ -28,7 +28,7 @@ pub(crate) struct RunArgs {
 
     /// Process the pages that another run kept in DIR, without a network; the
     /// source is the one they came from, unless another one is given
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["resume", "keep_raw", "fresh"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["resume", "keep_raw", "fresh", "resources"])]
     replay: Option<PathBuf>,
 
     /// Print the summary as JSON on standard output

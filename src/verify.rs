@@ -17,11 +17,12 @@ use crate::printing::print_text;
 /// # Errors
 /// When a file is not as its manifest says, or there is no snapshot.
 pub(crate) fn run(args: &VerifyArgs) -> Result<(), Error> {
-    match catch_up(&args.data_dir.path) {
-        // It is told below, beside what is whole.
-        Err(Error::Storage(StorageError::DamagedHistory { .. })) => {}
-        done => done?,
-    }
+    // It is told below, beside what is whole.
+    let step = match catch_up(&args.data_dir.path) {
+        Err(Error::Storage(damaged)) if damaged.is_of_step() => Some(damaged),
+        Err(Error::Storage(StorageError::DamagedHistory { .. })) => None,
+        done => done.map(|()| None)?,
+    };
     let mut text = String::new();
     let mut first_damaged = None;
     for verified in storage::verify(&args.data_dir.path)? {
@@ -50,11 +51,14 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<(), Error> {
         first_damaged = first_damaged.or(verified.damaged.into_iter().next());
     }
     let history = history(args, &mut text)?;
+    if let Some(StorageError::DamagedHistory { reason, .. }) = &step {
+        let _ = writeln!(text, "{}: damaged: {}", history::STEP, Printable(reason));
+    }
     print_text(&text)?;
-    match (first_damaged, history) {
-        (Some(path), _) => Err(StorageError::Damaged(path).into()),
-        (None, Some(damaged)) => Err(damaged.into()),
-        (None, None) => Ok(()),
+    let first_damaged = first_damaged.map(StorageError::Damaged);
+    match first_damaged.or(history).or(step) {
+        Some(damaged) => Err(damaged.into()),
+        None => Ok(()),
     }
 }
 
@@ -69,7 +73,12 @@ fn history(args: &VerifyArgs, text: &mut String) -> Result<Option<StorageError>,
     let Some(reason) = checked.damage else {
         let runs = count(checked.runs, "run");
         let _ = writeln!(text, "{}: whole, {runs}", history::FILE);
-        return Ok(None);
+        let Some(run) = history::lacks(data_dir)? else {
+            return Ok(None);
+        };
+        let _ = writeln!(text, "  missing: the run {}", Printable(&run));
+        let path = data_dir.join(history::FILE);
+        return Ok(Some(StorageError::OtherHistory { path, run }));
     };
     let _ = writeln!(text, "{}: damaged: {}", history::FILE, Printable(&reason));
     let path = data_dir.join(history::FILE);

@@ -59,22 +59,37 @@ struct OfLine {
 
 impl Carried {
     /// Looks for what the last snapshot of the flow has of the same source, and the run was told
-    /// to leave out. What is damaged is not carried on.
+    /// to leave out.
     ///
     /// # Errors
-    /// When a file is there and cannot be read.
+    /// When a file is there and cannot be read, or is not as it was stored: the run was told to
+    /// leave it, and would lose it.
     pub(super) fn find(settings: &Settings, shape: &Shape) -> Result<Self, Error> {
         let carried = Self::default();
         let source = &settings.source;
         if source.definition.is_narrowed() {
             let resources = shape.resources.iter().copied();
             let left_out: Vec<_> = resources.filter(|of| !source.offers(*of)).collect();
+            expect_manifest(&settings.data_dir, shape, &left_out)?;
             carried.keep(settings, shape, &left_out, "it was not asked for")?;
-            for resource in left_out {
-                carried.holds(resource)?;
-            }
+            carried.expect_whole()?;
         }
         Ok(carried)
+    }
+
+    /// # Errors
+    /// When a file that something is kept of is not as it was stored.
+    fn expect_whole(&self) -> Result<(), StorageError> {
+        let inner = self.inner();
+        let files = inner.resources.values().map(|kept| &kept.file);
+        for file in files.chain(&inner.rejected) {
+            if !is_whole(&inner.data_dir, file)? {
+                let path = inner.data_dir.join(&file.name);
+                let reason = "it is not as it was written, or not there";
+                return Err(StorageError::NotKept { path, reason });
+            }
+        }
+        Ok(())
     }
 
     /// Whether the file of a resource is as it was stored. One that is damaged is let go.
@@ -287,6 +302,33 @@ impl Carried {
             }
             line.clear();
         }
+    }
+}
+
+/// Without its manifest nobody knows what a file is of, and whether it is whole.
+///
+/// # Errors
+/// When the manifest cannot be read, or is not there and a file is that it should tell of.
+fn expect_manifest(data_dir: &Path, shape: &Shape, left_out: &[Resource]) -> Result<(), Error> {
+    if Manifest::last(data_dir, shape.flow).is_some() {
+        return Ok(());
+    }
+    let is_there = |path: &PathBuf| path.symlink_metadata().is_ok();
+    let manifest = data_dir.join(shape.flow.file_name("manifest"));
+    let mut files = left_out
+        .iter()
+        .map(|of| data_dir.join(Output::all_of(*of).file_name(shape.flow)));
+    let (found, reason) = if is_there(&manifest) {
+        (Some(manifest), "the manifest cannot be read")
+    } else {
+        (
+            files.find(is_there),
+            "there is no manifest that tells of it",
+        )
+    };
+    match found {
+        Some(path) => Err(StorageError::NotKept { path, reason }.into()),
+        None => Ok(()),
     }
 }
 

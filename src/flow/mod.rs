@@ -78,6 +78,8 @@ pub struct Recorded {
     pub behind: Option<String>,
     /// What of the history was damaged, and is kept under another name.
     pub set_aside: Vec<SetAside>,
+    /// The last run before, where the history was to have it and does not.
+    pub lacks: Option<String>,
 }
 
 /// The program that worker processes run: this one.

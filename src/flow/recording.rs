@@ -108,6 +108,7 @@ impl Run {
             changes,
             behind,
             set_aside: open(history).set_aside().to_vec(),
+            lacks: open(history).lacks().map(str::to_owned),
         }
     }
 }

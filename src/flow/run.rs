@@ -105,13 +105,14 @@ impl Run {
         let stage = Stage::open(&settings.data_dir, whose, wait, stop)?;
         let open = || History::open_for_run(&settings.data_dir, &id, stop);
         let history = settings.keeps_history().then(open).transpose()?;
+        // Before pages are forgotten that could be gone on from.
+        let carried = Carried::find(settings, shape)?;
         let header = Header::new(&id, shape.flow, started_at, source);
         let journal = journal(&stage, settings, &header, observer)?;
         let mut fetch = Fetch::new(settings.policy.clone(), source, shape.resources, seed);
         let stored = journal.stored();
         let resumed = !stored.is_empty();
         fetch.resume(stored, &journal.looks());
-        let carried = Carried::find(settings, shape)?;
         let previous = Previous::find(settings, shape.flow);
         if let Some(previous) = &previous {
             fetch.ask_for_changes(previous.validators());
@@ -284,6 +285,7 @@ impl Run {
             Ok::<_, StorageError>(Recorded {
                 run: self.id.clone(),
                 set_aside: history.set_aside().to_vec(),
+                lacks: history.lacks().map(str::to_owned),
                 ..Recorded::default()
             })
         });
@@ -437,6 +439,7 @@ impl Run {
             resources,
             missing: missing.clone(),
             carried: self.carried.from(),
+            in_history: self.history.is_some(),
             files: files.clone(),
         };
         let name = self.shape.flow.file_name("manifest");

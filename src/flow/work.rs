@@ -94,6 +94,8 @@ impl From<StorageError> for Refusal {
             | StorageError::NotAFile(path, _)
             | StorageError::InTheWay { path, .. }
             | StorageError::Foreign { path, .. }
+            | StorageError::NotKept { path, .. }
+            | StorageError::OtherHistory { path, .. }
             | StorageError::Unsound { path, .. } => ("use".to_owned(), path, None),
         };
         let file = path

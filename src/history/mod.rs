@@ -14,6 +14,7 @@ mod fields;
 mod file;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
+mod lacks;
 mod page;
 mod query;
 mod retyped;
@@ -40,6 +41,7 @@ use schema::Form;
 pub use check::{Checked, Depth, check};
 pub use damage::SetAside;
 pub use entry::{Entries, Entry, EntryWriter, Malformed, Span, digest};
+pub use lacks::lacks;
 pub use page::{ChangePage, Cursor, ListedChange};
 pub use query::{Change, FoundOf, Json, Kind, Log, LoggedRun, Named, Users, Wanted};
 pub use since::Since;
@@ -68,6 +70,7 @@ pub struct History {
     /// The run that puts aside what is damaged; without one, damage is an error.
     run: Option<String>,
     set_aside: Vec<SetAside>,
+    lacks: Option<String>,
 }
 
 impl History {
@@ -102,6 +105,7 @@ impl History {
             stop: stop.clone(),
             run: run.map(str::to_owned),
             set_aside: Vec::new(),
+            lacks: None,
         };
         history.despite_damage(|history| {
             if file::exists(&history.path) {
@@ -109,7 +113,29 @@ impl History {
             }
             history.try_take_step()
         })?;
+        if history.run.is_some() && history.set_aside.is_empty() {
+            history.despite_damage(|history| history.look_for_last(data_dir))?;
+        }
         Ok(history)
+    }
+
+    /// Looks whether the history is that of the snapshot beside it. Another one is no obstacle.
+    fn look_for_last(&mut self, data_dir: &Path) -> Result<(), StorageError> {
+        if !self.in_memory
+            && let Some(last) = lacks::last(data_dir)
+            && !lacks::has(&self.connection, &last)
+                .map_err(StorageError::history("read", &self.path))?
+        {
+            warn!(run = last.run, "the history lacks the last run");
+            self.lacks = Some(last.run);
+        }
+        Ok(())
+    }
+
+    /// The last run that the history was to have and had not when it was opened.
+    #[must_use]
+    pub fn lacks(&self) -> Option<&str> {
+        self.lacks.as_deref()
     }
 
     /// What was damaged, and is kept under another name.

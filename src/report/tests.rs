@@ -123,6 +123,7 @@ impl Run {
             validators: BTreeMap::new(),
             resources,
             carried: BTreeMap::new(),
+            in_history: false,
             files,
         };
         store_manifest(data_dir, &manifest);

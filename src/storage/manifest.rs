@@ -49,6 +49,9 @@ pub struct Manifest {
     /// What the run was told to leave out, and is as an earlier run left it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub carried: BTreeMap<Resource, CarriedFrom>,
+    /// Whether the history was to have the run: not with `--no-history`, and not of a replay.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_history: bool,
     /// All files of the snapshot but the manifest itself.
     pub files: Vec<StoredFile>,
 }

@@ -84,6 +84,9 @@ fn write_done(f: &mut fmt::Formatter<'_>, done: &Report) -> fmt::Result {
         let aside = aside.to_string();
         write!(f, "; {WARN}{}{WARN:#}", Printable(&aside))?;
     }
+    for run in done.recorded.iter().filter_map(|it| it.lacks.as_ref()) {
+        write!(f, "; the {WARN}history{WARN:#}: {}", printing::lacking(run))?;
+    }
     let behind = done.recorded.as_ref().and_then(|it| it.behind.as_ref());
     if let Some(reason) = behind {
         let reason = Printable(reason);

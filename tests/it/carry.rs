@@ -195,6 +195,75 @@ fn a_choice_that_gives_nothing_is_refused_and_nothing_is_touched() {
 }
 
 #[test]
+fn what_is_to_stay_and_is_damaged_ends_the_run_and_is_left_as_it_is() {
+    type Harm = fn(&std::path::Path);
+    let flip: Harm = |path| {
+        let mut bytes = std::fs::read(path).expect("read it");
+        bytes[50] ^= 1;
+        std::fs::write(path, bytes).expect("write it");
+    };
+    let lengthen: Harm = |path| {
+        let bytes = [std::fs::read(path).expect("read it"), b"\n".to_vec()].concat();
+        std::fs::write(path, bytes).expect("write it");
+    };
+    let remove: Harm = |path| std::fs::remove_file(path).expect("remove it");
+    let into_link: Harm = |path| {
+        std::fs::remove_file(path).expect("remove it");
+        std::os::unix::fs::symlink("/dev/null", path).expect("a link");
+    };
+    let not_as_written = "it is not as it was written, or not there";
+    let cases = [
+        ("posts", flip, "posts", not_as_written),
+        ("posts", lengthen, "posts", not_as_written),
+        ("posts", remove, "posts", not_as_written),
+        ("posts", into_link, "posts", not_as_written),
+        ("rejected", flip, "rejected", not_as_written),
+        (
+            "manifest",
+            lengthen_with_nonsense,
+            "manifest",
+            "the manifest cannot be read",
+        ),
+        (
+            "manifest",
+            remove,
+            "posts",
+            "there is no manifest that tells of it",
+        ),
+    ];
+    let bad = r#"{"id":2,"userId":{},"title":"t","body":"b"}"#.to_owned();
+    let posts = compact(&[post("1", "1"), bad]);
+    for (suffix, flow) in FLOWS {
+        let users = compact(&[user("1", "Ada", "a@x.biz")]);
+        let name = |stem: &str| {
+            let end = if stem == "rejected" { "ndjson" } else { "json" };
+            format!("{stem}{suffix}.{end}")
+        };
+        for (harmed, harm, named, reason) in cases {
+            let server = api([&users, &users], &[&posts], !flow.is_empty());
+            let place = Workplace::new();
+            place.run_well(&[&[server.url(), "--max-rejects", "1"], flow].concat());
+            harm(&place.data_dir().join(name(harmed)));
+            let before = place.data();
+            let outcome = place.run(&[&[server.url(), "--resources", "users"], flow].concat());
+            outcome.assert_code(5);
+            let told = format!(
+                "error: cannot carry over data/{}: {reason}\n  try: nothing was changed; `run \
+                 --fresh` without --resources makes it anew\n",
+                name(named)
+            );
+            assert_eq!(outcome.stderr, told, "{harmed}");
+            place.assert_unchanged(&before);
+        }
+    }
+}
+
+fn lengthen_with_nonsense(path: &std::path::Path) {
+    let bytes = [std::fs::read(path).expect("read it"), b"}".to_vec()].concat();
+    std::fs::write(path, bytes).expect("write it");
+}
+
+#[test]
 fn files_of_another_source_do_not_stay_behind() {
     let place = Workplace::new();
     place.run_well(&["sample"]);

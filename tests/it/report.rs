@@ -425,7 +425,7 @@ fn what_is_printed_is_of_the_form_and_length_asked_for() {
         assert!(outcome.stdout.starts_with(begins), "{outcome:#?}");
         assert_eq!(outcome.stderr, "");
     }
-    for (top, names) in [("0", 0), ("1", 1), ("2", 2), ("9", 2)] {
+    for (top, names) in [("1", 1), ("2", 2), ("9", 2)] {
         let shown = report(&place, &["--top", top]).stdout;
         let active: Vec<_> = shown
             .split("\n\n")
@@ -444,7 +444,7 @@ fn what_is_printed_is_of_the_form_and_length_asked_for() {
 fn what_cannot_be_reported_is_told_with_its_exit_code() {
     let place = small();
     let no_snapshot = "error: cannot use nowhere: there is no snapshot in it";
-    let cases: [(&[&str], i32, &str); 6] = [
+    let cases: [(&[&str], i32, &str); 7] = [
         (&["--data-dir", "nowhere"], 5, no_snapshot),
         (
             &["--table", "days"],
@@ -465,7 +465,12 @@ fn what_cannot_be_reported_is_told_with_its_exit_code() {
         (
             &["--top", "many"],
             2,
-            "error: invalid value 'many' for '--top <N>': invalid digit found in string",
+            "error: invalid value 'many' for '--top <N>': expected a number, 1 or more",
+        ),
+        (
+            &["--top", "0"],
+            2,
+            "error: invalid value '0' for '--top <N>': expected at least 1",
         ),
     ];
     for (args, code, says) in cases {

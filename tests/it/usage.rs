@@ -50,6 +50,10 @@ fn wrong_usage_is_told_with_exit_code_2_and_changes_nothing() {
             "error: invalid value '0s' for '--timeout <TIME>': expected more than no time",
         ),
         (
+            &["--replay", "raw", "--resources", "users"],
+            "error: the argument '--replay <DIR>' cannot be used with '--resources <NAMES>'",
+        ),
+        (
             &["sample", "--max-body", "much"],
             "error: invalid value 'much' for '--max-body <SIZE>': expected a size such as 500kB, 10MiB or 4GiB",
         ),

@@ -55,7 +55,9 @@ fn any_page_may_be_damaged_and_the_snapshot_is_stored_and_the_history_whole_agai
             "{outcome:?}"
         );
         assert!(
-            outcome.stderr.contains("keeps it under another name"),
+            outcome
+                .stderr
+                .contains("to have that at once, move it away"),
             "{outcome:?}"
         );
         // All posts are others than the history says: each table is written to.
@@ -95,6 +97,65 @@ fn a_damaged_history_is_told_even_to_who_wants_it_quiet() {
     );
     assert_eq!(rows(&place, "SELECT count(*) FROM runs"), ["1"]);
     server.finish();
+}
+
+#[test]
+fn a_history_that_was_emptied_or_is_of_another_directory_is_told() {
+    let other = Workplace::new();
+    other.run_well(&["sample"]);
+    let foreign = fs::read(other.data_dir().join(HISTORY)).expect("a history");
+    for (flow, manifest) in [
+        (&[][..], "manifest.json"),
+        (&["--async"], "manifest_async.json"),
+    ] {
+        for planted in [&b""[..], &foreign] {
+            let place = Workplace::new();
+            let args = [&["sample"], flow].concat();
+            place.run_well(&args);
+            let last = place.json(manifest)["run"].as_str().map(str::to_owned);
+            let last = last.expect("a run");
+            fs::write(place.data_dir().join(HISTORY), planted).expect("write it");
+            let outcome = command(&place, &["verify"]);
+            outcome.assert_code(5);
+            assert!(
+                outcome
+                    .stdout
+                    .ends_with(&format!("\n  missing: the run {last}\n")),
+                "{outcome:?}"
+            );
+            let told = format!(
+                "error: cannot use the history data/history.db: it lacks the last run, {last}\n"
+            );
+            assert!(outcome.stderr.starts_with(&told), "{outcome:?}");
+            let told = format!("it lacks the last run, {last}: it was emptied, or is of another");
+            let outcome = place.run_well(&[&args[..], &["--quiet"]].concat());
+            assert!(outcome.stderr.contains(&told), "{outcome:?}");
+            // It goes on with that one, and there is no more to say.
+            command(&place, &["verify"]).assert_code(0);
+            assert_eq!(
+                place.run_well(&[&args[..], &["--quiet"]].concat()).stderr,
+                ""
+            );
+        }
+    }
+}
+
+#[test]
+fn a_history_that_was_not_to_have_the_last_run_lacks_nothing() {
+    let place = Workplace::new();
+    place.run_well(&["sample"]);
+    place.run_well(&["sample", "--fresh", "--no-history"]);
+    command(&place, &["verify"]).assert_code(0);
+    place.run_well(&["sample", "--async"]);
+    fs::write(place.data_dir().join(HISTORY), "garbage".repeat(999)).expect("write it");
+    // A new history begins with a run that may find nothing new, and lacks those before.
+    let outcome = place.run_well(&["sample"]);
+    assert!(
+        outcome.stderr.contains("the history was damaged"),
+        "{outcome:?}"
+    );
+    assert!(!outcome.stderr.contains("it lacks"), "{outcome:?}");
+    command(&place, &["verify"]).assert_code(0);
 }
 
 #[test]

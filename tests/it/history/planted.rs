@@ -166,7 +166,30 @@ fn a_planted_step_is_kept_and_the_history_goes_on_without_it() {
         fs::write(place.data_dir().join(".history-next.db"), plant).expect("a plant");
         let outcome = command(&place, &["changes"]);
         outcome.assert_code(5);
-        assert!(outcome.stderr.contains("it is damaged"), "{outcome:?}");
+        let told =
+            "error: cannot use what the last run changed, data/.history-next.db: it is damaged";
+        assert!(outcome.stderr.starts_with(told), "{outcome:?}");
+        assert!(
+            outcome
+                .stderr
+                .contains("the history goes on without that run"),
+            "{outcome:?}"
+        );
+        let outcome = command(&place, &["verify"]);
+        outcome.assert_code(5);
+        assert!(
+            outcome
+                .stdout
+                .contains("\nhistory.db: whole, 1 run\n.history-next.db: damaged: "),
+            "{outcome:?}"
+        );
+        assert!(outcome.stderr.starts_with(told), "{outcome:?}");
+        let outcome = command(&place, &["report"]);
+        outcome.assert_code(0);
+        assert!(
+            outcome.stderr.contains("the history lacks that run"),
+            "{outcome:?}"
+        );
         let outcome = place.run_well(&[server.url(), "--fresh"]);
         assert!(
             outcome.stderr.contains("the changes of a run were damaged"),

@@ -1,0 +1,63 @@
+//! Whether a history is that of the snapshot beside it, or another one, or was emptied.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::error::{Error, StorageError};
+use crate::storage::{self, Flow, Manifest};
+
+use super::file::{self, For};
+use super::{FILE, STEP, schema};
+
+/// The newest snapshot whose run the history was to have.
+pub(super) fn last(data_dir: &Path) -> Option<Manifest> {
+    let flows = [Flow::Main, Flow::Async].into_iter();
+    let found = flows.filter_map(|flow| Manifest::last(data_dir, flow));
+    found
+        .filter(|manifest| manifest.in_history)
+        .max_by_key(|manifest| manifest.finished_at)
+}
+
+/// Whether a history has the run of a snapshot, or a later one that found nothing else: a history
+/// may begin with that.
+pub(super) fn has(history: &Connection, last: &Manifest) -> rusqlite::Result<bool> {
+    history.query_row(
+        "SELECT EXISTS (SELECT 1 FROM runs WHERE run = ?1 OR (unchanged = 1 AND finished_at > ?2))",
+        [&last.run, &last.finished_at.to_string()],
+        |row| row.get(0),
+    )
+}
+
+/// The last run that the history of a data directory was to have and has not; none where there is
+/// no history, or the run may still be on its way into it.
+///
+/// # Errors
+/// When the history cannot be read.
+pub fn lacks(data_dir: &Path) -> Result<Option<String>, StorageError> {
+    if lacked(data_dir)?.is_none() {
+        return Ok(None);
+    }
+    // A run that is under way may be about to write it down.
+    let held = storage::hold(data_dir);
+    if matches!(held, Err(Error::Storage(StorageError::Locked(_)))) {
+        return Ok(None);
+    }
+    lacked(data_dir)
+}
+
+fn lacked(data_dir: &Path) -> Result<Option<String>, StorageError> {
+    let path = data_dir.join(FILE);
+    if !file::exists(&path) || file::exists(&data_dir.join(STEP)) {
+        return Ok(None);
+    }
+    let Some(last) = last(data_dir) else {
+        return Ok(None);
+    };
+    let failed = StorageError::history("read", &path);
+    let connection = file::open(&path, For::Reading)?;
+    // One without tables has no run.
+    let is_empty = schema::form(&connection).map_err(&failed)? == schema::Form::Ours(0);
+    let has = !is_empty && has(&connection, &last).map_err(&failed)?;
+    Ok((!has).then_some(last.run))
+}
