@@ -293,6 +293,17 @@ pub(crate) fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
     }
 }
 
+/// The most worker processes: each has a thread that hands it its tasks.
+const MOST_WORKERS: usize = 1000;
+
+/// How many worker processes there may be.
+pub(crate) fn workers(text: &str) -> Result<NonZeroUsize, String> {
+    match at_least_one(text)? {
+        number if number.get() > MOST_WORKERS => Err(format!("expected at most {MOST_WORKERS}")),
+        number => Ok(number),
+    }
+}
+
 const LONGEST: Duration = Duration::from_hours(30 * 24);
 
 pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {

@@ -18,7 +18,9 @@ use clap::{Args, ValueEnum};
 use http::StatusCode;
 use tracing::warn;
 
-use crate::cli::{DataDir, LogArgs, PatienceArgs, duration, positive_duration, size};
+use crate::cli::{
+    DataDir, LogArgs, PatienceArgs, at_least_one, duration, positive_duration, size, workers,
+};
 use crate::printing;
 use crate::progress::Progress;
 use crate::source_argument::SourceArgs;
@@ -57,11 +59,11 @@ pub(crate) struct RunOptions {
     wait: bool,
 
     /// Requests under way at once, over all resources
-    #[arg(long, value_name = "N", default_value_t = Policy::default().concurrency)]
+    #[arg(long, value_name = "N", default_value_t = Policy::default().concurrency, value_parser = at_least_one)]
     concurrency: NonZeroUsize,
 
     /// Worker processes at most [default: the number of cores less one, which fetches]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = workers)]
     workers: Option<NonZeroUsize>,
 
     #[command(flatten)]

@@ -103,12 +103,13 @@ impl Run {
             warn!(%error, "the history is a run behind; the next command brings it up");
             error.to_string()
         });
+        let history = open(history);
         Recorded {
             run: self.id.clone(),
             changes,
             behind,
-            set_aside: open(history).set_aside().to_vec(),
-            lacks: open(history).lacks().map(str::to_owned),
+            set_aside: history.set_aside().to_vec(),
+            lacks: history.lacks().map(str::to_owned),
         }
     }
 }

@@ -67,7 +67,15 @@ fn wrong_usage_is_told_with_exit_code_2_and_changes_nothing() {
         ),
         (
             &["sample", "--workers", "0"],
-            "error: invalid value '0' for '--workers <N>': number would be zero for non-zero type",
+            "error: invalid value '0' for '--workers <N>': expected at least 1",
+        ),
+        (
+            &["sample", "--workers", "1001"],
+            "error: invalid value '1001' for '--workers <N>': expected at most 1000",
+        ),
+        (
+            &["sample", "--concurrency", "0"],
+            "error: invalid value '0' for '--concurrency <N>': expected at least 1",
         ),
         (
             &["sample", "--email-domain", "a@b"],
