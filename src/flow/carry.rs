@@ -67,9 +67,15 @@ impl Carried {
     pub(super) fn find(settings: &Settings, shape: &Shape) -> Result<Self, Error> {
         let carried = Self::default();
         let source = &settings.source;
-        if source.definition.is_narrowed() {
-            let resources = shape.resources.iter().copied();
-            let left_out: Vec<_> = resources.filter(|of| !source.offers(*of)).collect();
+        if !source.definition.is_narrowed() {
+            return Ok(carried);
+        }
+        let whole = source.definition.whole().source()?;
+        let resources = shape.resources.iter().copied();
+        let left_out = resources.filter(|of| whole.offers(*of) && !source.offers(*of));
+        let left_out: Vec<_> = left_out.collect();
+        // Where all is named that the source offers, nothing is to stay.
+        if !left_out.is_empty() {
             expect_manifest(&settings.data_dir, shape, &left_out)?;
             carried.keep(settings, shape, &left_out, "it was not asked for")?;
             carried.expect_whole()?;
