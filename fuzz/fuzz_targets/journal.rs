@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
-use activity_tracker::activity::Resource;
-use activity_tracker::api::{Event, Observer, Position};
+use activity_tracker::api::{Event, Observer};
 use activity_tracker::concurrency::Stop;
 use activity_tracker::storage::{Choice, Flow, Journal, Journaled, Readers, Slice, Spool, Stage};
 use libfuzzer_sys::fuzz_target;
@@ -112,19 +111,7 @@ fn play(journal: &[u8], pages: &[&[u8]]) {
 /// Every page, with every record.
 struct All;
 
-impl Choice for All {
-    fn takes(&self, _: Resource, _: &Position) -> bool {
-        true
-    }
-
-    fn repeated(&self, _: &Slice) -> Vec<u64> {
-        Vec::new()
-    }
-
-    fn has_children(&self, _: Resource) -> bool {
-        false
-    }
-}
+impl Choice for All {}
 
 /// How many records were told of.
 #[derive(Default)]

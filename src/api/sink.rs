@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use url::Url;
 
 use crate::activity::{JsonPath, Resource};
 use crate::cutter::{CutError, Cutter};
@@ -86,6 +87,24 @@ pub struct Page {
 }
 
 impl Page {
+    /// Records that are there already, one behind the other with nothing around them: no others
+    /// are asked for by what they say.
+    #[must_use]
+    pub fn of_records(resource: Resource, url: &Url, position: Position) -> Self {
+        let url = url.clone();
+        Self {
+            subject: Subject { resource, url },
+            position,
+            records_at: Arc::default(),
+            one_of_many: false,
+            has_children: false,
+            leads_on: false,
+            may_end: false,
+            map: None,
+            look: None,
+        }
+    }
+
     /// Which page of its resource, or of its parent, it is.
     #[must_use]
     pub fn number(&self) -> u64 {

@@ -1,10 +1,9 @@
 //! Users of an API that does not list them: each author once, out of what they wrote.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use crate::activity::{IdSet, Mapping, Record, Resource, User, map};
-use crate::api::{Page, Position, Sink, Sinks, Subject, digest};
+use crate::api::{Page, Position, Sink, Sinks, digest};
 use crate::error::Error;
 use crate::source::Source;
 use crate::storage::{Segment, Spool};
@@ -17,21 +16,9 @@ pub(super) fn gather(
     mapping: &Mapping,
     spool: &Spool,
 ) -> Result<(), Error> {
-    let subject = Subject {
-        resource: Resource::Users,
-        url: source.base_url.clone(),
-    };
-    let mut sink = spool.open(Page {
-        subject,
-        position: Position::default().then(0),
-        records_at: Arc::default(),
-        one_of_many: false,
-        has_children: false,
-        leads_on: false,
-        may_end: false,
-        map: None,
-        look: None,
-    })?;
+    let position = Position::default().then(0);
+    let page = Page::of_records(Resource::Users, &source.base_url, position);
+    let mut sink = spool.open(page)?;
     let (mut seen, mut nameless) = (IdSet::default(), HashSet::new());
     let mut written = false;
     sink.write(b"[")?;

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use tracing::{info, warn};
 
 use crate::activity::{Mapping, Mappings, Resource};
-use crate::api::{Page, Position, Subject};
+use crate::api::{Page, Position};
 use crate::error::{Error, StorageError};
 use crate::settings::Settings;
 use crate::source::{Definition, Source};
@@ -234,20 +234,8 @@ impl Carried {
             kept.map(|kept| inner.data_dir.join(&kept.file.name))
         };
         if let Some(path) = path {
-            let page = Page {
-                subject: Subject {
-                    resource,
-                    url: source.base_url.clone(),
-                },
-                position: Position::default().then(0),
-                records_at: Arc::default(),
-                one_of_many: false,
-                has_children: false,
-                leads_on: false,
-                may_end: false,
-                map: None,
-                look: None,
-            };
+            let position = Position::default().then(0);
+            let page = Page::of_records(resource, &source.base_url, position);
             spool.carry(page, &path)?;
         }
         Ok(())

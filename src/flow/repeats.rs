@@ -166,10 +166,6 @@ impl Choice for Suspects<'_> {
         self.0.contains(&resource)
     }
 
-    fn repeated(&self, _: &Slice) -> Vec<u64> {
-        Vec::new()
-    }
-
     fn has_children(&self, resource: Resource) -> bool {
         self.1.has_children(resource)
     }

@@ -137,11 +137,8 @@ impl Run {
 
     /// What processes the slices.
     pub(super) fn bench(&self) -> Workbench {
-        let bench = Workbench::new(self.stage.folder(), &self.settings);
-        Workbench {
-            mappings: self.carried.with_mappings(mappings(&self.source())),
-            ..bench
-        }
+        let mappings = self.carried.with_mappings(mappings(&self.source()));
+        Workbench::new(self.stage.folder(), &self.settings, mappings)
     }
 
     /// Has long records set aside, and slices processed while their answer comes. The latter

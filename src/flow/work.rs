@@ -273,13 +273,12 @@ impl<'a> Leavings<'a> {
 }
 
 impl Workbench {
-    /// For a run of these settings whose slices are in `folder`.
-    #[must_use]
-    pub fn new(folder: &Path, settings: &Settings) -> Self {
+    /// For a run of these settings whose slices are in `folder`, and whose records read like that.
+    pub(super) fn new(folder: &Path, settings: &Settings, mappings: Mappings) -> Self {
         Self {
             folder: folder.to_owned(),
             email_domain: settings.email_domain.clone(),
-            mappings: mappings(&settings.source),
+            mappings,
             history: settings.keeps_history(),
         }
     }

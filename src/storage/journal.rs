@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::activity::{JsonPath, Resource};
-use crate::api::{Missing, Page, Position, Said, Subject};
+use crate::api::{Missing, Page, Position, Said};
 use crate::error::StorageError;
 use crate::source::{Definition, RecordMap, Source};
 
@@ -219,18 +219,8 @@ impl Entry {
     /// The page, to be read without the state machine.
     pub(super) fn page(&self, has_children: bool) -> Page {
         Page {
-            subject: Subject {
-                resource: self.resource,
-                url: self.url.clone(),
-            },
-            position: self.position.clone(),
-            records_at: Arc::default(),
-            one_of_many: false,
             has_children,
-            leads_on: false,
-            may_end: false,
-            map: None,
-            look: None,
+            ..Page::of_records(self.resource, &self.url, self.position.clone())
         }
     }
 }

@@ -33,16 +33,22 @@ pub struct Spool {
     looks: Mutex<HashMap<Resource, (u32, Answer)>>,
 }
 
-/// What is taken of pages that are there.
+/// What is taken of pages that are there: all of it, unless one says otherwise.
 pub trait Choice {
     /// Whether a page is taken at all.
-    fn takes(&self, resource: Resource, page: &Position) -> bool;
+    fn takes(&self, _resource: Resource, _page: &Position) -> bool {
+        true
+    }
 
     /// Which records of a slice are left out, for they come again on a later page.
-    fn repeated(&self, slice: &Slice) -> Vec<u64>;
+    fn repeated(&self, _slice: &Slice) -> Vec<u64> {
+        Vec::new()
+    }
 
     /// Whether another resource is asked for by the ids of this one.
-    fn has_children(&self, resource: Resource) -> bool;
+    fn has_children(&self, _resource: Resource) -> bool {
+        false
+    }
 }
 
 /// Where slices go. It may block, and fails when nobody takes them any more.

@@ -204,19 +204,7 @@ fn a_page_that_was_kept_comes_out_as_it_went_in() {
 /// All that there is.
 struct Everything;
 
-impl Choice for Everything {
-    fn takes(&self, _: Resource, _: &Position) -> bool {
-        true
-    }
-
-    fn repeated(&self, _: &Slice) -> Vec<u64> {
-        Vec::new()
-    }
-
-    fn has_children(&self, _: Resource) -> bool {
-        false
-    }
-}
+impl Choice for Everything {}
 
 #[test]
 fn a_page_that_is_torn_or_another_is_not_recalled() {
