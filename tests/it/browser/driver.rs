@@ -19,6 +19,9 @@ const PICTURES: &str = "ACTIVITY_TRACKER_TEST_PICTURES";
 
 const DRIVER: &str = "chromedriver";
 
+/// How often a driver is started before the test fails.
+const STARTS: u32 = 10;
+
 /// How long the browser may take for one thing before the test fails in place of hanging.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -46,20 +49,7 @@ pub(crate) struct Browser {
 impl Browser {
     /// None where there is no browser, which is said.
     pub(crate) fn start() -> Option<Self> {
-        let driver = Command::new(DRIVER)
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn();
-        let mut driver = match driver {
-            Ok(driver) => driver,
-            Err(error) => {
-                assert!(env::var_os(REQUIRED).is_none(), "{DRIVER}: {error}");
-                println!("skipped: {DRIVER} is not installed");
-                return None;
-            }
-        };
-        let port = port(&mut driver);
+        let (driver, port) = start_driver()?;
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .proxy(None)
@@ -220,15 +210,47 @@ impl Drop for Browser {
     }
 }
 
-/// The port that the driver says it listens on.
-fn port(driver: &mut Child) -> u16 {
-    let said = BufReader::new(driver.stdout.take().expect("its output"));
-    let lines = said.lines().map_while(Result::ok);
-    let mut ports = lines.filter_map(|line| {
-        let (_, port) = line.split_once("successfully on port ")?;
-        port.trim_end_matches('.').parse().ok()
-    });
-    ports.next().expect("a driver that listens")
+/// A driver and the port that it listens on; none where none is installed.
+///
+/// It takes a free port of IPv4 and wants the same one of IPv6; where another test's server has that, it says so and
+/// ends. So it is started again.
+fn start_driver() -> Option<(Child, u16)> {
+    for _ in 0..STARTS {
+        let driver = Command::new(DRIVER)
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn();
+        let mut driver = match driver {
+            Ok(driver) => driver,
+            Err(error) => {
+                assert!(env::var_os(REQUIRED).is_none(), "{DRIVER}: {error}");
+                println!("skipped: {DRIVER} is not installed");
+                return None;
+            }
+        };
+        let mut said = String::new();
+        if let Some(port) = port(&mut driver, &mut said) {
+            return Some((driver, port));
+        }
+        let _ = driver.kill();
+        let _ = driver.wait();
+        println!("{DRIVER} does not listen:\n{said}");
+    }
+    panic!("{DRIVER} was started {STARTS} times and does not listen");
+}
+
+/// The port that the driver says it listens on, and what it says before that.
+fn port(driver: &mut Child, said: &mut String) -> Option<u16> {
+    let lines = BufReader::new(driver.stdout.take()?).lines();
+    for line in lines.map_while(Result::ok) {
+        if let Some((_, port)) = line.split_once("successfully on port ") {
+            return port.trim_end_matches('.').parse().ok();
+        }
+        said.push_str(&line);
+        said.push('\n');
+    }
+    None
 }
 
 /// Writes into the folder for pictures, if there is one.
