@@ -86,6 +86,8 @@ fn decide(bencher: Bencher) {
                 records: 10,
                 digest: Some(pages),
                 body: serde_json::Value::Null,
+                overlap: false,
+                first: None,
                 last: None,
             };
             fetch.received(ask.ticket, &received).expect("a page");

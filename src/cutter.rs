@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::activity::{JsonPath, MissingKey};
 
 mod block;
-mod last;
+mod ends;
 mod records;
 mod seek;
 mod unmap;
@@ -21,7 +21,7 @@ mod unmap;
 use block::{Inside, Left};
 use seek::{Found, Missing, Seeker};
 
-pub use last::LastRecord;
+pub use ends::{EndRecords, Ended, ended};
 pub use records::{Records, records};
 pub use unmap::Unmap;
 

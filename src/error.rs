@@ -372,6 +372,9 @@ impl ApiError {
                 PagingError::Incomplete { .. } => {
                     "records may have come or gone meanwhile: run again; if it stays, check the source's pagination"
                 }
+                PagingError::Moving { .. } => {
+                    "run again when less comes and goes, have the API sort by id (the source's `query`), or store what came with --allow-moving; where pages cannot begin at any offset, say `overlap = false` in the source's pagination"
+                }
                 PagingError::OtherOrigin { .. } => {
                     "if it is to be trusted, name it in the source's allowed_origins"
                 }

@@ -135,7 +135,9 @@ impl<A: AsRef<Ask>, S: Sink, O: Observer> Intake<A, S, O> {
         info!(%resource, url = %page.subject.url, status = 200, bytes = received.bytes, records, ?elapsed, "fetched");
         self.observer.on(Event::Fetched { resource, records });
         let said = shared.lock().received(*ticket, &received)?;
-        whole.keep(&said)?;
+        if let Some(said) = said {
+            whole.keep(&said)?;
+        }
         Ok(())
     }
 }
@@ -210,8 +212,10 @@ pub(super) fn recall<S: Sinks>(
     let (bytes, records) = (received.bytes, received.records);
     info!(%resource, url = %page.subject.url, bytes, records, "taken out of the spool");
     observer.on(Event::Fetched { resource, records });
-    shared.lock().recalled(recall.ticket, &received, &said)?;
-    whole.keep(&said)
+    if shared.lock().recalled(recall.ticket, &received, &said)? {
+        whole.keep(&said)?;
+    }
+    Ok(())
 }
 
 /// Notes that a request will be sent again.

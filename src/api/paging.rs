@@ -10,6 +10,7 @@
 mod address;
 mod error;
 mod said;
+mod seams;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -27,11 +28,13 @@ use super::{Digest, link};
 
 use address::{LinkRange, fingerprint, link_range, remove_value, set_parameter};
 use said::{link_of, number_at, text_at, text_of};
+use seams::Seams;
 
 pub use error::PagingError;
 pub use said::Said;
 
 pub(super) use said::Facts;
+pub(super) use seams::{Edge, Edges};
 
 pub(super) use address::remove_parameter;
 
@@ -81,6 +84,7 @@ pub(super) struct Paging {
     digests: HashSet<Digest>,
     /// How many pages are asked for at most, however many there are: for a look at the first ones.
     most: Option<u64>,
+    seams: Seams,
     rest: Rest,
 }
 
@@ -129,6 +133,11 @@ impl Repeated {
 }
 
 impl Rest {
+    /// Whether this is the only look.
+    fn is_all(&self) -> bool {
+        (self.look, self.left) == (0, 0)
+    }
+
     /// Takes in what a response says of all pages. They may be in another order than they were
     /// made in: then growth looks like loss, and the pages are fetched once more than needed.
     fn told(&mut self, said: &Said) {
@@ -163,6 +172,7 @@ impl Paging {
             set_parameter(&mut first, name, value);
         }
         Self {
+            seams: Seams::new(may_overlap(&endpoint)),
             endpoint,
             first,
             reach,
@@ -252,7 +262,12 @@ impl Paging {
 
     /// Whether a page may be asked for now.
     pub(super) fn has_next(&self) -> bool {
-        self.asked < self.upto.min(self.most.unwrap_or(u64::MAX))
+        let known = if self.seams.are_open() {
+            self.upto.min(2)
+        } else {
+            self.upto
+        };
+        self.asked < known.min(self.most.unwrap_or(u64::MAX))
     }
 
     /// How many pages and records there are, as far as the server says.
@@ -304,9 +319,11 @@ impl Paging {
             Pagination::Offset {
                 parameter,
                 limit: (name, limit),
+                ..
             } => {
                 // A server that clamps the limit clamps it for every page.
-                let step = self.page_size.unwrap_or(*limit).min(*limit);
+                let size = self.page_size.unwrap_or(*limit).min(*limit);
+                let step = size.saturating_sub(self.seams.overlap().into());
                 set_parameter(&mut url, name, &limit.to_string());
                 set_parameter(
                     &mut url,
@@ -335,12 +352,24 @@ impl Paging {
             && self.declared.is_none_or(|declared| number >= declared);
         // Nothing came, and nothing names a next page.
         let nothing = status == 204 && (number == 0 || !counted);
-        nothing || number > 0 && (self.endpoint.past_end.contains(&status) || by_meaning)
+        // Nobody said that a page begins there.
+        let no_overlap = self.seams.are_tried()
+            && number == 1
+            && matches!(status, 204 | 400 | 404 | 410 | 416 | 422);
+        nothing
+            || no_overlap
+            || number > 0 && (self.endpoint.past_end.contains(&status) || by_meaning)
     }
 
     /// A page lies behind the last one.
-    pub(super) fn past_end(&mut self) -> Result<(), PagingError> {
+    pub(super) fn past_end(&mut self, status: u16) -> Result<(), PagingError> {
         self.under_way = self.under_way.saturating_sub(1);
+        if self.seams.are_tried() && self.asked > 1 {
+            self.seams.refuse_second(status);
+            self.ask_side_by_side();
+            return Ok(());
+        }
+        self.seams.settle_doubt(Edge::Nothing, self.rest.is_all());
         if self.is_done() {
             self.settle()
         } else {
@@ -348,12 +377,24 @@ impl Paging {
         }
     }
 
-    /// A page arrived whole: learns what it says about others.
-    pub(super) fn received(&mut self, facts: Facts<'_>) -> Result<Said, PagingError> {
+    /// The second page does not begin with the last record of the first: asks for it once more,
+    /// from where the first one ended.
+    fn ask_side_by_side(&mut self) {
+        self.asked = 1;
+        self.declared = self.pages_by_total();
+        self.upto = self.declared.unwrap_or(2);
+    }
+
+    /// A page arrived whole: learns what it says about others. Nothing if it does not count, and is
+    /// asked for once more.
+    pub(super) fn received(&mut self, facts: Facts<'_>) -> Result<Option<Said>, PagingError> {
         let mut said = self.read(&facts)?;
-        self.take(facts.number, facts.records, facts.digest, &said)?;
+        let (records, edges) = (facts.records, facts.edges);
+        if !self.take(facts.number, (records, edges), facts.digest, &said)? {
+            return Ok(None);
+        }
         said.planned = self.upto;
-        Ok(said)
+        Ok(Some(said))
     }
 
     /// Reads what an answer says.
@@ -465,14 +506,28 @@ impl Paging {
     }
 
     /// Learns of a page that is there: from the wire, or from the spool of a run that was cut off.
+    /// Gives whether it counts.
     pub(super) fn take(
         &mut self,
         number: u64,
-        records: u64,
+        (records, edges): (u64, Edges),
         digest: Option<Digest>,
         said: &Said,
-    ) -> Result<(), PagingError> {
+    ) -> Result<bool, PagingError> {
         self.under_way = self.under_way.saturating_sub(1);
+        match number {
+            0 if self.seams.are_tried() => self.seams.begin(edges),
+            1 if self.seams.are_tried() => {
+                let again = digest.is_some_and(|digest| self.digests.contains(&digest));
+                if !self.seams.try_second(edges, again) {
+                    self.ask_side_by_side();
+                    return Ok(false);
+                }
+            }
+            1 => self.seams.settle_doubt(edges.first, self.rest.is_all()),
+            _ if self.seams.overlap() => self.seams.join(number, edges),
+            _ => {}
+        }
         self.records = self.records.saturating_add(records);
         if number == 0 {
             self.page_size = Some(records);
@@ -498,7 +553,9 @@ impl Paging {
         }
         // However many pages the server speaks of: a total tells whether an empty one is the end.
         let empty = records == 0 && number > 0 && self.next.is_none();
-        if said.ends || no_further || empty && self.total.is_some() {
+        // Where records moved already, another look follows this one.
+        let in_vain = self.seams.moved() && self.rest.left > 0;
+        if said.ends || no_further || in_vain || empty && self.total.is_some() {
             self.upto = self.asked;
             self.next = None;
         }
@@ -506,10 +563,9 @@ impl Paging {
             return Err(PagingError::OnlyEmpty(EMPTY_PAGES));
         }
         if self.is_done() {
-            self.settle()
-        } else {
-            Ok(())
+            self.settle()?;
         }
+        Ok(true)
     }
 
     /// All pages came: are they of one state of the server?
@@ -529,7 +585,7 @@ impl Paging {
         if !self.may_move() {
             return self.reconcile();
         }
-        let moved = self.rest.shrank || changed && !sum_is_right;
+        let moved = self.rest.shrank || self.seams.moved() || changed && !sum_is_right;
         // A total that was told once, and does not fit: the next look finds the same, or moved ones.
         let sums = Some((self.records, self.total));
         let doubtful = self.reconcile().is_err() && self.rest.left > 0 && self.rest.sums != sums;
@@ -556,7 +612,7 @@ impl Paging {
     /// Begins another look at the pages.
     fn look_again(&mut self) {
         let (endpoint, reach) = (self.endpoint.clone(), Arc::clone(&self.reach));
-        let most = self.most;
+        let (most, seams) = (self.most, self.seams.again(may_overlap(&self.endpoint)));
         let Rest {
             look,
             left,
@@ -569,6 +625,7 @@ impl Paging {
         *self = Self::new(endpoint, self.first.clone(), reach).patient(left, allow_moving);
         self.resume_look(look.saturating_add(1));
         (self.rest.repeated, self.rest.sums) = (repeated, sums);
+        self.seams = seams;
         self.only_first(most);
     }
 
@@ -657,10 +714,24 @@ impl Paging {
         self.pages_by_total()
     }
 
+    /// Whether its next page begins with the last record of the one before it, or may.
+    pub(super) fn overlaps(&self) -> bool {
+        self.seams.overlap()
+    }
+
+    /// Whether its first and last records are wanted.
+    pub(super) fn shows_ends(&self) -> bool {
+        self.seams.show_edges() || self.endpoint.pagination.is_by_last_record()
+    }
+
     /// How many pages there are, by the number of all records and of those on the first page.
     fn pages_by_total(&self) -> Option<u64> {
         match (self.total?, self.page_size?) {
             (_, 0) => Some(1),
+            (total, size) if self.seams.overlap() && total > size => {
+                let further = (total - size).div_ceil(size.saturating_sub(1).max(1));
+                Some(further.saturating_add(1))
+            }
             (total, size) => Some(total.div_ceil(size)),
         }
     }
@@ -747,6 +818,13 @@ impl Paging {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a page may begin with the last record of the one before it. A number of pages counts
+/// those that stand side by side.
+fn may_overlap(endpoint: &Endpoint) -> bool {
+    let overlap = matches!(endpoint.pagination, Pagination::Offset { overlap, .. } if overlap);
+    overlap && endpoint.pages.is_none()
 }
 
 #[cfg(test)]

@@ -77,8 +77,11 @@ pub struct Page {
     pub one_of_many: bool,
     /// Whether another resource is asked for by the ids of these records.
     pub has_children: bool,
-    /// Whether the next page is asked for by a field of its last record.
-    pub leads_on: bool,
+    /// Whether its first and its last record are looked at: the next page is asked for by a field of
+    /// the last one, or begins with it.
+    pub shows_ends: bool,
+    /// Whether it begins with the last record of the page before it, which is left out.
+    pub overlaps: bool,
     /// Whether it is the end of the pages if it holds no records.
     pub may_end: bool,
     /// Which look at the pages of its resource it is of, where all of them are fetched again when
@@ -98,7 +101,8 @@ impl Page {
             records_at: Arc::default(),
             one_of_many: false,
             has_children: false,
-            leads_on: false,
+            shows_ends: false,
+            overlaps: false,
             may_end: false,
             map: None,
             look: None,
@@ -213,13 +217,17 @@ pub struct Recalled<W> {
 pub struct Received {
     /// Its length, decoded.
     pub bytes: u64,
-    /// How many records it held.
+    /// How many records it held, without the one that the page before it ends with.
     pub records: u64,
+    /// Whether there was one that the page before it ends with.
+    pub overlap: bool,
     /// Tells its records from those of other pages, where there are others.
     pub digest: Option<Digest>,
     /// The answer without its records.
     pub body: serde_json::Value,
-    /// The last record, where the page's `leads_on` asks for it and it is an object that can be read.
+    /// The first record, where the page's `shows_ends` asks for it and it can be read.
+    pub first: Option<serde_json::Value>,
+    /// The last record, likewise.
     pub last: Option<serde_json::Value>,
 }
 

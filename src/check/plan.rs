@@ -51,6 +51,7 @@ fn way(pagination: &Pagination) -> String {
         Pagination::Offset {
             parameter,
             limit: (_, limit),
+            ..
         } => format!("{limit} at a time by ?{}=", Printable(parameter)),
         Pagination::Cursor { parameter, at } => {
             format!(

@@ -71,6 +71,8 @@ pub enum Pagination {
         parameter: String,
         /// The query parameter of the page size, and the size to ask for.
         limit: (String, u64),
+        /// Whether each page may be asked for from the last record of the one before it.
+        overlap: bool,
     },
     /// By a cursor that a response holds for the next.
     Cursor {

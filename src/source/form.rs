@@ -283,6 +283,9 @@ pub(super) struct PaginationForm {
     pub(super) offset: Option<String>,
     /// The query parameter of the page size, and the size to ask for: `{ per_page = 100 }`.
     pub(super) size: Option<Marked<Pairs<NonZeroU64>>>,
+    /// With `offset`, whether each page begins with the last record of the one before it, which shows
+    /// records that move; true when left out. Say false where the API cannot begin a page anywhere.
+    pub(super) overlap: Option<Marked<bool>>,
     /// By a cursor that a response holds for the next: the query parameter of the cursor.
     pub(super) cursor: Option<String>,
     /// With `cursor`, where in a response the next cursor is: `meta.next_cursor`,
@@ -310,6 +313,7 @@ impl PaginationForm {
     /// Whether nothing at all was said, which is what the string `"none"` stands for.
     pub(super) fn is_none(&self) -> bool {
         self.size.is_none()
+            && self.overlap.is_none()
             && self.at.is_none()
             && self.first.is_none()
             && self.more.is_none()

@@ -36,6 +36,7 @@ pub(super) fn pagination(
                     "expected `size`, as in `size = { limit = 100 }`",
                 )
             })?,
+            overlap: form.overlap.as_ref().is_none_or(|overlap| overlap.value),
         },
         (None, None, Some(cursor), None) => Pagination::Cursor {
             parameter: cursor.clone(),
@@ -135,6 +136,10 @@ fn no_strays(form: &PaginationForm, pagination: &Pagination) -> Result<(), Flaw>
             first: Some(first), ..
         } if !page => stray(&first.place, "first", "`page`"),
         PaginationForm { at: Some(at), .. } if !cursor => stray(&at.place, "at", "`cursor`"),
+        PaginationForm {
+            overlap: Some(overlap),
+            ..
+        } if !offset => stray(&overlap.place, "overlap", "`offset`"),
         PaginationForm {
             size: Some(size), ..
         } if !page && !offset => stray(&size.place, "size", "`page` or `offset`")

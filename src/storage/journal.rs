@@ -91,6 +91,9 @@ pub(super) struct Entry {
     /// Whether they were the values of an object there, and what was made of its keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) map: Option<RecordMap>,
+    /// Whether it begins with the last record of the page before it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) overlaps: bool,
     /// What it said about other pages.
     pub(super) said: Said,
 }
@@ -220,6 +223,7 @@ impl Entry {
     pub(super) fn page(&self, has_children: bool) -> Page {
         Page {
             has_children,
+            overlaps: self.overlaps,
             ..Page::of_records(self.resource, &self.url, self.position.clone())
         }
     }
@@ -478,6 +482,7 @@ mod tests {
             look: 0,
             records_at: None,
             map: None,
+            overlaps: false,
             said: serde_json::from_str(r#"{"planned":18446744073709551615}"#).unwrap(),
         };
         let journaled = Journaled {

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::activity::Resource;
 use crate::api::{Page, Position, Received};
-use crate::cutter::{CutError, Cutter, LastRecord};
+use crate::cutter::{CutError, Cutter, EndRecords, ended};
 use crate::error::{DataProcessingError, Error};
 
 use super::segment::Place;
@@ -83,8 +83,8 @@ impl fmt::Display for Slice {
 /// Cuts the records of one page into slices.
 pub(super) struct Slicer {
     pub(super) cutter: Cutter,
-    /// Where the next page is asked for by the last record.
-    last: Option<LastRecord>,
+    /// Where the first and the last record are looked at.
+    ends: Option<EndRecords>,
     pub(super) slices: Slices,
 }
 
@@ -98,6 +98,8 @@ pub(super) struct Slices {
     /// How long a record may be.
     longest: u64,
     records: u64,
+    /// Whether the first record was left out, which the page before ends with.
+    overlap: bool,
     /// How many slices there are.
     cut: u64,
     open: Option<Slice>,
@@ -110,13 +112,14 @@ impl Slicer {
     pub(super) fn new(page: Page, file: String, answer: Option<u64>, longest: u64) -> Self {
         Self {
             cutter: page.cutter(),
-            last: page.leads_on.then(LastRecord::default),
+            ends: page.shows_ends.then(EndRecords::default),
             slices: Slices {
                 page,
                 file,
                 answer,
                 longest,
                 records: 0,
+                overlap: false,
                 cut: 0,
                 open: None,
                 whole: Vec::new(),
@@ -134,17 +137,17 @@ impl Slicer {
         // stands is known no sooner than behind the first record.
         let (looked_at, first) = self.cutter.advance(bytes)?;
         let shift = self.cutter.array_start().map_or(0, |start| start - 1);
-        let mut ended = None;
+        let mut places = None;
         let mut add = |place: Range<u64>| {
             self.slices.add(place.start - shift, place.end - shift);
-            ended = Some(place);
+            ended(&mut places, place);
         };
         if let Some(first) = first {
             add(first);
             self.cutter.advance_over(&bytes[looked_at..], add)?;
         }
-        if let Some(last) = &mut self.last {
-            last.take(bytes, ended, self.cutter.open_record());
+        if let Some(ends) = &mut self.ends {
+            ends.take(bytes, places, self.cutter.open_record());
         }
         Ok(())
     }
@@ -155,12 +158,15 @@ impl Slicer {
         let body = slices.page.finish(&self.cutter);
         let body = body.map_err(|cause| slices.not_records(cause))?;
         slices.end();
+        let (first, last) = self.ends.unwrap_or_default().read();
         let received = Received {
             bytes: 0,
             records: slices.records,
+            overlap: slices.overlap,
             digest: slices.page.one_of_many.then_some(0),
             body,
-            last: self.last.and_then(|last| last.read()),
+            first,
+            last,
         };
         Ok((slices.whole, received))
     }
@@ -168,12 +174,16 @@ impl Slicer {
 
 impl Slices {
     fn add(&mut self, start: u64, end: u64) {
+        if self.page.overlaps && !self.overlap {
+            self.overlap = true;
+            return;
+        }
         let too_long = end - start > self.longest;
         if too_long {
             // It has a slice to itself, so that its neighbours can be read without it.
             self.end();
         }
-        let (first, number) = (self.records, self.cut);
+        let (first, number) = (self.records + u64::from(self.overlap), self.cut);
         let slice = self.open.get_or_insert_with(|| Slice {
             resource: self.page.subject.resource,
             position: self.page.position.then(number),

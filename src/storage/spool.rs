@@ -321,8 +321,9 @@ impl Sinks for Spool {
         };
         let (known, url) = (&entry.url, &page.subject.url);
         // The run is one of the same definition; an embedded API is elsewhere each time.
-        let cut_alike =
-            entry.records_at.as_ref() == Some(&*page.records_at) && entry.map == page.map;
+        let cut_alike = entry.records_at.as_ref() == Some(&*page.records_at)
+            && entry.map == page.map
+            && entry.overlaps == page.overlaps;
         if cut_alike && (known.path(), known.query()) == (url.path(), url.query()) {
             self.read_again(page, entry)
         } else {
@@ -399,6 +400,7 @@ impl Sink for SpoolSink {
             look,
             records_at,
             map,
+            overlaps,
             ..
         } = self.slicer.slices.page.clone();
         let file = self.slicer.slices.file.clone();
@@ -416,6 +418,7 @@ impl Sink for SpoolSink {
             look: look.unwrap_or_default(),
             records_at: Some((*records_at).clone()),
             map,
+            overlaps,
             said: Said::default(),
         };
         let sum = Sum {

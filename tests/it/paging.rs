@@ -6,6 +6,7 @@ mod forum;
 mod limits;
 mod moving;
 mod named;
+mod seams;
 mod twice;
 
 use super::support::processes::until;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 use url::Url;
 
-use crate::activity::{Id, JsonPath, Resource};
-use crate::api::paging::{Facts, Outlook, Paging, PagingError, Reach, Repeated, Said};
+use crate::activity::{Field, Id, JsonPath, Resource};
+use crate::api::paging::{Edge, Edges, Facts, Outlook, Paging, PagingError, Reach, Repeated, Said};
 use crate::api::retry::Policy;
 use crate::api::secrets::Secrets;
 use crate::api::sink::{Page, Position, Received};
@@ -204,7 +204,8 @@ impl Lane {
             records_at: Arc::clone(&self.records_at),
             one_of_many: paging.is_paged(),
             has_children: self.has_children,
-            leads_on: self.endpoint.pagination.is_by_last_record(),
+            shows_ends: paging.shows_ends(),
+            overlaps: paging.overlaps() && number > 0,
             map: self.endpoint.map.clone(),
             may_end: number > 0 && self.endpoint.pagination.ends_with_empty(),
             look: (self.patience.0 > 0 && paging.may_move()).then(|| paging.look()),
@@ -241,9 +242,9 @@ impl Lane {
         })
     }
 
-    pub(super) fn past_end(&mut self, key: u64) -> Result<(), PagingError> {
+    pub(super) fn past_end(&mut self, key: u64, status: u16) -> Result<(), PagingError> {
         if let Some((_, paging)) = self.pagings.get_mut(&key) {
-            paging.past_end()?;
+            paging.past_end(status)?;
         }
         self.close_if_done(key);
         Ok(())
@@ -292,9 +293,10 @@ impl Lane {
         page: &Page,
         headers: &HeaderMap,
         received: &Received,
-    ) -> Result<Said, PagingError> {
+    ) -> Result<Option<Said>, PagingError> {
+        let edges = self.edges(received);
         let Some((_, paging)) = self.pagings.get_mut(&key) else {
-            return Ok(Said::default());
+            return Ok(Some(Said::default()));
         };
         let said = paging.received(Facts {
             number: page.number(),
@@ -304,12 +306,14 @@ impl Lane {
             digest: received.digest,
             body: &received.body,
             last: received.last.as_ref(),
+            edges,
         })?;
+        let Some(said) = said else { return Ok(None) };
         let what = (page.number(), received.records, &received.body);
         self.noticed
             .page(&self.endpoint, headers, what, said.has_total());
         self.taken(key, received.records, &said);
-        Ok(said)
+        Ok(Some(said))
     }
 
     /// A page is there from the spool of a run that was cut off.
@@ -319,14 +323,33 @@ impl Lane {
         page: &Page,
         received: &Received,
         said: &Said,
-    ) -> Result<(), PagingError> {
+    ) -> Result<bool, PagingError> {
+        let edges = self.edges(received);
         let Some((_, paging)) = self.pagings.get_mut(&key) else {
-            return Ok(());
+            return Ok(true);
         };
-        paging.take(page.number(), received.records, received.digest, said)?;
+        let records = (received.records, edges);
+        if !paging.take(page.number(), records, received.digest, said)? {
+            return Ok(false);
+        }
         self.noticed.recalled();
         self.taken(key, received.records, said);
-        Ok(())
+        Ok(true)
+    }
+
+    /// What a page begins and ends with.
+    fn edges(&self, received: &Received) -> Edges {
+        let records = received.records.saturating_add(received.overlap.into());
+        if records == 0 {
+            return Edges::default();
+        }
+        let id = self.endpoint.fields.get(Field::Id).map(|field| &field.path);
+        let edge = |record: &Option<serde_json::Value>| Edge::of(record.as_ref(), id);
+        Edges {
+            first: edge(&received.first),
+            last: edge(&received.last),
+            records,
+        }
     }
 
     /// Whether it is asked for once a parent.

@@ -73,7 +73,7 @@ impl Fetch {
                 code,
             ) =>
             {
-                self.past_end(ticket)?;
+                self.past_end(ticket, code)?;
                 Ok(Verdict::PastEnd)
             }
             _ => Ok(Verdict::Refused),
@@ -232,11 +232,16 @@ impl Fetch {
         })
     }
 
-    /// The body that belonged to a `Read` arrived whole. Gives what it says about other pages.
+    /// The body that belonged to a `Read` arrived whole. Gives what it says about other pages; nothing
+    /// if it is not to be kept, as a page that is asked for once more.
     ///
     /// # Errors
     /// When it shows that the pages cannot be the whole resource.
-    pub fn received(&mut self, ticket: Ticket, received: &Received) -> Result<Said, ApiError> {
+    pub fn received(
+        &mut self,
+        ticket: Ticket,
+        received: &Received,
+    ) -> Result<Option<Said>, ApiError> {
         self.take(ticket, received, |lane, exchange| {
             let Exchange {
                 place,
@@ -248,7 +253,8 @@ impl Fetch {
         })
     }
 
-    /// The spool had the page of a `Recall`, whole; `said` is what it said when it came.
+    /// The spool had the page of a `Recall`, whole; `said` is what it said when it came. Gives whether
+    /// it is to be kept.
     ///
     /// # Errors
     /// When it shows that the pages cannot be the whole resource.
@@ -257,31 +263,31 @@ impl Fetch {
         ticket: Ticket,
         received: &Received,
         said: &Said,
-    ) -> Result<(), ApiError> {
+    ) -> Result<bool, ApiError> {
         let subject = self.subject(ticket);
         if let Some(exchange) = self.under_way.get(&ticket) {
             let page = &exchange.page;
             let place = (page.subject.resource, page.position.clone());
             self.recalled.insert(place);
         }
-        self.take(ticket, received, |lane, exchange| {
+        let counts = self.take(ticket, received, |lane, exchange| {
             lane.recalled(exchange.place.paging, &exchange.page, received, said)
         })?;
         let within = self.used.add_bytes(&self.policy.quota, received.bytes);
         match (within, subject) {
             (Err(cause), Some(subject)) => Err(excess(subject, cause)),
-            _ => Ok(()),
+            _ => Ok(counts),
         }
     }
 
     /// A page lies behind the last one of its resource.
-    fn past_end(&mut self, ticket: Ticket) -> Result<(), ApiError> {
+    fn past_end(&mut self, ticket: Ticket, status: u16) -> Result<(), ApiError> {
         let Some(exchange) = self.under_way.remove(&ticket) else {
             return Ok(());
         };
         let lane = &mut self.lanes[exchange.place.lane];
         let look = lane.look();
-        let ended = lane.past_end(exchange.place.paging);
+        let ended = lane.past_end(exchange.place.paging, status);
         ended.map_err(|cause| blamed(lane, &exchange, cause))?;
         self.forget_if_moved(exchange.place.lane, look);
         Ok(())

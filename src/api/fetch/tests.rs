@@ -28,6 +28,8 @@ fn whole(records: u64) -> Received {
         records,
         digest: None,
         body: serde_json::Value::Null,
+        overlap: false,
+        first: None,
         last: None,
     }
 }

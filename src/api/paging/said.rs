@@ -11,6 +11,8 @@ use crate::api::secrets::Secrets;
 use crate::api::{Digest, Validators};
 use crate::source::Locator;
 
+use super::seams::Edges;
+
 /// What is known of an answer that arrived whole.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::api) struct Facts<'a> {
@@ -25,6 +27,8 @@ pub(in crate::api) struct Facts<'a> {
     pub(in crate::api) body: &'a Value,
     /// The last record, where the next page is asked for by it.
     pub(in crate::api) last: Option<&'a Value>,
+    /// What it begins and ends with, where that is looked at.
+    pub(in crate::api) edges: Edges,
 }
 
 /// What an answer says about the other pages and about itself: all that the rest

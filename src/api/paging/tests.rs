@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 use serde_json::json;
 
-fn endpoint(pagination: Pagination) -> Endpoint {
+pub(super) fn endpoint(pagination: Pagination) -> Endpoint {
     Endpoint {
         path: "/posts".to_owned(),
         query: vec![("state".to_owned(), "all".to_owned())],
@@ -30,7 +30,7 @@ fn endpoint(pagination: Pagination) -> Endpoint {
     }
 }
 
-fn paging(endpoint: Endpoint) -> Paging {
+pub(super) fn paging(endpoint: Endpoint) -> Paging {
     let url = Url::parse("https://api.test/posts").unwrap();
     let reach = Reach {
         origins: vec![
@@ -103,7 +103,7 @@ fn follow_on(
         let answer = answer(index(number), &url);
         if answer.past_end {
             assert!(paging.is_past_end(number, 400));
-            if let Err(error) = paging.past_end() {
+            if let Err(error) = paging.past_end(400) {
                 return (asked, Err(error));
             }
             continue;
@@ -122,6 +122,7 @@ fn follow_on(
             digest: Some(digest),
             body: &answer.body,
             last: answer.last.as_ref(),
+            edges: Edges::default(),
         };
         if let Err(error) = paging.received(facts) {
             return (asked, Err(error));
@@ -145,6 +146,7 @@ fn plain<'a>(number: u64, url: &'a Url, headers: &'a HeaderMap, records: u64) ->
         digest: None,
         body: &Value::Null,
         last: None,
+        edges: Edges::default(),
     }
 }
 
@@ -156,7 +158,7 @@ fn by_page() -> Endpoint {
     })
 }
 
-fn with_total(mut endpoint: Endpoint) -> Endpoint {
+pub(super) fn with_total(mut endpoint: Endpoint) -> Endpoint {
     endpoint.total = Some(Locator::Header(HeaderName::from_static("x-total")));
     endpoint
 }
@@ -303,6 +305,7 @@ fn offsets_go_on_by_what_the_server_really_gives() {
         endpoint(Pagination::Offset {
             parameter: "offset".to_owned(),
             limit: ("limit".to_owned(), 100),
+            overlap: true,
         })
     };
     let (asked, outcome) = follow(paging(offset()), |number, _| records([30, 30, 0][number]));
@@ -915,6 +918,7 @@ fn the_first_page_alone_tells_what_is_there() {
             digest: None,
             body: &answer.body,
             last: answer.last.as_ref(),
+            edges: Edges::default(),
         };
         paging.received(facts).unwrap();
         assert!(paging.is_done());
@@ -1070,7 +1074,7 @@ proptest! {
         let mut outcome = Ok(());
         while !waiting.is_empty() && outcome.is_ok() {
             let (number, url) = waiting.swap_remove(order.index(waiting.len()));
-            let facts = Facts { number, url: &url, headers: &HeaderMap::new(), records: sizes[index(number)], digest: Some(number.into()), body: &body, last: None };
+            let facts = Facts { number, url: &url, headers: &HeaderMap::new(), records: sizes[index(number)], digest: Some(number.into()), body: &body, last: None, edges: Edges::default() };
             outcome = paging.received(facts).map(drop);
             waiting.extend(std::iter::from_fn(|| paging.take_next()));
         }
@@ -1123,6 +1127,7 @@ fn numbered_ways() -> [Endpoint; 3] {
     let mut offset = endpoint(Pagination::Offset {
         parameter: "offset".to_owned(),
         limit: ("limit".to_owned(), SIZE as u64),
+        overlap: true,
     });
     offset.query.clear();
     let mut page = endpoint(Pagination::Page {

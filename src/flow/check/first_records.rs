@@ -10,7 +10,7 @@ use crate::activity::Resource;
 use crate::api::{
     Page, Position, Recalled, Received, Said, SharedFetch, Sink, Sinks, Whole, digest_of,
 };
-use crate::cutter::{CutError, Cutter, LastRecord};
+use crate::cutter::{CutError, Cutter, EndRecords, ended};
 use crate::error::{DataProcessingError, Error};
 
 use super::seen::{Gaze, KEPT, Reading};
@@ -81,7 +81,8 @@ impl Sinks for FirstRecords {
     fn open(&self, page: Page) -> Result<FirstRecordsSink, Error> {
         Ok(FirstRecordsSink {
             cutter: page.cutter(),
-            last: page.leads_on.then(LastRecord::default),
+            ends: page.shows_ends.then(EndRecords::default),
+            overlap: false,
             hasher: page.one_of_many.then(blake3::Hasher::new),
             page,
             seen: 0,
@@ -106,8 +107,10 @@ impl Sinks for FirstRecords {
 pub(super) struct FirstRecordsSink {
     page: Page,
     cutter: Cutter,
-    /// Where the next page is asked for by the last record.
-    last: Option<LastRecord>,
+    /// Where the first and the last record are looked at.
+    ends: Option<EndRecords>,
+    /// Whether the first record was left out, which the page before ends with.
+    overlap: bool,
     /// Tells the records from those of other pages, as the spool does.
     hasher: Option<blake3::Hasher>,
     /// How many bytes went through.
@@ -132,6 +135,10 @@ impl FirstRecordsSink {
 
     /// Looks at a record that ended in `piece`.
     fn look(&mut self, record: &Range<u64>, piece: &[u8]) {
+        if self.page.overlaps && !self.overlap {
+            self.overlap = true;
+            return self.open.clear();
+        }
         let part = &piece[self.within(record, piece)];
         let resource = self.page.subject.resource;
         if record.start >= self.seen && part.len() <= LONGEST {
@@ -159,25 +166,25 @@ impl Sink for FirstRecordsSink {
     type Whole = FirstRecordsPage;
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let (mut rest, mut last) = (bytes, None);
+        let (mut rest, mut places) = (bytes, None);
         loop {
-            let (consumed, ended) = match self.cutter.advance(rest) {
+            let (consumed, found) = match self.cutter.advance(rest) {
                 Ok(found) => found,
                 Err(cause) => return Err(self.not_records(cause)),
             };
-            let Some(record) = ended else { break };
+            let Some(record) = found else { break };
             self.look(&record, rest);
             rest = &rest[consumed..];
             self.seen += consumed as u64;
-            last = Some(record);
+            ended(&mut places, record);
         }
         if let Some(start) = self.cutter.open_record() {
             let part = self.within(&(start..u64::MAX), rest);
             self.open.push(&rest[part]);
         }
         self.seen += rest.len() as u64;
-        if let Some(kept) = &mut self.last {
-            kept.take(bytes, last, self.cutter.open_record());
+        if let Some(ends) = &mut self.ends {
+            ends.take(bytes, places, self.cutter.open_record());
         }
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&bytes[self.cutter.array_part(bytes.len())]);
@@ -190,12 +197,15 @@ impl Sink for FirstRecordsSink {
             Ok(body) => body,
             Err(cause) => return Err(self.not_records(cause)),
         };
+        let (first, last) = self.ends.unwrap_or_default().read();
         let received = Received {
             bytes: self.seen,
             records: self.gaze.records.records,
+            overlap: self.overlap,
             digest: self.hasher.map(|hasher| digest_of(&hasher.finalize())),
             body,
-            last: self.last.and_then(|last| last.read()),
+            first,
+            last,
         };
         let page = FirstRecordsPage {
             page: self.page,
@@ -280,7 +290,8 @@ mod tests {
             records_at: Arc::new(records_at.parse().unwrap()),
             one_of_many: true,
             has_children: false,
-            leads_on: false,
+            shows_ends: false,
+            overlaps: false,
             may_end: false,
             map: None,
             look: None,

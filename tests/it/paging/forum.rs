@@ -93,6 +93,19 @@ impl Forum {
         assert_eq!(self.place.file(file), stored(expected), "{flow:?}");
     }
 
+    /// Stores the same from the pages that `--keep-raw` kept.
+    #[track_caller]
+    pub(super) fn stores_again(&self, flow: &[&str], file: &str, expected: &[String]) {
+        let data = self.place.data();
+        let raw = data.keys().find(|name| name.starts_with("raw-"));
+        let raw = raw.and_then(|name| name.split('/').next());
+        let raw = format!("data/{}", raw.expect("the pages"));
+        let replay = [flow, &["--replay", &raw, "--data-dir", "again"]].concat();
+        self.run(&replay).assert_code(0);
+        let again = fs::read_to_string(self.place.path().join("again").join(file));
+        assert_eq!(again.expect("the file"), stored(expected), "{flow:?}");
+    }
+
     /// Fails for a reason that the API has, and leaves the old snapshot as it was.
     #[track_caller]
     pub(super) fn fails(&self, flow: &[&str], says: &str) {

@@ -317,18 +317,7 @@ fn kept_pages_are_stored_alike_when_they_are_taken_again() {
         let args = [flow, &["--retries", "0", "--keep-raw"]].concat();
         forum.run(&args).assert_code(0);
         server.finish();
-        let data = forum.place.data();
-        let raw = data.keys().find(|name| name.starts_with("raw-"));
-        let raw = raw.and_then(|name| name.split('/').next());
-        let raw = format!("data/{}", raw.expect("the pages"));
-        let replay = [flow, &["--replay", &raw, "--data-dir", "again"]].concat();
-        forum.run(&replay).assert_code(0);
-        let again = fs::read_to_string(forum.place.path().join("again").join(file));
-        assert_eq!(
-            again.expect("the file"),
-            stored(&posts(&[3, 2, 1])),
-            "{flow:?}"
-        );
+        forum.stores_again(flow, file, &posts(&[3, 2, 1]));
         assert_eq!(
             forum.place.file(file),
             stored(&posts(&[3, 2, 1])),

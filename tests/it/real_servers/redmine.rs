@@ -138,7 +138,7 @@ fn a_redmine_is_stored_record_for_record_by_both_flows() {
 /// What happens between two pages: its name, the order of the issues, and what is done with which ids.
 type Case = (&'static str, &'static str, fn(&Redmine, &[u64]));
 
-const CASES: [Case; 5] = [
+const CASES: [Case; 7] = [
     ("the first is deleted", "id", |redmine, ids| {
         redmine.delete(ids[0]);
     }),
@@ -158,6 +158,24 @@ const CASES: [Case; 5] = [
     ("one is created, newest first", "id:desc", |redmine, _| {
         redmine.create("new");
     }),
+    (
+        "the first is deleted and one is created",
+        "id",
+        |redmine, ids| {
+            redmine.delete(ids[0]);
+            redmine.create("new");
+        },
+    ),
+    (
+        "two are created and two deleted, newest first",
+        "id:desc",
+        |redmine, ids| {
+            redmine.create("new");
+            redmine.create("newest");
+            redmine.delete(ids[0]);
+            redmine.delete(ids[10]);
+        },
+    ),
 ];
 
 #[test]
