@@ -17,7 +17,7 @@
 //! | data directory | the record is removed, the history is told | some files are old, and there is no record any more |
 //! | spool | the record is removed | pages of the snapshot look like those of an unfinished run |
 //!
-//! Contents are synced where they are written. `tests/it/power_cuts.rs` cuts the power at each call.
+//! Contents are synced where they are written. `tests/it/power_cuts/mod.rs` cuts the power at each call.
 
 use std::path::{Path, PathBuf};
 

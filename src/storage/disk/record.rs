@@ -3,7 +3,7 @@
 //! With `ACTIVITY_TRACKER_RECORD=FILE`, each call that succeeded appends a line of JSON to
 //! that file, in the order of the calls, whichever process makes them: the main process and
 //! its workers append to the same file. A test works out from it what a power cut may leave
-//! (`tests/it/power_cuts.rs`).
+//! (`tests/it/power_cuts/mod.rs`).
 
 #[cfg(debug_assertions)]
 pub(super) use on::{found, paths, truncate, write};

@@ -10,10 +10,10 @@ pub(super) const APPLICATION: i32 = 0x4154_726b;
 
 /// One step for each version: the first makes the tables, each later one changes them.
 /// A step that was released is never changed.
-const MIGRATIONS: [&str; VERSION as usize] = [include_str!("schema/1.sql")];
+const MIGRATIONS: [&str; VERSION as usize] = [include_str!("1.sql")];
 
 /// The tables of a step.
-pub(super) const STEP: &str = include_str!("schema/step.sql");
+pub(super) const STEP: &str = include_str!("step.sql");
 
 /// What SQLite adds when somebody has it look at the values (`ANALYZE`).
 const STATISTICS: &str = "CREATE TABLE sqlite_stat1(tbl,idx,stat);

@@ -162,7 +162,7 @@ fn an_api_of_jsonplaceholders_shape_and_the_sample_have_its_resources() {
 
 #[test]
 fn every_key_is_understood() {
-    let text = include_str!("tests/everything.toml");
+    let text = include_str!("everything.toml");
     let source = read(text, &[("site", "https://example.org/")]).unwrap();
     let rate = source.rate.unwrap();
     assert_eq!(
@@ -187,7 +187,7 @@ fn every_key_is_understood() {
 fn the_example_of_the_readme_is_in_order() {
     insta::assert_snapshot!(
         "readme",
-        outline(&read(include_str!("tests/dummyjson.toml"), &[]).unwrap())
+        outline(&read(include_str!("dummyjson.toml"), &[]).unwrap())
     );
 }
 
@@ -304,7 +304,7 @@ fn only_the_wanted_resources_are_left() {
     insta::assert_snapshot!(github(&[Users]).unwrap_err(), @"source `github` gives users by way of its posts: ask for posts too");
 
     let everything = || {
-        let text = include_str!("tests/everything.toml");
+        let text = include_str!("everything.toml");
         read(text, &[("site", "https://example.org")]).unwrap()
     };
     insta::assert_snapshot!(everything().only(&[Comments]).unwrap_err(), @"source `everything` gives comments by way of its posts: ask for posts too");
