@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use tracing::info;
 
-use crate::{logger, printing};
+use crate::cli::{logger, printing};
 
 /// How long a run that was asked to stop may take to end.
 const GRACE: Duration = Duration::from_millis(700);

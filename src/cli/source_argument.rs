@@ -19,7 +19,7 @@ use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::TimeZone;
 use tracing::warn;
 
-use crate::consent::{self, TrustArgs};
+use crate::cli::consent::{self, TrustArgs};
 
 /// The longest file of a credential, in bytes.
 const LONGEST_CREDENTIAL: u64 = 64 << 10;

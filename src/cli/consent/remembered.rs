@@ -13,7 +13,7 @@ use activity_tracker::text::count;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use crate::printing;
+use crate::cli::printing;
 
 /// More than anybody grants; what is longer is not ours.
 const LONGEST: u64 = 1024 * 1024;

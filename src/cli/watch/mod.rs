@@ -20,10 +20,10 @@ use clap::Args;
 use jiff::Zoned;
 use tracing::{info, warn};
 
-use crate::cli::{duration, positive_duration};
-use crate::progress::Progress;
-use crate::run_options::RunOptions;
-use crate::{logger, printing, signals};
+use crate::cli::progress::Progress;
+use crate::cli::run_options::RunOptions;
+use crate::cli::values::{duration, positive_duration};
+use crate::cli::{logger, printing, signals};
 
 use exec::{Hook, HookError};
 use line::Line;

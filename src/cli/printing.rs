@@ -17,8 +17,8 @@ use annotate_snippets::Renderer;
 use anstyle::{AnsiColor, Style};
 use indicatif::DecimalBytes;
 
-use crate::run_command::RunArgs;
-use crate::{diagnostics, signals};
+use crate::cli::run::RunArgs;
+use crate::cli::{diagnostics, signals};
 
 /// How many users the summary names.
 const MOST_ACTIVE: usize = 5;

@@ -18,12 +18,11 @@ use clap::{Args, ValueEnum};
 use http::StatusCode;
 use tracing::warn;
 
-use crate::cli::{
-    DataDir, LogArgs, PatienceArgs, at_least_one, duration, positive_duration, size, workers,
-};
-use crate::printing;
-use crate::progress::Progress;
-use crate::source_argument::SourceArgs;
+use crate::cli::args::{DataDir, LogArgs, PatienceArgs};
+use crate::cli::printing;
+use crate::cli::progress::Progress;
+use crate::cli::source_argument::SourceArgs;
+use crate::cli::values::{at_least_one, duration, positive_duration, size, workers};
 
 #[derive(Debug, Args)]
 #[command(mut_arg("data_dir", |arg| arg.help("Where the snapshot goes")))]

@@ -10,9 +10,10 @@ use activity_tracker::report::{ActivityReport, Zone, csv, json, markdown, table}
 use activity_tracker::storage;
 use clap::{Args, ValueEnum};
 
-use crate::catch_up::catch_up_without_step;
-use crate::cli::{DataDir, at_least_one};
-use crate::printing;
+use crate::cli::args::DataDir;
+use crate::cli::catch_up::catch_up_without_step;
+use crate::cli::printing;
+use crate::cli::values::at_least_one;
 
 /// How wide tables are where nobody says, as in a pipe.
 const USUAL_WIDTH: usize = 100;

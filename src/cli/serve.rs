@@ -8,8 +8,8 @@ use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::cli::DataDir;
-use crate::printing;
+use crate::cli::args::DataDir;
+use crate::cli::printing;
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {

@@ -15,9 +15,9 @@ use activity_tracker::text::{Printable, count};
 use anstyle::{AnsiColor, Style};
 use clap::Args;
 
-use crate::cli::{EXIT_CODES, PatienceArgs};
-use crate::source_argument::SourceArgs;
-use crate::{printing, signals};
+use crate::cli::args::{EXIT_CODES, PatienceArgs};
+use crate::cli::source_argument::SourceArgs;
+use crate::cli::{printing, signals};
 
 const HEAD: Style = Style::new().bold();
 const BAD: Style = AnsiColor::Red.on_default();

@@ -10,10 +10,10 @@ use activity_tracker::source::Source;
 use activity_tracker::storage::{Flow, Journaled};
 use clap::Args;
 
-use crate::cli::EXIT_CODES;
-use crate::progress::Progress;
-use crate::run_options::RunOptions;
-use crate::{logger, printing, signals};
+use crate::cli::args::EXIT_CODES;
+use crate::cli::progress::Progress;
+use crate::cli::run_options::RunOptions;
+use crate::cli::{logger, printing, signals};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]

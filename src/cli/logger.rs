@@ -10,7 +10,7 @@ use activity_tracker::storage::Readers;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt;
 
-use crate::cli::{LogArgs, LogFormat, LogLevel};
+use crate::cli::args::{LogArgs, LogFormat, LogLevel};
 
 /// Opens the log file and sends every event of the program there.
 ///

@@ -9,11 +9,11 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use crate::catch_up::catch_up;
-use crate::cli::DataDir;
-use crate::printing::told_to_stdout;
-use crate::report_command::width;
-use crate::source_argument::resource_names;
+use crate::cli::args::DataDir;
+use crate::cli::catch_up::catch_up;
+use crate::cli::printing::told_to_stdout;
+use crate::cli::report::width;
+use crate::cli::source_argument::resource_names;
 
 /// How many changes a table has unless told otherwise.
 const USUAL_LIMIT: u64 = 50;

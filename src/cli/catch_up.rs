@@ -8,7 +8,7 @@ use activity_tracker::error::{Error, StorageError, chain};
 use activity_tracker::history;
 use tracing::warn;
 
-use crate::printing;
+use crate::cli::printing;
 
 /// Settles what can be settled. Where the disk is full or must not be written to, what is there
 /// is read as it is, and that is said.

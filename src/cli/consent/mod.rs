@@ -21,7 +21,7 @@ use activity_tracker::text::Printable;
 use clap::Args;
 use tracing::warn;
 
-use crate::printing;
+use crate::cli::printing;
 
 mod remembered;
 

@@ -7,10 +7,21 @@ use activity_tracker::error::{Error, StorageError};
 use activity_tracker::history::Depth;
 use activity_tracker::text::{Printable, count};
 use activity_tracker::{history, storage};
+use clap::Args;
 
-use crate::catch_up::catch_up;
-use crate::cli::VerifyArgs;
-use crate::printing::print_text;
+use crate::cli::args::DataDir;
+use crate::cli::catch_up::catch_up;
+use crate::cli::printing::print_text;
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) data_dir: DataDir,
+
+    /// Compare the indexes of the history with its tables too, which takes longer
+    #[arg(long)]
+    pub(crate) full: bool,
+}
 
 /// Verifies the snapshots of a data directory and prints which runs they are of.
 ///

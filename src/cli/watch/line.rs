@@ -9,7 +9,7 @@ use activity_tracker::text::{Printable, count};
 use anstyle::{AnsiColor, Style};
 use jiff::Zoned;
 
-use crate::printing;
+use crate::cli::printing;
 
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const WARN: Style = AnsiColor::Yellow.on_default();

@@ -5,7 +5,7 @@ use activity_tracker::source::{BUILT_IN, BuiltIn, InvalidSource, SCHEMA};
 use anstyle::Style;
 use clap::{Args, Subcommand};
 
-use crate::printing;
+use crate::cli::printing;
 
 const HEAD: Style = Style::new().bold();
 
@@ -30,7 +30,7 @@ enum SourcesCommand {
 ///
 /// # Errors
 /// When there is no such source, or stdout cannot be written to.
-pub(crate) fn print(args: &SourcesArgs) -> Result<(), Error> {
+pub(crate) fn run(args: &SourcesArgs) -> Result<(), Error> {
     let text = match &args.command {
         None => table()?,
         Some(SourcesCommand::Show { name }) => BuiltIn::named(name)?.text.to_owned(),

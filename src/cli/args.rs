@@ -1,0 +1,141 @@
+//! Arguments that several commands have, and the settings made from them.
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use activity_tracker::api::{Authorities, Policy, Transport};
+use activity_tracker::error::Error;
+use activity_tracker::regular_file;
+use activity_tracker::source::Source;
+use activity_tracker::text::Printable;
+use bytesize::ByteSize;
+use clap::{Args, ValueEnum};
+use url::{Host, Url};
+
+use crate::cli::values::{positive_duration, size};
+
+/// For the help of commands whose exit codes a script may want to tell apart.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0    done, complete
+  1    an error that is none of the below
+  2    wrong usage or configuration
+  3    the API cannot be fetched from; nothing was changed in the data directory
+  4    records were rejected, or the server refused a part, more often than --max-rejects:
+       the others are stored; or the data cannot be read: nothing was changed
+  5    a file cannot be read or written; the last snapshot stands
+  130  interrupted (Ctrl-C); 143 terminated; 129 hung up (the terminal was closed)";
+
+/// The longest file of certificate authorities, in bytes: a system has about 250 kB of them.
+const LONGEST_CA_FILE: u64 = 16 << 20;
+
+#[derive(Debug, Args)]
+pub(crate) struct PatienceArgs {
+    /// Longest silence of a server: until it is connected, until it answers,
+    /// and between two pieces of its answer; as long may 1 KiB of that take
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_duration)]
+    timeout: Duration,
+
+    /// Longest answer, decoded: 500kB, 10MiB, 4GiB
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = size)]
+    max_body: ByteSize,
+
+    /// Trust the certificate authorities in this PEM file, and no others
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+
+    /// How many times a request that failed in passing is sent again
+    #[arg(long, value_name = "N", default_value_t = Policy::default().retries)]
+    pub(crate) retries: u32,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Log")]
+pub(crate) struct LogArgs {
+    /// Where the log goes; it is appended to
+    #[arg(
+        long = "log-file",
+        value_name = "FILE",
+        default_value = "logs/app.log",
+        env = "ACTIVITY_TRACKER_LOG_FILE"
+    )]
+    pub(crate) file: PathBuf,
+
+    /// How much is logged
+    #[arg(
+        long = "log-level",
+        value_name = "LEVEL",
+        default_value = "info",
+        env = "ACTIVITY_TRACKER_LOG_LEVEL"
+    )]
+    pub(crate) level: LogLevel,
+
+    /// How a line of the log looks
+    #[arg(long = "log-format", value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// The data directory. Those who write to it, or read something else than the snapshot, say so in
+/// its help.
+#[derive(Debug, Args)]
+pub(crate) struct DataDir {
+    /// Where the snapshot is
+    #[arg(
+        id = "data_dir",
+        long = "data-dir",
+        value_name = "DIR",
+        default_value = "data",
+        env = "ACTIVITY_TRACKER_DATA_DIR"
+    )]
+    pub(crate) path: PathBuf,
+}
+
+impl PatienceArgs {
+    /// How to talk to the servers of this source.
+    ///
+    /// # Errors
+    /// When there is a file of authorities and they cannot be had from it.
+    pub(crate) fn transport(&self, source: &Source) -> Result<Transport, Error> {
+        Ok(Transport {
+            timeout: self.timeout,
+            max_body: self.max_body.as_u64(),
+            authorities: self.ca_file.as_deref().map(authorities).transpose()?,
+            proxy: !is_loopback(&source.base_url),
+        })
+    }
+}
+
+fn authorities(file: &Path) -> Result<Authorities, Error> {
+    let shown = file.display().to_string();
+    let wrong = |reason: &dyn Display| {
+        let shown = Printable(&shown);
+        Error::Usage(format!("cannot use the CA file {shown}: {reason}"))
+    };
+    let text = regular_file::read(file, LONGEST_CA_FILE).map_err(|error| wrong(&error))?;
+    Authorities::from_pem(&text).map_err(|error| wrong(&error))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
