@@ -758,9 +758,12 @@ impl StorageError {
     }
 }
 
+/// What a run is to add to the history, until the history took it: a file of the data directory.
+pub(crate) const STEP_FILE: &str = ".history-next.db";
+
 /// Whether a file is what a run is to add to the history, rather than the history.
 fn is_step(path: &Path) -> bool {
-    path.ends_with(crate::history::STEP)
+    path.ends_with(STEP_FILE)
 }
 
 fn is_manifest(path: &Path) -> bool {

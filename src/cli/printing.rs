@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use activity_tracker::activity::{Resource, UserPosts};
 use activity_tracker::error::{Error, chain};
@@ -17,11 +18,13 @@ use annotate_snippets::Renderer;
 use anstyle::{AnsiColor, Style};
 use indicatif::DecimalBytes;
 
-use crate::cli::run::RunArgs;
-use crate::cli::{diagnostics, signals};
+use crate::cli::diagnostics;
 
 /// How many users the summary names.
 const MOST_ACTIVE: usize = 5;
+
+/// Whether the end of the run is being told already.
+static TOLD: AtomicBool = AtomicBool::new(false);
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default();
@@ -34,12 +37,23 @@ pub(crate) fn lacking(run: &str) -> String {
     format!("it lacks the last run, {run}: it was emptied, or is of another data directory")
 }
 
+/// How a run's end is printed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shown<'a> {
+    /// The summary as JSON, on stdout.
+    pub(crate) json: bool,
+    /// Nothing for people but what was lost.
+    pub(crate) quiet: bool,
+    /// Where the log is.
+    pub(crate) log: &'a Path,
+}
+
 /// Prints what a run gave: for scripts on stdout, for people on stderr.
-pub(crate) fn print(args: &RunArgs, report: &Report) -> Result<(), Error> {
-    if args.json {
+pub(crate) fn print_run(report: &Report, shown: Shown<'_>) -> Result<(), Error> {
+    if shown.json {
         print_json(report)?;
     }
-    if args.options.quiet {
+    if shown.quiet {
         // What was lost is told all the same.
         let set_aside = report.recorded.iter().flat_map(|it| &it.set_aside);
         set_aside.for_each(|aside| print_note(&format!("warning: {aside}")));
@@ -47,7 +61,7 @@ pub(crate) fn print(args: &RunArgs, report: &Report) -> Result<(), Error> {
         lacks.for_each(|run| print_note(&format!("warning: history: {}", lacking(run))));
     } else {
         // stderr may be closed, and there is nobody to tell then.
-        let _ = write_summary(&mut anstream::stderr().lock(), args, report);
+        let _ = write_summary(&mut anstream::stderr().lock(), shown.log, report);
     }
     Ok(())
 }
@@ -84,7 +98,7 @@ fn read_enough(written: io::Result<()>) -> io::Result<()> {
     }
 }
 
-fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::Result<()> {
+fn write_summary(out: &mut impl Write, log: &Path, report: &Report) -> io::Result<()> {
     let Report {
         summary,
         snapshot,
@@ -171,7 +185,7 @@ fn write_summary(out: &mut impl Write, args: &RunArgs, report: &Report) -> io::R
         let folder = snapshot.data_dir.join(raw);
         writeln!(out, "\nPages as they came: {}", folder.display())?;
     }
-    writeln!(out, "\nLog: {}", args.options.log.file.display())
+    writeln!(out, "\nLog: {}", log.display())
 }
 
 /// What a snapshot holds, in a few words: `10 users, 100 posts`.
@@ -309,9 +323,14 @@ pub(crate) fn rejected(report: &Report) -> String {
     path.display().to_string()
 }
 
+/// Gives true to the first who asks: only one tells how the run ended.
+pub(crate) fn first_to_tell() -> bool {
+    !TOLD.swap(true, Ordering::SeqCst)
+}
+
 /// Prints the error that ended the program: what, why, and what to do.
 pub(crate) fn print_error(error: &Error) {
-    if !signals::first_to_tell() {
+    if !first_to_tell() {
         return;
     }
     let mut out = anstream::stderr().lock();

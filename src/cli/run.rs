@@ -1,9 +1,10 @@
 //! The command `run`: one run, from what a person typed to what is printed.
 
 use std::path::PathBuf;
+use std::process;
 
 use activity_tracker::concurrency::Stop;
-use activity_tracker::error::Error;
+use activity_tracker::error::{Error, StopReason};
 use activity_tracker::sample::Server;
 use activity_tracker::settings::Start;
 use activity_tracker::source::Source;
@@ -11,6 +12,7 @@ use activity_tracker::storage::{Flow, Journaled};
 use clap::Args;
 
 use crate::cli::args::EXIT_CODES;
+use crate::cli::printing::Shown;
 use crate::cli::progress::Progress;
 use crate::cli::run_options::RunOptions;
 use crate::cli::{logger, printing, signals};
@@ -36,6 +38,18 @@ pub(crate) struct RunArgs {
     pub(crate) json: bool,
 }
 
+/// A single run: its end is told as an error.
+pub(crate) struct EndOfRun;
+
+impl signals::Ending for EndOfRun {
+    fn late(&self, reason: StopReason) {
+        let error = Error::Stopped(reason);
+        logger::note(&error);
+        printing::print_error(&error);
+        process::exit(error.exit_code().into());
+    }
+}
+
 /// Takes a run and prints what it gave.
 ///
 /// # Errors
@@ -44,12 +58,17 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Error> {
     let options = &args.options;
     logger::start(&options.log, options.readers())?;
     let stop = Stop::new();
-    signals::watch(&stop, signals::EndOfRun)?;
+    signals::watch(&stop, EndOfRun)?;
     let take = || {
         let (source, _sample_server) = args.source()?;
         let settings = options.settings(source, args.start())?;
         let done = options.take_run(&settings, &stop, Progress::start(options.quiet))?;
-        printing::print(args, &done)?;
+        let shown = Shown {
+            json: args.json,
+            quiet: options.quiet,
+            log: &options.log.file,
+        };
+        printing::print_run(&done, shown)?;
         options.verdict(&done)
     };
     take().inspect_err(logger::note)

@@ -1,7 +1,6 @@
 //! Ctrl-C, SIGTERM and SIGHUP: the run is asked to stop, and made to if it does not.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{fs, process, thread};
 
@@ -11,13 +10,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use tracing::info;
 
-use crate::cli::{logger, printing};
-
 /// How long a run that was asked to stop may take to end.
 const GRACE: Duration = Duration::from_millis(700);
-
-/// Whether the end of the run is being told already.
-static TOLD: AtomicBool = AtomicBool::new(false);
 
 /// How the program ends where a request to stop is not enough.
 pub(crate) trait Ending: Send + Sync + 'static {
@@ -27,18 +21,6 @@ pub(crate) trait Ending: Send + Sync + 'static {
     /// A second signal came.
     fn at_once(&self, reason: StopReason) -> ! {
         process::exit(Error::Stopped(reason).exit_code().into());
-    }
-}
-
-/// A single run: its end is told as an error.
-pub(crate) struct EndOfRun;
-
-impl Ending for EndOfRun {
-    fn late(&self, reason: StopReason) {
-        let error = Error::Stopped(reason);
-        logger::note(&error);
-        printing::print_error(&error);
-        process::exit(error.exit_code().into());
     }
 }
 
@@ -121,11 +103,6 @@ pub(crate) fn outlive_long_files() {
     // notes is of no use: the write that failed tells. A program that this one starts is
     // without the handler.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
-}
-
-/// Gives true to the first who asks: only one tells how the run ended.
-pub(crate) fn first_to_tell() -> bool {
-    !TOLD.swap(true, Ordering::SeqCst)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What a run adds to the history: worked out before its commit, taken behind it.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::thread;
 
 use jiff::Timestamp;
@@ -15,7 +15,7 @@ use crate::storage::{Counts, StoredFile};
 
 use super::Recorded;
 use super::listing::Listed;
-use super::run::Run;
+use super::run::{Run, open};
 use super::work::mappings;
 
 impl Run {
@@ -112,9 +112,4 @@ impl Run {
             lacks: history.lacks().map(str::to_owned),
         }
     }
-}
-
-/// The history, whoever panicked with it: a step that was not finished is taken back by SQLite.
-pub(super) fn open(history: &Mutex<History>) -> MutexGuard<'_, History> {
-    history.lock().unwrap_or_else(PoisonError::into_inner)
 }

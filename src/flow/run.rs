@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
 use std::path::{self, Path};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
 
@@ -24,7 +24,6 @@ use crate::storage::{
 
 use super::carry::{Carried, gone, refuse_nothing};
 use super::previous::Previous;
-use super::recording::open;
 use super::reduction::{Reduced, Reduction};
 use super::rejects::Rejects;
 use super::repeats::{Repeats, Search};
@@ -612,4 +611,9 @@ fn journal(
     let kept = Journaled::read(&folder)?.filter(|kept| kept.complete);
     let kept = kept.ok_or_else(|| StorageError::Damaged(folder.clone()))?;
     Ok(Journal::read_only(&folder, kept))
+}
+
+/// The history, whoever panicked with it: a step that was not finished is taken back by SQLite.
+pub(super) fn open(history: &Mutex<History>) -> MutexGuard<'_, History> {
+    history.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -32,7 +32,7 @@ use tracing::{info, warn};
 
 use crate::activity::{Mappings, Resource};
 use crate::concurrency::Stop;
-use crate::error::{Error, StorageError};
+use crate::error::{Error, STEP_FILE, StorageError};
 use crate::storage;
 
 use file::For;
@@ -52,7 +52,7 @@ pub use step::{ChangeCounts, Changes, Found, NewRun, Places};
 pub const FILE: &str = "history.db";
 
 /// The file of a step that is not in the history yet.
-pub const STEP: &str = ".history-next.db";
+pub const STEP: &str = STEP_FILE;
 
 /// How long a page of the file is.
 const PAGE: u32 = 16 * 1024;

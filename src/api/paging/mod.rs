@@ -8,9 +8,11 @@
 //! they are asked for without saying so.
 
 mod address;
+mod edges;
 mod error;
 mod said;
 mod seams;
+mod text;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -27,14 +29,15 @@ use super::secrets::Secrets;
 use super::{Digest, link};
 
 use address::{LinkRange, fingerprint, link_range, remove_value, set_parameter};
-use said::{link_of, number_at, text_at, text_of};
+use said::{link_of, number_at, text_at};
 use seams::Seams;
+use text::text_of;
 
 pub use error::PagingError;
 pub use said::Said;
 
+pub(super) use edges::{Edge, Edges};
 pub(super) use said::Facts;
-pub(super) use seams::{Edge, Edges};
 
 pub(super) use address::remove_parameter;
 

@@ -11,7 +11,8 @@ use crate::api::secrets::Secrets;
 use crate::api::{Digest, Validators};
 use crate::source::Locator;
 
-use super::seams::Edges;
+use super::edges::Edges;
+use super::text::text_of;
 
 /// What is known of an answer that arrived whole.
 #[derive(Clone, Copy, Debug)]
@@ -131,15 +132,6 @@ pub(super) fn number_at(at: &Locator, facts: &Facts<'_>) -> Option<u64> {
 pub(super) fn text_at(at: &JsonPath, body: &Value) -> Option<String> {
     let text = text_of(at.find(body)?)?;
     (!matches!(text.as_str(), "" | "0")).then_some(text)
-}
-
-/// A text or a number, as text.
-pub(super) fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.trim().to_owned()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
 }
 
 /// What is there is no list of links, each with its relation.

@@ -16,6 +16,7 @@ use anstyle::{AnsiColor, Style};
 use clap::Args;
 
 use crate::cli::args::{EXIT_CODES, PatienceArgs};
+use crate::cli::run::EndOfRun;
 use crate::cli::source_argument::SourceArgs;
 use crate::cli::{printing, signals};
 
@@ -40,7 +41,7 @@ pub(crate) struct CheckArgs {
 /// that cannot be fetched, or a record that does not map.
 pub(crate) fn run(args: &CheckArgs) -> Result<(), Error> {
     let stop = Stop::new();
-    signals::watch(&stop, signals::EndOfRun)?;
+    signals::watch(&stop, EndOfRun)?;
     let (source, _sample_server) = args.source.load()?;
     let policy = Policy {
         retries: args.patience.retries,

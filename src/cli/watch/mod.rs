@@ -111,7 +111,7 @@ impl Underway {
     fn tell_stopped(&self) {
         let runs = self.runs.load(Ordering::SeqCst);
         info!(runs, "watch stopped");
-        if !self.quiet && signals::first_to_tell() {
+        if !self.quiet && printing::first_to_tell() {
             let runs = count(runs, "run");
             printing::print_note(&format!("stopped after {runs}"));
         }

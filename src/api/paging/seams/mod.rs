@@ -8,48 +8,12 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
-use crate::activity::JsonPath;
 use crate::api::Digest;
 
-use super::said::text_of;
+use super::edges::{Edge, Edges};
 
 /// Pages with fewer records do not overlap: that would cost a further page for every three.
 const LEAST: u64 = 5;
-
-/// What stands at the edge of a page.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::api) enum Edge {
-    /// The page has no records.
-    #[default]
-    Nothing,
-    /// A record that cannot be told from others, for it is too long.
-    Unknown,
-    /// A record, by its id.
-    Record(Digest),
-}
-
-impl Edge {
-    /// Of a page that has records, if this one was kept.
-    pub(in crate::api) fn of(record: Option<&Value>, id: Option<&JsonPath>) -> Self {
-        let Some(record) = record else {
-            return Self::Unknown;
-        };
-        let id = id.and_then(|path| text_of(path.find(record)?));
-        // Without an id, a record is what it says.
-        let id = id.unwrap_or_else(|| record.to_string());
-        Self::Record(crate::api::digest(id.as_bytes()))
-    }
-}
-
-/// The first and the last record of a page, and how many there are with the first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::api) struct Edges {
-    pub(in crate::api) first: Edge,
-    pub(in crate::api) last: Edge,
-    pub(in crate::api) records: u64,
-}
 
 /// Whether pages overlap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue};
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
 
 use super::super::tests::{endpoint, paging, with_total};

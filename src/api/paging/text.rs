@@ -1,0 +1,12 @@
+//! Values that stand in a query or are compared with one another.
+
+use serde_json::Value;
+
+/// A text or a number, as text.
+pub(super) fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.trim().to_owned()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
