@@ -6,8 +6,9 @@
 
 use std::hint::black_box;
 
-use activity_tracker::activity::{Comment, FromFields, Mapping, Post, Resource, Tally, User, map};
-use activity_tracker::cutter::Cutter;
+use activity_tracker::activity::{Comment, Post, Tally, User};
+use activity_tracker::json::splitter::Splitter;
+use activity_tracker::record::{FromFields, Mapping, Resource, map};
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
 
@@ -149,13 +150,13 @@ fn slice(answer: &[u8]) -> &[u8] {
 
 /// Cuts an answer as it comes from the wire; gives how many records there are.
 fn cut(answer: &[u8]) -> u64 {
-    let mut cutter = Cutter::of_array();
+    let mut splitter = Splitter::of_array();
     let mut records = 0;
     for piece in answer.chunks(PIECE) {
-        let whole = cutter.advance_over(piece, |_| records += 1);
+        let whole = splitter.advance_over(piece, |_| records += 1);
         assert!(whole.is_ok());
     }
-    assert!(cutter.finish().is_ok());
+    assert!(splitter.finish().is_ok());
     records
 }
 
@@ -256,7 +257,7 @@ fn tallies(data: Data) -> Vec<Tally> {
     );
     let mut tallies = vec![Tally::default()];
     let mut length = 0;
-    for record in activity_tracker::cutter::records(slice(&answer)).flatten() {
+    for record in activity_tracker::json::splitter::records(slice(&answer)).flatten() {
         length += record.len();
         if length > 1024 * 1024 {
             length = 0;

@@ -10,8 +10,8 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use activity_tracker::activity::Resource;
 use activity_tracker::api::{Fetch, Head, Now, Policy, Received, Step};
+use activity_tracker::record::Resource;
 use activity_tracker::source::{Nowhere, Source, SourceFile, Vars};
 use activity_tracker::storage::{
     Flow, Header, Journal, Layout, Pages, Readers, SegmentWriter, Stage, write_records,

@@ -4,10 +4,11 @@
 
 use std::{error::Error, sync::Arc, sync::mpsc};
 
-use activity_tracker::activity::Resource::{Posts, Users};
-use activity_tracker::activity::{Mapping, map, names};
+use activity_tracker::activity::names;
 use activity_tracker::api::{Fetch, Policy, SharedFetch, Transport, blocking};
 use activity_tracker::concurrency::Stop;
+use activity_tracker::record::Resource::{Posts, Users};
+use activity_tracker::record::{Mapping, map};
 use activity_tracker::sample::{Sample, Server};
 use activity_tracker::source::Source;
 use activity_tracker::storage::{Flow, Header, Readers, Spool, Stage};

@@ -4,7 +4,8 @@
 
 use std::error::Error;
 
-use activity_tracker::activity::{EmailDomain, Mapping, Resource, by_email_domain, map, names};
+use activity_tracker::activity::{EmailDomain, by_email_domain, names};
+use activity_tracker::record::{Mapping, Resource, map};
 
 /// The records of three pages, with commas between them and without the array's brackets.
 const PAGES: [&str; 3] = [

@@ -13,9 +13,9 @@ use std::time::Duration;
 use http::StatusCode;
 use rustix::io::Errno;
 
-use crate::activity::{Reject, Resource};
 use crate::api::{Excess, PagingError, Reason, Subject, TransportError};
-use crate::cutter::CutError;
+use crate::json::splitter::SplitError;
+use crate::record::{Reject, Resource};
 use crate::source::{CredentialRef, InvalidSource};
 use crate::text::{Printable, count};
 
@@ -403,7 +403,7 @@ pub enum DataProcessingError {
         subject: Box<Subject>,
         /// What is wrong with it.
         #[source]
-        cause: CutError,
+        cause: SplitError,
     },
     /// A record did not map.
     #[error("cannot map {resource}: {reject}")]

@@ -18,11 +18,12 @@
 pub mod activity;
 pub mod api;
 pub mod concurrency;
-pub mod cutter;
 pub mod error;
 pub mod flow;
 pub mod history;
 mod http_server;
+pub mod json;
+pub mod record;
 pub mod regular_file;
 pub mod report;
 pub mod sample;

@@ -3,7 +3,7 @@
 //! An input is a line with the path, and the id; an id of digits is a number as well.
 #![no_main]
 
-use activity_tracker::activity::Id;
+use activity_tracker::record::Id;
 use activity_tracker::fuzzing::{child_url, is_child_template};
 use activity_tracker::source::Source;
 use activity_tracker_fuzz::first_line;

@@ -5,11 +5,9 @@
 //! where its fields are: `posts id=/number title=title.raw? zone=+2`.
 #![no_main]
 
-use activity_tracker::activity::{
-    Address, Comment, Company, Email, Field, FieldMap, FieldPath, FromFields, FromRaw, Geo, Id,
-    Mapped, Mapping, Object, Post, Reject, Resource, Text, Time, User, map,
-};
-use activity_tracker::cutter;
+use activity_tracker::json::{Object, Text, splitter};
+use activity_tracker::record::{Field, FieldMap, FieldPath, FromFields, FromRaw, Id, Mapped, Mapping, Reject, Resource, Time, map};
+use activity_tracker::activity::{Address, Comment, Company, Email, Geo, Post, User};
 use activity_tracker_fuzz::{Members, first_line, is_json, lookup};
 use jiff::tz::{TimeZone, offset};
 use libfuzzer_sys::fuzz_target;
@@ -100,13 +98,13 @@ fn check<'a, T: FromFields<'a>>(
     expected: impl Fn(&Seen<'a>, &T) -> Option<()>,
 ) {
     let mut outcomes = map::<T>(slice, mapping);
-    for (index, bytes) in (0..).zip(cutter::records(slice)) {
+    for (index, bytes) in (0..).zip(splitter::records(slice)) {
         let outcome = outcomes.next().expect("an outcome for each record");
         if let Err(reject) = &outcome {
             legible(reject, index);
         }
         let Ok(bytes) = bytes else {
-            assert!(outcome.is_err(), "an error of the cutter's is a reject");
+            assert!(outcome.is_err(), "an error of the splitter's is a reject");
             continue;
         };
         let seen = std::str::from_utf8(bytes)

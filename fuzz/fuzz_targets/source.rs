@@ -12,7 +12,7 @@ use std::env::VarError;
 use std::io;
 use std::path::Path;
 
-use activity_tracker::activity::{Mappings, Resource};
+use activity_tracker::record::{Mappings, Resource};
 use activity_tracker::source::{
     Auth, CredentialUse, InvalidSource, Mistake, Source, SourceFile, Surroundings, Vars,
 };

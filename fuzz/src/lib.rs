@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use activity_tracker::activity::JsonPath;
+use activity_tracker::json::JsonPath;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 

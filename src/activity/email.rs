@@ -6,7 +6,8 @@ use std::str::FromStr;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::value::{FromRaw, Mismatch, Sound, Text};
+use crate::json::{Mismatch, Sound, Text};
+use crate::record::FromRaw;
 
 /// An e-mail address as an API gave it; not checked beyond being a string.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -4,7 +4,7 @@
 //! as in DWARF); signed ones go by turns (0, -1, 1, -2, …), so that small ones are
 //! short. A text is its length and its bytes.
 
-use super::id::Id;
+use crate::record::Id;
 
 /// Puts a number behind what there is.
 pub(super) fn put_number(bytes: &mut Vec<u8>, mut number: u64) {

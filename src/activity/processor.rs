@@ -6,8 +6,8 @@
 //! decides what becomes of it.
 
 use super::email::EmailDomain;
-use super::mapper::{Mapped, Reject, Rejected};
 use super::models::User;
+use crate::record::{Mapped, Reject, Rejected};
 
 /// A record or the reason why it is none.
 type Item<'a, T> = Result<Mapped<'a, T>, Rejected<'a>>;
@@ -16,7 +16,8 @@ type Item<'a, T> = Result<Mapped<'a, T>, Rejected<'a>>;
 /// come. Those without an address lie nowhere.
 ///
 /// ```
-/// use activity_tracker::activity::{Mapping, Resource, User, by_email_domain, map, names};
+/// use activity_tracker::record::{Mapping, Resource, map};
+/// use activity_tracker::activity::{User, by_email_domain, names};
 ///
 /// let mapping = Mapping::placeholder(Resource::Users);
 /// let pages = [
@@ -58,7 +59,8 @@ pub fn total<'a, T: 'a>(mut records: impl Iterator<Item = Item<'a, T>>) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activity::{Field, FieldMap, FieldPath, Id, Mapping, Post, Resource, map};
+    use crate::activity::Post;
+    use crate::record::{Field, FieldMap, FieldPath, Id, Mapping, Resource, map};
     use std::cell::Cell;
 
     fn user(id: u64, email: &str) -> String {

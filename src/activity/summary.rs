@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::email::EmailDomain;
-use super::models::Resource;
 use super::ranking::Ranking;
 use super::tally::Tally;
+use crate::record::Resource;
 
 /// What a run found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +67,8 @@ impl Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activity::{Mapping, Post, map};
+    use crate::activity::Post;
+    use crate::record::{Mapping, map};
 
     fn summary(posts: &str) -> serde_json::Value {
         let mapping = Mapping::placeholder(Resource::Posts);

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
-use crate::cutter::{CutError, Unmap};
 use crate::error::{DataProcessingError, Error, chain};
+use crate::json::splitter::{SplitError, Unmap};
 use crate::text::count;
 
 use super::reason::ENOUGH;
@@ -116,7 +116,7 @@ impl<A: AsRef<Ask>, S: Sink, O: Observer> Intake<A, S, O> {
         let (received, whole) = self.sink.finish().map_err(|error| match error {
             // Nothing marked the end: it was the connection that broke.
             Error::Data(DataProcessingError::NotRecords {
-                cause: cause @ CutError::Unfinished(_),
+                cause: cause @ SplitError::Unfinished(_),
                 ..
             }) if !delimited => {
                 let what = format!("connection closed before the end of the data: {cause}");

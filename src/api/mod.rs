@@ -35,7 +35,7 @@ use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::activity::Resource;
+use crate::record::Resource;
 
 pub use body::{Body, Limits};
 pub use fetch::{Ask, Fetch, Missing, Recall, Remark, Step, Ticket, Verdict};

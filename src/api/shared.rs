@@ -7,8 +7,8 @@ use std::time::Instant;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use crate::activity::{Id, Resource};
 use crate::error::ApiError;
+use crate::record::{Id, Resource};
 
 use super::{Fetch, Missing, Outlook, Position, Remark, Repeated, Validators};
 

@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
-use crate::activity::{JsonPath, Resource};
-use crate::cutter::{CutError, Cutter};
 use crate::error::Error;
+use crate::json::JsonPath;
+use crate::json::splitter::{SplitError, Splitter};
+use crate::record::Resource;
 use crate::source::RecordMap;
 
 use super::reason::speaks_of_error;
@@ -117,12 +118,12 @@ impl Page {
 
     /// What finds its records.
     #[must_use]
-    pub fn cutter(&self) -> Cutter {
-        let cutter = Cutter::of_array_at(&self.records_at);
+    pub fn splitter(&self) -> Splitter {
+        let splitter = Splitter::of_array_at(&self.records_at);
         if self.may_end {
-            cutter.or_an_object()
+            splitter.or_an_object()
         } else {
-            cutter
+            splitter
         }
     }
 
@@ -130,9 +131,9 @@ impl Page {
     ///
     /// # Errors
     /// When it did not come whole, or is no such page.
-    pub fn finish(&self, cutter: &Cutter) -> Result<Value, CutError> {
-        let without = cutter.without_array().filter(|body| self.may_be(body));
-        without.map_or_else(|| cutter.finish(), Ok)
+    pub fn finish(&self, splitter: &Splitter) -> Result<Value, SplitError> {
+        let without = splitter.without_array().filter(|body| self.may_be(body));
+        without.map_or_else(|| splitter.finish(), Ok)
     }
 
     /// Whether a response that lacks the place of its records is a page without any: behind the last

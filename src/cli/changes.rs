@@ -2,8 +2,8 @@
 
 use std::io::{self, BufWriter, Write};
 
-use activity_tracker::activity::Resource;
 use activity_tracker::error::Error;
+use activity_tracker::record::Resource;
 use activity_tracker::report::changes::{self, ChangeList, Question, Unwritten};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};

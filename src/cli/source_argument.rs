@@ -5,8 +5,8 @@ use std::env::{self, VarError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use activity_tracker::activity::Resource;
 use activity_tracker::error::Error;
+use activity_tracker::record::Resource;
 use activity_tracker::regular_file;
 use activity_tracker::sample::{Sample, Server};
 use activity_tracker::source::{

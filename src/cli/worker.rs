@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-use activity_tracker::activity::{EmailDomain, Mappings};
+use activity_tracker::activity::EmailDomain;
 use activity_tracker::flow::{self, Workbench};
+use activity_tracker::record::Mappings;
 use clap::Args;
 
 #[derive(Debug, Args)]

@@ -15,10 +15,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use crate::activity::Resource;
 use crate::api::{self, Observer};
 use crate::concurrency::{STACK, Stop, available, off_runtime, rethrow};
 use crate::error::{Error, StopReason};
+use crate::record::Resource;
 use crate::settings::Settings;
 use crate::storage::{Flow, Output, Slice, Spool};
 

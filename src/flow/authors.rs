@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use crate::activity::{IdSet, Mapping, Record, Resource, User, map};
+use crate::activity::User;
 use crate::api::{Page, Position, Sink, Sinks, digest};
 use crate::error::Error;
+use crate::record::{IdSet, Mapping, Record, Resource, map};
 use crate::source::Source;
 use crate::storage::{Segment, Spool};
 

@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Deserialize;
 use tracing::{info, warn};
 
-use crate::activity::{Mapping, Mappings, Resource};
 use crate::api::{Page, Position};
 use crate::error::{Error, StorageError};
+use crate::record::{Mapping, Mappings, Resource};
 use crate::settings::Settings;
 use crate::source::{Definition, Source};
 use crate::storage::{

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::activity::{Field, Fields, FromFields, Id, Mapping, Reject, map};
 use crate::error::StorageError;
 use crate::history::{Entry, List, Listing, Span, digest};
+use crate::record::{Field, Fields, FromFields, Id, Mapping, Reject, map};
 
 /// Where it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,10 +7,10 @@ use std::thread;
 
 use crossbeam_channel::bounded;
 
-use crate::activity::Resource;
 use crate::api::{self, Observer};
 use crate::concurrency::{Pool, Stop, first_error, spawn_scoped};
 use crate::error::{Error, StopReason};
+use crate::record::Resource;
 use crate::settings::Settings;
 use crate::storage::{Flow, Output, Spool};
 

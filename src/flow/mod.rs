@@ -24,9 +24,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::activity::{Resource, Summary};
+use crate::activity::Summary;
 use crate::api::{Missing, Remark};
 use crate::history::{Changes, SetAside};
+use crate::record::Resource;
 use crate::storage::{CarriedFrom, Snapshot};
 
 use run::{Fetched, Run, Shape};

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use tracing::{debug, info};
 
-use crate::activity::{EmailDomain, Resource, Summary};
+use crate::activity::{EmailDomain, Summary};
 use crate::api::{Said, Validators};
 use crate::error::Error;
+use crate::record::Resource;
 use crate::settings::{Settings, Start};
 use crate::storage::{Flow, Manifest, Snapshot, Spool, is_whole, read_json};
 

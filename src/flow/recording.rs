@@ -7,10 +7,10 @@ use std::thread;
 use jiff::Timestamp;
 use tracing::warn;
 
-use crate::activity::Resource;
 use crate::concurrency::spawn_scoped;
 use crate::error::StorageError;
 use crate::history::{self, Changes, Found, History, NewRun, Places};
+use crate::record::Resource;
 use crate::storage::{Counts, StoredFile};
 
 use super::Recorded;

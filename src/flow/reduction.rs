@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tracing::debug;
 
-use crate::activity::{Resource, Tally};
+use crate::activity::Tally;
 use crate::api::{Event, Observer, Position};
 use crate::error::{DataProcessingError, Error};
+use crate::record::Resource;
 use crate::storage::{Counts, Output, Segment, Slice};
 
 use super::listing::Listed;
@@ -118,7 +119,7 @@ impl Reduction {
         let repeated = slice.repeated.len() as u64;
         let found = done.tally.records(slice.resource) + rejects + repeated;
         if found != slice.records {
-            // The cutter and the mapper count the same records by different means.
+            // The splitter and the mapper count the same records by different means.
             let (task, expected) = (slice.to_string(), slice.records);
             return Err(DataProcessingError::Miscounted {
                 task,

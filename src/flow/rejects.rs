@@ -7,9 +7,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
-use crate::activity::{Reject, Rejected, Resource};
 use crate::api::Position;
 use crate::error::DataProcessingError;
+use crate::record::{Reject, Rejected, Resource};
 use crate::storage::Slice;
 
 /// One line of `rejected.ndjson`.
@@ -232,7 +232,8 @@ impl Rejects {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activity::{Mapping, Post, map};
+    use crate::activity::Post;
+    use crate::record::{Mapping, map};
     use crate::storage::Place;
 
     fn slice(position: u64) -> Slice {

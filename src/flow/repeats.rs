@@ -6,12 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crate::activity::{
-    Comment, FromFields, Id, IdSet, Mapping, Mappings, Post, Record, Resource, User, map,
-};
+use crate::activity::{Comment, Post, User};
 use crate::api::{Position, Repeated};
 use crate::error::Error;
 use crate::history::digest;
+use crate::record::{FromFields, Id, IdSet, Mapping, Mappings, Record, Resource, map};
 use crate::source::{Source, child};
 use crate::storage::{Choice, Slice, Spool};
 

@@ -11,11 +11,12 @@ use std::time::Instant;
 use jiff::Timestamp;
 use tracing::{info, warn};
 
-use crate::activity::{Ranking, Resource, Summary, Tally};
+use crate::activity::{Ranking, Summary, Tally};
 use crate::api::{Event, Fetch, Observer, SharedFetch};
 use crate::concurrency::{Stop, spawn_scoped};
 use crate::error::{ApiError, DataProcessingError, Error, StorageError};
 use crate::history::{self, History};
+use crate::record::Resource;
 use crate::settings::{Settings, Start};
 use crate::storage::{
     Counts, Flow, Header, Journal, Journaled, Manifest, NewSnapshot, Output, Pages, Segment, Slice,

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use crate::activity::Resource;
 use crate::api::Missing;
 use crate::error::Error;
+use crate::record::Resource;
 use crate::source::Source;
 use crate::storage::{Output, Segment, Spool};
 

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::activity::{Id, Reject, Resource};
 use crate::error::StorageError;
+use crate::record::{Id, Reject, Resource};
 use crate::source::child::EXPECTED;
 use crate::storage::{Output, STAGING, Segment, SegmentWriter, Slice};
 use crate::text::excerpt;

@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::activity::{
-    Comment, EmailDomain, Field, FieldPath, FromFields, Id, Mapped, Mapping, Mappings, Object,
-    Post, Record, Reject, Rejected, Resource, Tally, User, by_email_domain, map, note,
-};
+use crate::activity::{Comment, EmailDomain, Post, Tally, User, by_email_domain, note};
 use crate::concurrency;
 use crate::error::{Error, StorageError};
+use crate::json::Object;
+use crate::record::{
+    Field, FieldPath, FromFields, Id, Mapped, Mapping, Mappings, Record, Reject, Rejected,
+    Resource, map,
+};
 use crate::settings::Settings;
 use crate::source::{Source, child};
 use crate::storage::{Output, STAGING, Segment, SegmentWriter, Slice};
@@ -469,8 +471,8 @@ fn written<'a, T: FromFields<'a> + Record>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activity::FieldMap;
     use crate::api::Position;
+    use crate::record::FieldMap;
     use crate::storage::Place;
 
     fn bench(resource: Resource, bytes: &str) -> (Workbench, Slice, tempfile::TempDir) {

@@ -1,7 +1,7 @@
 //! What tells whether a record is still the same: its id, a digest of its bytes,
 //! and where it stands in its file. An entry takes about 13 bytes.
 
-use crate::activity::Id;
+use crate::record::Id;
 
 /// What is remembered of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]

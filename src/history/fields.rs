@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::activity::JsonPath;
+use crate::json::JsonPath;
 
 /// The fields that differ, by their path (`address.city`), each to the letter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -30,9 +30,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, params};
 use tracing::{info, warn};
 
-use crate::activity::{Mappings, Resource};
 use crate::concurrency::Stop;
 use crate::error::{Error, STEP_FILE, StorageError};
+use crate::record::{Mappings, Resource};
 use crate::storage;
 
 use file::For;

@@ -9,9 +9,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use crate::activity::{Id, Resource};
 use crate::concurrency::Stop;
 use crate::error::StorageError;
+use crate::record::{Id, Resource};
 use crate::storage::Counts;
 
 use super::FILE;

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use crate::activity::{Mapping, Resource};
 use crate::error::StorageError;
+use crate::record::{Mapping, Resource};
 
 use super::step::ChangeCounts;
 use super::telling::difference;

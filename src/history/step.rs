@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Rows, params};
 use serde::{Deserialize, Serialize};
 
-use crate::activity::{Mappings, Resource};
 use crate::error::StorageError;
+use crate::record::{Mappings, Resource};
 use crate::storage::{Counts, Flow, StoredFile};
 
 use super::entry::{Entries, Entry, Malformed};

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Connection, params};
 
-use crate::activity::{Comment, Field, Id, Mapping, Post, Resource, User, map};
+use crate::activity::{Comment, Post, User};
 use crate::error::StorageError;
+use crate::record::{Field, Id, Mapping, Resource, map};
 use crate::storage::Place;
 
 use super::entry::{Entry, EntryWriter, Span, digest};

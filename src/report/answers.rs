@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use jiff::Timestamp;
 
-use crate::activity::{Id, hash_text};
+use crate::record::{Id, hash_text};
 
 /// Numbers that share an entry of the map.
 const PAGE: usize = 16;

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::activity::Id;
+use crate::record::Id;
 use crate::text::{Printable, is_unseen};
 
 use super::model::{ActivityReport, RunChanges};

@@ -12,10 +12,12 @@ use std::thread;
 use crossbeam_channel::{Sender, bounded};
 use jiff::Timestamp;
 
-use crate::activity::{Email, Field, Fields, FromFields, Id, Reject, Resource, Text, Time, map};
+use crate::activity::Email;
 use crate::concurrency::spawn_scoped;
 use crate::error::{Error, StopReason, StorageError};
 use crate::history::Log;
+use crate::json::Text;
+use crate::record::{Field, Fields, FromFields, Id, Reject, Resource, Time, map};
 use crate::storage::{Manifest, Piece, each_piece};
 
 use super::answers::{Answers, Found};

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp, civil};
 use serde::Serialize;
 
 pub use crate::activity::Unlinked;
-use crate::activity::{Id, Resource};
 pub use crate::history::ChangeCounts;
+use crate::record::{Id, Resource};
 
 /// Who is active at one source.
 ///

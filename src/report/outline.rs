@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::activity::{Id, Resource};
+use crate::record::{Id, Resource};
 use crate::text::count;
 
 use super::model::{ActivityReport, Dates, RunChanges, Totals, UserActivity};

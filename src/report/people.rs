@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use jiff::Timestamp;
 
-use crate::activity::{Id, LONGEST_NAME};
+use crate::activity::LONGEST_NAME;
+use crate::record::Id;
 use crate::text::beginning;
 
 use super::model::{Domain, UserActivity};

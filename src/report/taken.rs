@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use crate::activity::{Field, FieldMap, Mapping, Resource};
 use crate::error::{Error, StorageError};
 use crate::flow::mappings;
+use crate::record::{Field, FieldMap, Mapping, Resource};
 use crate::source::Source;
 use crate::storage::{Flow, Manifest, Output, StoredFile};
 

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::activity::{Email, Field, Fields, FromFields, Id, Reject, Resource, Text};
+use crate::activity::Email;
 use crate::error::{Error, StorageError};
 use crate::history::{Log, Users};
+use crate::json::Text;
+use crate::record::{Field, Fields, FromFields, Id, Reject, Resource};
 use crate::storage::each_piece;
 
 use super::gather::{each, steadily};

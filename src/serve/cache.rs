@@ -8,14 +8,13 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use crate::activity::Id;
 use crate::concurrency::Stop;
 use crate::error::{Error, chain};
-use crate::history;
-use crate::regular_file;
+use crate::record::Id;
 use crate::report::html::{self, Home};
 use crate::report::{ActivityReport, PostLine, UserActivity, json};
 use crate::storage::Flow;
+use crate::{history, regular_file};
 
 /// How many posts without an answer the report names: as many as the command does.
 const NAMED: usize = 10;

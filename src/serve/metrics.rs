@@ -7,9 +7,9 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 
 use super::past;
-use crate::activity::Resource;
 use crate::error::{Error, StorageError};
 use crate::history::{ChangeCounts, LoggedRun};
+use crate::record::Resource;
 use crate::storage::{Counts, Manifest};
 
 /// What is known of one source and flow.

@@ -20,7 +20,8 @@ use super::{
     Auth, Definition, Endpoint, ErrorInBody, Locator, Rate, RecordMap, Source, Surroundings, Vars,
     base_url, child, credentials,
 };
-use crate::activity::{Field, FieldMap, FieldPath, JsonPath, Resource};
+use crate::json::JsonPath;
+use crate::record::{Field, FieldMap, FieldPath, Resource};
 
 /// A source file under check.
 pub(super) struct Check<'a> {

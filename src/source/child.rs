@@ -4,7 +4,7 @@
 use percent_encoding::percent_decode_str;
 
 use super::template::placeholder;
-use crate::activity::{Id, Resource};
+use crate::record::{Id, Resource};
 
 /// How often encoded text is decoded: servers and the proxies in front of them may each do it once.
 const DECODED: usize = 4;

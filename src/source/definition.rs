@@ -7,7 +7,7 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::activity::Resource;
+use crate::record::Resource;
 
 use super::{Auth, CredentialUse, InvalidSource, Source, SourceFile, Surroundings, Vars, base_url};
 

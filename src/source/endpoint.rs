@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use http::HeaderName;
 use serde::{Deserialize, Serialize};
 
-use crate::activity::{FieldMap, JsonPath, Resource};
+use crate::json::JsonPath;
+use crate::record::{FieldMap, Resource};
 
 /// Where a resource is, and in which form it comes.
 #[derive(Clone, Debug, PartialEq, Eq)]

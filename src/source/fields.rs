@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::values::{Brief, Either, Marked, Parsed, Several};
-use crate::activity::{Field, InvalidPath, JsonPath, TimeFormat};
+use crate::json::{InvalidPath, JsonPath};
+use crate::record::{Field, TimeFormat};
 
 /// Where a field is: `"user.id"`, or a table that says more.
 #[derive(Clone, Debug, Deserialize)]

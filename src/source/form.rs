@@ -12,7 +12,8 @@ use serde::Deserialize;
 use super::CredentialRef;
 use super::fields::{CommentFields, PostFields, UserFields};
 use super::values::{Brief, Either, Marked, Pairs, Parsed, Scalar, Several};
-use crate::activity::{JsonPath, TimeFormat};
+use crate::json::JsonPath;
+use crate::record::TimeFormat;
 
 /// The description of one API for activity-tracker.
 #[derive(Debug, Deserialize)]

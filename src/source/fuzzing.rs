@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::{Source, child};
-use crate::activity::{Id, Resource};
+use crate::record::{Id, Resource};
 
 /// Whether a source file may have this path for what is requested by the ids of posts.
 #[must_use]

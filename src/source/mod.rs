@@ -31,7 +31,8 @@ use std::sync::Arc;
 use http::HeaderMap;
 use url::{Origin, Url};
 
-use crate::activity::{FieldMap, JsonPath, Resource};
+use crate::json::JsonPath;
+use crate::record::{FieldMap, Resource};
 
 pub use built_in::{BUILT_IN, BuiltIn};
 pub use definition::Definition;

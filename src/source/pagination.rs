@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU64;
 
-use crate::activity::JsonPath;
+use crate::json::JsonPath;
 
 use super::form::{NextAtForm, PaginationForm};
 use super::mistake::Flaw;

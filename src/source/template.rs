@@ -6,7 +6,7 @@ use super::Vars;
 use super::child::climbs;
 use super::mistake::{Flaw, nearest};
 use super::values::Marked;
-use crate::activity::Resource;
+use crate::record::Resource;
 
 /// What a path may hold as it is: RFC 3986's unreserved characters, and the slash, since
 /// `owner/name` is meant as two segments.

@@ -15,9 +15,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::activity::{JsonPath, Resource};
 use crate::api::{Missing, Page, Position, Said};
 use crate::error::StorageError;
+use crate::json::JsonPath;
+use crate::record::Resource;
 use crate::source::{Definition, RecordMap, Source};
 
 use super::disk::{self, DiskFile};

@@ -6,9 +6,10 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::activity::{EmailDomain, Resource};
+use crate::activity::EmailDomain;
 use crate::api::{Missing, Validators};
 use crate::error::{Error, StorageError};
+use crate::record::Resource;
 use crate::source::Definition;
 
 use super::outputs::{Flow, Output};

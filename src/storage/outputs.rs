@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::activity::Resource;
 use crate::error::StorageError;
+use crate::record::Resource;
 
 use super::disk::{self, DiskFile};
 use super::journal::{Journal, Sum};

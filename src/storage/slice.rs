@@ -6,10 +6,10 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::activity::Resource;
 use crate::api::{Page, Position, Received};
-use crate::cutter::{CutError, Cutter, EndRecords, ended};
 use crate::error::{DataProcessingError, Error};
+use crate::json::splitter::{EndRecords, SplitError, Splitter, ended};
+use crate::record::Resource;
 
 use super::segment::Place;
 
@@ -82,7 +82,7 @@ impl fmt::Display for Slice {
 
 /// Cuts the records of one page into slices.
 pub(super) struct Slicer {
-    pub(super) cutter: Cutter,
+    pub(super) splitter: Splitter,
     /// Where the first and the last record are looked at.
     ends: Option<EndRecords>,
     pub(super) slices: Slices,
@@ -111,7 +111,7 @@ impl Slicer {
     /// For a page whose records may be so long.
     pub(super) fn new(page: Page, file: String, answer: Option<u64>, longest: u64) -> Self {
         Self {
-            cutter: page.cutter(),
+            splitter: page.splitter(),
             ends: page.shows_ends.then(EndRecords::default),
             slices: Slices {
                 page,
@@ -132,11 +132,11 @@ impl Slicer {
             .map_err(|cause| self.slices.not_records(cause))
     }
 
-    fn cut(&mut self, bytes: &[u8]) -> Result<(), CutError> {
+    fn cut(&mut self, bytes: &[u8]) -> Result<(), SplitError> {
         // Of what is wrapped around the records, only the bracket is stored. Where that
         // stands is known no sooner than behind the first record.
-        let (looked_at, first) = self.cutter.advance(bytes)?;
-        let shift = self.cutter.array_start().map_or(0, |start| start - 1);
+        let (looked_at, first) = self.splitter.advance(bytes)?;
+        let shift = self.splitter.array_start().map_or(0, |start| start - 1);
         let mut places = None;
         let mut add = |place: Range<u64>| {
             self.slices.add(place.start - shift, place.end - shift);
@@ -144,10 +144,10 @@ impl Slicer {
         };
         if let Some(first) = first {
             add(first);
-            self.cutter.advance_over(&bytes[looked_at..], add)?;
+            self.splitter.advance_over(&bytes[looked_at..], add)?;
         }
         if let Some(ends) = &mut self.ends {
-            ends.take(bytes, places, self.cutter.open_record());
+            ends.take(bytes, places, self.splitter.open_record());
         }
         Ok(())
     }
@@ -155,7 +155,7 @@ impl Slicer {
     /// The slices, and what is known of the page by them.
     pub(super) fn finish(self) -> Result<(Vec<Slice>, Received), Error> {
         let mut slices = self.slices;
-        let body = slices.page.finish(&self.cutter);
+        let body = slices.page.finish(&self.splitter);
         let body = body.map_err(|cause| slices.not_records(cause))?;
         slices.end();
         let (first, last) = self.ends.unwrap_or_default().read();
@@ -213,7 +213,7 @@ impl Slices {
         self.whole.extend(self.open.take());
     }
 
-    fn not_records(&self, cause: CutError) -> Error {
+    fn not_records(&self, cause: SplitError) -> Error {
         DataProcessingError::NotRecords {
             subject: Box::new(self.page.subject.clone()),
             cause,

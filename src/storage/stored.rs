@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::cutter::Cutter;
 use crate::error::StorageError;
+use crate::json::splitter::Splitter;
 
 use super::disk::DiskFile;
 use super::manifest::StoredFile;
@@ -41,7 +41,7 @@ pub fn each_piece<E: From<StorageError>>(
     let path = data_dir.join(&stored.name);
     let unsound = |reason: &dyn std::fmt::Display| E::from(StorageError::unsound(&path, reason));
     let mut file = DiskFile::open(&path)?;
-    let mut cutter = Cutter::of_array();
+    let mut splitter = Splitter::of_array();
     let mut read = vec![0; READ];
     // What is not handed over yet, and which byte of the file it begins with.
     let (mut kept, mut base) = (Vec::with_capacity(2 * READ), 0);
@@ -52,7 +52,7 @@ pub fn each_piece<E: From<StorageError>>(
             break;
         }
         let mut borders = None;
-        let cut = cutter.advance_over(&read[..length], |record| {
+        let cut = splitter.advance_over(&read[..length], |record| {
             records += 1;
             let start = borders.map_or(record.start, |(start, _)| start);
             borders = Some((start, record.end));
@@ -73,7 +73,7 @@ pub fn each_piece<E: From<StorageError>>(
         })?;
         (base, handed_over) = (end, records);
     }
-    cutter.finish().map_err(|error| unsound(&error))?;
+    splitter.finish().map_err(|error| unsound(&error))?;
     match stored.records {
         Some(expected) if expected != records => Err(unsound(&format_args!(
             "it holds {records} records, and its manifest says {expected}"

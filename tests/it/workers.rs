@@ -1,6 +1,6 @@
 //! Worker processes: none outlives its run, and a run outlives any of its workers.
 
-use activity_tracker::activity::Mappings;
+use activity_tracker::record::Mappings;
 
 use super::support::processes::{NOBODY, signal, until, workers_below};
 use super::support::program::{Running, SNAPSHOT, Workplace};

@@ -7,8 +7,8 @@ use foldhash::fast::RandomState;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::id::Id;
 use super::sent::{Packing, Sent};
+use crate::record::Id;
 
 /// Numbers that share a page. More make the table smaller where numbers lie close
 /// together, and larger where they do not.

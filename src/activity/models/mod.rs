@@ -7,57 +7,19 @@
 use std::fmt;
 
 use jiff::tz::TimeZone;
+use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
-use serde::{Deserialize, Serialize};
 
 use super::email::Email;
-use super::fields::Field;
-use super::id::{CommentId, Id, PostId, UserId};
-use super::mapper::{FromFields, Reject};
-use super::mapping::Fields;
-use super::reader::members;
-use super::time::Time;
-use super::value::{FromRaw, Mismatch, Object, Sound, Text, object};
+use crate::json::reader::members;
+use crate::json::value::object;
+use crate::json::{Mismatch, Object, Sound, Text};
+use crate::record::{
+    CommentId, Field, Fields, FromFields, FromRaw, Id, PostId, Record, Reject, Resource, Time,
+    UserId,
+};
 use crate::text::{Printable, excerpt};
-
-/// One named collection of a source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Resource {
-    /// People.
-    Users,
-    /// What people publish.
-    Posts,
-    /// What people answer to posts.
-    Comments,
-}
-
-impl Resource {
-    /// The name as it stands in paths, files and messages.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Users => "users",
-            Self::Posts => "posts",
-            Self::Comments => "comments",
-        }
-    }
-}
-
-impl fmt::Display for Resource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// What every record has: an id and the resource it belongs to, and a form for people.
-pub trait Record: fmt::Display {
-    /// The id, unique within the resource.
-    fn id(&self) -> &Id;
-    /// The resource it belongs to.
-    fn resource(&self) -> Resource;
-}
 
 /// A person, with the contact details that the API may give.
 #[derive(Clone, Debug, PartialEq, Eq)]

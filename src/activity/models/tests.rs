@@ -1,5 +1,5 @@
 use super::*;
-use crate::activity::{FieldMap, FieldPath, Mapping, map};
+use crate::record::{FieldMap, FieldPath, Mapping, map};
 
 const USER: &str = r#"{"id":1,"name":"Leanne Graham","username":"Bret",
     "email":"Sincere@april.biz","address":{"street":"Kulas Light","suite":"Apt. 556",

@@ -8,11 +8,10 @@ use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::{Serialize, Serializer};
 
 use super::counts::Settled;
-use super::id::{Id, UserId};
-use super::ids::IdSet;
 use super::models::User;
 use super::packed;
-use super::value::Text;
+use crate::json::Text;
+use crate::record::{Id, IdSet, UserId};
 use crate::text::beginning;
 
 /// How long the name of a user is in a ranking, in bytes.

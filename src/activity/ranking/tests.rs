@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 
 use super::super::counts::Counts;
 use super::*;
-use crate::activity::{Mapping, Resource, Tally, map};
+use crate::activity::Tally;
+use crate::record::{Mapping, Resource, map};
 use proptest::prelude::*;
 
 /// A ranker of these users and posts, and the users as a worker notes them down.

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::counts::Counts;
-use super::ids::IdSet;
-use super::models::{Comment, Post, Record, Resource, User};
+use super::models::{Comment, Post, User};
 use super::ranking::Ranker;
+use crate::record::IdSet;
+use crate::record::{Record, Resource};
 
 /// The counts of some records. An empty tally counts nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::activity::{Field, FieldMap, FieldPath, Mapping, map};
+use crate::record::{Field, FieldMap, FieldPath, Mapping, map};
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 use url::Url;
 
-use crate::activity::{Field, Id, JsonPath, Resource};
 use crate::api::paging::{Edge, Edges, Facts, Outlook, Paging, PagingError, Reach, Repeated, Said};
 use crate::api::retry::Policy;
 use crate::api::secrets::Secrets;
 use crate::api::sink::{Page, Position, Received};
 use crate::api::{Subject, Validators};
+use crate::json::JsonPath;
+use crate::record::{Field, Id, Resource};
 use crate::source::{Auth, Endpoint, Source, child};
 
 use super::missing::{self, Refused};

@@ -5,10 +5,10 @@ use std::fmt;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use crate::activity::Resource;
 use crate::api::Subject;
 use crate::api::reason::Reason;
 use crate::error::ApiError;
+use crate::record::Resource;
 use crate::source::CredentialRef;
 use crate::text::count;
 

@@ -22,8 +22,8 @@ use std::time::Instant;
 use http::{HeaderMap, StatusCode};
 use url::Url;
 
-use crate::activity::{Id, Resource};
 use crate::error::ApiError;
+use crate::record::{Id, Resource};
 use crate::source::{ErrorInBody, Source};
 
 use super::Subject;

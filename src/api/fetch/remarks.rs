@@ -7,9 +7,9 @@ use http::HeaderMap;
 use http::header::LINK;
 use serde_json::Value;
 
-use crate::activity::MissingKey;
 use crate::api::link;
 use crate::api::reason::says_yes;
+use crate::json::MissingKey;
 use crate::source::{Endpoint, Locator, Pagination};
 use crate::text::excerpt;
 
@@ -194,7 +194,7 @@ fn found(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activity::Resource;
+    use crate::record::Resource;
     use crate::source::Source;
     use http::HeaderName;
     use serde_json::json;

@@ -7,14 +7,13 @@ use http::StatusCode;
 use serde_json::Value;
 use tracing::{debug, info, warn};
 
-use crate::activity::Resource;
 use crate::api::paging::{PagingError, Repeated, Said};
-use crate::api::rate;
 use crate::api::reason::Reason;
 use crate::api::retry::{self, Now};
 use crate::api::sink::Received;
-use crate::api::{Head, Subject, TransportError};
+use crate::api::{Head, Subject, TransportError, rate};
 use crate::error::ApiError;
+use crate::record::Resource;
 
 use super::lane::Lane;
 use super::pause::Pause;

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::activity::JsonPath;
 use crate::api::Digest;
+use crate::json::JsonPath;
 
 use super::text::text_of;
 

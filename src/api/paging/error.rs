@@ -1,6 +1,6 @@
 //! Why pages cannot be the whole of a resource.
 
-use crate::activity::MissingKey;
+use crate::json::MissingKey;
 
 /// Why the pages that came cannot be the whole resource.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

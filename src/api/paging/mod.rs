@@ -21,7 +21,8 @@ use serde_json::Value;
 use tracing::warn;
 use url::{Origin, Url};
 
-use crate::activity::{Id, JsonPath, MissingKey};
+use crate::json::{JsonPath, MissingKey};
+use crate::record::Id;
 use crate::source::{Endpoint, Locator, NextAt, Pagination, Secret};
 
 use super::reason::says_yes;

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
-use crate::activity::JsonPath;
 use crate::api::secrets::Secrets;
 use crate::api::{Digest, Validators};
+use crate::json::JsonPath;
 use crate::source::Locator;
 
 use super::edges::Edges;

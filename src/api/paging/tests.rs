@@ -1,8 +1,8 @@
 //! A table for each kind of pagination, with the traps that real servers set.
 
 use super::*;
-use crate::activity::FieldMap;
-use crate::activity::JsonPath;
+use crate::json::JsonPath;
+use crate::record::FieldMap;
 use crate::source::More;
 use http::HeaderMap;
 use http::{HeaderName, HeaderValue};

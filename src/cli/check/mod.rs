@@ -5,11 +5,11 @@ mod plan;
 
 use std::fmt;
 
-use activity_tracker::activity::Resource;
 use activity_tracker::api::Policy;
 use activity_tracker::concurrency::Stop;
 use activity_tracker::error::Error;
 use activity_tracker::flow::{self, Check, Finding, Lacks, Looked, PageSeen, Place};
+use activity_tracker::record::Resource;
 use activity_tracker::source::{Auth, Endpoint, Pagination, Source};
 use activity_tracker::text::{Printable, count};
 use anstyle::{AnsiColor, Style};

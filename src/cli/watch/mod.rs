@@ -292,9 +292,9 @@ fn next_start(failed: Option<&Error>) -> Start {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use activity_tracker::activity::Resource;
     use activity_tracker::api::Subject;
     use activity_tracker::error::{DataProcessingError, StorageError};
+    use activity_tracker::record::Resource;
 
     #[test]
     fn a_turn_goes_on_with_pages_unless_they_are_to_blame() {

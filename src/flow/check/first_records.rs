@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use url::Url;
 
-use crate::activity::Resource;
 use crate::api::{
     Page, Position, Recalled, Received, Said, SharedFetch, Sink, Sinks, Whole, digest_of,
 };
-use crate::cutter::{CutError, Cutter, EndRecords, ended};
 use crate::error::{DataProcessingError, Error};
+use crate::json::splitter::{EndRecords, SplitError, Splitter, ended};
+use crate::record::Resource;
 
 use super::seen::{Gaze, KEPT, Reading};
 
@@ -80,7 +80,7 @@ impl Sinks for FirstRecords {
 
     fn open(&self, page: Page) -> Result<FirstRecordsSink, Error> {
         Ok(FirstRecordsSink {
-            cutter: page.cutter(),
+            splitter: page.splitter(),
             ends: page.shows_ends.then(EndRecords::default),
             overlap: false,
             hasher: page.one_of_many.then(blake3::Hasher::new),
@@ -106,7 +106,7 @@ impl Sinks for FirstRecords {
 /// One page on its way through.
 pub(super) struct FirstRecordsSink {
     page: Page,
-    cutter: Cutter,
+    splitter: Splitter,
     /// Where the first and the last record are looked at.
     ends: Option<EndRecords>,
     /// Whether the first record was left out, which the page before ends with.
@@ -153,7 +153,7 @@ impl FirstRecordsSink {
         self.open.clear();
     }
 
-    fn not_records(&self, cause: CutError) -> Error {
+    fn not_records(&self, cause: SplitError) -> Error {
         DataProcessingError::NotRecords {
             subject: Box::new(self.page.subject.clone()),
             cause,
@@ -168,7 +168,7 @@ impl Sink for FirstRecordsSink {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let (mut rest, mut places) = (bytes, None);
         loop {
-            let (consumed, found) = match self.cutter.advance(rest) {
+            let (consumed, found) = match self.splitter.advance(rest) {
                 Ok(found) => found,
                 Err(cause) => return Err(self.not_records(cause)),
             };
@@ -178,22 +178,22 @@ impl Sink for FirstRecordsSink {
             self.seen += consumed as u64;
             ended(&mut places, record);
         }
-        if let Some(start) = self.cutter.open_record() {
+        if let Some(start) = self.splitter.open_record() {
             let part = self.within(&(start..u64::MAX), rest);
             self.open.push(&rest[part]);
         }
         self.seen += rest.len() as u64;
         if let Some(ends) = &mut self.ends {
-            ends.take(bytes, places, self.cutter.open_record());
+            ends.take(bytes, places, self.splitter.open_record());
         }
         if let Some(hasher) = &mut self.hasher {
-            hasher.update(&bytes[self.cutter.array_part(bytes.len())]);
+            hasher.update(&bytes[self.splitter.array_part(bytes.len())]);
         }
         Ok(())
     }
 
     fn finish(self) -> Result<(Received, FirstRecordsPage), Error> {
-        let body = match self.page.finish(&self.cutter) {
+        let body = match self.page.finish(&self.splitter) {
             Ok(body) => body,
             Err(cause) => return Err(self.not_records(cause)),
         };
@@ -275,8 +275,8 @@ fn first_parents(position: &Position) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activity::Mappings;
     use crate::api::{Fetch, Policy, Subject};
+    use crate::record::Mappings;
     use crate::source::Source;
     use proptest::prelude::*;
 

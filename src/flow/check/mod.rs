@@ -10,10 +10,12 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::activity::{Field, JsonPath, Mapping, Reject, Resource, Unlinked};
+use crate::activity::Unlinked;
 use crate::api::{self, Fetch, Missing, Outlook, Policy, Position, Remark, SharedFetch, Transport};
 use crate::concurrency::Stop;
 use crate::error::{DataProcessingError, Error};
+use crate::json::JsonPath;
+use crate::record::{Field, Mapping, Reject, Resource};
 use crate::source::child::EXPECTED;
 use crate::source::{Endpoint, Source};
 use crate::text::excerpt;

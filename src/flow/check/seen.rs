@@ -6,9 +6,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::Value;
 
-use crate::activity::{
-    Comment, Field, Fields, FromFields, Id, Mapping, Mappings, Object, Post, Record, Reject,
-    Resource, Standing, User, map,
+use crate::activity::{Comment, Post, User};
+use crate::json::Object;
+use crate::record::{
+    Field, Fields, FromFields, Id, Mapping, Mappings, Record, Reject, Resource, Standing, map,
 };
 use crate::source::child;
 use crate::text::excerpt;

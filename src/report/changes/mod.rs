@@ -14,9 +14,9 @@ use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 use serde_json::ser::{CompactFormatter, PrettyFormatter};
 
-use crate::activity::Resource;
 use crate::error::{Error, StorageError};
 use crate::history::{self, Change, ChangeCounts, Log, LoggedRun, Since, Wanted};
+use crate::record::Resource;
 use crate::text::{count, excerpt};
 
 use super::json::{Escaping, in_line};

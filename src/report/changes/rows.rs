@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use crate::activity::Resource;
 use crate::history::{Change, Json, Kind};
+use crate::record::Resource;
 use crate::report::json::in_line;
 use crate::report::outline::{Cell, Column, column, id, number};
 
@@ -154,7 +154,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::activity::Id;
+    use crate::record::Id;
 
     fn change(before: Option<&str>, after: Option<&str>) -> Change {
         let json = |text: Option<&str>| text.map(|text| Json(text.to_owned()));

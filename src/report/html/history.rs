@@ -5,7 +5,7 @@ use super::chart::{Bar, Series};
 use super::dates::stacked;
 use super::table::{Cell, Column, Table};
 use super::words::{Shown, length, moment, number};
-use crate::activity::Resource;
+use crate::record::Resource;
 use crate::report::{ChangeCounts, RunChanges};
 
 const SERIES: [Series; 3] = [

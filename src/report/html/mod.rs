@@ -32,7 +32,7 @@ pub(crate) use self::shell::policy;
 use self::shell::{Link, Shell};
 pub(crate) use self::site::{Notice, Person, Runs, notice, runs_page, user_page};
 use super::ActivityReport;
-use crate::activity::Id;
+use crate::record::Id;
 
 /// How many users are listed at most.
 const LISTED: usize = 500;

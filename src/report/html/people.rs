@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::table::{Cell, Column, Table};
 use super::words::{Shown, counted, day_of, number, share, visible};
 use super::{Home, LISTED, Section};
-use crate::activity::Id;
+use crate::record::Id;
 use crate::report::{ActivityReport, PostLine, UserActivity};
 
 /// Users by their ids.

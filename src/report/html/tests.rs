@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::*;
-use crate::activity::Resource;
+use crate::record::Resource;
 use crate::report::{Taken, Totals, UserActivity};
 
 /// One user of that name and id, and nothing else.

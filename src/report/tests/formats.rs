@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::stored;
-use crate::activity::{Id, Resource};
+use crate::record::{Id, Resource};
 use crate::report::{
     ActivityReport, ChangeCounts, RunChanges, UserActivity, csv, json, markdown, table,
 };

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::activity::Resource;
+use crate::record::Resource;
 use crate::source::{Nowhere, Source, SourceFile, Vars};
 use crate::storage::{Counts, Flow, Manifest, StoredFile};
 

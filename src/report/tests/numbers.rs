@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::{stored, unlinked};
-use crate::activity::Id;
+use crate::record::Id;
 use crate::report::{ActivityReport, Unlinked, Week};
 
 fn report(users: &str, posts: &str, comments: &str) -> ActivityReport {

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use super::{Run, source, store_manifest};
-use crate::activity::Resource;
+use crate::record::Resource;
 use crate::report::ActivityReport;
 use crate::storage::Flow;
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use jiff::tz::{Offset, TimeZone};
 
 use super::*;
-use crate::activity::Field;
+use crate::record::Field;
 
 /// Not to be seen anywhere.
 const SECRET: &str = "hunter2";
@@ -105,8 +105,8 @@ fn outline(source: &Source) -> String {
     lines
 }
 
-fn field_list(fields: &crate::activity::FieldMap) -> String {
-    let field = |(field, path): (Field, &crate::activity::FieldPath)| {
+fn field_list(fields: &crate::record::FieldMap) -> String {
+    let field = |(field, path): (Field, &crate::record::FieldPath)| {
         format!(
             "{field:?}={}{}",
             path.path,

@@ -5,11 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::activity::Resource;
 use crate::api::{
     Event, Observer, Page, Position, Recalled, Received, Said, Sink, Sinks, Whole, digest_of,
 };
 use crate::error::{Error, StorageError};
+use crate::record::Resource;
 
 use super::disk::DiskFile;
 use super::journal::{Answer, Entry, Journal, Sum};
@@ -373,10 +373,10 @@ impl Sink for SpoolSink {
         self.received += bytes.len() as u64;
         // What is wrapped around the records is not kept: servers repeat the
         // credentials of a query in their links.
-        let cutter = &self.slicer.cutter;
-        let array = cutter.array_part(bytes.len());
-        let wrapped = cutter.array_start().is_some();
-        let ends = wrapped && !self.closed && cutter.is_behind_array();
+        let splitter = &self.slicer.splitter;
+        let array = splitter.array_part(bytes.len());
+        let wrapped = splitter.array_start().is_some();
+        let ends = wrapped && !self.closed && splitter.is_behind_array();
         if wrapped && !self.opened {
             self.store(b"[")?;
             self.opened = true;

@@ -1,9 +1,9 @@
 //! Pages in and out of the spool.
 
 use super::*;
-use crate::activity::Resource;
 use crate::api::{Position, Subject};
 use crate::concurrency::Stop;
+use crate::record::Resource;
 use crate::source::Source;
 use crate::storage::{Flow, Header, Journaled, Readers, Stage};
 use std::fs;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use activity_tracker::activity::{Id, Resource};
+use activity_tracker::record::{Id, Resource};
 use activity_tracker::report::{
     ActivityReport, ChangeCounts, Dates, Day, Domain, FirstAnswer, PostLine, RunChanges, Taken,
     Totals, Unanswered, UserActivity, Week,

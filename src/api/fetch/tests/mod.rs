@@ -3,12 +3,11 @@
 mod quota;
 
 use super::*;
-use crate::api::Failure;
 use crate::api::paging::Said;
 use crate::api::request::redirect_target;
 use crate::api::retry::Now;
 use crate::api::sink::Received;
-use crate::api::{Head, TransportError};
+use crate::api::{Failure, Head, TransportError};
 use http::StatusCode;
 use proptest::prelude::*;
 use std::time::{Duration, SystemTime};

@@ -1,8 +1,8 @@
 //! Well-formed pages without an end, and the limit that each of them meets.
 
 use super::*;
-use crate::activity::JsonPath;
 use crate::api::quota::{Excess, Quota};
+use crate::json::JsonPath;
 use crate::source::{Locator, Pagination};
 use serde_json::{Value, json};
 

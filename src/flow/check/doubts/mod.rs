@@ -5,8 +5,9 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::activity::{Field, JsonPath, Mapping};
 use crate::api::Outlook;
+use crate::json::JsonPath;
+use crate::record::{Field, Mapping};
 use crate::source::{Endpoint, Pagination};
 use crate::text::{count, excerpt, nearest};
 

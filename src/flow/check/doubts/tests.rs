@@ -1,5 +1,5 @@
 use super::*;
-use crate::activity::{Field, FieldMap, FieldPath};
+use crate::record::{Field, FieldMap, FieldPath};
 
 use jiff::tz::TimeZone;
 use serde_json::json;
@@ -77,7 +77,7 @@ fn totals_that_do_not_fit_the_pages_are_doubted() {
     let mut endpoint = crate::source::Source::of_shape("api", "http://api.test")
         .unwrap()
         .endpoints
-        .remove(&crate::activity::Resource::Posts)
+        .remove(&crate::record::Resource::Posts)
         .unwrap();
     endpoint.pagination = Pagination::Page {
         parameter: "page".to_owned(),
@@ -142,7 +142,7 @@ fn records_that_come_twice_are_counted() {
         let expected = expected.map(|(twice, of)| Doubt::Overlap { twice, of });
         assert_eq!(doubt, expected);
     }
-    let mapping = Mapping::placeholder(crate::activity::Resource::Posts);
+    let mapping = Mapping::placeholder(crate::record::Resource::Posts);
     let mut same = page(0..3);
     assert_eq!(same_id(&[&same], &mapping), None);
     same.records = 7;

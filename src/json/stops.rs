@@ -14,7 +14,7 @@ const AHEAD: usize = 16;
 
 /// The stops of a text: bytes that a string may not hold as they are.
 #[derive(Clone, Debug)]
-pub(super) struct Stops<'a> {
+pub(crate) struct Stops<'a> {
     bytes: &'a [u8],
     /// Which byte the first bit is for.
     start: usize,
@@ -23,7 +23,7 @@ pub(super) struct Stops<'a> {
 
 impl<'a> Stops<'a> {
     /// For a text of which nothing was looked at yet.
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self {
             bytes,
             // As far away as can be from where anybody looks.
@@ -34,13 +34,13 @@ impl<'a> Stops<'a> {
 
     /// The text.
     #[inline]
-    pub(super) fn bytes(&self) -> &'a [u8] {
+    pub(crate) fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
 
     /// Where the next stop is, at a byte or behind it.
     #[inline]
-    pub(super) fn next(&mut self, mut at: usize) -> Option<usize> {
+    pub(crate) fn next(&mut self, mut at: usize) -> Option<usize> {
         loop {
             let offset = at.wrapping_sub(self.start);
             let Some(block) = self.bits.get(offset / BLOCK) else {

@@ -1,6 +1,6 @@
 //! Finds where the records of a JSON array begin and end, without reading them.
 //!
-//! The cutter follows brackets and strings only. It takes bytes as they come
+//! The splitter follows brackets and strings only. It takes bytes as they come
 //! from the wire, in pieces of any length, holds none of them, and tells the
 //! place of each record. Whether a record is sound JSON is for the mapper to
 //! say, so a broken record spoils itself and not its neighbours.
@@ -10,7 +10,7 @@ use std::ops::{ControlFlow, Range};
 use memchr::memchr2;
 use serde_json::Value;
 
-use crate::activity::{JsonPath, MissingKey};
+use crate::json::{JsonPath, MissingKey};
 
 mod block;
 mod ends;
@@ -25,9 +25,9 @@ pub use ends::{EndRecords, Ended, ended};
 pub use records::{Records, records};
 pub use unmap::Unmap;
 
-/// Why bytes are not a JSON array of records, as far as the cutter looks.
+/// Why bytes are not a JSON array of records, as far as the splitter looks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CutError {
+pub enum SplitError {
     /// The answer begins with something other than `[`.
     #[error("expected a JSON array, found {}", opening(*.0))]
     NotAnArray(u8),
@@ -135,7 +135,7 @@ enum Given {
     /// A whole answer.
     Array,
     /// The same; where all should be the array, an object may stand in its place, and is kept for
-    /// whoever asks [`Cutter::without_array`].
+    /// whoever asks [`Splitter::without_array`].
     ArrayOrObject,
     /// A part of an array: it begins and ends between records, without brackets.
     Slice,
@@ -143,7 +143,7 @@ enum Given {
 
 /// The state of one answer being cut.
 #[derive(Clone, Debug)]
-pub struct Cutter {
+pub struct Splitter {
     state: State,
     in_string: bool,
     escaped: bool,
@@ -157,7 +157,7 @@ pub struct Cutter {
     array: (Option<u64>, Option<u64>),
 }
 
-impl Cutter {
+impl Splitter {
     /// For a whole answer: one array, from `[` to `]`.
     #[must_use]
     pub fn of_array() -> Self {
@@ -222,7 +222,7 @@ impl Cutter {
     ///
     /// # Errors
     /// When the bytes cannot belong to an array of records.
-    pub fn advance(&mut self, bytes: &[u8]) -> Result<(usize, Option<Range<u64>>), CutError> {
+    pub fn advance(&mut self, bytes: &[u8]) -> Result<(usize, Option<Range<u64>>), SplitError> {
         let mut first = None;
         let length = self.look(bytes, |place| {
             first = Some(place);
@@ -240,7 +240,7 @@ impl Cutter {
         &mut self,
         bytes: &[u8],
         mut found: impl FnMut(Range<u64>),
-    ) -> Result<(), CutError> {
+    ) -> Result<(), SplitError> {
         self.look(bytes, |place| {
             found(place);
             ControlFlow::Continue(())
@@ -253,7 +253,7 @@ impl Cutter {
         &mut self,
         bytes: &[u8],
         mut found: impl FnMut(Range<u64>) -> ControlFlow<()>,
-    ) -> Result<usize, CutError> {
+    ) -> Result<usize, SplitError> {
         let base = self.offset;
         let mut i = if self.mark.is_empty() {
             0
@@ -365,7 +365,7 @@ impl Cutter {
     }
 
     /// Goes through what stands around the records; gives how many bytes that took.
-    fn skip_wrapping(&mut self, bytes: &[u8]) -> Result<usize, CutError> {
+    fn skip_wrapping(&mut self, bytes: &[u8]) -> Result<usize, SplitError> {
         let Some(wrapping) = &mut self.wrapping else {
             return Ok(0);
         };
@@ -395,14 +395,14 @@ impl Cutter {
                 }
                 Err(Missing::Other(found)) => {
                     let at = wrapping.path.clone();
-                    return Err(CutError::OtherThanArray { at, found });
+                    return Err(SplitError::OtherThanArray { at, found });
                 }
             },
             _ => return Ok(0),
         };
         wrapping.bytes.extend_from_slice(&bytes[..length]);
         if wrapping.bytes.len() > LONGEST_WRAPPING {
-            return Err(CutError::Wrapping(format!(
+            return Err(SplitError::Wrapping(format!(
                 "more than {LONGEST_WRAPPING} bytes"
             )));
         }
@@ -441,10 +441,10 @@ impl Cutter {
     }
 
     /// A byte outside of any record, or the first of one.
-    fn between(&mut self, byte: u8, at: u64) -> Result<(), CutError> {
+    fn between(&mut self, byte: u8, at: u64) -> Result<(), SplitError> {
         if let State::Null(came) = self.state {
             if b"null".get(usize::from(came)) != Some(&byte) {
-                return Err(CutError::NotAnArray(b'n'));
+                return Err(SplitError::NotAnArray(b'n'));
             }
             self.state = match came {
                 3 => State::BehindArray,
@@ -456,7 +456,7 @@ impl Cutter {
             return Ok(());
         }
         let unexpected = |expected| {
-            Err(CutError::Unexpected {
+            Err(SplitError::Unexpected {
                 expected,
                 at,
                 found: byte,
@@ -468,7 +468,7 @@ impl Cutter {
             (State::BeforeArray, b'{') if self.given == Given::ArrayOrObject => {
                 self.object_begins(at)
             }
-            (State::BeforeArray, found) => return Err(CutError::NotAnArray(found)),
+            (State::BeforeArray, found) => return Err(SplitError::NotAnArray(found)),
             (State::BeforeFirst, b']') => self.array_ends(at),
             (State::BehindRecord, b']') if self.given != Given::Slice => self.array_ends(at),
             (State::BehindRecord, b',') => State::BeforeRecord,
@@ -539,20 +539,20 @@ impl Cutter {
     /// # Errors
     /// When the array was not closed, a slice ends within a record, or what
     /// stands around the records is not JSON.
-    pub fn finish(&self) -> Result<Value, CutError> {
+    pub fn finish(&self) -> Result<Value, SplitError> {
         match (self.state, &self.wrapping) {
             (State::BehindArray, None) => Ok(Value::Array(Vec::new())),
             (State::BehindArray, Some(wrapping)) if wrapping.is_all => {
                 let body = self.read_all(wrapping)?;
                 if wrapping.path.keys().is_empty() {
-                    return Err(CutError::NotAnArray(b'{'));
+                    return Err(SplitError::NotAnArray(b'{'));
                 }
-                Err(CutError::NoArray(MissingKey::new(&wrapping.path, &body)))
+                Err(SplitError::NoArray(MissingKey::new(&wrapping.path, &body)))
             }
             (State::BehindArray, Some(wrapping)) => serde_json::from_slice(&wrapping.bytes)
-                .map_err(|error| CutError::Wrapping(error.to_string())),
+                .map_err(|error| SplitError::Wrapping(error.to_string())),
             (State::BehindRecord, _) if self.given == Given::Slice => Ok(Value::Null),
-            _ => Err(CutError::Unfinished(self.offset)),
+            _ => Err(SplitError::Unfinished(self.offset)),
         }
     }
 
@@ -563,12 +563,12 @@ impl Cutter {
         self.read_all(wrapping).ok()
     }
 
-    fn read_all(&self, wrapping: &Wrapping) -> Result<Value, CutError> {
+    fn read_all(&self, wrapping: &Wrapping) -> Result<Value, SplitError> {
         serde_json::from_slice(&wrapping.bytes).map_err(|error| {
             if error.is_eof() {
-                CutError::Unfinished(self.offset)
+                SplitError::Unfinished(self.offset)
             } else {
-                CutError::Wrapping(error.to_string())
+                SplitError::Wrapping(error.to_string())
             }
         })
     }

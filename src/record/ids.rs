@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD_NO_PAD as BASE64;
 use serde::{Deserialize, Serialize};
 
-use super::id::Id;
+use crate::record::Id;
 
 /// Which ids there are.
 ///
@@ -15,7 +15,7 @@ use super::id::Id;
 /// them share with a probability that nobody has to think of.
 ///
 /// ```
-/// use activity_tracker::activity::{Id, IdSet};
+/// use activity_tracker::record::{Id, IdSet};
 ///
 /// let mut ids = IdSet::default();
 /// assert!(ids.insert(&Id::Number(1)));

@@ -3,76 +3,27 @@
 use std::fmt;
 use std::sync::OnceLock;
 
-use jiff::tz::TimeZone;
 use memchr::memchr;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::time::TimeFormat;
 use crate::text::{Printable, excerpt};
 
 /// How much of a value a message shows, in characters.
 const SHOWN: usize = 60;
 
-/// A type that is read from one JSON value.
-///
-/// `raw` is a sound JSON value to the letter, without white space around it.
-/// Times that come without a zone are in `zone`.
-pub trait FromRaw<'a>: Sized {
-    /// Reads the value.
-    ///
-    /// # Errors
-    /// When something else stands there than the type wants.
-    fn from_raw(raw: &'a str, zone: &TimeZone) -> Result<Self, Mismatch>;
-
-    /// Reads a value of which something is known already.
-    ///
-    /// # Errors
-    /// As [`from_raw`](Self::from_raw).
-    fn from_sound(sound: Sound<'a>, zone: &TimeZone) -> Result<Self, Mismatch> {
-        Self::from_raw(sound.raw, zone)
-    }
-
-    /// Reads a value for which the source names formats; none for those of all APIs.
-    ///
-    /// # Errors
-    /// As [`from_raw`](Self::from_raw).
-    #[inline]
-    fn from_formats(
-        sound: Sound<'a>,
-        zone: &TimeZone,
-        _formats: &[TimeFormat],
-    ) -> Result<Self, Mismatch> {
-        Self::from_sound(sound, zone)
-    }
-
-    /// Whether a value is the same as none where the field is optional.
-    #[inline]
-    #[must_use]
-    fn is_blank(_raw: &str) -> bool {
-        false
-    }
-
-    /// Whether a value that was read stands for none.
-    #[inline]
-    #[must_use]
-    fn means_nothing(&self) -> bool {
-        false
-    }
-}
-
 /// A sound JSON value to the letter, without white space around it, and what was
 /// noticed of it by the one who found it.
 #[derive(Clone, Copy, Debug)]
 pub struct Sound<'a> {
-    pub(super) raw: &'a str,
-    pub(super) seen: Seen,
+    pub(crate) raw: &'a str,
+    pub(crate) seen: Seen,
 }
 
 impl<'a> Sound<'a> {
     /// A sound value that nobody has looked at yet.
-    pub(super) fn new(raw: &'a str) -> Self {
+    pub(crate) fn new(raw: &'a str) -> Self {
         let seen = if raw == "null" {
             Seen::Null
         } else {
@@ -90,7 +41,7 @@ impl<'a> Sound<'a> {
 
 /// What a value was seen to be by whoever looked for its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Seen {
+pub(crate) enum Seen {
     /// Nobody looked, or it is none of the following.
     Nothing,
     /// `null`.
@@ -156,7 +107,7 @@ impl<'a> Text<'a> {
     }
 
     /// A text that stands somewhere without quotes, or without escapes between them.
-    pub(super) fn bare(text: &'a str) -> Self {
+    pub(crate) fn bare(text: &'a str) -> Self {
         Self {
             quoted: text,
             text: OnceLock::new(),
@@ -213,10 +164,12 @@ impl<'a> Object<'a> {
     pub fn raw(self) -> &'a str {
         self.0
     }
-}
 
-impl<'a> FromRaw<'a> for Object<'a> {
-    fn from_raw(raw: &'a str, _: &TimeZone) -> Result<Self, Mismatch> {
+    /// Reads an object.
+    ///
+    /// # Errors
+    /// When something else stands there.
+    pub(crate) fn read(raw: &'a str) -> Result<Self, Mismatch> {
         if raw.starts_with('{') {
             Ok(Self(raw))
         } else {
@@ -225,13 +178,13 @@ impl<'a> FromRaw<'a> for Object<'a> {
     }
 }
 
-impl<'a> FromRaw<'a> for Text<'a> {
-    fn from_raw(raw: &'a str, zone: &TimeZone) -> Result<Self, Mismatch> {
-        Self::from_sound(Sound::new(raw), zone)
-    }
-
+impl<'a> Text<'a> {
+    /// Reads a string.
+    ///
+    /// # Errors
+    /// When it is none, or one of half characters.
     #[inline]
-    fn from_sound(sound: Sound<'a>, _: &TimeZone) -> Result<Self, Mismatch> {
+    pub(crate) fn read(sound: Sound<'a>) -> Result<Self, Mismatch> {
         match sound.seen {
             Seen::Text | Seen::Escapes => {
                 // There are quotes around it, or it would have been seen as something else.
@@ -242,12 +195,10 @@ impl<'a> FromRaw<'a> for Text<'a> {
             _ => Self::resolve(sound.raw),
         }
     }
-}
 
-impl Text<'_> {
     /// Reads a string whose escapes nobody has looked at, or not closely enough.
     #[inline(never)]
-    fn resolve(raw: &str) -> Result<Text<'_>, Mismatch> {
+    fn resolve(raw: &'a str) -> Result<Self, Mismatch> {
         let quoted = raw
             .strip_prefix('"')
             .and_then(|rest| rest.strip_suffix('"'))
@@ -267,7 +218,7 @@ impl Text<'_> {
 ///
 /// `serde_json` does this too, but into a buffer that grows and is copied then,
 /// and most texts of several lines come this way.
-pub(super) fn unescape(quoted: &str) -> Option<String> {
+pub(crate) fn unescape(quoted: &str) -> Option<String> {
     let mut text = String::with_capacity(quoted.len());
     let mut rest = quoted;
     while let Some(escape) = memchr(b'\\', rest.as_bytes()) {
@@ -332,7 +283,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 ///
 /// # Errors
 /// When the value is no object, or a field in it is not what serde expects.
-pub(super) fn object<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, Mismatch> {
+pub(crate) fn object<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, Mismatch> {
     if !raw.starts_with('{') {
         return Err(Mismatch::new("an object", raw));
     }
@@ -375,7 +326,7 @@ fn explain<'a, T: Deserialize<'a>>(raw: &'a str) -> Mismatch {
 }
 
 /// A key stands in an object more than once.
-pub(super) fn several() -> Mismatch {
+pub(crate) fn several() -> Mismatch {
     Mismatch {
         below: String::new(),
         expected: "one value".to_owned(),
@@ -384,14 +335,14 @@ pub(super) fn several() -> Mismatch {
 }
 
 /// What stands behind a key of an object, to the letter. Slow: for messages only.
-pub(super) fn member<'a>(object: &'a str, key: &str) -> Option<&'a str> {
+pub(crate) fn member<'a>(object: &'a str, key: &str) -> Option<&'a str> {
     let members: std::collections::BTreeMap<String, &RawValue> =
         serde_json::from_str(object).ok()?;
     members.get(key).map(|raw| raw.get())
 }
 
 /// `serde_json` ends its messages with a line and a column, which mean nothing within a record.
-pub(super) fn without_place(error: &serde_json::Error) -> String {
+pub(crate) fn without_place(error: &serde_json::Error) -> String {
     let message = error.to_string();
     match message.rsplit_once(" at line ") {
         Some((what, _)) => what.to_owned(),
@@ -417,7 +368,7 @@ mod tests {
             (r#"{"a":"b"}"#, None),
         ];
         for (raw, expected) in cases {
-            let text = Text::from_raw(raw, &TimeZone::UTC).ok();
+            let text = Text::read(Sound::new(raw)).ok();
             let found = text
                 .as_ref()
                 .map(|text| (text.as_str(), text.is_borrowed()));
@@ -439,7 +390,7 @@ mod tests {
             )
         ) {
             let raw = format!("\"{}\"", parts.concat());
-            let text = Text::from_raw(&raw, &TimeZone::UTC).ok();
+            let text = Text::read(Sound::new(&raw)).ok();
             let expected = serde_json::from_str::<String>(&raw).ok();
             prop_assert_eq!(text.map(|text| text.as_str().to_owned()), expected, "{}", raw);
         }

@@ -8,9 +8,6 @@ use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::rare::formatted;
-use super::{FromRaw, Time};
-
 /// What counts as a unit, and how many nanoseconds it has.
 const UNITS: [(&str, i128); 4] = [
     ("seconds", 1_000_000_000),
@@ -35,10 +32,15 @@ pub struct TimeFormat(String);
 pub struct InvalidFormat(String);
 
 impl TimeFormat {
-    /// Reads a value as this format has it: `raw` to the letter, `text` without quotes.
-    pub(super) fn read(&self, raw: &str, text: &str, zone: &TimeZone) -> Option<Timestamp> {
+    /// Reads a text as this format has it; `standard` reads it as all APIs write times.
+    pub(super) fn read(
+        &self,
+        text: &str,
+        zone: &TimeZone,
+        standard: impl FnOnce() -> Option<Timestamp>,
+    ) -> Option<Timestamp> {
         if self.0 == STANDARD {
-            return Time::from_raw(raw, zone).ok().map(|time| time.instant());
+            return standard();
         }
         if let Some((_, nanos)) = UNITS.iter().find(|(unit, _)| *unit == self.0) {
             return counted(text, *nanos);
@@ -100,6 +102,23 @@ fn is_format(text: &str) -> bool {
     written.is_ok_and(|written| formatted(text, &written, &TimeZone::UTC).is_some())
 }
 
+/// What a format of `strftime` makes of a text. A time without an offset is in `zone`.
+pub(super) fn formatted(format: &str, text: &str, zone: &TimeZone) -> Option<Timestamp> {
+    let parts = strtime::parse(format, text).ok()?;
+    if let Ok(instant) = parts.to_timestamp() {
+        return Some(instant);
+    }
+    if parts.offset().is_some() {
+        return None;
+    }
+    let midnight = || parts.to_date().ok().map(|date| date.at(0, 0, 0, 0));
+    let civil = match parts.hour() {
+        Some(_) => parts.to_datetime().ok(),
+        None => midnight(),
+    }?;
+    zone.to_timestamp(civil).ok()
+}
+
 impl TryFrom<String> for TimeFormat {
     type Error = InvalidFormat;
 
@@ -117,7 +136,8 @@ impl From<TimeFormat> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::activity::value::Sound;
+    use crate::json::Sound;
+    use crate::record::{FromRaw, Time};
 
     #[test]
     fn a_time_is_read_as_the_named_format_has_it() {

@@ -1,6 +1,5 @@
 //! Times, in the forms in which APIs send them.
 
-mod format;
 mod rare;
 
 use std::fmt;
@@ -9,8 +8,9 @@ use jiff::fmt::{rfc2822, temporal};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
 
-use super::value::{FromRaw, Mismatch, Sound, Text};
-pub use format::{InvalidFormat, TimeFormat};
+use crate::json::{Mismatch, Sound, Text};
+use crate::record::FromRaw;
+use crate::record::time_format::{self, TimeFormat};
 
 /// What messages call a time.
 const EXPECTED: &str = "a time (RFC 3339, RFC 2822, a date, or seconds or milliseconds since 1970)";
@@ -77,7 +77,7 @@ impl<'a> FromRaw<'a> for Time<'a> {
             return Self::from_sound(sound, zone);
         }
         let raw = sound.raw();
-        let mismatch = || Mismatch::new(&format::expected(formats), raw);
+        let mismatch = || Mismatch::new(&time_format::expected(formats), raw);
         let text = if raw.starts_with('"') {
             Text::from_raw(raw, zone)?
         } else if raw.starts_with(['{', '[']) || raw.parse::<bool>().is_ok() {
@@ -85,7 +85,8 @@ impl<'a> FromRaw<'a> for Time<'a> {
         } else {
             Text::bare(raw)
         };
-        let read = |format: &TimeFormat| format.read(raw, text.as_str(), zone);
+        let standard = || Self::from_raw(raw, zone).ok().map(|time| time.instant());
+        let read = |format: &TimeFormat| format.read(text.as_str(), zone, standard);
         let instant = formats.iter().find_map(read).ok_or_else(mismatch)?;
         Ok(Self { text, instant })
     }

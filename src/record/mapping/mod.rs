@@ -8,12 +8,10 @@ use jiff::tz::TimeZone;
 use serde::de::IntoDeserializer;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::fields::{Field, FieldMap, JsonPath};
-use super::mapper::{FromFields, Reject};
-use super::models::Resource;
-use super::reader::Reader;
-use super::time::{Time, TimeFormat};
-use super::value::{FromRaw, Mismatch, Seen, Sound};
+use crate::json::reader::Reader;
+use crate::json::value::Seen;
+use crate::json::{JsonPath, Mismatch};
+use crate::record::{Field, FieldMap, FromRaw, Reject, Resource, Time, TimeFormat};
 use tree::Node;
 pub(super) use tree::Values;
 
@@ -181,6 +179,33 @@ pub(crate) enum Standing {
     Empty,
     /// A value.
     There,
+}
+
+/// A type that is made from the fields of a record.
+///
+/// ```
+/// use activity_tracker::json::Text;
+/// use activity_tracker::record::{Field, Fields, FromFields, Mapping, Reject, Resource, map};
+///
+/// struct Headline<'a>(Text<'a>);
+///
+/// impl<'a> FromFields<'a> for Headline<'a> {
+///     fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Box<Reject>> {
+///         fields.required(Field::Title).map(Self)
+///     }
+/// }
+///
+/// let mapping = Mapping::placeholder(Resource::Posts);
+/// let headline = map::<Headline>(br#"{"title":"t"}"#, &mapping).next().unwrap()?;
+/// assert_eq!(headline.0.as_str(), "t");
+/// # Ok::<(), Reject>(())
+/// ```
+pub trait FromFields<'a>: Sized {
+    /// Reads the fields that the type has.
+    ///
+    /// # Errors
+    /// The first field that is missing or of another type.
+    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Box<Reject>>;
 }
 
 /// The fields of one record, each found or not, none read yet.

@@ -1,18 +1,18 @@
 //! The records of a slice with their fields, found in one pass where they are sound.
 
-use super::fields::Field;
-use super::mapping::{Fields, Mapping, Values};
-use super::reader::Reader;
-use super::shape::Shape;
-use super::stops::Stops;
-use crate::cutter::{self, CutError, Records};
+use crate::json::reader::Reader;
+use crate::json::splitter::{self, Records, SplitError};
+use crate::json::stops::Stops;
+use crate::record::mapping::Values;
+use crate::record::shape::Shape;
+use crate::record::{Field, Fields, Mapping};
 
 /// One record of a slice.
 pub(super) enum Row<'a> {
     /// A sound one, to the letter. [`Rows::fields`] has what stands in its fields.
     Found(&'a str),
-    /// One that has still to be read, and may not be sound, as the cutter found it.
-    Unread(Result<&'a [u8], CutError>),
+    /// One that has still to be read, and may not be sound, as the splitter found it.
+    Unread(Result<&'a [u8], SplitError>),
 }
 
 /// A slice, gone through record by record.
@@ -34,7 +34,7 @@ impl<'a, 'm> Rows<'a, 'm> {
         Self {
             slice,
             mapping,
-            records: cutter::records(slice),
+            records: splitter::records(slice),
             text: None,
             stops: Stops::new(slice),
             values: [None; Field::COUNT],

@@ -1,5 +1,6 @@
 use super::*;
-use crate::activity::{Comment, Field, FieldMap, FieldPath, Post, Resource, Time, User};
+use crate::activity::{Comment, Post, User};
+use crate::record::{Field, FieldMap, FieldPath, Resource, Time};
 use jiff::tz::TimeZone;
 
 fn rejected<'a, T: FromFields<'a>>(slice: &'a [u8], mapping: &Mapping) -> String {

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 
 use super::{counted, written as usual};
+use crate::record::time_format::formatted;
 
 /// Forms that begin with a day's name: Twitter's, `git log`'s, C's `asctime` and `date`'s.
 const WITH_DAYS: [&str; 5] = [
@@ -91,23 +91,6 @@ fn plain(text: &str) -> Cow<'_, str> {
         plain = format!("{before}{zone}").into();
     }
     plain
-}
-
-/// What a format of `strftime` makes of a text. A time without an offset is in `zone`.
-pub(super) fn formatted(format: &str, text: &str, zone: &TimeZone) -> Option<Timestamp> {
-    let parts = strtime::parse(format, text).ok()?;
-    if let Ok(instant) = parts.to_timestamp() {
-        return Some(instant);
-    }
-    if parts.offset().is_some() {
-        return None;
-    }
-    let midnight = || parts.to_date().ok().map(|date| date.at(0, 0, 0, 0));
-    let civil = match parts.hour() {
-        Some(_) => parts.to_datetime().ok(),
-        None => midnight(),
-    }?;
-    zone.to_timestamp(civil).ok()
 }
 
 /// Whether a text between quotes says that there is no time.

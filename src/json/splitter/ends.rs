@@ -32,7 +32,7 @@ pub fn ended(ended: &mut Ended, record: Range<u64>) {
 
 impl EndRecords {
     /// Takes in the next bytes of the answer: `ended` are the places of records that ended in
-    /// them, and `open` where the one begins that did not, as the [`Cutter`](super::Cutter) counts.
+    /// them, and `open` where the one begins that did not, as the [`Splitter`](super::Splitter) counts.
     pub fn take(&mut self, bytes: &[u8], ended: Ended, open: Option<u64>) {
         let seen = self.seen;
         let within = |place: u64| {
@@ -79,22 +79,22 @@ fn push(kept: &mut Vec<u8>, bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cutter::Cutter;
+    use crate::json::splitter::Splitter;
     use proptest::prelude::*;
     use serde_json::json;
 
     /// The first and the last record of an answer that comes in pieces of this length.
     fn ends_of(text: &str, at: &str, piece: usize) -> (Option<Value>, Option<Value>) {
-        let mut cutter = Cutter::of_array_at(&at.parse().unwrap());
+        let mut splitter = Splitter::of_array_at(&at.parse().unwrap());
         let mut ends = EndRecords::default();
         for piece in text.as_bytes().chunks(piece) {
             let mut places = None;
-            cutter
+            splitter
                 .advance_over(piece, |place| ended(&mut places, place))
                 .unwrap();
-            ends.take(piece, places, cutter.open_record());
+            ends.take(piece, places, splitter.open_record());
         }
-        cutter.finish().unwrap();
+        splitter.finish().unwrap();
         ends.read()
     }
 

@@ -1,4 +1,4 @@
-//! The cutter against a full parser, and against itself in other pieces.
+//! The splitter against a full parser, and against itself in other pieces.
 //!
 //! An input is: a line with the path to the records (empty for a plain array),
 //! a line whose bytes are the lengths of pieces, and the answer.
@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
-use activity_tracker::activity::JsonPath;
-use activity_tracker::cutter::{CutError, Cutter, records};
+use activity_tracker::json::JsonPath;
+use activity_tracker::json::splitter::{SplitError, Splitter, records};
 use activity_tracker_fuzz::{Astray, first_line, is_json, lookup, place};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
@@ -15,11 +15,11 @@ use serde_json::value::RawValue;
 
 const WHITE_SPACE: &[u8] = b" \t\r\n";
 
-/// All that a cutter tells of an answer.
+/// All that a splitter tells of an answer.
 #[derive(Debug, PartialEq)]
 struct Cut {
     places: Vec<Range<usize>>,
-    end: Result<Value, CutError>,
+    end: Result<Value, SplitError>,
     /// The bytes that belong to the array; of a whole answer only.
     array: Vec<u8>,
 }
@@ -61,9 +61,9 @@ fn pieces<'t>(text: &'t [u8], lengths: &'t [u8]) -> impl Iterator<Item = &'t [u8
     })
 }
 
-/// Cuts an answer, and checks at the end of each piece what the cutter says of it.
+/// Cuts an answer, and checks at the end of each piece what the splitter says of it.
 fn cut(path: &JsonPath, text: &[u8], pieces: &mut dyn Iterator<Item = &[u8]>) -> Cut {
-    let mut cutter = Cutter::of_array_at(path);
+    let mut splitter = Splitter::of_array_at(path);
     let mut found = Cut {
         places: Vec::new(),
         end: Ok(Value::Null),
@@ -74,7 +74,7 @@ fn cut(path: &JsonPath, text: &[u8], pieces: &mut dyn Iterator<Item = &[u8]>) ->
     for piece in pieces {
         let mut rest = piece;
         loop {
-            match cutter.advance(rest) {
+            match splitter.advance(rest) {
                 Ok((consumed, Some(record))) => {
                     found.places.push(bounds(&record));
                     rest = &rest[consumed..];
@@ -91,11 +91,11 @@ fn cut(path: &JsonPath, text: &[u8], pieces: &mut dyn Iterator<Item = &[u8]>) ->
             }
         }
         at += piece.len();
-        let array = cutter.array_part(piece.len());
+        let array = splitter.array_part(piece.len());
         found.array.extend_from_slice(&piece[array]);
-        open.push((at, cutter.open_record()));
+        open.push((at, splitter.open_record()));
     }
-    found.end = cutter.finish();
+    found.end = splitter.finish();
     if found.end.is_ok() {
         assert_eq!(at, text.len());
         open_records(&found.places, &open);
@@ -108,9 +108,9 @@ fn cut(path: &JsonPath, text: &[u8], pieces: &mut dyn Iterator<Item = &[u8]>) ->
 /// The places of all records, or of those before the first mistake.
 fn places_at_once(path: &JsonPath, text: &[u8]) -> Vec<Range<usize>> {
     let mut places = Vec::new();
-    let mut cutter = Cutter::of_array_at(path);
+    let mut splitter = Splitter::of_array_at(path);
     // What is wrong with the rest is compared elsewhere.
-    let _ = cutter.advance_over(text, |place| places.push(bounds(&place)));
+    let _ = splitter.advance_over(text, |place| places.push(bounds(&place)));
     places
 }
 
@@ -118,7 +118,7 @@ fn bounds(place: &Range<u64>) -> Range<usize> {
     usize::try_from(place.start).unwrap()..usize::try_from(place.end).unwrap()
 }
 
-/// Where a piece ends within a record, the cutter must have said so, and nowhere else.
+/// Where a piece ends within a record, the splitter must have said so, and nowhere else.
 fn open_records(places: &[Range<usize>], open: &[(usize, Option<u64>)]) {
     for (at, said) in open {
         match said {
@@ -165,7 +165,7 @@ fn compare_with_parser(path: &JsonPath, text: &[u8], cut: &Cut) {
     let found = match lookup(path, trimmed) {
         Ok(found) => found,
         Err(Astray::NoObject) => None,
-        // A parser and the cutter may each mean another one.
+        // A parser and the splitter may each mean another one.
         Err(Astray::Twice | Astray::Key) => return,
     };
     match found.and_then(|raw| Some((raw, serde_json::from_str::<Vec<&RawValue>>(raw).ok()?))) {
@@ -182,7 +182,7 @@ fn compare_with_parser(path: &JsonPath, text: &[u8], cut: &Cut) {
                 Ok(value) => assert_eq!(Some(value), around.as_ref()),
                 // Half a character or a number too large are JSON, but no `Value`.
                 Err(error) => assert!(
-                    matches!(error, CutError::Wrapping(_)) && around.is_none(),
+                    matches!(error, SplitError::Wrapping(_)) && around.is_none(),
                     "{error}"
                 ),
             }
@@ -216,13 +216,13 @@ fn as_a_slice(text: &[u8], lengths: &[u8], cut: &Cut) {
         assert!(start >= end && !record.is_empty());
         end = start + record.len();
     }
-    let mut cutter = Cutter::of_slice();
+    let mut splitter = Splitter::of_slice();
     let mut count = 0;
     let mut error = None;
     'all: for piece in pieces(text, lengths) {
         let mut rest = piece;
         loop {
-            match cutter.advance(rest) {
+            match splitter.advance(rest) {
                 Ok((consumed, Some(_))) => {
                     count += 1;
                     rest = &rest[consumed..];
@@ -238,7 +238,7 @@ fn as_a_slice(text: &[u8], lengths: &[u8], cut: &Cut) {
     // A bare record at the end is ended by the end alone, which only `records` knows.
     let error = error.or_else(|| {
         let bare_tail = last.is_ok() && found.len() == count + 1;
-        (!bare_tail).then(|| cutter.finish().err())?
+        (!bare_tail).then(|| splitter.finish().err())?
     });
     assert_eq!(last.as_ref().err(), error.as_ref());
 }

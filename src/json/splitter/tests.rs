@@ -4,51 +4,51 @@ use super::*;
 use proptest::prelude::*;
 
 /// Cuts record by record and all at once, which must come to the same.
-fn cut(pieces: &[&[u8]]) -> Result<Vec<Range<u64>>, CutError> {
+fn cut(pieces: &[&[u8]]) -> Result<Vec<Range<u64>>, SplitError> {
     let one_by_one = cut_one_by_one(pieces);
     assert_eq!(cut_at_once(pieces), one_by_one);
     one_by_one
 }
 
-fn cut_at_once(pieces: &[&[u8]]) -> Result<Vec<Range<u64>>, CutError> {
-    let mut cutter = Cutter::of_array();
+fn cut_at_once(pieces: &[&[u8]]) -> Result<Vec<Range<u64>>, SplitError> {
+    let mut splitter = Splitter::of_array();
     let mut places = Vec::new();
     for piece in pieces {
-        cutter.advance_over(piece, |place| places.push(place))?;
+        splitter.advance_over(piece, |place| places.push(place))?;
     }
-    cutter.finish()?;
+    splitter.finish()?;
     Ok(places)
 }
 
-fn cut_one_by_one(pieces: &[&[u8]]) -> Result<Vec<Range<u64>>, CutError> {
-    let mut cutter = Cutter::of_array();
+fn cut_one_by_one(pieces: &[&[u8]]) -> Result<Vec<Range<u64>>, SplitError> {
+    let mut splitter = Splitter::of_array();
     let mut places = Vec::new();
     for piece in pieces {
         let mut rest = *piece;
-        while let (consumed, Some(place)) = cutter.advance(rest)? {
+        while let (consumed, Some(place)) = splitter.advance(rest)? {
             places.push(place);
             rest = &rest[consumed..];
         }
     }
-    cutter.finish()?;
+    splitter.finish()?;
     Ok(places)
 }
 
-fn unwrap_text(path: &str, text: &str) -> Result<(Vec<String>, Value), CutError> {
-    let mut cutter = Cutter::of_array_at(&path.parse().unwrap());
+fn unwrap_text(path: &str, text: &str) -> Result<(Vec<String>, Value), SplitError> {
+    let mut splitter = Splitter::of_array_at(&path.parse().unwrap());
     let mut records = Vec::new();
     // Byte by byte: every state is met at the end of a piece.
     for (index, _) in text.bytes().enumerate() {
         let mut rest = &text.as_bytes()[index..=index];
-        while let (consumed, Some(place)) = cutter.advance(rest)? {
+        while let (consumed, Some(place)) = splitter.advance(rest)? {
             let range = usize::try_from(place.start).unwrap()..usize::try_from(place.end).unwrap();
             records.push(text[range].to_owned());
             rest = &rest[consumed..];
         }
     }
-    let around = cutter.finish()?;
+    let around = splitter.finish()?;
     // In one piece it must come out the same.
-    let mut whole = Cutter::of_array_at(&path.parse().unwrap());
+    let mut whole = Splitter::of_array_at(&path.parse().unwrap());
     let mut rest = text.as_bytes();
     while let (consumed, Some(_)) = whole.advance(rest)? {
         rest = &rest[consumed..];
@@ -106,16 +106,16 @@ fn an_object_in_the_place_of_all_is_kept_where_it_is_allowed() {
     ];
     for (text, expected) in cases {
         for piece in 1..=text.len() {
-            let mut cutter = Cutter::of_array().or_an_object();
+            let mut splitter = Splitter::of_array().or_an_object();
             for piece in text.as_bytes().chunks(piece) {
-                cutter.advance_over(piece, |_| unreachable!()).unwrap();
+                splitter.advance_over(piece, |_| unreachable!()).unwrap();
                 // What stands in front of it may be kept.
-                let part = cutter.array_part(piece.len());
-                assert!(part.is_empty() || expected.is_none() || !cutter.is_behind_array());
+                let part = splitter.array_part(piece.len());
+                assert!(part.is_empty() || expected.is_none() || !splitter.is_behind_array());
             }
             let expected: Option<Value> = expected.map(|text| serde_json::from_str(text).unwrap());
-            assert_eq!(cutter.without_array(), expected, "{text} by {piece}");
-            let ends = cutter.finish();
+            assert_eq!(splitter.without_array(), expected, "{text} by {piece}");
+            let ends = splitter.finish();
             assert_eq!(ends.is_ok(), matches!(text, "[]" | "null"), "{text}");
         }
     }
@@ -175,7 +175,7 @@ fn an_answer_without_the_array_says_where_it_was_expected() {
     }
 }
 
-fn cut_text(text: &str) -> Result<Vec<&str>, CutError> {
+fn cut_text(text: &str) -> Result<Vec<&str>, SplitError> {
     let index = |place: u64| usize::try_from(place).unwrap();
     let places = cut(&[text.as_bytes()])?;
     Ok(places
@@ -247,10 +247,10 @@ fn a_byte_order_mark_is_passed_by_wherever_the_bytes_break() {
     );
     for (text, path) in [bare, wrapped] {
         for length in 1..=text.len() {
-            let mut cutter = Cutter::of_array_at(&path);
+            let mut splitter = Splitter::of_array_at(&path);
             let mut found = Vec::new();
             for bytes in text.as_bytes().chunks(length) {
-                cutter
+                splitter
                     .advance_over(bytes, |place| found.push(place))
                     .unwrap();
             }
@@ -262,7 +262,7 @@ fn a_byte_order_mark_is_passed_by_wherever_the_bytes_break() {
                 })
                 .collect();
             assert_eq!(texts, ["{\"a\":1}", "2"], "{length}");
-            let around = cutter.finish().unwrap();
+            let around = splitter.finish().unwrap();
             assert!(path.keys().is_empty() || around["n"] == 1, "{length}");
         }
     }
@@ -273,7 +273,10 @@ fn a_slice_gives_back_its_records_and_says_where_it_breaks() {
     let of = |slice| records(slice).collect::<Vec<_>>();
     assert_eq!(of(b"{},\n  {\"a\":1}"), [Ok(&b"{}"[..]), Ok(b"{\"a\":1}")]);
     assert_eq!(of(b"1,2"), [Ok(&b"1"[..]), Ok(b"2")]);
-    assert_eq!(of(b"{},{"), [Ok(&b"{}"[..]), Err(CutError::Unfinished(4))]);
+    assert_eq!(
+        of(b"{},{"),
+        [Ok(&b"{}"[..]), Err(SplitError::Unfinished(4))]
+    );
     assert!(of(b"{}]")[1].is_err());
     assert!(of(b"")[0].is_err());
 }
@@ -325,7 +328,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_the_cutter_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+    fn no_bytes_make_the_splitter_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         let _ = cut(&[&bytes]);
         records(&bytes).for_each(drop);
     }
@@ -380,13 +383,13 @@ fn null_in_place_of_the_array_is_no_records_however_it_is_cut() {
         (wrapped, r#"{"data":{"list":null}"#, false),
     ] {
         for cut in 0..body.len() {
-            let mut cutter = Cutter::of_array_at(&path);
+            let mut splitter = Splitter::of_array_at(&path);
             let mut places = 0;
             let (first, second) = body.as_bytes().split_at(cut);
-            let pushed = cutter
+            let pushed = splitter
                 .advance_over(first, |_| places += 1)
-                .and_then(|()| cutter.advance_over(second, |_| places += 1));
-            let read = pushed.and_then(|()| cutter.finish());
+                .and_then(|()| splitter.advance_over(second, |_| places += 1));
+            let read = pushed.and_then(|()| splitter.finish());
             assert_eq!(read.is_ok(), sound, "{body} {cut}");
             assert_eq!(places, 0, "{body}");
         }

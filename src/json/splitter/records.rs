@@ -1,6 +1,6 @@
 //! The records of a slice, which the mapper goes through one by one.
 
-use super::{CutError, Cutter, State};
+use super::{SplitError, Splitter, State};
 
 /// The records of a slice, one at a time.
 ///
@@ -9,7 +9,7 @@ use super::{CutError, Cutter, State};
 pub fn records(slice: &[u8]) -> Records<'_> {
     Records {
         slice,
-        cutter: Cutter::of_slice(),
+        splitter: Splitter::of_slice(),
         at: 0,
         ended: false,
     }
@@ -19,7 +19,7 @@ pub fn records(slice: &[u8]) -> Records<'_> {
 #[derive(Clone, Debug)]
 pub struct Records<'a> {
     slice: &'a [u8],
-    cutter: Cutter,
+    splitter: Splitter,
     at: usize,
     ended: bool,
 }
@@ -29,7 +29,7 @@ impl Records<'_> {
     #[inline]
     pub(crate) fn next_object(&self) -> Option<usize> {
         let mut at = self.at;
-        if self.cutter.state == State::BehindRecord {
+        if self.splitter.state == State::BehindRecord {
             at = self.skip_space(at)?;
             if self.slice[at] != b',' {
                 return None;
@@ -51,21 +51,21 @@ impl Records<'_> {
     #[inline]
     pub(crate) fn pass(&mut self, end: usize) {
         self.at = end;
-        self.cutter.state = State::BehindRecord;
-        self.cutter.offset = end as u64;
+        self.splitter.state = State::BehindRecord;
+        self.splitter.offset = end as u64;
     }
 }
 
 impl<'a> Iterator for Records<'a> {
-    type Item = Result<&'a [u8], CutError>;
+    type Item = Result<&'a [u8], SplitError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended {
             return None;
         }
-        match self.cutter.advance(self.slice.get(self.at..)?) {
+        match self.splitter.advance(self.slice.get(self.at..)?) {
             Ok((consumed, Some(place))) => {
-                // The record ended where the cutter stopped, so it lies within what
+                // The record ended where the splitter stopped, so it lies within what
                 // was given; a range of `slice` in any case.
                 self.at += consumed;
                 let bounds = usize::try_from(place.start)
@@ -77,7 +77,7 @@ impl<'a> Iterator for Records<'a> {
             }
             Ok((_, None)) => {
                 self.ended = true;
-                bare_tail(&self.cutter, self.slice)
+                bare_tail(&self.splitter, self.slice)
             }
             Err(error) => {
                 self.ended = true;
@@ -88,10 +88,10 @@ impl<'a> Iterator for Records<'a> {
 }
 
 /// The record that only the end of the slice ends, or the complaint that there is none.
-fn bare_tail<'a>(cutter: &Cutter, slice: &'a [u8]) -> Option<Result<&'a [u8], CutError>> {
-    if cutter.state == State::Bare {
-        let start = usize::try_from(cutter.record_start).ok()?;
+fn bare_tail<'a>(splitter: &Splitter, slice: &'a [u8]) -> Option<Result<&'a [u8], SplitError>> {
+    if splitter.state == State::Bare {
+        let start = usize::try_from(splitter.record_start).ok()?;
         return slice.get(start..).map(Ok);
     }
-    cutter.finish().err().map(Err)
+    splitter.finish().err().map(Err)
 }

@@ -7,7 +7,9 @@ use jiff::tz::TimeZone;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Deserialize as DeriveDeserialize, Serialize};
 
-use super::value::{FromRaw, Mismatch, Seen, Sound, Text};
+use crate::json::value::Seen;
+use crate::json::{Mismatch, Sound, Text};
+use crate::record::FromRaw;
 use crate::text::Printable;
 
 /// What messages call an id.

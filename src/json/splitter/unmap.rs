@@ -1,11 +1,11 @@
 //! Turns an object whose values are the records into a list of them, as it comes:
 //! `{"posts": {"17": {…}, "18": {…}}}` becomes `{"posts": [{…}, {…}]}`.
 //!
-//! It stands in front of the cutter, so that lists pay nothing for it. What is not such an object
-//! passes as it is, for the cutter to judge: a list too, which is how PHP writes an object without
+//! It stands in front of the splitter, so that lists pay nothing for it. What is not such an object
+//! passes as it is, for the splitter to judge: a list too, which is how PHP writes an object without
 //! members, or with the keys 0, 1, 2.
 
-use crate::activity::JsonPath;
+use crate::json::JsonPath;
 
 use super::BYTE_ORDER_MARK;
 use super::seek::{Found, Seeker};
@@ -153,7 +153,7 @@ impl Unmap {
                 return self.value(value, byte);
             }
             (State::BehindValue, b',') => (Some(b','), State::BeforeKey),
-            // No object after all: the cutter says what is wrong with it.
+            // No object after all: the splitter says what is wrong with it.
             _ => (Some(byte), State::Rest),
         };
         self.turned.extend(kept);

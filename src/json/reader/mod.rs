@@ -13,8 +13,9 @@
     reason = "calls were a part of the time to read"
 )]
 
-use super::stops::Stops;
-use super::value::{Seen, Sound, unescape};
+use crate::json::Sound;
+use crate::json::stops::Stops;
+use crate::json::value::{Seen, unescape};
 
 /// How many brackets may be open. Deeper values are left to `serde_json`, which
 /// needs no stack for them.
@@ -22,17 +23,17 @@ const DEEPEST: u32 = 64;
 
 /// A place in a text, and the way forward from there.
 #[derive(Clone, Debug)]
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     text: &'a str,
     stops: Stops<'a>,
     at: usize,
     /// Whether what was read may not be taken for an example: see [`Shape`](super::shape::Shape).
-    pub(super) peculiar: bool,
+    pub(crate) peculiar: bool,
 }
 
 impl<'a> Reader<'a> {
     /// Begins at a byte of `text`.
-    pub(super) fn new(text: &'a str, at: usize) -> Self {
+    pub(crate) fn new(text: &'a str, at: usize) -> Self {
         Self {
             text,
             stops: Stops::new(text.as_bytes()),
@@ -42,7 +43,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next byte to be read.
-    pub(super) fn at(&self) -> usize {
+    pub(crate) fn at(&self) -> usize {
         self.at
     }
 
@@ -52,7 +53,7 @@ impl<'a> Reader<'a> {
 
     /// The next byte that is no white space, which stays where it is.
     #[inline]
-    pub(super) fn next(&mut self) -> Option<u8> {
+    pub(crate) fn next(&mut self) -> Option<u8> {
         loop {
             match self.byte()? {
                 b' ' | b'\n' | b'\r' | b'\t' => self.at += 1,
@@ -68,7 +69,7 @@ impl<'a> Reader<'a> {
 
     /// Takes a value that stands right here, whatever it is.
     #[inline]
-    pub(super) fn value(&mut self) -> Option<Sound<'a>> {
+    pub(crate) fn value(&mut self) -> Option<Sound<'a>> {
         let start = self.at;
         let seen = match self.byte()? {
             b'{' | b'[' => {
@@ -83,7 +84,7 @@ impl<'a> Reader<'a> {
 
     /// Takes an object. Each value in it is for `member` to take, who is told its key.
     #[inline]
-    pub(super) fn object(
+    pub(crate) fn object(
         &mut self,
         mut member: impl FnMut(&mut Self, &str) -> Option<()>,
     ) -> Option<()> {
@@ -161,7 +162,7 @@ impl<'a> Reader<'a> {
 
 /// Passes by a string, a number or a word; gives where it ends.
 #[inline(always)]
-pub(super) fn scalar(text: &mut Stops<'_>, at: usize) -> Option<(usize, Seen)> {
+pub(crate) fn scalar(text: &mut Stops<'_>, at: usize) -> Option<(usize, Seen)> {
     let bytes = text.bytes();
     let (word, seen): (&[u8], _) = match *bytes.get(at)? {
         b'"' => return string(text, at),
@@ -266,7 +267,7 @@ fn string(text: &mut Stops<'_>, at: usize) -> Option<(usize, Seen)> {
 /// Reads an object of which some keys are wanted, and gives what stands there.
 ///
 /// None where it is no sound object, or one of the keys stands there twice.
-pub(super) fn members<'a, const N: usize>(
+pub(crate) fn members<'a, const N: usize>(
     raw: &'a str,
     keys: [&str; N],
 ) -> Option<[Option<Sound<'a>>; N]> {

@@ -9,11 +9,11 @@
 
 use std::ops::Range;
 
-use super::fields::Field;
-use super::mapping::Values;
-use super::reader::scalar;
-use super::stops::Stops;
-use super::value::Sound;
+use crate::json::Sound;
+use crate::json::reader::scalar;
+use crate::json::stops::Stops;
+use crate::record::Field;
+use crate::record::mapping::Values;
 
 /// The most values that a record may have to be worth a shape.
 const MOST_VALUES: usize = 256;

@@ -1,8 +1,9 @@
 //! The two ways to read a record come to the same, whatever the record.
 
 use super::*;
-use crate::activity::{Comment, Field, FieldMap, FieldPath, Post, User};
-use crate::cutter;
+use crate::activity::{Comment, Post, User};
+use crate::json::splitter;
+use crate::record::{Field, FieldMap, FieldPath};
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
@@ -10,7 +11,7 @@ type Read<'a, T> = Vec<Result<Mapped<'a, T>, Rejected<'a>>>;
 
 /// Each record cut out first and then read by `serde_json`.
 fn thorough<'a, T: FromFields<'a>>(slice: &'a [u8], mapping: &Mapping) -> Read<'a, T> {
-    let records = (0..).zip(cutter::records(slice));
+    let records = (0..).zip(splitter::records(slice));
     records
         .map(|(index, bytes)| {
             let all = bytes.as_ref().map_or(slice, |bytes| *bytes);

@@ -3,13 +3,9 @@
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use serde::{Deserialize, Serialize};
-
-use super::mapping::{Fields, Mapping};
-use super::rows::{Row, Rows};
-use super::value::Mismatch;
-use crate::cutter::CutError;
-use crate::text::Printable;
+use crate::json::splitter::SplitError;
+use crate::record::rows::{Row, Rows};
+use crate::record::{Fields, FromFields, Mapping, Reject};
 
 /// A record that was read, together with its own bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,24 +53,11 @@ impl<T> Deref for Mapped<'_, T> {
     }
 }
 
-/// A record that did not map, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[error("record {index}, field `{}`: expected {expected}, found {found}", Printable(.path))]
-pub struct Reject {
-    /// Which record of the slice, counted from 0.
-    pub index: u64,
-    /// Where in the record: `address.geo.lat`, or `.` for the whole.
-    pub path: String,
-    /// What should stand there.
-    pub expected: String,
-    /// What stands there, cut to what a line can hold.
-    pub found: String,
-}
-
 /// A record that did not map, with its own bytes: nothing of it is lost.
 ///
 /// ```
-/// use activity_tracker::activity::{Mapping, Post, Resource, map};
+/// use activity_tracker::record::{Mapping, Resource, map};
+/// use activity_tracker::activity::Post;
 ///
 /// let mapping = Mapping::placeholder(Resource::Posts);
 /// let rejected = map::<Post>(br#"{"id": 1.5}"#, &mapping).next().unwrap().unwrap_err();
@@ -110,55 +93,13 @@ impl Deref for Rejected<'_> {
     }
 }
 
-impl Reject {
-    /// For a value that stands at `path` and is not what it should be.
-    pub(super) fn new(index: u64, path: String, why: Mismatch) -> Self {
-        let path = match (path.as_str(), why.below.as_str()) {
-            (_, "" | ".") => path,
-            (".", _) => why.below,
-            (above, below) => format!("{above}.{below}"),
-        };
-        Self {
-            index,
-            path,
-            expected: why.expected,
-            found: why.found,
-        }
-    }
-}
-
-/// A type that is made from the fields of a record.
-///
-/// ```
-/// use activity_tracker::activity::{Field, Fields, FromFields, Mapping, Reject, Resource, Text, map};
-///
-/// struct Headline<'a>(Text<'a>);
-///
-/// impl<'a> FromFields<'a> for Headline<'a> {
-///     fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Box<Reject>> {
-///         fields.required(Field::Title).map(Self)
-///     }
-/// }
-///
-/// let mapping = Mapping::placeholder(Resource::Posts);
-/// let headline = map::<Headline>(br#"{"title":"t"}"#, &mapping).next().unwrap()?;
-/// assert_eq!(headline.0.as_str(), "t");
-/// # Ok::<(), Reject>(())
-/// ```
-pub trait FromFields<'a>: Sized {
-    /// Reads the fields that the type has.
-    ///
-    /// # Errors
-    /// The first field that is missing or of another type.
-    fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Box<Reject>>;
-}
-
 /// Reads the records of a slice, lazily: the next one is looked at when it is asked for.
 ///
-/// The slice is a row of JSON values with commas between them, as the cutter leaves it.
+/// The slice is a row of JSON values with commas between them, as the splitter leaves it.
 ///
 /// ```
-/// use activity_tracker::activity::{Mapping, Post, Resource, map};
+/// use activity_tracker::record::{Mapping, Resource, map};
+/// use activity_tracker::activity::Post;
 ///
 /// let mapping = Mapping::placeholder(Resource::Posts);
 /// let slice = br#"{"id":1,"userId":7,"title":"t","body":"b"}, {"id":2}"#;
@@ -196,7 +137,7 @@ impl<'a, T: FromFields<'a>> Mapper<'a, '_, T> {
     fn read(
         &self,
         index: u64,
-        bytes: Result<&'a [u8], CutError>,
+        bytes: Result<&'a [u8], SplitError>,
     ) -> Result<Mapped<'a, T>, Rejected<'a>> {
         // Where even the borders cannot be found, no less than the whole slice is the record.
         let all = bytes.as_ref().map_or(self.slice, |bytes| *bytes);
@@ -234,7 +175,7 @@ impl<'a, T: FromFields<'a>> Iterator for Mapper<'a, '_, T> {
 }
 
 /// The text of a record, all of it, whichever fields are wanted.
-fn text(index: u64, bytes: Result<&[u8], CutError>) -> Result<&str, Reject> {
+fn text(index: u64, bytes: Result<&[u8], SplitError>) -> Result<&str, Reject> {
     let reject = |expected: &str, found: String| Reject {
         index,
         path: ".".to_owned(),

@@ -10,14 +10,14 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Field, FieldMap, Mismatch, Sound};
-use crate::activity::fields::JsonPath;
-use crate::activity::reader::Reader;
-use crate::activity::value::{member, several, without_place};
+use crate::json::reader::Reader;
+use crate::json::value::{member, several, without_place};
+use crate::json::{JsonPath, Mismatch, Sound};
+use crate::record::{Field, FieldMap};
 use crate::text::excerpt;
 
 /// What stands in the place of each field, raw.
-pub(in crate::activity) type Values<'a> = [Option<Sound<'a>>; Field::COUNT];
+pub(in crate::record) type Values<'a> = [Option<Sound<'a>>; Field::COUNT];
 
 /// A key of the tree: which fields stand there, and where it goes on from there.
 #[derive(Clone, Debug, Default)]
