@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use activity_tracker::api::{Fetch, Head, Now, Policy, Received, Step};
+use activity_tracker::fetch::{Fetch, Head, Now, Policy, Received, Step};
 use activity_tracker::record::Resource;
 use activity_tracker::source::{Nowhere, Source, SourceFile, Vars};
 use activity_tracker::storage::{

@@ -5,8 +5,8 @@
 use std::error::Error;
 use std::sync::{Arc, mpsc};
 
-use activity_tracker::api::{Fetch, Policy, SharedFetch, Transport, tasks};
 use activity_tracker::concurrency::Stop;
+use activity_tracker::fetch::{Fetch, Policy, SharedFetch, Transport, tasks};
 use activity_tracker::record::Resource::{Comments, Posts, Users};
 use activity_tracker::sample::{Sample, Server};
 use activity_tracker::source::Source;

@@ -5,8 +5,8 @@
 use std::{error::Error, sync::Arc, sync::mpsc};
 
 use activity_tracker::activity::names;
-use activity_tracker::api::{Fetch, Policy, SharedFetch, Transport, blocking};
 use activity_tracker::concurrency::Stop;
+use activity_tracker::fetch::{Fetch, Policy, SharedFetch, Transport, blocking};
 use activity_tracker::record::Resource::{Posts, Users};
 use activity_tracker::record::{Mapping, map};
 use activity_tracker::sample::{Sample, Server};

@@ -13,7 +13,7 @@ use std::time::Duration;
 use http::StatusCode;
 use rustix::io::Errno;
 
-use crate::api::{Excess, PagingError, Reason, Subject, TransportError};
+use crate::fetch::{Excess, PagingError, Reason, Subject, TransportError};
 use crate::json::splitter::SplitError;
 use crate::record::{Reject, Resource};
 use crate::source::{CredentialRef, InvalidSource};
@@ -315,7 +315,7 @@ impl ApiError {
     }
 
     fn hint(&self) -> Option<String> {
-        use crate::api::Failure;
+        use crate::fetch::Failure;
         let hint = match self {
             Self::Transport { subject, cause, .. } => match cause.failure {
                 Failure::Resolve => {

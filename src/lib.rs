@@ -8,21 +8,21 @@
 //! | module | what happens there |
 //! | --- | --- |
 //! | [`source`] | an API is described |
-//! | [`api`] | its pages are fetched: one policy, thin drivers |
+//! | [`fetch`] | its pages are fetched: one policy, thin drivers |
 //! | [`storage`] | pages are spooled as they come |
 //! | [`activity`] | records are mapped, filtered, counted |
 //! | [`concurrency`] | all that at the same time, on threads and in processes |
 //! | [`storage`] | the snapshot appears whole |
-//! | [`flow`] | the steps in order |
+//! | [`pipeline`] | the steps in order |
 
 pub mod activity;
-pub mod api;
 pub mod concurrency;
 pub mod error;
-pub mod flow;
+pub mod fetch;
 pub mod history;
 mod http_server;
 pub mod json;
+pub mod pipeline;
 pub mod record;
 pub mod regular_file;
 pub mod report;
@@ -38,7 +38,7 @@ pub use error::{ApiError, DataProcessingError, Error, StorageError};
 /// Doors for the fuzz targets in `fuzz/`; no other build has them.
 #[cfg(fuzzing)]
 pub mod fuzzing {
-    pub use crate::api::fuzzing::{asked_pause, link_target, retry_after};
+    pub use crate::fetch::fuzzing::{asked_pause, link_target, retry_after};
     pub use crate::history::fuzzing::{StepRow, StepValue, Taken, take_bytes, take_rows};
     pub use crate::source::fuzzing::{child_url, is_child_template};
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use crate::activity::EmailDomain;
-use crate::api::{Policy, Transport};
+use crate::fetch::{Policy, Transport};
 use crate::source::Source;
 use crate::storage::Readers;
 

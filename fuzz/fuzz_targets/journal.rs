@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
-use activity_tracker::api::{Event, Observer};
+use activity_tracker::fetch::{Event, Observer};
 use activity_tracker::concurrency::Stop;
 use activity_tracker::storage::{Choice, Flow, Journal, Journaled, Readers, Slice, Spool, Stage};
 use libfuzzer_sys::fuzz_target;

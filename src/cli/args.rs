@@ -4,8 +4,8 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use activity_tracker::api::{Authorities, Policy, Transport};
 use activity_tracker::error::Error;
+use activity_tracker::fetch::{Authorities, Policy, Transport};
 use activity_tracker::regular_file;
 use activity_tracker::source::Source;
 use activity_tracker::text::Printable;

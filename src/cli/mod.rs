@@ -110,7 +110,7 @@ pub(crate) fn main() -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use activity_tracker::api::{Quota, Transport};
+    use activity_tracker::fetch::{Quota, Transport};
     use activity_tracker::settings::Settings;
     use clap::CommandFactory;
 

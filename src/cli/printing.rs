@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use activity_tracker::activity::UserPosts;
 use activity_tracker::error::{Error, chain};
-use activity_tracker::flow::{Recorded, Report};
 use activity_tracker::history::{ChangeCounts, Changes};
+use activity_tracker::pipeline::{Recorded, Report};
 use activity_tracker::record::Resource;
 use activity_tracker::report::json;
 use activity_tracker::source::InvalidSource;

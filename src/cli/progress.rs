@@ -5,8 +5,8 @@ use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use activity_tracker::api::{Event, Observer};
 use activity_tracker::concurrency::available;
+use activity_tracker::fetch::{Event, Observer};
 use activity_tracker::record::Resource;
 use activity_tracker::text::count;
 use indicatif::{DecimalBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};

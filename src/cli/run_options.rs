@@ -6,10 +6,10 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use activity_tracker::activity::EmailDomain;
-use activity_tracker::api::{Policy, Quota};
 use activity_tracker::concurrency::Stop;
 use activity_tracker::error::{ApiError, DataProcessingError, Error, StorageError};
-use activity_tracker::flow::{self, Report, SharedObserver};
+use activity_tracker::fetch::{Policy, Quota};
+use activity_tracker::pipeline::{self, Report, SharedObserver};
 use activity_tracker::settings::{Settings, Start};
 use activity_tracker::source::{CredentialRef, Source};
 use activity_tracker::storage::Readers;
@@ -177,7 +177,7 @@ impl RunOptions {
             data_dir: self.data_dir.path.clone(),
             email_domain: self.email_domain.clone(),
             workers: self.workers.unwrap_or_else(others),
-            worker_program: flow::own_program()
+            worker_program: pipeline::own_program()
                 .map_err(StorageError::io("find", "this program".as_ref()))?,
             start,
             keep_raw: self.keep_raw,
@@ -269,9 +269,9 @@ impl RunOptions {
         let (part, _registration) = stop.part();
         let outcome = if self.async_flow {
             let observer = Arc::clone(progress) as SharedObserver;
-            flow::run_async(settings, &part, &observer)
+            pipeline::run_async(settings, &part, &observer)
         } else {
-            flow::run(settings, &part, &**progress)
+            pipeline::run(settings, &part, &**progress)
         };
         if part.is_committing() {
             // What is done can not be stopped any more.

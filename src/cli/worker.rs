@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use activity_tracker::activity::EmailDomain;
-use activity_tracker::flow::{self, Workbench};
+use activity_tracker::pipeline::{self, Workbench};
 use activity_tracker::record::Mappings;
 use clap::Args;
 
@@ -33,7 +33,7 @@ pub(crate) fn run(args: WorkerArgs) -> ExitCode {
         mappings: args.mappings,
         history: args.history,
     };
-    match flow::serve_worker(&bench) {
+    match pipeline::serve_worker(&bench) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }

@@ -8,9 +8,9 @@ use rusqlite::{Connection, Error, Transaction, params};
 
 use crate::error::StorageError;
 
-use super::check::{self, Depth};
 use super::entry::Entries;
 use super::file::{self, BESIDE, For};
+use super::integrity::{self, Depth};
 use super::schema::{self, malformed};
 use super::step::last_run;
 use super::telling::sql;
@@ -80,7 +80,7 @@ fn blamed(cause: Error, (history, step): (&Path, &Path)) -> StorageError {
         return error;
     }
     let damage = whole(step).and_then(|step_file| {
-        check::pages(&step_file, Depth::Quick).map_err(StorageError::history("read", step))
+        integrity::pages(&step_file, Depth::Quick).map_err(StorageError::history("read", step))
     });
     match damage {
         Ok(None) => error,

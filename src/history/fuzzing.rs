@@ -109,7 +109,7 @@ fn take(step: &Path) -> Result<Taken, StorageError> {
     let left: i64 = history
         .query_row(left, [], |row| row.get(0))
         .map_err(&failed)?;
-    let damage = check::pages(&history, check::Depth::Full).map_err(&failed)?;
+    let damage = integrity::pages(&history, integrity::Depth::Full).map_err(&failed)?;
     Ok(Taken {
         applied,
         runs: count("runs")?,

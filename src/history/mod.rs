@@ -7,13 +7,14 @@
 //! is a step behind, the step is there, and the next command takes it.
 
 mod apply;
-mod check;
+mod change_counts;
 mod damage;
 mod entry;
 mod fields;
 mod file;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
+mod integrity;
 mod lacks;
 mod page;
 mod query;
@@ -38,15 +39,16 @@ use crate::storage;
 use file::For;
 use schema::Form;
 
-pub use check::{Checked, Depth, check};
+pub use change_counts::{ChangeCounts, Changes};
 pub use damage::SetAside;
 pub use entry::{Entries, Entry, EntryWriter, Malformed, Span, digest};
+pub use integrity::{Checked, Depth, check};
 pub use lacks::lacks;
 pub use page::{ChangePage, Cursor, ListedChange};
 pub use query::{Change, FoundOf, Json, Kind, Log, LoggedRun, Named, Users, Wanted};
 pub use since::Since;
 pub use sorted::{List, Listing};
-pub use step::{ChangeCounts, Changes, Found, NewRun, Places};
+pub use step::{Found, NewRun, Places};
 
 /// The file of the history in a data directory.
 pub const FILE: &str = "history.db";

@@ -15,9 +15,9 @@ use crate::record::{Id, Resource};
 use crate::storage::Counts;
 
 use super::FILE;
+use super::change_counts::ChangeCounts;
 use super::file::{self, For};
 use super::schema::{self, Form};
-use super::step::ChangeCounts;
 use super::telling::sql;
 
 /// A history that is only read. Whoever writes to it meanwhile is not in its way.

@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 use crate::error::StorageError;
 use crate::record::{Mapping, Resource};
 
-use super::step::ChangeCounts;
+use super::change_counts::ChangeCounts;
 use super::telling::difference;
 
 /// The rows of what was removed and of what was added, of the same record each.

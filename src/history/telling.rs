@@ -10,9 +10,9 @@ use crate::error::StorageError;
 use crate::record::{Field, Id, Mapping, Resource, map};
 use crate::storage::Place;
 
+use super::change_counts::ChangeCounts;
 use super::entry::{Entry, EntryWriter, Span, digest};
 use super::fields::{Difference, compact};
-use super::step::ChangeCounts;
 
 /// How long a record may be whose fields are compared and told, in bytes: it is held in
 /// several forms meanwhile. That a longer one is new or changed is told without them.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Error, StorageError};
-use crate::flow::mappings;
+use crate::pipeline::mappings;
 use crate::record::{Field, FieldMap, Mapping, Resource};
 use crate::source::Source;
 use crate::storage::{Flow, Manifest, Output, StoredFile};

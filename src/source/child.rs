@@ -3,7 +3,6 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::template::placeholder;
 use crate::record::{Id, Resource};
 
 /// How often encoded text is decoded: servers and the proxies in front of them may each do it once.
@@ -61,6 +60,15 @@ pub(crate) fn path(template: &str, parent: Resource, id: &Id) -> Option<String> 
     // An id is one segment of the path, whatever is in it.
     let segment: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
     Some(format!("{before}{}{after}", segment.replace('+', "%20")))
+}
+
+/// The placeholder that stands for a resource's ids.
+pub(super) fn placeholder(parent: Resource) -> &'static str {
+    match parent {
+        Resource::Users => "{user_id}",
+        Resource::Posts => "{post_id}",
+        Resource::Comments => "{comment_id}",
+    }
 }
 
 /// What is wrong with the path of a resource, with its variables filled in.

@@ -2,7 +2,6 @@
 
 mod base_url;
 mod built_in;
-mod check;
 pub(crate) mod child;
 mod cover;
 mod credentials;
@@ -22,6 +21,7 @@ mod secret;
 mod source_file;
 mod surroundings;
 mod template;
+mod validate;
 mod values;
 
 use std::collections::BTreeMap;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::check::{Check, declarable};
 use super::form::Form;
 use super::mistake::{Flaw, listed, nearest};
+use super::validate::{Check, declarable};
 use super::{CredentialUse, Definition, InvalidSource, Nowhere, Source, Surroundings, credentials};
 
 /// What stands for the placeholders of a source file, by name.

@@ -30,15 +30,6 @@ pub(super) fn parent(name: &str) -> Option<Resource> {
     known.map(|(_, resource)| *resource)
 }
 
-/// The placeholder that stands for a resource's ids.
-pub(super) fn placeholder(parent: Resource) -> &'static str {
-    match parent {
-        Resource::Users => "{user_id}",
-        Resource::Posts => "{post_id}",
-        Resource::Comments => "{comment_id}",
-    }
-}
-
 /// Whether a placeholder may be called that.
 pub(super) fn is_name(name: &str) -> bool {
     let mut chars = name.chars();

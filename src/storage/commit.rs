@@ -27,9 +27,9 @@ use tracing::{error, info};
 use crate::error::StorageError;
 
 use super::disk::{self, DiskFile};
-use super::outputs::Flow;
+use super::output::Flow;
 use super::readers::Readers;
-use super::verify::is_plain;
+use super::stored_file::is_plain;
 use super::workspace::Folders;
 
 /// Says that a commit was decided on.
@@ -278,7 +278,7 @@ fn read(path: &Path) -> Result<Option<Commit>, StorageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::outputs::Flow;
+    use crate::storage::output::Flow;
     use std::fs;
 
     /// A data directory with an old snapshot, and a new one staged.

@@ -15,14 +15,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::api::{Missing, Page, Position, Said};
 use crate::error::StorageError;
+use crate::fetch::{Missing, Page, Position, Said};
 use crate::json::JsonPath;
 use crate::record::Resource;
 use crate::source::{Definition, RecordMap, Source};
 
 use super::disk::{self, DiskFile};
-use super::outputs::Flow;
+use super::output::Flow;
 
 /// What the lines are like; another number is another program's.
 const FORMAT: u32 = 1;

@@ -7,12 +7,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::activity::EmailDomain;
-use crate::api::{Missing, Validators};
 use crate::error::{Error, StorageError};
+use crate::fetch::{Missing, Validators};
 use crate::record::Resource;
 use crate::source::Definition;
 
-use super::outputs::{Flow, Output};
+use super::output::{Flow, Output};
+use super::stored_file::StoredFile;
 use super::{disk, stage};
 
 /// What a run left, and how to check it.
@@ -162,18 +163,4 @@ pub struct Counts {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
-}
-
-/// One file of a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StoredFile {
-    /// Its name in the data directory.
-    pub name: String,
-    /// How many records it holds; none where it holds something else.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub records: Option<u64>,
-    /// Its length.
-    pub bytes: u64,
-    /// Its BLAKE3 checksum in hex, as `b3sum` prints it.
-    pub blake3: String,
 }

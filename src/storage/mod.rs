@@ -5,6 +5,7 @@ mod commit;
 mod disk;
 mod journal;
 mod manifest;
+mod output;
 mod outputs;
 mod readers;
 mod room;
@@ -13,6 +14,7 @@ mod slice;
 mod spool;
 mod stage;
 mod stored;
+mod stored_file;
 mod verify;
 mod workspace;
 
@@ -22,8 +24,9 @@ pub(crate) use disk::{
     sync_folder,
 };
 pub use journal::{Header, Journal, Journaled, Sum};
-pub use manifest::{CarriedFrom, Counts, Manifest, StoredFile, read_json};
-pub use outputs::{Flow, Output, Pages, write_json, write_records};
+pub use manifest::{CarriedFrom, Counts, Manifest, read_json};
+pub use output::{Flow, Output};
+pub use outputs::{Pages, write_json, write_records};
 pub use readers::Readers;
 pub use segment::{Layout, Place, Segment, SegmentWriter};
 pub use slice::Slice;
@@ -31,5 +34,6 @@ pub use spool::{Choice, Spool, SpoolSink, WholePage};
 pub use stage::{NewSnapshot, Snapshot, Stage, Staging};
 pub(crate) use stage::{hold, settle};
 pub use stored::{Piece, each_piece};
+pub use stored_file::StoredFile;
 pub use verify::{Verified, is_whole, verify};
 pub use workspace::STAGING;

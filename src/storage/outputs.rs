@@ -3,143 +3,14 @@
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::error::StorageError;
-use crate::record::Resource;
 
 use super::disk::{self, DiskFile};
 use super::journal::{Journal, Sum};
-use super::manifest::StoredFile;
 use super::segment::{Layout, Place, Segment};
-
-/// The two flows, which keep their files apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Flow {
-    /// Threads and worker processes.
-    Main,
-    /// Tasks.
-    Async,
-}
-
-impl Flow {
-    /// The name as it stands in files and messages.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Main => "main",
-            Self::Async => "async",
-        }
-    }
-
-    /// The name of one of this flow's files: `users.json` or `users_async.json`.
-    #[must_use]
-    pub fn file_name(self, stem: &str) -> String {
-        self.file_name_with(stem, "json")
-    }
-
-    fn file_name_with(self, stem: &str, extension: &str) -> String {
-        match self {
-            Self::Main => format!("{stem}.{extension}"),
-            Self::Async => format!("{stem}_async.{extension}"),
-        }
-    }
-}
-
-/// The files that hold records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Output {
-    /// All users.
-    Users,
-    /// All posts.
-    Posts,
-    /// All comments.
-    Comments,
-    /// The users that the e-mail filter took.
-    FilteredUsers,
-    /// The names of all users.
-    UserNames,
-    /// Users as they were found inside of what they wrote, again and again: not
-    /// stored, but what users are made of where an API does not list them.
-    Authors,
-    /// What each user is called: not stored, but for the summary to come.
-    Called,
-    /// The records that did not map, each with where it was and why.
-    Rejected,
-}
-
-impl Output {
-    /// All of them.
-    pub(super) const ALL: [Self; 8] = [
-        Self::Users,
-        Self::Posts,
-        Self::Comments,
-        Self::FilteredUsers,
-        Self::UserNames,
-        Self::Authors,
-        Self::Called,
-        Self::Rejected,
-    ];
-
-    /// The output that all records of a resource go to.
-    #[must_use]
-    pub fn all_of(resource: Resource) -> Self {
-        match resource {
-            Resource::Users => Self::Users,
-            Resource::Posts => Self::Posts,
-            Resource::Comments => Self::Comments,
-        }
-    }
-
-    /// The file's name without its flow and extension.
-    #[must_use]
-    pub fn stem(self) -> &'static str {
-        match self {
-            Self::Users => "users",
-            Self::Posts => "posts",
-            Self::Comments => "comments",
-            Self::FilteredUsers => "filtered_users",
-            Self::UserNames => "user_names",
-            Self::Authors => "authors",
-            Self::Called => "called",
-            Self::Rejected => "rejected",
-        }
-    }
-
-    /// The file's name in a flow: `users.json`, `rejected_async.ndjson`.
-    #[must_use]
-    pub fn file_name(self, flow: Flow) -> String {
-        match self {
-            Self::Rejected => flow.file_name_with(self.stem(), "ndjson"),
-            _ => flow.file_name(self.stem()),
-        }
-    }
-
-    /// How its records stand in the file.
-    #[must_use]
-    pub fn layout(self) -> Layout {
-        match self {
-            Self::Rejected => Layout::LINES,
-            Self::Called => Layout::NOTHING_BETWEEN,
-            _ => Layout::ARRAY,
-        }
-    }
-
-    /// The resource that it comes from; none where it comes from all of them.
-    #[must_use]
-    pub fn resource(self) -> Option<Resource> {
-        match self {
-            Self::Users | Self::FilteredUsers | Self::UserNames | Self::Authors | Self::Called => {
-                Some(Resource::Users)
-            }
-            Self::Posts => Some(Resource::Posts),
-            Self::Comments => Some(Resource::Comments),
-            Self::Rejected => None,
-        }
-    }
-}
+use super::stored_file::StoredFile;
 
 /// Writes bytes to a file and knows their number and checksum.
 struct Checked {
@@ -352,6 +223,7 @@ impl Write for JsonOut<'_> {
 mod tests {
     use super::*;
     use crate::source::Source;
+    use crate::storage::Flow;
     use crate::storage::{Header, SegmentWriter};
     use jiff::Timestamp;
 

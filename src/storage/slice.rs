@@ -6,8 +6,8 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::api::{Page, Position, Received};
 use crate::error::{DataProcessingError, Error};
+use crate::fetch::{Page, Position, Received};
 use crate::json::splitter::{EndRecords, SplitError, Splitter, ended};
 use crate::record::Resource;
 

@@ -15,9 +15,9 @@ use crate::error::{Error, StorageError};
 use super::commit::{self, Commit};
 use super::disk::{self, Folder};
 use super::journal::{Header, Journal, Journaled};
-use super::manifest::StoredFile;
-use super::outputs::Flow;
+use super::output::Flow;
 use super::readers::Readers;
+use super::stored_file::StoredFile;
 use super::workspace::Folders;
 
 /// How often a run that waits for another one looks again.

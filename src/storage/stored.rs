@@ -6,7 +6,7 @@ use crate::error::StorageError;
 use crate::json::splitter::Splitter;
 
 use super::disk::DiskFile;
-use super::manifest::StoredFile;
+use super::stored_file::StoredFile;
 
 /// How much is read at a time; a piece is about as long, or as long as its one record.
 const READ: usize = 1024 * 1024;

@@ -1,13 +1,14 @@
 //! Whether a data directory holds whole snapshots: sizes and checksums of all files.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, StorageError};
 
 use super::disk::{self, DiskFile};
-use super::manifest::{Manifest, StoredFile};
-use super::outputs::Flow;
+use super::manifest::Manifest;
+use super::output::Flow;
 use super::stage;
+use super::stored_file::{StoredFile, is_plain};
 
 /// What was found out about one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,16 +65,6 @@ fn verify_flow(data_dir: &Path, flow: Flow) -> Result<Option<Verified>, StorageE
         name,
         damaged,
     }))
-}
-
-/// Whether a name is that of a file in a folder, and leads nowhere else.
-pub(super) fn is_plain(name: &str) -> bool {
-    let mut parts = Path::new(name).components();
-    let is_one = matches!(
-        (parts.next(), parts.next()),
-        (Some(Component::Normal(_)), None)
-    );
-    is_one && !name.ends_with('/')
 }
 
 /// Whether a file is there and as its manifest says. A link to such a file is none.

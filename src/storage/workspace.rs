@@ -11,7 +11,7 @@ use crate::error::StorageError;
 
 use super::disk::{Entry, Folder};
 use super::journal::Journal;
-use super::outputs::{Flow, Output};
+use super::output::{Flow, Output};
 
 /// The folder of pages within that of a flow.
 pub(super) const SPOOL: &str = "spool";

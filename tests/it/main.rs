@@ -29,6 +29,8 @@ mod history;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod house;
+#[cfg(test)]
 mod interrupt;
 #[cfg(test)]
 mod json_server;

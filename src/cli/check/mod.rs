@@ -5,10 +5,10 @@ mod plan;
 
 use std::fmt;
 
-use activity_tracker::api::Policy;
 use activity_tracker::concurrency::Stop;
 use activity_tracker::error::Error;
-use activity_tracker::flow::{self, Check, Finding, Lacks, Looked, PageSeen, Place};
+use activity_tracker::fetch::Policy;
+use activity_tracker::pipeline::{self, Check, Finding, Lacks, Looked, PageSeen, Place};
 use activity_tracker::record::Resource;
 use activity_tracker::source::{Auth, Endpoint, Pagination, Source};
 use activity_tracker::text::{Printable, count};
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Error> {
         ..Policy::default()
     };
     let transport = args.patience.transport(&source)?;
-    let check = flow::check(&source, policy, &transport, &stop)?;
+    let check = pipeline::check(&source, policy, &transport, &stop)?;
     printing::print_text(&Shown(&source, &check).to_string())?;
     check.verdict()
 }

@@ -1,6 +1,6 @@
 //! What a run would ask a server for, and how it would know that all came: in one line.
 
-use activity_tracker::api::Outlook;
+use activity_tracker::fetch::Outlook;
 use activity_tracker::record::Resource;
 use activity_tracker::source::{Endpoint, Locator, NextAt, Pagination};
 use activity_tracker::text::{Printable, count};

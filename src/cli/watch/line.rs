@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use activity_tracker::error::{Error, chain};
-use activity_tracker::flow::Report;
+use activity_tracker::pipeline::Report;
 use activity_tracker::text::{Printable, count};
 use anstyle::{AnsiColor, Style};
 use jiff::Zoned;

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use activity_tracker::api::Excess;
 use activity_tracker::concurrency::Stop;
 use activity_tracker::error::{ApiError, Error, StopReason};
-use activity_tracker::flow::{Recorded, Report};
+use activity_tracker::fetch::Excess;
+use activity_tracker::pipeline::{Recorded, Report};
 use activity_tracker::settings::{Settings, Start};
 use activity_tracker::text::count;
 use clap::Args;
@@ -292,8 +292,8 @@ fn next_start(failed: Option<&Error>) -> Start {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use activity_tracker::api::Subject;
     use activity_tracker::error::{DataProcessingError, StorageError};
+    use activity_tracker::fetch::Subject;
     use activity_tracker::record::Resource;
 
     #[test]

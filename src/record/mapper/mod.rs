@@ -195,6 +195,4 @@ fn text(index: u64, bytes: Result<&[u8], SplitError>) -> Result<&str, Reject> {
 }
 
 #[cfg(test)]
-mod alike;
-#[cfg(test)]
 mod tests;

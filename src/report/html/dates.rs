@@ -1,8 +1,8 @@
 //! When people are active.
 
-use super::Section;
 use super::chart::{Bar, Caption, Series, bars, heat_map};
 use super::figure::{Figure, Tile, Tiles};
+use super::section::Section;
 use super::table::{Cell, Column, Table};
 use super::words::{counted, day, duration, length, measured, number};
 use crate::report::{Dates, FirstAnswer, Week};

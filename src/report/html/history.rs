@@ -1,8 +1,8 @@
 //! What changed over the runs.
 
-use super::Section;
 use super::chart::{Bar, Series};
 use super::dates::stacked;
+use super::section::Section;
 use super::table::{Cell, Column, Table};
 use super::words::{Shown, length, moment, number};
 use crate::record::Resource;

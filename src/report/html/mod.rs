@@ -5,7 +5,7 @@
 //! | `shell` | what every page has: the head, the policy of what may run, navigation |
 //! | `overview`, `people`, `dates`, `history` | the sections, each from one part of the report |
 //! | `site` | the other pages of a server: a user, the runs, a notice |
-//! | `table`, `figure`, `chart` | what sections are made of |
+//! | `section`, `table`, `figure`, `chart` | what pages and sections are made of |
 //! | `words` | numbers, times and remote text as people read them |
 //!
 //! The templates lie in `templates/`, and are compiled. They escape whatever is put into them;
@@ -18,6 +18,7 @@ mod figure;
 mod history;
 mod overview;
 mod people;
+mod section;
 mod shell;
 mod site;
 mod table;
@@ -28,6 +29,7 @@ use std::io::{self, Write};
 use askama::Template;
 
 use self::overview::Overview;
+use self::section::Section;
 pub(crate) use self::shell::policy;
 use self::shell::{Link, Shell};
 pub(crate) use self::site::{Notice, Person, Runs, notice, runs_page, user_page};
@@ -71,19 +73,6 @@ const LONGEST_LINK: usize = 4_000;
 /// All that is not plainly part of one segment of a path.
 const ENCODED: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_');
-
-/// One part of a page, with a heading of its own.
-#[derive(Debug, Template)]
-#[template(path = "section.html", whitespace = "minimize")]
-struct Section {
-    /// What links lead to.
-    id: &'static str,
-    title: &'static str,
-    /// What to know beforehand, a paragraph each.
-    notes: Vec<String>,
-    /// HTML: charts, tables and tiles.
-    parts: Vec<String>,
-}
 
 #[derive(Debug, Template)]
 #[template(path = "report.html", whitespace = "minimize")]

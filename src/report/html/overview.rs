@@ -1,7 +1,7 @@
 //! What a report is of, and its main numbers.
 
-use super::Section;
 use super::figure::{Tile, Tiles};
+use super::section::Section;
 use super::table::{Cell, Column, Table};
 use super::words::{Shown, counted, day, length, measured, moment, number, share};
 use crate::report::{ActivityReport, Totals};

@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::section::Section;
 use super::table::{Cell, Column, Table};
 use super::words::{Shown, counted, day_of, number, share, visible};
-use super::{Home, LISTED, Section};
+use super::{Home, LISTED};
 use crate::record::Id;
 use crate::report::{ActivityReport, PostLine, UserActivity};
 

@@ -5,10 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::api::{
+use crate::error::{Error, StorageError};
+use crate::fetch::{
     Event, Observer, Page, Position, Recalled, Received, Said, Sink, Sinks, Whole, digest_of,
 };
-use crate::error::{Error, StorageError};
 use crate::record::Resource;
 
 use super::disk::DiskFile;

@@ -1,8 +1,8 @@
 //! Pages in and out of the spool.
 
 use super::*;
-use crate::api::{Position, Subject};
 use crate::concurrency::Stop;
+use crate::fetch::{Position, Subject};
 use crate::record::Resource;
 use crate::source::Source;
 use crate::storage::{Flow, Header, Journaled, Readers, Stage};

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use activity_tracker::api::USER_AGENT;
+use activity_tracker::fetch::USER_AGENT;
 
 use super::support::server::{Reply, Route, Server};
 use pair::{Asked, Expected, Flow, POSTS, USERS, hold_together, observe, row, run};

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use activity_tracker::api::{Policy, Transport};
 use activity_tracker::concurrency::Stop;
 use activity_tracker::error::Error;
-use activity_tracker::flow::{self, SharedObserver};
+use activity_tracker::fetch::{Policy, Transport};
+use activity_tracker::pipeline::{self, SharedObserver};
 use activity_tracker::settings::{Settings, Start};
 use activity_tracker::source::Source;
 use activity_tracker::storage::Readers;
@@ -174,10 +174,10 @@ pub(super) fn run(flow: Flow, url: &str, data_dir: &Path, row: &Row) -> Result<(
         fresh: true,
     };
     match flow {
-        Flow::Main => flow::run(&settings, &Stop::new(), &()).map(drop),
+        Flow::Main => pipeline::run(&settings, &Stop::new(), &()).map(drop),
         Flow::Async => {
             let observer: SharedObserver = Arc::new(());
-            flow::run_async(&settings, &Stop::new(), &observer).map(drop)
+            pipeline::run_async(&settings, &Stop::new(), &observer).map(drop)
         }
     }
 }

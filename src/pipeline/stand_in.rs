@@ -1,0 +1,106 @@
+//! What takes the place of users whom a server does not list, or refuses to: the authors of the
+//! records that came, where the source says where those are, or else the users of the last snapshot.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use crate::error::Error;
+use crate::fetch::Missing;
+use crate::record::Resource;
+use crate::source::Source;
+use crate::storage::{Output, Segment, Spool};
+
+use super::authors;
+use super::carry::Carried;
+use super::reduction::Reduction;
+use super::run::Run;
+use super::work::Workbench;
+
+/// What is put into the spool when all that was fetched is processed.
+pub(super) struct StandIn {
+    /// How it is processed.
+    pub(super) bench: Workbench,
+    source: Source,
+    users: Users,
+}
+
+enum Users {
+    /// Those who wrote what came.
+    Authors(Vec<Segment>),
+    /// Those of the last snapshot.
+    Kept(Carried),
+}
+
+impl StandIn {
+    /// Puts it into the spool.
+    ///
+    /// # Errors
+    /// When it cannot be read, or nobody takes the records.
+    pub(super) fn put(&self, spool: &Spool) -> Result<(), Error> {
+        match &self.users {
+            Users::Authors(found) => {
+                let mapping = self.bench.mappings.of(Resource::Users);
+                authors::gather(found, &self.source, mapping, spool)
+            }
+            Users::Kept(carried) if carried.holds(Resource::Users)? => {
+                carried.restore_one(Resource::Users, &self.source, spool)
+            }
+            Users::Kept(_) => Ok(()),
+        }
+    }
+}
+
+impl Run {
+    /// Who stands in for users who did not come; nobody where they came, or nobody is known.
+    ///
+    /// # Errors
+    /// When the last snapshot cannot be read.
+    pub(super) fn stand_in(&self, reduction: &mut Reduction) -> Result<Option<StandIn>, Error> {
+        let source = &self.settings.source;
+        let found = reduction.take(Output::Authors);
+        let is_listed = source.endpoints.contains_key(&Resource::Users);
+        let missing = self.missing();
+        let is_refused = missing.get(&Resource::Users).is_some_and(|users| users.all);
+        let by_authors = !is_listed || is_refused && !found.is_empty();
+        let users = if source.authors.is_some() && by_authors {
+            self.users_closed.store(is_listed, Ordering::SeqCst);
+            Users::Authors(found)
+        } else if is_refused
+            && self
+                .carried
+                .keep_refused(&self.settings, self.shape, Resource::Users)?
+        {
+            Users::Kept(self.carried.clone())
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(StandIn {
+            bench: self.bench(),
+            source: self.source(),
+            users,
+        }))
+    }
+
+    /// The source as it turned out: one that refused to list its users has them as authors.
+    pub(super) fn source(&self) -> Source {
+        let source = self.settings.source.clone();
+        if self.users_closed.load(Ordering::SeqCst) {
+            source.with_users_closed()
+        } else {
+            source
+        }
+    }
+
+    /// What the server refused to give, to this run or to the one whose pages are processed again.
+    pub(super) fn missing(&self) -> BTreeMap<Resource, Missing> {
+        let mut missing = if self.replays() {
+            self.journal.missing()
+        } else {
+            self.fetch.missing()
+        };
+        if let Some(users) = missing.get_mut(&Resource::Users) {
+            users.authors = self.users_closed.load(Ordering::SeqCst);
+        }
+        missing
+    }
+}
