@@ -10,7 +10,8 @@
 //! | [`source`] | an API is described |
 //! | [`fetch`] | its pages are fetched: one policy, thin drivers |
 //! | [`storage`] | pages are spooled as they come |
-//! | [`activity`] | records are mapped, filtered, counted |
+//! | [`json`], [`record`] | records are found in bytes, read and checked |
+//! | [`activity`] | users, posts and comments are filtered and counted |
 //! | [`concurrency`] | all that at the same time, on threads and in processes |
 //! | [`storage`] | the snapshot appears whole |
 //! | [`pipeline`] | the steps in order |
