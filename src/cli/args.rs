@@ -18,8 +18,8 @@ use crate::cli::values::{positive_duration, size};
 /// For the help of commands whose exit codes a script may want to tell apart.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
-  0    done, complete
-  1    an error that is none of the below
+  0    success, complete
+  1    any other error
   2    wrong usage or configuration
   3    the API cannot be fetched from; nothing was changed in the data directory
   4    records were rejected, or the server refused a part, more often than --max-rejects:
@@ -32,12 +32,12 @@ const LONGEST_CA_FILE: u64 = 16 << 20;
 
 #[derive(Debug, Args)]
 pub(crate) struct PatienceArgs {
-    /// Longest silence of a server: until it is connected, until it answers,
-    /// and between two pieces of its answer; as long may 1 KiB of that take
+    /// Timeout for connecting, for the response headers and between two reads; also the longest
+    /// time for each 1 KiB of the body
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_duration)]
     timeout: Duration,
 
-    /// Longest answer, decoded: 500kB, 10MiB, 4GiB
+    /// Maximum response size, decompressed: 500kB, 10MiB, 4GiB
     #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = size)]
     max_body: ByteSize,
 
@@ -45,7 +45,7 @@ pub(crate) struct PatienceArgs {
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
 
-    /// How many times a request that failed in passing is sent again
+    /// Maximum retries of a request after a transient failure
     #[arg(long, value_name = "N", default_value_t = Policy::default().retries)]
     pub(crate) retries: u32,
 }
@@ -53,7 +53,7 @@ pub(crate) struct PatienceArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Log")]
 pub(crate) struct LogArgs {
-    /// Where the log goes; it is appended to
+    /// Append the log to this file
     #[arg(
         long = "log-file",
         value_name = "FILE",
@@ -62,7 +62,7 @@ pub(crate) struct LogArgs {
     )]
     pub(crate) file: PathBuf,
 
-    /// How much is logged
+    /// Log level
     #[arg(
         long = "log-level",
         value_name = "LEVEL",
@@ -71,7 +71,7 @@ pub(crate) struct LogArgs {
     )]
     pub(crate) level: LogLevel,
 
-    /// How a line of the log looks
+    /// Log format
     #[arg(long = "log-format", value_name = "FORMAT", default_value = "text")]
     pub(crate) format: LogFormat,
 }
@@ -95,7 +95,7 @@ pub(crate) enum LogFormat {
 /// its help.
 #[derive(Debug, Args)]
 pub(crate) struct DataDir {
-    /// Where the snapshot is
+    /// The data directory
     #[arg(
         id = "data_dir",
         long = "data-dir",

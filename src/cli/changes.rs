@@ -19,17 +19,17 @@ use crate::cli::source_argument::resource_names;
 const USUAL_LIMIT: u64 = 50;
 
 #[derive(Debug, Args)]
-#[command(mut_arg("data_dir", |arg| arg.help("Where the history is")))]
+#[command(mut_arg("data_dir", |arg| arg.help("The data directory, which holds the history")))]
 pub(crate) struct ChangesArgs {
     #[command(flatten)]
     data_dir: DataDir,
 
-    /// From when on: how long ago (7d, 12h, `1h 30m`), a date or time in UTC (2026-11-01,
-    /// 2026-11-01T08:00:00Z), or behind a run, by its number or its id [default: all]
+    /// Only changes after this: an age (7d, 12h, `1h 30m`), a date or time in UTC (2026-11-01,
+    /// 2026-11-01T08:00:00Z), or a run, by its number or id [default: all]
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
 
-    /// Only a user, by id, name, username or e-mail address, and what the user wrote
+    /// Only this user, by id, name, username or e-mail address, and what the user wrote
     #[arg(long, value_name = "ID|NAME", value_parser = NonEmptyStringValueParser::new())]
     user: Option<String>,
 
@@ -37,11 +37,11 @@ pub(crate) struct ChangesArgs {
     #[arg(long, value_name = "NAME", value_parser = resource_names())]
     resource: Option<Resource>,
 
-    /// What to print: a table for people, or all of it for programs
+    /// Output format: a table for people, or everything for programs
     #[arg(long, default_value = "table")]
     format: Format,
 
-    /// The newest ones only, so many [default: 50 in a table, all in other formats]
+    /// Show only the N newest changes [default: 50 in a table, all in other formats]
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
 }

@@ -48,9 +48,8 @@ use verify::VerifyArgs;
 use watch::WatchArgs;
 use worker::WorkerArgs;
 
-/// Who does what on this platform? Fetches users, posts and comments from a
-/// REST API, works out who is active, and keeps the result in files that can
-/// be trusted.
+/// See who is active on any REST API, and what changed since the last run. Fetches users, posts
+/// and comments, validates every record, and saves the results to checksummed files.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES, max_term_width = 100)]
 struct Cli {
@@ -62,21 +61,21 @@ struct Cli {
 enum Command {
     /// Fetch, process and store once
     Run(Box<RunArgs>),
-    /// Run again and again, and tell what changed
+    /// Run on a schedule and report changes
     Watch(Box<WatchArgs>),
-    /// Print who is active, from the files that runs left; needs no network
+    /// Print who is active, from the stored files (offline)
     Report(ReportArgs),
-    /// Print what changed from run to run, newest first; needs no network
+    /// Print what changed between runs, newest first (offline)
     Changes(ChangesArgs),
     /// Serve the report as a live page, with metrics and JSON, on this machine
     Serve(ServeArgs),
-    /// Look at the first pages of a source, say what is likely wrong, and write nothing
+    /// Dry run: fetch the first pages of a source and report what is likely wrong
     Check(CheckArgs),
     /// List the built-in sources, show one, or print the schema of source files
     Sources(SourcesArgs),
     /// Serve the embedded sample API for trying things out
     SampleApi(SampleApiArgs),
-    /// Hold the files of the data directory against their sizes and checksums
+    /// Verify file sizes and checksums
     Verify(VerifyArgs),
     /// Process slices given on standard input (what `run` starts its workers with)
     #[command(hide = true)]

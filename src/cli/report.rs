@@ -23,25 +23,25 @@ pub(crate) struct ReportArgs {
     #[command(flatten)]
     data_dir: DataDir,
 
-    /// What to print: tables for people, or all of it for programs [default: table, or
+    /// Output format: tables for people, or everything for programs [default: table, or
     /// nothing with --html]
     #[arg(long)]
     format: Option<Format>,
 
-    /// Write the report as one web page, which needs no network and no other file
+    /// Write the report as a single, self-contained HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 
-    /// Which table, where the format is csv [default: users]
+    /// Which table to print as CSV [default: users]
     #[arg(long)]
     table: Option<Table>,
 
-    /// How many rows a list has in a table or in Markdown, and how many posts without an
-    /// answer are named in any format
+    /// Maximum number of rows of a list in a table or in Markdown, and of unanswered posts in any
+    /// format
     #[arg(long, value_name = "N", default_value = "10", value_parser = at_least_one)]
     top: NonZeroUsize,
 
-    /// Whose days, weeks and hours are counted: Europe/Berlin, +02:00 [default: UTC]
+    /// Time zone of days, weeks and hours: Europe/Berlin, +02:00 [default: UTC]
     #[arg(long, value_name = "ZONE")]
     time_zone: Option<Zone>,
 }

@@ -20,22 +20,22 @@ use crate::cli::{logger, printing, signals};
 #[derive(Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct RunArgs {
-    #[command(flatten)]
-    pub(crate) options: RunOptions,
-
-    /// Go on with the pages of a run that was cut off, if there are any; starts
-    /// afresh otherwise
+    /// Resume an interrupted run from the pages it already fetched; without one, start a new run
     #[arg(long)]
     resume: bool,
 
-    /// Process the pages that another run kept in DIR, without a network; the
-    /// source is the one they came from, unless another one is given
+    /// Process the raw responses that another run saved in DIR, offline; the source is the one that
+    /// they came from, unless another one is given
     #[arg(long, value_name = "DIR", conflicts_with_all = ["resume", "keep_raw", "fresh", "resources"])]
     replay: Option<PathBuf>,
 
-    /// Print the summary as JSON on standard output
+    /// Print the summary as JSON to stdout
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Last, for the headings in it hold for what follows.
+    #[command(flatten)]
+    pub(crate) options: RunOptions,
 }
 
 /// A single run: its end is told as an error.

@@ -25,7 +25,7 @@ use crate::cli::source_argument::SourceArgs;
 use crate::cli::values::{at_least_one, duration, positive_duration, size, workers};
 
 #[derive(Debug, Args)]
-#[command(mut_arg("data_dir", |arg| arg.help("Where the snapshot goes")))]
+#[command(mut_arg("data_dir", |arg| arg.help("The data directory to write to")))]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a flag that a person may type"
@@ -34,18 +34,18 @@ pub(crate) struct RunOptions {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
 
-    /// Take the async flow: comments too, into files of its own (`*_async.json`)
+    /// Use the async flow: it also fetches comments, and writes `*_async.json` files
     #[arg(long = "async")]
     pub(crate) async_flow: bool,
 
-    /// Keep users whose e-mail address lies in this domain: `biz`, `april.biz`
+    /// Keep users with an e-mail address in this domain: `biz`, `april.biz`
     #[arg(long, value_name = "DOMAIN", default_value = "biz")]
     email_domain: EmailDomain,
 
     #[command(flatten)]
     data_dir: DataDir,
 
-    /// Keep the pages as they came, in a folder `raw-RUN` of the data directory
+    /// Save the raw responses in a folder `raw-RUN` of the data directory
     #[arg(long)]
     keep_raw: bool,
 
@@ -53,56 +53,56 @@ pub(crate) struct RunOptions {
     #[arg(long, value_name = "WHO", default_value = "owner")]
     readable_by: ReadableBy,
 
-    /// Wait where another run has the data directory, rather than to end
+    /// Wait if another run has locked the data directory, instead of failing
     #[arg(long)]
     wait: bool,
 
-    /// Requests under way at once, over all resources
+    /// Maximum number of concurrent requests
     #[arg(long, value_name = "N", default_value_t = Policy::default().concurrency, value_parser = at_least_one)]
     concurrency: NonZeroUsize,
 
-    /// Worker processes at most [default: the number of cores less one, which fetches]
+    /// Maximum number of worker processes [default: CPU cores minus one, which is left for fetching]
     #[arg(long, value_name = "N", value_parser = workers)]
     workers: Option<NonZeroUsize>,
 
     #[command(flatten)]
     patience: PatienceArgs,
 
-    /// Longest wait before the first retry; twice as long for each further one
-    /// up to 30s, and at random within that
+    /// Longest delay before the first retry; it doubles with each retry, up to 30s, and the
+    /// actual delay is random within it (full jitter)
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     backoff: Duration,
 
-    /// Longest wait that a server may ask for with Retry-After
+    /// Longest Retry-After delay to honour
     #[arg(long, value_name = "TIME", default_value = "5min", value_parser = duration)]
     max_wait: Duration,
 
-    /// Store a resource whose records move from page to page each time it is fetched: it is marked
-    /// as incomplete, and nothing of it counts as removed
+    /// Store a resource even if its records keep moving between pages while they are fetched: it is
+    /// marked as incomplete, and none of its records counts as removed
     #[arg(long)]
     allow_moving: bool,
 
-    /// Longest record; a longer one is rejected, and its beginning is kept
+    /// Maximum record size; a longer record is rejected, and its beginning is kept
     #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = size)]
     max_record: ByteSize,
 
     #[command(flatten)]
     quota: QuotaArgs,
 
-    /// How many records may fail to map, and requests be refused, before the exit code is 4;
-    /// the rest is stored in any case, and records that fail are kept in `rejected.ndjson`
+    /// How many rejected records and refused requests are allowed before the exit code is 4; the
+    /// rest is stored in any case, and rejected records are kept in `rejected.ndjson`
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_rejects: u64,
 
-    /// End at the first record that does not map, and store nothing
+    /// Fail on the first invalid record, and store nothing
     #[arg(long, conflicts_with = "max_rejects")]
     strict: bool,
 
-    /// Fetch everything, without asking the server what changed since the last run
+    /// Fetch everything, without asking the server whether it changed since the last run
     #[arg(long)]
     fresh: bool,
 
-    /// Leave `history.db` alone: what changed since the run before is not worked out
+    /// Do not record changes in `history.db`
     #[arg(long)]
     no_history: bool,
 
@@ -118,19 +118,19 @@ pub(crate) struct RunOptions {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_field_names, reason = "each is named as its option is")]
 struct QuotaArgs {
-    /// Most pages of one resource; each parent whose children are fetched counts as one
+    /// Maximum number of pages of a resource; each parent whose children are fetched counts as one
     #[arg(long, value_name = "N", default_value_t = Quota::default().pages, value_parser = clap::value_parser!(u64).range(1..))]
     max_pages: u64,
 
-    /// Most records of one run
+    /// Maximum number of records of a run
     #[arg(long, value_name = "N", default_value_t = Quota::default().records, value_parser = clap::value_parser!(u64).range(1..))]
     max_records: u64,
 
-    /// Most bytes of one run, decoded: 500MB, 10GiB
+    /// Maximum number of bytes of a run, decompressed: 500MB, 10GiB
     #[arg(long, value_name = "SIZE", default_value = "1TiB", value_parser = size)]
     max_total: ByteSize,
 
-    /// Longest time to fetch in one run: 30min, 12h, 7d
+    /// Maximum time that a run may fetch: 30min, 12h, 7d
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = positive_duration)]
     max_time: Duration,
 }

@@ -11,27 +11,27 @@ use crate::cli::values::duration;
 
 #[derive(Debug, Args)]
 pub(crate) struct SampleApiArgs {
-    /// Where to listen on 127.0.0.1; 0 takes a free port
+    /// The port to listen on, on 127.0.0.1; 0 picks a free one
     #[arg(long, default_value_t = 4000)]
     pub(crate) port: u16,
 
-    /// How many users there are
+    /// Number of users
     #[arg(long, value_name = "N", default_value_t = Sample::default().users)]
     users: u64,
 
-    /// How many posts there are
+    /// Number of posts
     #[arg(long, value_name = "N", default_value_t = Sample::default().posts)]
     posts: u64,
 
-    /// How many comments there are
+    /// Number of comments
     #[arg(long, value_name = "N", default_value_t = Sample::default().comments)]
     comments: u64,
 
-    /// Wait before each answer
+    /// Delay before each response
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
     latency: Duration,
 
-    /// The same seed gives the same data
+    /// Random seed: the same seed gives the same data
     #[arg(long, value_name = "N", default_value_t = Sample::default().seed)]
     seed: u64,
 }

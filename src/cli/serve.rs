@@ -13,12 +13,12 @@ use crate::cli::printing;
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// The port to listen on; 0 takes a free one
+    /// The port to listen on; 0 picks a free one
     #[arg(long, default_value_t = 8080)]
     port: u16,
 
-    /// The address to listen on. Others than those of this machine alone let everybody
-    /// read who reaches it: there is no password
+    /// The address to listen on. Any address but a loopback one exposes the report to everybody who
+    /// can reach it: there is no password
     #[arg(
         long,
         value_name = "ADDRESS",

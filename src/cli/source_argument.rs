@@ -32,12 +32,12 @@ pub(crate) struct SourceArgs {
     #[arg(value_name = "SOURCE")]
     name: Option<String>,
 
-    /// Fill in a placeholder of the source: `repo=owner/name`; as often as there are some
+    /// Set a variable of the source: `repo=owner/name`; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = var)]
     vars: Vec<(String, String)>,
 
-    /// Fetch only these resources of the source: `users,posts`; the others stay as the last
-    /// run left them [default: all that it offers]
+    /// Fetch only these resources: `users,posts`; the others stay as the last run left them
+    /// [default: all that the source offers]
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = resource_names())]
     resources: Option<Vec<Resource>>,
 

@@ -17,9 +17,9 @@ pub(crate) struct SourcesArgs {
 
 #[derive(Debug, Subcommand)]
 enum SourcesCommand {
-    /// Print the file of a built-in source, to read or to begin your own with
+    /// Print a built-in source, as a starting point for your own
     Show {
-        /// Which one
+        /// Name of the source
         name: String,
     },
     /// Print the JSON Schema of source files, for editors

@@ -18,7 +18,7 @@ pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) data_dir: DataDir,
 
-    /// Compare the indexes of the history with its tables too, which takes longer
+    /// Also check the indexes of the history against its tables (slower)
     #[arg(long)]
     pub(crate) full: bool,
 }

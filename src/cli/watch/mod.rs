@@ -39,20 +39,19 @@ Exit codes:
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct WatchArgs {
-    /// From one run to the next, start to start: 30s, 15min, 1d; each is put off a little, at random
+    /// Time from the start of one run to the start of the next, with random jitter: 30s, 15min, 1d
     #[arg(long, value_name = "TIME", value_parser = interval)]
     every: Duration,
 
-    /// End after so many runs [default: go on until told to stop]
+    /// Stop after this many runs [default: run until stopped]
     #[arg(long, value_name = "N")]
     runs: Option<NonZeroU64>,
 
-    /// After a run that found changes, have the shell run this, with the changes as a JSON array
-    /// on its standard input
+    /// Shell command to run after a run that found changes; it gets them as a JSON array on stdin
     #[arg(long, value_name = "COMMAND", conflicts_with = "no_history")]
     exec: Option<String>,
 
-    /// How long that may take
+    /// Timeout of that command
     #[arg(long, value_name = "TIME", default_value = "5min", requires = "exec", value_parser = positive_duration)]
     exec_timeout: Duration,
 

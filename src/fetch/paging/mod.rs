@@ -10,6 +10,7 @@
 mod address;
 mod edges;
 mod error;
+mod rest;
 mod said;
 mod seams;
 mod text;
@@ -22,7 +23,6 @@ use tracing::warn;
 use url::{Origin, Url};
 
 use crate::json::{JsonPath, MissingKey};
-use crate::record::Id;
 use crate::source::{Endpoint, Locator, NextAt, Pagination, Secret};
 
 use super::reason::says_yes;
@@ -30,11 +30,13 @@ use super::secrets::Secrets;
 use super::{Digest, link};
 
 use address::{LinkRange, fingerprint, link_range, remove_value, set_parameter};
+use rest::Rest;
 use said::{link_of, number_at, text_at};
 use seams::Seams;
 use text::text_of;
 
 pub use error::PagingError;
+pub use rest::Repeated;
 pub use said::Said;
 
 pub(super) use edges::{Edge, Edges};
@@ -90,67 +92,6 @@ pub(super) struct Paging {
     most: Option<u64>,
     seams: Seams,
     rest: Rest,
-}
-
-/// Whether the records came to rest: pages by number lose a record in silence when one before it
-/// is deleted while they are fetched.
-#[derive(Clone, Copy, Debug, Default)]
-struct Rest {
-    /// Which look at the pages this is, from 0.
-    look: u32,
-    /// How many further ones may follow.
-    left: u32,
-    /// Whether records that never come to rest are taken all the same.
-    allow_moving: bool,
-    /// The largest total, and the most pages, that this look was told of.
-    most: (Option<u64>, Option<u64>),
-    /// Whether a response spoke of less than one before it.
-    shrank: bool,
-    /// Whether the last look was taken though the records moved.
-    moving: bool,
-    /// Which records came twice in the look before this one.
-    repeated: Option<Repeated>,
-    /// How many records came in the look before this one, and how many there were to be.
-    sums: Option<(u64, Option<u64>)>,
-}
-
-/// How many records came on more than one page, and which: two looks in which the same ones did
-/// agree.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Repeated {
-    /// How many.
-    pub count: u64,
-    /// The sum of what their ids are hashed to, whatever their order.
-    which: Digest,
-}
-
-impl Repeated {
-    /// Adds the record with this id.
-    pub fn add(&mut self, id: &Id) {
-        self.count = self.count.saturating_add(1);
-        let hash = match id {
-            Id::Number(number) => super::digest(&number.to_le_bytes()),
-            Id::Text(text) => super::digest(text.as_bytes()),
-        };
-        self.which = self.which.wrapping_add(hash);
-    }
-}
-
-impl Rest {
-    /// Whether this is the only look.
-    fn is_all(&self) -> bool {
-        (self.look, self.left) == (0, 0)
-    }
-
-    /// Takes in what a response says of all pages. They may be in another order than they were
-    /// made in: then growth looks like loss, and the pages are fetched once more than needed.
-    fn told(&mut self, said: &Said) {
-        let (total, pages) = &mut self.most;
-        for (most, now) in [(total, said.total), (pages, said.pages)] {
-            self.shrank |= now.is_some_and(|now| most.is_some_and(|most| now < most));
-            *most = now.max(*most);
-        }
-    }
 }
 
 /// What the first pages say about all of them.
