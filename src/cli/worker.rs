@@ -25,7 +25,7 @@ fn mappings(text: &str) -> Result<Mappings, serde_json::Error> {
     serde_json::from_str(text)
 }
 
-/// A worker process: it is told what to do, and tells what came of it, through pipes.
+/// Runs a worker process, which gets slices and returns results through pipes.
 pub(crate) fn run(args: WorkerArgs) -> ExitCode {
     let bench = Workbench {
         folder: ".".into(),

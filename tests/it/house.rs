@@ -137,40 +137,33 @@ fn absolute(module: &[String], path: &str) -> Option<Vec<String>> {
     }
 }
 
-/// Which files each file imports, with what is only handed on followed to where it comes from.
+/// The file that a path leads to, with what is only handed on followed to where it comes from.
+fn find<'a>(by_module: &BTreeMap<&[String], &'a File>, path: &[String]) -> Option<&'a File> {
+    let mut path = path.to_vec();
+    // As often as something can be handed on from room to room.
+    for _ in 0..8 {
+        let file = (0..=path.len())
+            .rev()
+            .find_map(|end| by_module.get(&path[..end]))?;
+        let rest = &path[file.module.len()..];
+        match rest.first().and_then(|name| file.hands_on.get(name)) {
+            Some(origin) if *origin != path => path = [origin, &rest[1..]].concat(),
+            _ => return Some(file),
+        }
+    }
+    None
+}
+
+/// Which files each file imports.
 fn arrows(files: &[File]) -> BTreeMap<&str, BTreeSet<&str>> {
     let by_module: BTreeMap<_, _> = files.iter().map(|file| (&file.module[..], file)).collect();
-    let find = |path: &[String]| {
-        let mut path = path.to_vec();
-        // As often as something can be handed on from room to room.
-        for _ in 0..8 {
-            let longest = (0..=path.len()).rev();
-            let file = *longest
-                .into_iter()
-                .find_map(|end| by_module.get(&path[..end]))?;
-            let rest = &path[file.module.len()..];
-            match rest.first().and_then(|name| file.hands_on.get(name)) {
-                Some(origin) if *origin != path => path = [origin, &rest[1..]].concat(),
-                _ => return Some(file),
-            }
-        }
-        None
-    };
-    let of = |file: &File| {
-        let found = file.imports.iter().filter_map(|path| find(path));
-        let others = found.filter(|other| other.name != file.name && !other.module.is_empty());
-        others.map(|other| other.name.clone()).collect::<Vec<_>>()
-    };
-    let names: BTreeMap<_, _> = files
-        .iter()
-        .map(|file| (file.name.clone(), &*file.name))
-        .collect();
     let arrows = files.iter().map(|file| {
-        let targets = of(file)
+        let found = file
+            .imports
             .iter()
-            .filter_map(|name| names.get(name).copied())
-            .collect();
-        (&*file.name, targets)
+            .filter_map(|path| find(&by_module, path));
+        let others = found.filter(|other| other.name != file.name && !other.module.is_empty());
+        (&*file.name, others.map(|other| &*other.name).collect())
     });
     arrows.collect()
 }

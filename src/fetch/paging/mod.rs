@@ -543,15 +543,20 @@ impl Paging {
                 self.rest.moving = true;
                 return Ok(());
             }
-            return Err(PagingError::Moving {
-                looks: self.rest.look.saturating_add(1),
-                found: self.records,
-                first: self.first_total,
-                last: self.total,
-            });
+            return Err(self.never_rested(self.records));
         }
         self.look_again();
         Ok(())
+    }
+
+    /// No look was like the one before it; this many records came in the last one.
+    fn never_rested(&self, found: u64) -> PagingError {
+        PagingError::Moving {
+            looks: self.rest.look.saturating_add(1),
+            found,
+            first: self.first_total,
+            last: self.total,
+        }
     }
 
     /// Begins another look at the pages.
@@ -593,12 +598,7 @@ impl Paging {
             return Ok(true);
         }
         if short && !self.rest.allow_moving {
-            return Err(PagingError::Moving {
-                looks: self.rest.look.saturating_add(1),
-                found,
-                first: self.first_total,
-                last: self.total,
-            });
+            return Err(self.never_rested(found));
         }
         self.rest.moving = true;
         Ok(false)

@@ -275,26 +275,17 @@ fn first_parents(position: &Position) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fetch::{Fetch, Policy, Subject};
+    use crate::fetch::{Fetch, Policy};
     use crate::record::Mappings;
     use crate::source::Source;
     use proptest::prelude::*;
 
     fn page(records_at: &str) -> Page {
+        let url = Url::parse("http://api.test/posts").unwrap();
         Page {
-            subject: Subject {
-                resource: Resource::Posts,
-                url: Url::parse("http://api.test/posts").unwrap(),
-            },
-            position: Position::default().then(0),
             records_at: Arc::new(records_at.parse().unwrap()),
             one_of_many: true,
-            has_children: false,
-            shows_ends: false,
-            overlaps: false,
-            may_end: false,
-            map: None,
-            look: None,
+            ..Page::of_records(Resource::Posts, &url, Position::default().then(0))
         }
     }
 

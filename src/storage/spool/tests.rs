@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::concurrency::Stop;
-use crate::fetch::{Position, Subject};
+use crate::fetch::Position;
 use crate::record::Resource;
 use crate::source::Source;
 use crate::storage::{Flow, Header, Journaled, Readers, Stage};
@@ -77,20 +77,11 @@ impl Place {
 
 /// Page `number` of the posts, whose records are at `path`.
 fn page(number: u64, path: &str) -> Page {
+    let url = Url::parse(&format!("http://api.test/posts?_page={number}")).unwrap();
     Page {
-        subject: Subject {
-            resource: Resource::Posts,
-            url: Url::parse(&format!("http://api.test/posts?_page={number}")).unwrap(),
-        },
-        position: Position::default().then(number),
         records_at: Arc::new(path.parse().unwrap()),
         one_of_many: true,
-        has_children: false,
-        shows_ends: false,
-        overlaps: false,
-        may_end: false,
-        map: None,
-        look: None,
+        ..Page::of_records(Resource::Posts, &url, Position::default().then(number))
     }
 }
 
