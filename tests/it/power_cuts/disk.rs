@@ -49,6 +49,16 @@ pub(super) enum Written {
     FirstAlone,
 }
 
+impl Written {
+    pub(super) const EACH: [Self; 5] = [
+        Self::Nothing,
+        Self::Torn,
+        Self::LastAlone,
+        Self::FirstAlone,
+        Self::All,
+    ];
+}
+
 /// A change of names that is not on the disk yet.
 #[derive(Clone, Debug)]
 enum Change {
@@ -129,12 +139,18 @@ impl Disk {
     pub(super) fn apply(&mut self, call: &Call) {
         let path = call.path();
         match call.kind {
-            Kind::Create | Kind::Found => {
+            Kind::Create => {
                 let node = self.file(path);
                 self.edit(node, Edit::Length(0));
-                if call.kind == Kind::Found {
-                    self.edit(node, Edit::Write(0, call.bytes.as_slice().into()));
-                }
+            }
+            Kind::Found => {
+                let node = self.file(path);
+                self.nodes[node] = Content::File {
+                    synced: call.bytes.as_slice().into(),
+                    edits: Vec::new(),
+                };
+                let name = self.name(path).expect("a folder");
+                self.sync_names(|one| *one == name);
             }
             Kind::Append => {
                 self.file(path);
@@ -155,12 +171,6 @@ impl Disk {
             Kind::Sync => {
                 let node = self.node(path).expect("something to sync");
                 self.sync(node);
-            }
-            Kind::Durable => {
-                let node = self.node(path).expect("a file");
-                self.sync(node);
-                let name = self.name(path).expect("a folder");
-                self.sync_names(|one| *one == name);
             }
             Kind::Rename => self.rename(path, &call.paths[1]),
             Kind::Link => {

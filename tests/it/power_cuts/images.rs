@@ -38,6 +38,21 @@ impl Look {
     }
 }
 
+/// What a power cut leaves: changes of names, and how much of the contents.
+type Cut = (Subset, Written);
+
+/// Draws some of all cuts: that with nothing of what was not synced, that with all of it, and
+/// others by chance. Always the same ones, so that a failure comes again.
+fn sample(mut cuts: Vec<Cut>, most: usize, seed: usize) -> Vec<Cut> {
+    if most < cuts.len() {
+        let last = cuts.len() - 1;
+        cuts.swap(1, last);
+        fastrand::Rng::with_seed(seed as u64).shuffle(&mut cuts[2..]);
+        cuts.truncate(most.max(2));
+    }
+    cuts
+}
+
 fn subsets(disk: &Disk, look: Look) -> BTreeSet<Subset> {
     let count = disk.pending();
     if count <= look.exhaustive {
@@ -73,67 +88,95 @@ fn subsets(disk: &Disk, look: Look) -> BTreeSet<Subset> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
     pub(super) calls: usize,
+    /// So many may be left.
+    pub(super) possible: usize,
+    /// So many of them were drawn.
     pub(super) built: usize,
     pub(super) distinct: usize,
 }
 
-/// Cuts the power behind each call from the `first` one on. Each image that it may leave is
-/// given to `check` once, with the call's index and whether it is the last one.
+/// How much of a scene is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share {
+    /// From this call on.
+    pub(super) first: usize,
+    pub(super) closely: bool,
+    /// At about so many images, as many behind each call.
+    pub(super) images: usize,
+}
+
+/// Cuts the power behind each call. Each image that is looked at is given to `check` once, with
+/// the call's index and whether it is the last one.
 pub(super) fn at_each_call(
     mut disk: Disk,
     calls: &[Call],
-    (first, closely): (usize, bool),
+    share: Share,
     mut check: impl FnMut(usize, bool, &Image),
 ) -> Counts {
+    let looks = looks(calls, share);
+    let most = share.images.div_ceil(looks.iter().flatten().count().max(1));
     let mut seen = HashSet::new();
     let mut counts = Counts {
         calls: calls.len(),
         ..Counts::default()
     };
-    let mut in_commit = false;
-    for (index, call) in calls.iter().enumerate() {
+    for (index, (call, look)) in calls.iter().zip(looks).enumerate() {
         disk.apply(call);
-        in_commit |= call.path().ends_with(COMMIT);
+        let Some(look) = look else { continue };
         let is_last = index + 1 == calls.len();
-        // What a sync leaves is among what might have been left before it.
-        let nothing_new = matches!(call.kind, Kind::Sync | Kind::Durable);
-        // Until the commit, nothing is changed that anybody sees: some of it will do.
-        let of_note = closely || in_commit || index.is_multiple_of(4);
-        if !is_last && (index < first || nothing_new || !of_note) {
-            continue;
-        }
-        let mut written = vec![Written::All];
-        if disk.has_edits() {
-            written.push(Written::Nothing);
-            if closely {
-                let more = [Written::Torn, Written::LastAlone, Written::FirstAlone];
-                written.extend(more);
-            }
-        }
-        for subset in subsets(&disk, Look::at(in_commit, closely)) {
-            for written in &written {
-                let image = disk.cut(&subset, *written);
-                counts.built += 1;
-                if seen.insert((is_last, digest(&image))) {
-                    counts.distinct += 1;
-                    check(index, is_last, &image);
-                }
+        let written = match (disk.has_edits(), share.closely) {
+            (false, _) => &[Written::All][..],
+            (true, false) => &[Written::Nothing, Written::All],
+            (true, true) => &Written::EACH,
+        };
+        let cuts: Vec<_> = subsets(&disk, look)
+            .into_iter()
+            .flat_map(|subset| {
+                written
+                    .iter()
+                    .map(move |written| (subset.clone(), *written))
+            })
+            .collect();
+        counts.possible += cuts.len();
+        for (subset, written) in sample(cuts, most, share.first * calls.len() + index) {
+            let image = disk.cut(&subset, written);
+            counts.built += 1;
+            if seen.insert((is_last, digest(&image))) {
+                counts.distinct += 1;
+                check(index, is_last, &image);
             }
         }
     }
     counts
 }
 
+/// How one looks at what may be left behind each call; nothing where one does not.
+fn looks(calls: &[Call], share: Share) -> Vec<Option<Look>> {
+    let mut in_commit = false;
+    let look = |(index, call): (usize, &Call)| {
+        in_commit |= call.path().ends_with(COMMIT);
+        let is_last = index + 1 == calls.len();
+        // What a sync leaves is among what might have been left before it.
+        let nothing_new = call.kind == Kind::Sync;
+        // Until the commit, nothing is changed that anybody sees: some of it will do.
+        let of_note = share.closely || in_commit || index.is_multiple_of(4);
+        let is_looked_at = is_last || index >= share.first && !nothing_new && of_note;
+        is_looked_at.then(|| Look::at(in_commit, share.closely))
+    };
+    calls.iter().enumerate().map(look).collect()
+}
+
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             calls,
+            possible,
             built,
             distinct,
         } = self;
         write!(
             f,
-            "{calls} calls, {built} images, {distinct} of them distinct"
+            "{calls} calls, {possible} images, {built} of them drawn, {distinct} distinct"
         )
     }
 }

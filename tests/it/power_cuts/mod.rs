@@ -4,7 +4,8 @@
 //!
 //! A run records its calls (`src/storage/disk/record.rs`); `power_cuts/disk.rs` says what the
 //! model takes for granted. `ACTIVITY_TRACKER_TEST_LONG=1` looks at more images of more scenes,
-//! and at SQLite's own calls too, where `strace` is installed.
+//! and at SQLite's own calls too, where `strace` is installed. There are too many images to look
+//! at all of them: each scene draws some, always the same ones, and prints how many of how many.
 
 mod disk;
 mod images;

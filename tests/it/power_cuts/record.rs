@@ -23,10 +23,9 @@ pub(super) enum Kind {
     Unlink,
     Mkdir,
     Rmdir,
-    /// A file that somebody else wrote.
+    /// SQLite put a file on the disk, and its own name: all of it or nothing, for its journal sees
+    /// to that. None of the program's calls.
     Found,
-    /// A file and its own name are on the disk, and no other name: none of the program's calls.
-    Durable,
 }
 
 /// One call that succeeded.
@@ -79,21 +78,21 @@ pub(super) fn bytes_of_hex(hex: &str) -> Vec<u8> {
 }
 
 /// Reads what the program recorded of itself. SQLite's calls are not among them: `history`
-/// is put on the disk, as it was in the end, before its step is removed.
+/// is put on the disk, as it was in the end, before its step is removed, or last where it was not.
 pub(super) fn read(record: &Path, history: &Path, step: &Path) -> Vec<Call> {
     let text = fs::read_to_string(record).expect("read the record");
+    let mut found = fs::read(history).ok().map(|bytes| Call {
+        bytes,
+        ..Call::new(Kind::Found, &[history])
+    });
     let mut calls = Vec::new();
     for line in text.lines() {
         let call: Call = serde_json::from_str(line).expect("a call");
         if call.kind == Kind::Unlink && call.path() == step {
-            let bytes = fs::read(history).expect("read the history");
-            calls.push(Call {
-                bytes,
-                ..Call::new(Kind::Found, &[history])
-            });
-            calls.push(Call::new(Kind::Durable, &[history]));
+            calls.extend(found.take());
         }
         calls.push(call);
     }
+    calls.extend(found);
     calls
 }

@@ -15,6 +15,9 @@ use tempfile::TempDir;
 
 use super::disk::Image;
 
+/// What the history is to learn: where it could not be removed, the next command does that.
+const STEP: &str = ".history-next.db";
+
 /// The files of a data directory that people see, but for what tells one run from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct State {
@@ -94,6 +97,7 @@ pub(super) fn state(data_dir: &Path) -> Result<State, String> {
         if let Some(bytes) = bytes
             && !first.starts_with(".run-")
             && first != "history.db"
+            && first != STEP
         {
             let bytes = if manifest { Vec::new() } else { bytes.to_vec() };
             files.insert(path, bytes);
@@ -133,7 +137,7 @@ pub(super) fn by_verify(data_dir: &Path) -> Result<State, String> {
     for _ in 0..1000 {
         let brought = history::bring_up(data_dir, &Stop::new());
         brought.map_err(|error| format!("bring up: {error:?}"))?;
-        if !data_dir.join(".history-next.db").exists() {
+        if !data_dir.join(STEP).exists() {
             break;
         }
         thread::yield_now();
@@ -149,7 +153,7 @@ pub(super) fn by_verify(data_dir: &Path) -> Result<State, String> {
             }
         }
     }
-    state(data_dir)
+    recovered(data_dir)
 }
 
 /// What `run` does before it fetches, and what it leaves when it ends there.
@@ -173,6 +177,13 @@ pub(super) fn by_run(data_dir: &Path, flow: Flow) -> Result<State, String> {
     });
     if left.exists() {
         return Err(format!("run: {} is left", left.display()));
+    }
+    recovered(data_dir)
+}
+
+fn recovered(data_dir: &Path) -> Result<State, String> {
+    if data_dir.join(STEP).exists() {
+        return Err(format!("{STEP} is left"));
     }
     state(data_dir)
 }

@@ -11,9 +11,10 @@ use crate::crashes::{World, is_long};
 use crate::support::program::{Outcome, Running, Workplace};
 
 use super::disk::{Disk, Image};
+use super::images::{self, Share};
 use super::record::{self, Call, Kind};
 use super::recovery::{State, by_run, by_verify, image_of, put, scratch, state};
-use super::{images, traced};
+use super::traced;
 
 /// How a run ends, and what comes after it.
 #[derive(Clone, Copy, Debug)]
@@ -209,6 +210,36 @@ impl Scene {
     }
 }
 
+/// What a scene may cost.
+#[derive(Clone, Copy, Debug)]
+struct Effort {
+    closely: bool,
+    /// About so many images of it are recovered.
+    images: usize,
+    /// After so many kinds of images, the program runs once more.
+    runs: usize,
+}
+
+impl Effort {
+    /// The numbers of the long form are such that all scenes together take less than ten minutes
+    /// on two cores.
+    fn of(ending: Ending) -> Self {
+        let (closely, images, runs) = match ending {
+            _ if !is_long() => (false, usize::MAX, 2),
+            Ending::Done | Ending::KilledThenRun(_) => (true, 1500, 40),
+            // It has many calls more, and its images hold the history at each of them.
+            Ending::Traced => (false, 1000, 20),
+            // One of very many.
+            Ending::KilledThenVerified(_) | Ending::Failed(_) => (false, 50, 1),
+        };
+        Self {
+            closely,
+            images,
+            runs,
+        }
+    }
+}
+
 impl Recorded<'_> {
     /// Looks at what a power cut may leave at each call.
     ///
@@ -232,40 +263,41 @@ impl Recorded<'_> {
             }
             Ending::Done | Ending::KilledThenRun(_) | Ending::Traced => 0,
         };
-        // Of the many places where a run can be killed, each one less closely. A traced run has
-        // many calls more, and its images hold the history at each of them.
-        let closely = is_long() && first == 0 && !matches!(ending, Ending::Traced);
+        let effort = Effort::of(ending);
+        let share = Share {
+            first,
+            closely: effort.closely,
+            images: effort.images,
+        };
         let scratch = scratch();
         let mut commands = [Next::Verify, Next::Run];
         let (mut failures, mut kinds) = (BTreeMap::new(), BTreeSet::new());
-        let counts =
-            images::at_each_call(disk, &calls, (first, closely), |index, is_last, image| {
-                let mut expected = vec![&last];
-                if !is_last {
-                    expected.extend([&scene.old, &scene.new]);
+        let counts = images::at_each_call(disk, &calls, share, |index, is_last, image| {
+            let mut expected = vec![&last];
+            if !is_last {
+                expected.extend([&scene.old, &scene.new]);
+            }
+            // They recover by the same code, so in the short form each takes every other image.
+            commands.rotate_left(1);
+            let commands = if is_long() {
+                &commands[..]
+            } else {
+                &commands[..1]
+            };
+            let found = recover(scene, image, scratch.path(), (commands, &expected));
+            let found = found.and_then(|kind| {
+                if kinds.len() < effort.runs && kinds.insert(kind) {
+                    run_again(scene, image)?;
                 }
-                // They recover by the same code, so in the short form each takes every other image.
-                commands.rotate_left(1);
-                let commands = if is_long() {
-                    &commands[..]
-                } else {
-                    &commands[..1]
-                };
-                let found = recover(scene, image, scratch.path(), (commands, &expected));
-                let found = found.and_then(|kind| {
-                    let most = if is_long() { 200 } else { 2 };
-                    if kinds.len() < most && kinds.insert(kind) {
-                        run_again(scene, image)?;
-                    }
-                    Ok(())
-                });
-                if let Err(error) = found {
-                    let error = error.replace(scratch.path().to_str().expect("UTF-8"), "");
-                    let Call { kind, paths, .. } = &calls[index];
-                    let at = failures.entry(error).or_insert_with(Vec::new);
-                    at.push(format!("{index}: {kind:?} {paths:?}"));
-                }
+                Ok(())
             });
+            if let Err(error) = found {
+                let error = error.replace(scratch.path().to_str().expect("UTF-8"), "");
+                let Call { kind, paths, .. } = &calls[index];
+                let at = failures.entry(error).or_insert_with(Vec::new);
+                at.push(format!("{index}: {kind:?} {paths:?}"));
+            }
+        });
         let told = format!(
             "{}, {:?}, {ending:?}: {counts}, {} failures",
             scene.name,
