@@ -5,7 +5,7 @@
 
 // The program's own way to show mistakes, which the library does not have.
 #[rustfmt::skip]
-#[path = "../../src/diagnostics.rs"]
+#[path = "../../src/cli/diagnostics/mod.rs"]
 mod diagnostics;
 
 use std::env::VarError;
@@ -14,7 +14,7 @@ use std::path::Path;
 
 use activity_tracker::record::{Mappings, Resource};
 use activity_tracker::source::{
-    Auth, CredentialUse, InvalidSource, Mistake, Source, SourceFile, Surroundings, Vars,
+    Auth, CredentialUse, InvalidSource, Mistake, Source, SourceFile, Environment, Vars,
 };
 use annotate_snippets::Renderer;
 use jiff::tz::{TimeZone, offset};
@@ -55,7 +55,7 @@ fuzz_target!(|input: &[u8]| {
 /// A machine that has every credential, and each is the same.
 struct Machine(&'static str);
 
-impl Surroundings for Machine {
+impl Environment for Machine {
     fn variable(&self, name: &str) -> Result<String, VarError> {
         match name {
             "ABSENT" => Err(VarError::NotPresent),

@@ -8,7 +8,7 @@ use rusqlite::types::Value;
 use crate::concurrency::Stop;
 use crate::error::StorageError;
 
-use super::{apply, check, in_memory, schema};
+use super::{apply, in_memory, integrity, schema};
 
 /// A row of a step: a table, and a value for each of its columns.
 pub type StepRow = (&'static str, Vec<StepValue>);
