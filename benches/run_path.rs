@@ -10,9 +10,9 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use activity_tracker::fetch::{Fetch, Head, Now, Policy, Received, Step};
+use activity_tracker::fetch::{Fetch, Now, Policy, Received, ResponseHead, Step};
 use activity_tracker::record::Resource;
-use activity_tracker::source::{Nowhere, Source, SourceFile, Vars};
+use activity_tracker::source::{EmptyEnvironment, Source, SourceFile, Vars};
 use activity_tracker::storage::{
     Flow, Header, Journal, Layout, Pages, Readers, SegmentWriter, Stage, write_records,
 };
@@ -64,10 +64,12 @@ fn decide(bencher: Bencher) {
         pagination = { page = 'page', size = { n = 10 } }\ntotal = { header = 'x-total' }\n\
         [posts.fields]\nuser_id = 'userId'\n";
     let file = SourceFile::parse("forum.toml", text).expect("a source file");
-    let source = file.resolve(&Vars::new(), &Nowhere).expect("a source");
+    let source = file
+        .resolve(&Vars::new(), &EmptyEnvironment)
+        .expect("a source");
     let total = HeaderValue::from(10 * PAGES);
     let headers = HeaderMap::from_iter([(HeaderName::from_static("x-total"), total)]);
-    let head = Head {
+    let head = ResponseHead {
         status: StatusCode::OK,
         headers,
     };
@@ -79,7 +81,7 @@ fn decide(bencher: Bencher) {
         let mut fetch = Fetch::new(Policy::default(), &source, &[Resource::Posts], 1);
         let mut pages = 0;
         while let Step::Send(ask) = fetch.step(now.instant).expect("a step") {
-            fetch.head(ask.ticket, &head, now).expect("a verdict");
+            fetch.head(ask.id, &head, now).expect("a verdict");
             pages += 1;
             let received = Received {
                 bytes: 1000,
@@ -90,7 +92,7 @@ fn decide(bencher: Bencher) {
                 first: None,
                 last: None,
             };
-            fetch.received(ask.ticket, &received).expect("a page");
+            fetch.received(ask.id, &received).expect("a page");
         }
         assert_eq!(pages, u128::from(PAGES));
     });

@@ -13,7 +13,7 @@ use std::time::Duration;
 use http::StatusCode;
 use rustix::io::Errno;
 
-use crate::fetch::{Excess, PagingError, Reason, Subject, TransportError};
+use crate::fetch::{Excess, PagingError, Reason, RequestTarget, TransportError};
 use crate::json::splitter::SplitError;
 use crate::record::{Reject, Resource};
 use crate::source::{CredentialRef, InvalidSource};
@@ -22,10 +22,10 @@ use crate::text::{Printable, count};
 /// Anything that ends a run before it is done.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The API could not be talked to, or answered with an error.
+    /// The API could not be talked to, or responded with an error.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// An answer came, and its data cannot be used.
+    /// A response came, and its data cannot be used.
     #[error(transparent)]
     Data(#[from] DataProcessingError),
     /// A file or directory could not be read or written.
@@ -206,26 +206,26 @@ const TOO_LITTLE_MEMORY: &str =
 
 const TOO_MANY_FILES: &str = "too many open files: raise the limit (`ulimit -n`; 64 are enough), or have a run ask for less with --concurrency";
 
-/// The API could not be talked to, or answered with an error.
+/// The API could not be talked to, or responded with an error.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
-    /// No whole answer came.
+    /// No complete response came.
     #[error("cannot fetch {subject}: {cause} ({})", times(*.attempts))]
     Transport {
         /// What was asked for.
-        subject: Box<Subject>,
+        subject: Box<RequestTarget>,
         /// How often it was asked for.
         attempts: u32,
         /// What the last attempt ended with.
         #[source]
         cause: TransportError,
     },
-    /// The server answered, but not with success.
-    #[error("cannot fetch {subject}: the server answered {status} ({}){reason}", times(*.attempts))]
+    /// The server responded with an error status.
+    #[error("cannot fetch {subject}: the server responded with {status} ({}){reason}", times(*.attempts))]
     Status {
         /// What was asked for.
-        subject: Box<Subject>,
-        /// The status of the last answer.
+        subject: Box<RequestTarget>,
+        /// The status of the last response.
         status: StatusCode,
         /// How often it was asked for.
         attempts: u32,
@@ -236,21 +236,21 @@ pub enum ApiError {
         /// Whether the same request will be refused again, whatever else is there.
         lasting: bool,
     },
-    /// The server answered with success, and the body says that it is an error.
+    /// The server responded with success, and the body says that it is an error.
     #[error("cannot fetch {subject}: the body says that it is an error ({}){reason}", times(*.attempts))]
     InBody {
         /// What was asked for.
-        subject: Box<Subject>,
+        subject: Box<RequestTarget>,
         /// How often it was asked for.
         attempts: u32,
         /// What it says.
         reason: Box<Reason>,
     },
     /// What an earlier run was given to ask for the next page with is not taken any more.
-    #[error("cannot go on with {subject}: the server answered {status}{reason}")]
+    #[error("cannot go on with {subject}: the server responded with {status}{reason}")]
     Expired {
         /// What was asked for.
-        subject: Box<Subject>,
+        subject: Box<RequestTarget>,
         /// The status.
         status: StatusCode,
         /// What the server said about it.
@@ -258,11 +258,11 @@ pub enum ApiError {
     },
     /// The server asks for a longer wait than the person allows.
     #[error(
-        "cannot fetch {subject}: the server answered {status} and asks to wait {asked:?}, longer than the {limit:?} allowed"
+        "cannot fetch {subject}: the server responded with {status} and asks to wait {asked:?}, longer than the {limit:?} allowed"
     )]
     WaitTooLong {
         /// What was asked for.
-        subject: Box<Subject>,
+        subject: Box<RequestTarget>,
         /// The status that came with it.
         status: StatusCode,
         /// The wait in its Retry-After.
@@ -274,7 +274,7 @@ pub enum ApiError {
     #[error("cannot fetch all of {subject}: {cause}")]
     Paging {
         /// What was asked for.
-        subject: Box<Subject>,
+        subject: Box<RequestTarget>,
         /// What is wrong with them.
         #[source]
         cause: PagingError,
@@ -283,7 +283,7 @@ pub enum ApiError {
     #[error("cannot fetch all of {subject}: {cause}")]
     Excess {
         /// What was asked for.
-        subject: Box<Subject>,
+        subject: Box<RequestTarget>,
         /// Which limit it is, and how it was reached.
         #[source]
         cause: Excess,
@@ -292,7 +292,7 @@ pub enum ApiError {
     #[error("cannot fetch {subject}: {reason}")]
     Redirect {
         /// What was asked for.
-        subject: Box<Subject>,
+        subject: Box<RequestTarget>,
         /// What is wrong with it.
         reason: String,
     },
@@ -340,7 +340,7 @@ impl ApiError {
                 }
                 Failure::Lost | Failure::Body | Failure::Other => "try again later",
                 Failure::TooLarge => {
-                    "check the base URL and ask for smaller pages; --max-body allows longer answers"
+                    "check the base URL and ask for smaller pages; --max-body allows longer responses"
                 }
                 Failure::Encoding => return None,
             },
@@ -393,14 +393,14 @@ impl ApiError {
     }
 }
 
-/// An answer came, and its data cannot be used.
+/// A response came, and its data cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataProcessingError {
-    /// The answer is not an array of records.
+    /// The response is not an array of records.
     #[error("cannot read {subject}: {cause}")]
     NotRecords {
         /// What was asked for.
-        subject: Box<Subject>,
+        subject: Box<RequestTarget>,
         /// What is wrong with it.
         #[source]
         cause: SplitError,
@@ -410,7 +410,7 @@ pub enum DataProcessingError {
     Rejected {
         /// The resource it belongs to.
         resource: Resource,
-        /// The record and what is wrong with it, counted within the answer.
+        /// The record and what is wrong with it, counted within the response.
         reject: Box<Reject>,
     },
     /// More records did not map than are allowed; the others are stored.
@@ -462,7 +462,7 @@ pub enum DataProcessingError {
     Miscounted {
         /// The task.
         task: String,
-        /// How many the answer held.
+        /// How many the response held.
         expected: u64,
         /// How many were mapped.
         found: u64,

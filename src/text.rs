@@ -1,8 +1,14 @@
 //! Text that came from elsewhere, made safe to show.
 
 use std::fmt::{self, Write};
+use std::time::Duration;
 
-/// Shows remote text with whatever cannot be seen escaped, so that an answer can neither steer
+/// Whole milliseconds, for the log.
+pub(crate) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Shows remote text with whatever cannot be seen escaped, so that a response can neither steer
 /// a terminal, nor forge a line of the log, nor look like another text.
 ///
 /// Escaped are:

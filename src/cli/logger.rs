@@ -7,7 +7,9 @@ use std::sync::Mutex;
 
 use activity_tracker::error::{Error, StorageError, chain};
 use activity_tracker::storage::Readers;
+use tracing::field::Empty;
 use tracing::level_filters::LevelFilter;
+use tracing::{Span, error_span};
 use tracing_subscriber::fmt;
 
 use crate::cli::args::{LogArgs, LogFormat, LogLevel};
@@ -40,7 +42,10 @@ pub(crate) fn start(args: &LogArgs, readers: Readers) -> Result<(), StorageError
         .with_writer(Mutex::new(file));
     match args.format {
         LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Json => {
+            let log = log.json().flatten_event(true).with_span_list(false);
+            log.init();
+        }
     }
     Ok(())
 }
@@ -53,6 +58,13 @@ fn filter(level: LogLevel) -> LevelFilter {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     }
+}
+
+/// A span for one run. The run records its id in it, and every line of the log that is written
+/// in it shows both. It is of the highest level, so that no `--log-level` leaves it out.
+pub(crate) fn run_span(async_flow: bool) -> Span {
+    let flow = if async_flow { "async" } else { "main" };
+    error_span!("run", id = Empty, flow)
 }
 
 /// Logs the error that ended the run, with its causes.

@@ -83,7 +83,7 @@ pub(crate) fn print_text(text: &str) -> Result<(), Error> {
     told_to_stdout(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
-/// What writing an answer to stdout means for the command that did.
+/// What writing the result to stdout means for the command that did.
 ///
 /// # Errors
 /// When stdout cannot be written to.
@@ -365,13 +365,13 @@ fn deepest(error: &Error) -> Option<String> {
     Some(chain(cause))
 }
 
-/// Tells people something on stderr that is no part of the answer.
+/// Prints a note for people on stderr: it is no part of the result.
 pub(crate) fn print_note(text: &str) {
     // stderr may be closed, and there is nobody to tell then.
     let _ = writeln!(anstream::stderr().lock(), "{}", Printable(text));
 }
 
-/// Asks a question on stderr; the answer is typed behind it.
+/// Asks a question on stderr; the reply is typed after it.
 pub(crate) fn print_prompt(question: &str) {
     let mut out = anstream::stderr().lock();
     let _ = write!(out, "{question}").and_then(|()| out.flush());

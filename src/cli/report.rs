@@ -104,7 +104,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<(), Error> {
     let Some(format) = format else { return Ok(()) };
     if let (Some(reason), Some(Table::Unanswered)) = (report.unanswered_reason, args.table) {
         // A table of CSV has no place for it.
-        printing::print_note(&format!("posts without an answer are not known: {reason}"));
+        printing::print_note(&format!("unanswered posts are unknown: {reason}"));
     }
     printing::told_to_stdout(print(args, format, &report))
 }

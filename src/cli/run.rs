@@ -10,6 +10,7 @@ use activity_tracker::settings::Start;
 use activity_tracker::source::Source;
 use activity_tracker::storage::{Flow, Journaled};
 use clap::Args;
+use tracing::Span;
 
 use crate::cli::args::EXIT_CODES;
 use crate::cli::printing::Shown;
@@ -38,13 +39,13 @@ pub(crate) struct RunArgs {
     pub(crate) options: RunOptions,
 }
 
-/// A single run: its end is told as an error.
-pub(crate) struct EndOfRun;
+/// A single run, whose end is reported as an error in its span.
+pub(crate) struct EndOfRun(pub(crate) Span);
 
 impl signals::Ending for EndOfRun {
     fn late(&self, reason: StopReason) {
         let error = Error::Stopped(reason);
-        logger::note(&error);
+        self.0.in_scope(|| logger::note(&error));
         printing::print_error(&error);
         process::exit(error.exit_code().into());
     }
@@ -58,7 +59,8 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Error> {
     let options = &args.options;
     logger::start(&options.log, options.readers())?;
     let stop = Stop::new();
-    signals::watch(&stop, EndOfRun)?;
+    let span = logger::run_span(options.async_flow);
+    signals::watch(&stop, EndOfRun(span.clone()))?;
     let take = || {
         let (source, _sample_server) = args.source()?;
         let settings = options.settings(source, args.start())?;
@@ -71,7 +73,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<(), Error> {
         printing::print_run(&done, shown)?;
         options.verdict(&done)
     };
-    take().inspect_err(logger::note)
+    span.in_scope(|| take().inspect_err(logger::note))
 }
 
 impl RunArgs {

@@ -51,7 +51,7 @@ pub(crate) fn watch(stop: &Stop, ending: impl Ending) -> Result<(), Error> {
                 SIGHUP => StopReason::HangUp,
                 _ => StopReason::Interrupt,
             };
-            info!(?reason, "told to stop");
+            info!(?reason, "stop requested");
             if asked {
                 stop.hurry();
                 if !stop.is_committing() {

@@ -10,7 +10,7 @@ use activity_tracker::record::Resource;
 use activity_tracker::regular_file;
 use activity_tracker::sample::{Sample, Server};
 use activity_tracker::source::{
-    Auth, BuiltIn, CredentialRef, CredentialUse, SAMPLE, Secret, Source, SourceFile, Surroundings,
+    Auth, BuiltIn, CredentialRef, CredentialUse, Environment, SAMPLE, Secret, Source, SourceFile,
     Vars,
 };
 use clap::Args;
@@ -170,7 +170,7 @@ struct Machine {
     granted: Option<BTreeSet<CredentialUse>>,
 }
 
-impl Surroundings for Machine {
+impl Environment for Machine {
     fn variable(&self, name: &str) -> Result<String, VarError> {
         env::var(name)
     }

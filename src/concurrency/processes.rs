@@ -273,7 +273,7 @@ impl Worker {
         }
     }
 
-    /// How a worker that does not answer ended.
+    /// How a worker that does not respond ended.
     fn epitaph(&mut self, error: &io::Error) -> String {
         let ended = matches!(
             error.kind(),
@@ -282,7 +282,7 @@ impl Worker {
         let mut child = lock(&self.child);
         match ended.then(|| child.wait()) {
             Some(Ok(status)) => format!("ended with {status}"),
-            _ => format!("gave no answer that can be read: {error}"),
+            _ => format!("sent no valid reply: {error}"),
         }
     }
 }
@@ -412,7 +412,7 @@ mod tests {
     fn nonsense_from_a_worker_and_a_worker_that_cannot_start_are_failures() {
         let results = run("read -r task; echo nonsense", 1, &[1]);
         let failed = results[0].1.as_ref().unwrap_err().to_string();
-        assert!(failed.contains("gave no answer"), "{failed}");
+        assert!(failed.contains("sent no valid reply"), "{failed}");
         let command = || Command::new("/nonexistent/program");
         let stop = Stop::new();
         let pool = Pool {
@@ -458,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stop_kills_workers_that_do_not_answer() {
+    fn a_stop_kills_workers_that_do_not_respond() {
         let command = || {
             let mut command = Command::new("sh");
             command.args(["-c", "read -r task; echo started >&2; exec sleep 600"]);

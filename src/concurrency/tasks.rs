@@ -3,12 +3,16 @@
 use std::panic::resume_unwind;
 
 use tokio::task::{JoinError, spawn_blocking};
+use tracing::Span;
 
-/// Does blocking work off the runtime's threads, as `asyncio.to_thread` does in Python.
+/// Does blocking work off the runtime's threads, in the caller's span, as `asyncio.to_thread` does
+/// in Python.
 ///
 /// # Panics
 /// When `work` does, with the same panic.
 pub async fn off_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let span = Span::current();
+    let work = move || span.in_scope(work);
     spawn_blocking(work).await.unwrap_or_else(rethrow)
 }
 

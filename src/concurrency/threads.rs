@@ -5,7 +5,7 @@ use std::panic::resume_unwind;
 use std::sync::mpsc::channel;
 use std::thread::{self, Builder, JoinHandle, Scope, ScopedJoinHandle};
 
-use tracing::warn;
+use tracing::{Span, warn};
 
 use crate::error::{Error, StopReason};
 
@@ -18,7 +18,8 @@ use super::start;
 /// thread here goes deep: JSON is read to a depth of 128, and nothing else nests.
 pub(crate) const STACK: usize = 512 * 1024;
 
-/// Starts a thread. `std::thread::spawn` would panic where the system has none left to give.
+/// Starts a thread, in the caller's span. `std::thread::spawn` would panic where the system has
+/// none left to give.
 ///
 /// # Errors
 /// What the system said.
@@ -26,7 +27,10 @@ pub fn spawn<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
     start::allowed()?;
-    Builder::new().stack_size(STACK).spawn(work)
+    let span = Span::current();
+    Builder::new()
+        .stack_size(STACK)
+        .spawn(move || span.in_scope(work))
 }
 
 /// Starts a thread that may borrow, as [`spawn`] does.
@@ -38,7 +42,10 @@ pub fn spawn_scoped<'scope, T: Send + 'scope>(
     work: impl FnOnce() -> T + Send + 'scope,
 ) -> io::Result<ScopedJoinHandle<'scope, T>> {
     start::allowed()?;
-    Builder::new().stack_size(STACK).spawn_scoped(scope, work)
+    let span = Span::current();
+    Builder::new()
+        .stack_size(STACK)
+        .spawn_scoped(scope, move || span.in_scope(work))
 }
 
 /// How many of `wanted` threads the system has to give now, besides those that there are.
@@ -115,14 +122,14 @@ mod tests {
     use std::sync::Barrier;
 
     #[test]
-    fn all_threads_run_at_the_same_time_and_answer_in_order() {
+    fn all_threads_run_at_the_same_time_and_return_in_order() {
         // Nobody passes the barrier unless all are there at once.
         let all_here = Barrier::new(8);
-        let answers = fan_out(8, |index| {
+        let responses = fan_out(8, |index| {
             all_here.wait();
             index * 2
         });
-        assert_eq!(answers, [0, 2, 4, 6, 8, 10, 12, 14]);
+        assert_eq!(responses, [0, 2, 4, 6, 8, 10, 12, 14]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub(super) enum Phase {
     /// Making the connection.
     Connect,
     /// Waiting for the head of the response.
-    Head,
+    ResponseHead,
     /// Reading its body.
     Body {
         /// How many bytes of it came, as sent.
@@ -28,7 +28,7 @@ impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Connect => f.write_str("while connecting"),
-            Self::Head => f.write_str("while waiting for the response"),
+            Self::ResponseHead => f.write_str("while waiting for the response"),
             Self::Body { received, declared } => {
                 f.write_str("while reading the body after ")?;
                 let received = grouped(received);
@@ -85,7 +85,7 @@ impl Phase {
     fn lost(self, what: &str) -> TransportError {
         let failure = match self {
             Self::Connect => Failure::Connect,
-            Self::Head => Failure::Lost,
+            Self::ResponseHead => Failure::Lost,
             Self::Body { .. } => Failure::Body,
         };
         TransportError::new(failure, format!("{what} {self}"))
@@ -145,7 +145,7 @@ mod tests {
                 "connection refused",
             ),
             (
-                of(Phase::Head, ErrorKind::HostUnreachable),
+                of(Phase::ResponseHead, ErrorKind::HostUnreachable),
                 Failure::Connect,
                 "host unreachable",
             ),
@@ -155,7 +155,7 @@ mod tests {
                 "connection reset while connecting",
             ),
             (
-                of(Phase::Head, ErrorKind::TimedOut),
+                of(Phase::ResponseHead, ErrorKind::TimedOut),
                 Failure::Timeout,
                 "timed out after 30 s while waiting for the response",
             ),
@@ -165,12 +165,12 @@ mod tests {
                 "timed out after 0.5 s while connecting",
             ),
             (
-                of(Phase::Head, ErrorKind::UnexpectedEof),
+                of(Phase::ResponseHead, ErrorKind::UnexpectedEof),
                 Failure::Lost,
                 "connection closed while waiting for the response",
             ),
             (
-                Phase::Head.malformed("invalid version"),
+                Phase::ResponseHead.malformed("invalid version"),
                 Failure::NotHttp,
                 "the response is not valid HTTP/1.1",
             ),

@@ -10,7 +10,6 @@ mod body;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 mod happened;
-mod intake;
 mod link;
 mod machine;
 mod pace;
@@ -20,6 +19,7 @@ mod quota;
 mod rate;
 mod reason;
 mod request;
+mod response_reader;
 mod retry;
 mod secrets;
 mod shared;
@@ -38,13 +38,17 @@ use url::Url;
 use crate::record::Resource;
 
 pub use body::{Body, Limits};
-pub use machine::{Ask, Fetch, Missing, Recall, Remark, Step, Ticket, Verdict};
-pub use paging::{Outlook, PagingError, Repeated, Said};
+pub use machine::{
+    Fetch, Missing, PageRequest, Remark, RequestId, ResponseAction, SpooledPage, Step,
+};
+pub use paging::{PageEstimate, PageInfo, PagingError, Repeated};
 pub use quota::{Excess, Quota};
 pub use reason::Reason;
 pub use retry::{Now, Policy};
 pub use shared::SharedFetch;
-pub use sink::{Event, Observer, Page, Position, Recalled, Received, Sink, Sinks, Whole};
+pub use sink::{
+    CompletePage, Event, Observer, Page, Position, Received, Restored, Sink, SinkFactory,
+};
 pub use tls::{Authorities, InvalidAuthorities};
 
 /// What is sent to every server as `User-Agent`.
@@ -71,7 +75,7 @@ pub fn digest_of(hash: &blake3::Hash) -> Digest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transport {
     /// The longest silence allowed: while connecting, until the head of an
-    /// answer is there, and between two pieces of its body. A KiB of that may
+    /// response is there, and between two pieces of its body. A KiB of that may
     /// take as long.
     pub timeout: Duration,
     /// The longest body allowed, in bytes, decoded.
@@ -83,7 +87,7 @@ pub struct Transport {
     pub proxy: bool,
 }
 
-/// Patient, with answers of 4 GiB at most, for servers anywhere.
+/// Patient, with responses of 4 GiB at most, for servers anywhere.
 impl Default for Transport {
     fn default() -> Self {
         Self {
@@ -105,7 +109,7 @@ impl Transport {
         }
     }
 
-    /// What one answer may cost.
+    /// What one response may cost.
     fn limits(&self) -> Limits {
         Limits {
             longest: self.max_body,
@@ -116,23 +120,23 @@ impl Transport {
 
 /// What is being fetched, for messages: a resource and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject {
+pub struct RequestTarget {
     /// The resource.
     pub resource: Resource,
     /// Where it was asked for.
     pub url: Url,
 }
 
-impl fmt::Display for Subject {
+impl fmt::Display for RequestTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} from {}", self.resource, self.url)
     }
 }
 
-/// What a server gave to ask with later whether an answer changed (RFC 9110, section 8.8).
+/// What a server gave to ask with later whether a response changed (RFC 9110, section 8.8).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Validators {
-    /// Where the answer came from.
+    /// Where the response came from.
     pub url: Url,
     /// Its `ETag`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -151,16 +155,16 @@ pub struct Request {
     pub headers: HeaderMap,
 }
 
-/// The head of an answer.
+/// The status and headers of a response.
 #[derive(Clone, Debug)]
-pub struct Head {
+pub struct ResponseHead {
     /// The status.
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
 }
 
-impl Head {
+impl ResponseHead {
     /// How long it may be, in bytes.
     const LONGEST: usize = 64 * 1024;
 
@@ -181,7 +185,7 @@ impl Head {
     }
 }
 
-/// The ways in which no whole answer comes.
+/// The ways in which no complete response comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The host name is unknown.
@@ -257,7 +261,7 @@ impl Failure {
     }
 }
 
-/// Why no whole answer came: the class that decisions rest on, and what happened.
+/// Why no complete response came: the class that decisions rest on, and what happened.
 #[derive(Debug)]
 pub struct TransportError {
     /// The class.

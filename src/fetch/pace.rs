@@ -1,4 +1,4 @@
-//! How slowly an answer may come.
+//! How slowly a response may come.
 //!
 //! A server that sends a byte now and then is never silent for long, and never
 //! done. So besides silence its pace is watched: see [`Pace`].
@@ -11,7 +11,7 @@ use crate::text::count;
 /// How much must come in each stretch: a bad line gives that, only ill will or a fault gives less.
 const LEAST: u64 = 1024;
 
-/// Watches that in each stretch of waiting a little of the answer comes.
+/// Watches that in each stretch of waiting a little of the response comes.
 ///
 /// It counts the time that was spent waiting for the wire and no other: what a
 /// slow disk takes, or a full queue, is not the server's doing.
@@ -55,7 +55,7 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// After which of these pieces, each of some bytes after some seconds, an answer is too slow.
+    /// After which of these pieces, each of some bytes after some seconds, a response is too slow.
     fn too_slow_at(pieces: &[(u64, u64)]) -> Option<usize> {
         let mut pace = Pace::new(Duration::from_secs(30));
         let mut noted = pieces
@@ -76,7 +76,7 @@ mod tests {
             ),
             ("a little less", vec![(34, 1); 1000], Some(29)),
             ("a byte at a time, fast", vec![(1, 0); 5000], None),
-            ("a short answer after a long wait", vec![(2, 29)], None),
+            ("a short response after a long wait", vec![(2, 29)], None),
             ("much, after any wait", vec![(1024, 90); 9], None),
             (
                 "much, and then a drip",
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_too_slow_says_how_little_came() {
+    fn a_response_that_is_too_slow_says_how_little_came() {
         let mut pace = Pace::new(Duration::from_secs(30));
         pace.note(16, Duration::from_secs(29)).unwrap();
         let error = pace.note(1, Duration::from_millis(1500)).unwrap_err();

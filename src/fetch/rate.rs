@@ -52,7 +52,7 @@ impl Limiter {
 /// Reads `RateLimit` in the forms of the IETF drafts (`limit=…, remaining=…, reset=…` and
 /// `"policy";r=…;t=…`, several of them too, with their windows in `RateLimit-Policy`), and
 /// `[X-]RateLimit-Remaining` or `X-Rate-Limit-Remaining` with `-Reset` in seconds, as an epoch
-/// time, or as a date. An answer that was `refused` for its rate needs no word of what remains.
+/// time, or as a date. A response that was `refused` for its rate needs no word of what remains.
 pub(super) fn asked_pause(
     headers: &HeaderMap,
     refused: bool,

@@ -12,7 +12,7 @@ use crate::text::excerpt;
 
 use super::paging::remove_parameter;
 use super::secrets::Secrets;
-use super::{Head, Request, Validators};
+use super::{Request, ResponseHead, Validators};
 
 /// The headers of a source that may go to other origins: whatever else it sends may say who asks.
 const HARMLESS: [HeaderName; 6] = [
@@ -67,7 +67,7 @@ impl Requests {
     }
 
     /// Where a redirect leads, if it may be followed. An error tells no credential.
-    pub(super) fn redirect(&self, from: &Url, head: &Head) -> Result<Url, String> {
+    pub(super) fn redirect(&self, from: &Url, head: &ResponseHead) -> Result<Url, String> {
         let target = redirect_target(from, head);
         let url = target.map_err(|reason| self.secrets.hidden_in(&reason))?;
         // Host names are looked up and told in messages.
@@ -142,7 +142,7 @@ fn credentials(auth: &Auth) -> Option<Credentials> {
     }
 }
 
-/// Makes a request one that is answered in full only if something changed.
+/// Makes a request one that gets a full response only if something changed.
 pub(super) fn add_conditions(headers: &mut HeaderMap, stored: &Validators) {
     let conditions = [
         (IF_NONE_MATCH, &stored.etag),
@@ -160,15 +160,15 @@ pub(super) fn add_conditions(headers: &mut HeaderMap, stored: &Validators) {
 }
 
 /// Where a redirect leads, if it may be followed.
-pub(super) fn redirect_target(from: &Url, head: &Head) -> Result<Url, String> {
+pub(super) fn redirect_target(from: &Url, head: &ResponseHead) -> Result<Url, String> {
     let status = head.status;
     // Servers send other than ASCII too, and mean it to be encoded.
     let location = head
         .headers
         .get(LOCATION)
         .and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
-    let location =
-        location.ok_or_else(|| format!("the server answered {status} without a place to go to"))?;
+    let location = location
+        .ok_or_else(|| format!("the server responded with {status} without a place to go to"))?;
     let mut url = from.join(location).map_err(|error| {
         let shown = excerpt(location.split('?').next().unwrap_or_default(), 200);
         format!("the server redirects to `{shown}`, which is no URL: {error}")

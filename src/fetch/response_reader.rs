@@ -1,43 +1,45 @@
-//! One answer on its way in: decoded, counted, handed to its sink. Both drivers
+//! One response on its way in: decoded, counted, handed to its sink. Both drivers
 //! push pieces in here and know no more of bodies.
 
 use std::time::{Duration, Instant};
 
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use crate::error::{DataProcessingError, Error, chain};
 use crate::json::splitter::{SplitError, Unmap};
-use crate::text::count;
+use crate::text::milliseconds;
 
 use super::reason::ENOUGH;
-use super::sink::{Event, Observer, Recalled, Sink, Sinks, Whole};
-use super::{Ask, Body, Failure, Now, Recall, SharedFetch, TransportError, Verdict};
+use super::sink::{CompletePage, Event, Observer, Restored, Sink, SinkFactory};
+use super::{
+    Body, Failure, Now, PageRequest, ResponseAction, SharedFetch, SpooledPage, TransportError,
+};
 
 /// Why an exchange did not end well.
-pub(super) enum Trouble {
+pub(super) enum ExchangeError {
     /// For the state machine to judge.
     Transport(TransportError),
     /// It has judged: another request will be sent.
-    Again(Verdict),
+    Again(ResponseAction),
     /// The end of the run.
     Fatal(Error),
 }
 
-impl From<TransportError> for Trouble {
+impl From<TransportError> for ExchangeError {
     fn from(error: TransportError) -> Self {
         Self::Transport(error)
     }
 }
 
-impl<E: Into<Error>> From<E> for Trouble {
+impl<E: Into<Error>> From<E> for ExchangeError {
     fn from(error: E) -> Self {
         Self::Fatal(error.into())
     }
 }
 
-/// Receives the body of one answer.
-pub(super) struct Intake<A, S, O> {
-    ask: A,
+/// Receives the body of one response.
+pub(super) struct ResponseReader<A, S, O> {
+    request: A,
     body: Body,
     sink: S,
     started: Instant,
@@ -48,13 +50,13 @@ pub(super) struct Intake<A, S, O> {
     unmap: Option<Unmap>,
 }
 
-impl<A: AsRef<Ask>, S: Sink, O: Observer> Intake<A, S, O> {
-    pub(super) fn new(ask: A, body: Body, sink: S, started: Instant, observer: O) -> Self {
-        let page = &ask.as_ref().page;
+impl<A: AsRef<PageRequest>, S: Sink, O: Observer> ResponseReader<A, S, O> {
+    pub(super) fn new(request: A, body: Body, sink: S, started: Instant, observer: O) -> Self {
+        let page = &request.as_ref().page;
         let map = page.map.as_ref();
         Self {
             unmap: map.map(|map| Unmap::new(&page.records_at, map.field.as_deref())),
-            ask,
+            request,
             body,
             sink,
             started,
@@ -70,20 +72,20 @@ impl<A: AsRef<Ask>, S: Sink, O: Observer> Intake<A, S, O> {
         bytes: &[u8],
         waited: Duration,
         shared: &SharedFetch,
-    ) -> Result<(), Trouble> {
-        let Ask { ticket, page, .. } = self.ask.as_ref();
+    ) -> Result<(), ExchangeError> {
+        let PageRequest { id, page, .. } = self.request.as_ref();
         let resource = page.subject.resource;
         self.observer.on(Event::Arrived {
             resource,
             bytes: bytes.len() as u64,
         });
-        let arrived = |bytes| shared.lock().arrived(*ticket, bytes, Instant::now());
+        let arrived = |bytes| shared.lock().arrived(*id, bytes, Instant::now());
         let mut pieces = self.body.decode(bytes, waited)?;
         // Bytes that unfold to nothing take their time as well.
         arrived(0)?;
         while let Some(piece) = pieces.next_piece()? {
             arrived(piece.len() as u64)?;
-            if self.ask.as_ref().error.is_some() {
+            if self.request.as_ref().error.is_some() {
                 self.beginning.push(piece);
             }
             let piece = match &mut self.unmap {
@@ -92,7 +94,7 @@ impl<A: AsRef<Ask>, S: Sink, O: Observer> Intake<A, S, O> {
             };
             if let Err(error) = self.sink.write(piece) {
                 return Err(unless_it_says_so(
-                    self.ask.as_ref(),
+                    self.request.as_ref(),
                     &self.beginning,
                     error,
                     shared,
@@ -102,8 +104,8 @@ impl<A: AsRef<Ask>, S: Sink, O: Observer> Intake<A, S, O> {
         Ok(())
     }
 
-    /// The wire has no more: the state machine learns of the answer, and it is kept.
-    pub(super) fn finish(mut self, shared: &SharedFetch) -> Result<(), Trouble> {
+    /// The wire has no more: the state machine learns of the response, and it is kept.
+    pub(super) fn finish(mut self, shared: &SharedFetch) -> Result<(), ExchangeError> {
         let delimited = self.body.is_delimited();
         let last = self.body.finish()?;
         let last = match &mut self.unmap {
@@ -111,8 +113,8 @@ impl<A: AsRef<Ask>, S: Sink, O: Observer> Intake<A, S, O> {
             None => &last,
         };
         self.sink.write(last)?;
-        let elapsed = self.started.elapsed();
-        let ask = self.ask.as_ref();
+        let elapsed_ms = milliseconds(self.started.elapsed());
+        let request = self.request.as_ref();
         let (received, whole) = self.sink.finish().map_err(|error| match error {
             // Nothing marked the end: it was the connection that broke.
             Error::Data(DataProcessingError::NotRecords {
@@ -120,40 +122,45 @@ impl<A: AsRef<Ask>, S: Sink, O: Observer> Intake<A, S, O> {
                 ..
             }) if !delimited => {
                 let what = format!("connection closed before the end of the data: {cause}");
-                Trouble::Transport(TransportError::new(Failure::Body, what))
+                ExchangeError::Transport(TransportError::new(Failure::Body, what))
             }
-            other => unless_it_says_so(ask, &self.beginning, other, shared),
+            other => unless_it_says_so(request, &self.beginning, other, shared),
         })?;
         let body = &received.body;
-        let verdict = shared.lock().said_error(ask.ticket, body, Now::read())?;
-        if let Some(verdict) = verdict {
-            return Err(Trouble::Again(verdict));
+        let action = shared.lock().said_error(request.id, body, Now::read())?;
+        if let Some(action) = action {
+            return Err(ExchangeError::Again(action));
         }
-        shared.lock().heed_backoff(ask.ticket, body, Now::read());
-        let Ask { ticket, page, .. } = ask;
+        shared.lock().heed_backoff(request.id, body, Now::read());
+        let PageRequest { id, page, .. } = request;
         let (resource, records) = (page.subject.resource, received.records);
-        info!(%resource, url = %page.subject.url, status = 200, bytes = received.bytes, records, ?elapsed, "fetched");
+        debug!(%resource, url = %page.subject.url, bytes = received.bytes, records, elapsed_ms, "page fetched");
         self.observer.on(Event::Fetched { resource, records });
-        let said = shared.lock().received(*ticket, &received)?;
-        if let Some(said) = said {
-            whole.keep(&said)?;
+        let info = shared.lock().received(*id, &received)?;
+        if let Some(info) = info {
+            whole.keep(&info)?;
         }
         Ok(())
     }
 }
 
 /// An error of the sink's, unless the body says of itself that it is an error.
-fn unless_it_says_so(ask: &Ask, body: &Words, error: Error, shared: &SharedFetch) -> Trouble {
+fn unless_it_says_so(
+    request: &PageRequest,
+    body: &Words,
+    error: Error,
+    shared: &SharedFetch,
+) -> ExchangeError {
     let data = matches!(error, Error::Data(DataProcessingError::NotRecords { .. }));
-    if ask.error.is_none() || !data {
-        return Trouble::Fatal(error);
+    if request.error.is_none() || !data {
+        return ExchangeError::Fatal(error);
     }
     // What is no JSON says nothing.
     let body = serde_json::from_slice(body.bytes()).unwrap_or_default();
-    match shared.lock().said_error(ask.ticket, &body, Now::read()) {
-        Ok(Some(verdict)) => Trouble::Again(verdict),
-        Ok(None) => Trouble::Fatal(error),
-        Err(said) => Trouble::Fatal(said.into()),
+    match shared.lock().said_error(request.id, &body, Now::read()) {
+        Ok(Some(action)) => ExchangeError::Again(action),
+        Ok(None) => ExchangeError::Fatal(error),
+        Err(info) => ExchangeError::Fatal(info.into()),
     }
 }
 
@@ -191,8 +198,8 @@ impl Words {
 }
 
 /// Takes a page out of the spool; if it is not whole there, it is sent for.
-pub(super) fn recall<S: Sinks>(
-    recall: &Recall,
+pub(super) fn recall<S: SinkFactory>(
+    recall: &SpooledPage,
     shared: &SharedFetch,
     sinks: &S,
     observer: &impl Observer,
@@ -200,44 +207,49 @@ pub(super) fn recall<S: Sinks>(
     let page = &recall.page;
     let resource = page.subject.resource;
     let Some(recalled) = sinks.recall(page)? else {
-        warn!(%resource, url = %page.subject.url, "the spool does not hold this page whole");
-        shared.lock().not_recalled(recall.ticket);
+        warn!(%resource, url = %page.subject.url, "page is incomplete in the spool; fetching it again");
+        shared.lock().not_recalled(recall.id);
         return Ok(());
     };
-    let Recalled {
+    let Restored {
         received,
-        said,
+        info,
         whole,
     } = recalled;
     let (bytes, records) = (received.bytes, received.records);
-    info!(%resource, url = %page.subject.url, bytes, records, "taken out of the spool");
+    debug!(%resource, url = %page.subject.url, bytes, records, "page restored from spool");
     observer.on(Event::Fetched { resource, records });
-    if shared.lock().recalled(recall.ticket, &received, &said)? {
-        whole.keep(&said)?;
+    if shared.lock().recalled(recall.id, &received, &info)? {
+        whole.keep(&info)?;
     }
     Ok(())
 }
 
 /// Notes that a request will be sent again.
-pub(super) fn note_verdict(ask: &Ask, verdict: Verdict, why: &str, observer: &dyn Observer) {
-    let resource = ask.page.subject.resource;
-    if verdict == Verdict::Missing {
-        warn!(%resource, url = %ask.page.subject.url, why, "refused; the run goes on without it");
+pub(super) fn note_action(
+    request: &PageRequest,
+    action: ResponseAction,
+    why: &str,
+    observer: &dyn Observer,
+) {
+    let resource = request.page.subject.resource;
+    if action == ResponseAction::Missing {
+        warn!(%resource, url = %request.page.subject.url, why, "refused; continuing without it");
     }
-    let Verdict::Again(delay) = verdict else {
+    let ResponseAction::Again(delay) = action else {
         return;
     };
-    let attempts = count(ask.attempt.into(), "attempt");
-    warn!(%resource, url = %ask.page.subject.url, why, ?delay, "asking again after {attempts}");
+    let (attempt, delay_ms) = (request.attempt, milliseconds(delay));
+    warn!(%resource, url = %request.page.subject.url, why, attempt, delay_ms, "retrying");
     if !delay.is_zero() {
         observer.on(Event::Waiting { resource, delay });
     }
 }
 
 /// What a failure is called in the log.
-pub(super) fn note_failure(ask: &Ask, cause: &TransportError) -> String {
+pub(super) fn note_failure(request: &PageRequest, cause: &TransportError) -> String {
     let why = chain(cause);
-    let resource = ask.page.subject.resource;
-    warn!(%resource, url = %ask.page.subject.url, attempt = ask.attempt, "{why}");
+    let resource = request.page.subject.resource;
+    warn!(%resource, url = %request.page.subject.url, attempt = request.attempt, "{why}");
     why
 }

@@ -86,7 +86,7 @@ impl Policy {
     }
 }
 
-/// Whether an answer with this status is worth asking again for: 202 says that the data is being
+/// Whether a response with this status is worth asking again for: 202 says that the data is being
 /// made, and 520 to 530 and 598 to 599 are what proxies say of trouble with the server behind them.
 pub(super) fn is_passing(status: StatusCode) -> bool {
     matches!(

@@ -10,7 +10,7 @@ use tokio::sync::futures::Notified;
 use crate::error::ApiError;
 use crate::record::{Id, Resource};
 
-use super::{Fetch, Missing, Outlook, Position, Remark, Repeated, Validators};
+use super::{Fetch, Missing, PageEstimate, Position, Remark, Repeated, Validators};
 
 /// A [`Fetch`] that a driver's threads or tasks share, with each other and with
 /// whoever has news for it.
@@ -89,8 +89,8 @@ impl SharedFetch {
     /// What the first pages said about all of them, if only those were wanted: by resource, and
     /// by the place of the parent.
     #[must_use]
-    pub fn outlooks(&self) -> BTreeMap<Resource, BTreeMap<Position, Outlook>> {
-        self.lock().outlooks()
+    pub fn estimates(&self) -> BTreeMap<Resource, BTreeMap<Position, PageEstimate>> {
+        self.lock().estimates()
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Fetch> {

@@ -1,4 +1,4 @@
-//! Where answers go, and who is told about them. The drivers know no more of
+//! Where responses go, and who is told about them. The drivers know no more of
 //! storage and of terminals than this.
 
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::record::Resource;
 use crate::source::RecordMap;
 
 use super::reason::speaks_of_error;
-use super::{Digest, Said, Subject};
+use super::{Digest, PageInfo, RequestTarget};
 
 /// Where something stands in the order of the API, as numbers from 0: the page,
 /// within it the slice, within that the record; below a record the pages of its
@@ -59,7 +59,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// One answer to be received.
+/// One response to be received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -67,10 +67,10 @@ impl fmt::Display for Position {
 )]
 pub struct Page {
     /// What is fetched, and from where.
-    pub subject: Subject,
+    pub subject: RequestTarget,
     /// Which page of the resource.
     pub position: Position,
-    /// Where in the answer the records are.
+    /// Where in the response the records are.
     pub records_at: Arc<JsonPath>,
     /// Set where the records are the values of an object there: they come to a sink as an array.
     pub map: Option<RecordMap>,
@@ -97,7 +97,7 @@ impl Page {
     pub fn of_records(resource: Resource, url: &Url, position: Position) -> Self {
         let url = url.clone();
         Self {
-            subject: Subject { resource, url },
+            subject: RequestTarget { resource, url },
             position,
             records_at: Arc::default(),
             one_of_many: false,
@@ -144,8 +144,8 @@ impl Page {
     }
 }
 
-/// Opens a sink for each answer.
-pub trait Sinks: Sync {
+/// Opens a sink for each response.
+pub trait SinkFactory: Sync {
     /// What it opens.
     type Sink: Sink;
 
@@ -159,7 +159,10 @@ pub trait Sinks: Sync {
     ///
     /// # Errors
     /// When the spool cannot be read.
-    fn recall(&self, page: &Page) -> Result<Option<Recalled<<Self::Sink as Sink>::Whole>>, Error>;
+    fn recall(
+        &self,
+        page: &Page,
+    ) -> Result<Option<Restored<<Self::Sink as Sink>::CompletePage>>, Error>;
 
     /// The server says that a page is as it was in the last snapshot.
     ///
@@ -167,53 +170,53 @@ pub trait Sinks: Sync {
     fn keep(&self, page: &Page);
 }
 
-/// Takes one answer, piece by piece. Dropped before its end, it forgets what it took.
+/// Takes one response, piece by piece. Dropped before its end, it forgets what it took.
 pub trait Sink {
-    /// A whole answer.
-    type Whole: Whole;
+    /// A complete response.
+    type CompletePage: CompletePage;
 
-    /// Takes the next bytes of the answer, decoded.
+    /// Takes the next bytes of the response, decoded.
     ///
     /// # Errors
     /// When they cannot be kept or cannot belong to an array of records.
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error>;
 
-    /// The answer is whole.
+    /// The response is whole.
     ///
     /// # Errors
     /// When it cannot be kept, or is not a whole array of records.
-    fn finish(self) -> Result<(Received, Self::Whole), Error>;
+    fn finish(self) -> Result<(Received, Self::CompletePage), Error>;
 }
 
-/// A whole answer, which is not to be kept before the state machine has agreed:
+/// A complete response, which is not to be kept before the state machine has agreed:
 /// it may be a page that came twice. Dropped, it is forgotten.
-pub trait Whole {
+pub trait CompletePage {
     /// Keeps it, and what it said.
     ///
     /// # Errors
     /// When it cannot be kept.
-    fn keep(self, said: &Said) -> Result<(), Error>;
+    fn keep(self, info: &PageInfo) -> Result<(), Error>;
 }
 
-/// An answer that is let go.
-impl Whole for () {
-    fn keep(self, _: &Said) -> Result<(), Error> {
+/// A response that is let go.
+impl CompletePage for () {
+    fn keep(self, _: &PageInfo) -> Result<(), Error> {
         Ok(())
     }
 }
 
 /// A page from the spool.
 #[derive(Debug)]
-pub struct Recalled<W> {
+pub struct Restored<W> {
     /// What it holds.
     pub received: Received,
     /// What it said when it came.
-    pub said: Said,
+    pub info: PageInfo,
     /// The page itself.
     pub whole: W,
 }
 
-/// What a whole answer held.
+/// What a complete response held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
     /// Its length, decoded.
@@ -224,7 +227,7 @@ pub struct Received {
     pub overlap: bool,
     /// Tells its records from those of other pages, where there are others.
     pub digest: Option<Digest>,
-    /// The answer without its records.
+    /// The response without its records.
     pub body: serde_json::Value,
     /// The first record, where the page's `shows_ends` asks for it and it can be read.
     pub first: Option<serde_json::Value>,
@@ -235,7 +238,7 @@ pub struct Received {
 /// What happens during a run, for whoever watches it.
 #[derive(Clone, Copy, Debug)]
 pub enum Event {
-    /// A part of an answer arrived.
+    /// A part of a response arrived.
     Arrived {
         /// Of which resource.
         resource: Resource,

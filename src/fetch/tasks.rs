@@ -18,19 +18,21 @@ use reqwest::{Certificate, Client, redirect, retry};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant as TokioInstant, timeout, timeout_at};
-use tracing::{debug, info};
+use tracing::{Instrument, Span, debug};
 
 use crate::concurrency::{Stop, off_runtime, rethrow};
 use crate::error::{self, Error};
 
 use super::addresses::{Addresses, PrivateAddress};
 use super::happened::{Phase, head_too_long};
-use super::intake::{Intake, Trouble, Words, note_failure, note_verdict, recall};
 use super::proxies::Proxies;
-use super::sink::{Observer, Sinks};
+use super::response_reader::{
+    ExchangeError, ResponseReader, Words, note_action, note_failure, recall,
+};
+use super::sink::{Observer, SinkFactory};
 use super::{
-    Ask, Body, Failure, Head, Limits, Now, SharedFetch, Step, Transport, TransportError, Verdict,
-    tls,
+    Body, Failure, Limits, Now, PageRequest, ResponseAction, ResponseHead, SharedFetch, Step,
+    Transport, TransportError, tls,
 };
 
 /// Pieces of a body that wait to be stored. A slow disk slows the network down.
@@ -55,7 +57,7 @@ pub async fn fetch<S, O>(
     observer: O,
 ) -> Result<(), Error>
 where
-    S: Sinks + Send + 'static,
+    S: SinkFactory + Send + 'static,
     S::Sink: Send,
     O: Observer + Clone + Send + 'static,
 {
@@ -87,7 +89,7 @@ where
     });
     let mut tasks = JoinSet::new();
     for _ in 0..width {
-        tasks.spawn(Arc::clone(&driver).run());
+        tasks.spawn(Arc::clone(&driver).run().instrument(Span::current()));
     }
     let all = async {
         while let Some(outcome) = tasks.join_next().await {
@@ -116,15 +118,15 @@ struct Driver<S, O> {
 
 impl<S, O> Driver<S, O>
 where
-    S: Sinks + Send + 'static,
+    S: SinkFactory + Send + 'static,
     S::Sink: Send,
     O: Observer + Clone + Send + 'static,
 {
     async fn run(self: Arc<Self>) -> Result<(), Error> {
         loop {
             let outcome = match self.next().await? {
-                Step::Send(ask) => self.exchange(&ask.into()).await,
-                Step::Recall(page) => {
+                Step::Send(request) => self.exchange(&request.into()).await,
+                Step::LoadFromSpool(page) => {
                     let driver = Arc::clone(&self);
                     off_runtime(move || {
                         recall(&page, &driver.shared, &*driver.sinks, &driver.observer)
@@ -154,47 +156,47 @@ where
         }
     }
 
-    async fn exchange(self: &Arc<Self>, ask: &Arc<Ask>) -> Result<(), Error> {
-        match self.receive(ask).await {
+    async fn exchange(self: &Arc<Self>, request: &Arc<PageRequest>) -> Result<(), Error> {
+        match self.receive(request).await {
             Ok(()) => Ok(()),
-            Err(Trouble::Fatal(error)) => Err(error),
-            Err(Trouble::Again(verdict)) => {
-                note_verdict(
-                    ask,
-                    verdict,
+            Err(ExchangeError::Fatal(error)) => Err(error),
+            Err(ExchangeError::Again(action)) => {
+                note_action(
+                    request,
+                    action,
                     "the body says that it is an error",
                     &self.observer,
                 );
                 Ok(())
             }
-            Err(Trouble::Transport(cause)) => {
-                let why = note_failure(ask, &cause);
-                let verdict = self.shared.lock().failed(ask.ticket, cause, Now::read())?;
-                note_verdict(ask, verdict, &why, &self.observer);
+            Err(ExchangeError::Transport(cause)) => {
+                let why = note_failure(request, &cause);
+                let action = self.shared.lock().failed(request.id, cause, Now::read())?;
+                note_action(request, action, &why, &self.observer);
                 Ok(())
             }
         }
     }
 
-    async fn receive(self: &Arc<Self>, ask: &Arc<Ask>) -> Result<(), Trouble> {
+    async fn receive(self: &Arc<Self>, request: &Arc<PageRequest>) -> Result<(), ExchangeError> {
         let started = Instant::now();
-        let mut answer = self.send(ask).await?;
-        let head = Head {
-            status: answer.status(),
-            headers: std::mem::take(answer.headers_mut()),
+        let mut response = self.send(request).await?;
+        let head = ResponseHead {
+            status: response.status(),
+            headers: std::mem::take(response.headers_mut()),
         };
         head.check_length()?;
-        let mut verdict = self.shared.lock().head(ask.ticket, &head, Now::read())?;
-        if verdict == Verdict::Refused {
-            let words = words(&mut answer, self.limits.stretch).await;
+        let mut action = self.shared.lock().head(request.id, &head, Now::read())?;
+        if action == ResponseAction::Refused {
+            let words = words(&mut response, self.limits.stretch).await;
             let mut fetch = self.shared.lock();
-            verdict = fetch.refused(ask.ticket, &head, words.bytes(), Now::read())?;
+            action = fetch.refused(request.id, &head, words.bytes(), Now::read())?;
         }
-        if verdict == Verdict::Keep {
-            self.sinks.keep(&ask.page);
+        if action == ResponseAction::Keep {
+            self.sinks.keep(&request.page);
         }
-        if verdict != Verdict::Read {
-            note_verdict(ask, verdict, head.status.as_str(), &self.observer);
+        if action != ResponseAction::Read {
+            note_action(request, action, head.status.as_str(), &self.observer);
             return Ok(());
         }
         let body = Body::new(&head.headers, self.limits)?;
@@ -202,15 +204,15 @@ where
         // Decoding and writing block, so they are done off the runtime's threads.
         let (pieces, waiting) = mpsc::channel(WAITING);
         let taking = off_runtime({
-            let (driver, ask) = (Arc::clone(self), Arc::clone(ask));
+            let (driver, request) = (Arc::clone(self), Arc::clone(request));
             move || {
-                let sink = driver.sinks.open(ask.page.clone())?;
+                let sink = driver.sinks.open(request.page.clone())?;
                 let observer = driver.observer.clone();
-                let intake = Intake::new(ask, body, sink, started, observer);
-                take(intake, waiting, &driver.shared)
+                let reader = ResponseReader::new(request, body, sink, started, observer);
+                take(reader, waiting, &driver.shared)
             }
         });
-        let (passed, taken) = tokio::join!(self.pass(answer, declared, pieces), taking);
+        let (passed, taken) = tokio::join!(self.pass(response, declared, pieces), taking);
         taken?;
         passed?;
         Ok(())
@@ -219,28 +221,28 @@ where
     /// Sends a request. One that went over a connection which was used before, and to which
     /// nothing came back, was sent to nobody: servers and balancers drop idle connections
     /// without a word. It goes out once more, over a new one.
-    async fn send(&self, ask: &Ask) -> Result<reqwest::Response, TransportError> {
-        info!(url = %ask.page.subject.url, "requesting");
+    async fn send(&self, request: &PageRequest) -> Result<reqwest::Response, TransportError> {
+        debug!(url = %request.page.subject.url, "requesting");
         let unusable = |error| TransportError::new(Failure::Proxy, error);
-        self.proxies.of(&ask.request.url).map_err(unusable)?;
+        self.proxies.of(&request.http.url).map_err(unusable)?;
         let limit = self.limits.stretch;
-        let answer = match self.client.send(ask).await {
+        let response = match self.client.send(request).await {
             Err(error) if self.client.was_used(&error) => {
-                let error = classify(error, Phase::Head, limit);
+                let error = classify(error, Phase::ResponseHead, limit);
                 if error.failure != Failure::Lost {
                     return Err(error);
                 }
-                debug!(url = %ask.page.subject.url, "an idle connection was dead: {error}");
+                debug!(url = %request.page.subject.url, "idle connection was closed; sending again on a new one: {error}");
                 let anew = || Connections::new(&self.transport, self.resolver.clone(), 0);
-                self.anew.get_or_init(anew).send(ask).await
+                self.anew.get_or_init(anew).send(request).await
             }
             outcome => outcome,
         };
-        answer.map_err(|error| {
+        response.map_err(|error| {
             let phase = if error.is_connect() {
                 Phase::Connect
             } else {
-                Phase::Head
+                Phase::ResponseHead
             };
             classify(error, phase, limit)
         })
@@ -251,7 +253,7 @@ where
     /// When whoever takes the pieces gives up, that is not for this side to tell.
     async fn pass(
         &self,
-        mut answer: reqwest::Response,
+        mut response: reqwest::Response,
         declared: Option<u64>,
         pieces: mpsc::Sender<Piece>,
     ) -> Result<(), TransportError> {
@@ -262,7 +264,7 @@ where
             let phase = Phase::Body { received, declared };
             let broken = |error| classify(error, phase, self.limits.stretch);
             let piece = tokio::select! {
-                piece = answer.chunk() => piece.map_err(broken)?,
+                piece = response.chunk() => piece.map_err(broken)?,
                 () = pieces.closed() => return Ok(()),
             };
             let length = piece.as_ref().map_or(0, bytes::Bytes::len);
@@ -277,10 +279,10 @@ where
 }
 
 /// The beginning of a body that is read for its words. What is wrong with it does not matter.
-async fn words(answer: &mut reqwest::Response, limit: Duration) -> Words {
+async fn words(response: &mut reqwest::Response, limit: Duration) -> Words {
     let mut words = Words::within(limit);
     while let Some(left) = words.left() {
-        match timeout(left, answer.chunk()).await {
+        match timeout(left, response.chunk()).await {
             Ok(Ok(Some(bytes))) => words.push(&bytes),
             _ => break,
         }
@@ -289,15 +291,15 @@ async fn words(answer: &mut reqwest::Response, limit: Duration) -> Words {
 }
 
 /// Takes the pieces of a body, up to its end or until it is broken off.
-fn take<S: super::Sink, A: AsRef<Ask>, O: Observer>(
-    mut intake: Intake<A, S, O>,
+fn take<S: super::Sink, A: AsRef<PageRequest>, O: Observer>(
+    mut reader: ResponseReader<A, S, O>,
     mut pieces: mpsc::Receiver<Piece>,
     shared: &SharedFetch,
-) -> Result<(), Trouble> {
+) -> Result<(), ExchangeError> {
     loop {
         match pieces.blocking_recv() {
-            Some(Some((piece, waited))) => intake.push(&piece, waited, shared)?,
-            Some(None) => return intake.finish(shared),
+            Some(Some((piece, waited))) => reader.push(&piece, waited, shared)?,
+            Some(None) => return reader.finish(shared),
             None => return Ok(()),
         }
     }
@@ -335,15 +337,15 @@ impl Connections {
         }
     }
 
-    async fn send(&self, ask: &Ask) -> Result<reqwest::Response, SendError> {
+    async fn send(&self, request: &PageRequest) -> Result<reqwest::Response, SendError> {
         let client = self.client.as_ref();
         let client = client.map_err(|error| SendError::NoClient(error.to_string()))?;
-        let request = &ask.request;
+        let request = &request.http;
         let outgoing = client
             .get(request.url.clone())
             .headers(request.headers.clone());
-        let answer = outgoing.send().await.map_err(SendError::Client)?;
-        if let Some(info) = answer.extensions().get::<HttpInfo>() {
+        let response = outgoing.send().await.map_err(SendError::Client)?;
+        if let Some(info) = response.extensions().get::<HttpInfo>() {
             let mut used = self.used();
             if used.len() >= REMEMBERED {
                 // What is forgotten costs a retry when it is dead.
@@ -351,7 +353,7 @@ impl Connections {
             }
             used.insert(info.local_addr());
         }
-        Ok(answer)
+        Ok(response)
     }
 
     /// Whether what failed went over a connection over which something had come before.
@@ -397,7 +399,7 @@ fn client(
         .retry(retry::never())
         .dns_resolver(resolver)
         .pool_max_idle_per_host(idle)
-        .http1_max_headers(Head::MOST_HEADERS)
+        .http1_max_headers(ResponseHead::MOST_HEADERS)
         .connect_timeout(transport.timeout)
         .read_timeout(transport.timeout)
         .build()

@@ -235,7 +235,7 @@ impl History {
         }
         self.on_disk()?;
         if apply::apply((&mut self.connection, &self.path), &self.step)? {
-            info!("the history has the last run");
+            info!("history updated");
         } else {
             warn!(
                 "the history is not the one that the last run was compared with; its changes are left out"

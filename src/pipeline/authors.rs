@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::activity::User;
 use crate::error::Error;
-use crate::fetch::{Page, Position, Sink, Sinks, digest};
+use crate::fetch::{Page, Position, Sink, SinkFactory, digest};
 use crate::record::{IdSet, Mapping, Record, Resource, map};
 use crate::source::Source;
 use crate::storage::{Segment, Spool};

@@ -8,7 +8,7 @@ use tracing::{debug, info};
 
 use crate::activity::{EmailDomain, Summary};
 use crate::error::Error;
-use crate::fetch::{Said, Validators};
+use crate::fetch::{PageInfo, Validators};
 use crate::record::Resource;
 use crate::settings::{Settings, Start};
 use crate::storage::{Flow, Manifest, Snapshot, Spool, is_whole, read_json};
@@ -80,7 +80,7 @@ impl Previous {
             let name = self.0.manifest.flow.file_name(resource.name());
             let validators = self.0.manifest.validators.get(&resource).cloned();
             let path = self.0.data_dir.join(name);
-            spool.take_stored(page, &path, &Said::unchanged(validators))?;
+            spool.take_stored(page, &path, &PageInfo::unchanged(validators))?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
 
 use jiff::Timestamp;
-use tracing::{info, warn};
+use tracing::{Span, info, warn};
 
 use crate::activity::{Ranking, Summary, Tally};
 use crate::concurrency::{Stop, spawn_scoped};
@@ -22,6 +22,7 @@ use crate::storage::{
     Counts, Header, Journal, Journaled, Manifest, NewSnapshot, Output, Pages, Segment, Slice,
     Spool, Stage, StoredFile, write_json, write_records,
 };
+use crate::text::milliseconds;
 
 use super::carry::{Carried, gone, refuse_nothing};
 use super::previous::Previous;
@@ -91,7 +92,8 @@ impl Run {
         );
         let source = &settings.source;
         refuse_nothing(source, shape)?;
-        info!(run = id, flow = ?shape.flow, source = source.name.as_str(), "run begins");
+        Span::current().record("id", &id);
+        info!(source = source.name.as_str(), "run started");
         let queueing = || observer.on(Event::Queueing);
         let wait: Option<&dyn Fn()> = if settings.wait { Some(&queueing) } else { None };
         let whose = (shape.flow, settings.readers);
@@ -255,10 +257,7 @@ impl Run {
             if pages == 0 || self.replays() {
                 return error;
             }
-            info!(
-                run = self.id,
-                pages, "pages are kept: --resume goes on with them"
-            );
+            info!(pages, "pages kept; `run --resume` continues from them");
             let cause = Box::new(error);
             Error::Unfinished { cause, pages }
         })
@@ -266,7 +265,7 @@ impl Run {
 
     /// The end of a run in which nothing changed: the last snapshot stands.
     fn unchanged(&self, previous: &Previous, summary: Summary) -> Result<Report, Error> {
-        info!(run = self.id, since = previous.run(), "nothing changed");
+        info!(previous = previous.run(), "nothing changed");
         let recorded = self.history.as_ref().map(|history| {
             let run = self.new_run(Timestamp::now());
             let mut history = open(history);
@@ -457,7 +456,8 @@ impl Run {
         let history = self.history.as_ref().zip(changes);
         let recorded = history.map(|(history, changes)| self.record(history, changes));
         let elapsed = self.begun.elapsed();
-        info!(run = self.id, ?elapsed, "run is done");
+        let elapsed_ms = milliseconds(elapsed);
+        info!(elapsed_ms, "run finished");
         Ok(Report {
             summary,
             snapshot,
@@ -585,7 +585,10 @@ fn journal(
                 "cannot go on with the unfinished run {run}: it is of {misfit}; without --resume, a run starts afresh"
             )));
         }
-        info!(run, pages, resumed, "a run that was cut off left pages");
+        info!(
+            interrupted = run,
+            pages, resumed, "found pages of an interrupted run"
+        );
         observer.on(Event::Unfinished {
             started_at,
             pages,

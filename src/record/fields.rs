@@ -13,7 +13,7 @@ pub enum Field {
     Id,
     /// The id of the user who wrote it.
     UserId,
-    /// The id of the post that it answers.
+    /// The id of the post that it replies to.
     PostId,
     /// A person's full name, or a comment's headline.
     Name,

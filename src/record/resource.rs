@@ -14,7 +14,7 @@ pub enum Resource {
     Users,
     /// What people publish.
     Posts,
-    /// What people answer to posts.
+    /// What people reply to posts.
     Comments,
 }
 

@@ -12,7 +12,7 @@ use super::form::{AuthForm, BasicForm, Credential, HeaderForm, QueryForm};
 use super::headers::settable;
 use super::mistake::{Flaw, listed};
 use super::values::{Either, Marked, Pairs};
-use super::{Auth, CredentialRef, CredentialUse, Secret, Surroundings};
+use super::{Auth, CredentialRef, CredentialUse, Environment, Secret};
 
 const WHY: &str =
     "source files are shared and committed, and a credential in one is given away with it";
@@ -21,13 +21,13 @@ const WHY: &str =
 pub(super) fn auth(
     form: &Marked<AuthForm>,
     base_url: &Url,
-    surroundings: &dyn Surroundings,
+    environment: &dyn Environment,
 ) -> Result<Auth, Flaw> {
     let place = &form.place;
     let form = &form.value;
     let fetch = Fetch {
         origin: origin(base_url),
-        surroundings,
+        environment,
     };
     let found = match form {
         AuthForm {
@@ -93,7 +93,7 @@ pub(super) fn origin(base_url: &Url) -> String {
 /// Fetches credentials.
 struct Fetch<'a> {
     origin: String,
-    surroundings: &'a dyn Surroundings,
+    environment: &'a dyn Environment,
 }
 
 impl Fetch<'_> {
@@ -166,7 +166,7 @@ impl Fetch<'_> {
             credential: at.clone(),
             origin: self.origin.clone(),
         };
-        if self.surroundings.is_granted(&wanted) {
+        if self.environment.is_granted(&wanted) {
             return Ok(Secret::new(found, wanted.credential));
         }
         Err(Flaw::new(
@@ -184,7 +184,7 @@ impl Fetch<'_> {
             let title = format!("{what} is {why}");
             Trouble::Absent(Flaw::new(place, title, EXPECTED_THERE).help(&help))
         };
-        match self.surroundings.variable(name) {
+        match self.environment.variable(name) {
             Ok(value) if value.is_empty() => Err(absent("empty")),
             Ok(value) => Ok(value),
             Err(VarError::NotPresent) => Err(absent("not set")),
@@ -199,7 +199,7 @@ impl Fetch<'_> {
     fn file(&self, path: &Path, place: &Range<usize>) -> Result<String, Trouble> {
         let what = format!("the file `{}`", path.display());
         let flaw = |why: &str| Flaw::new(place, format!("{what} {why}"), EXPECTED_THERE);
-        let text = match self.surroundings.file(path) {
+        let text = match self.environment.file(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let help = "a path begins at the folder of the source file; with `optional = true` under [auth], the file may be absent";

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::Resource;
 
-use super::{Auth, CredentialUse, InvalidSource, Source, SourceFile, Surroundings, Vars, base_url};
+use super::{Auth, CredentialUse, Environment, InvalidSource, Source, SourceFile, Vars, base_url};
 
 /// What a source was made of. Credentials are not: a file names where they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,9 +95,9 @@ impl Definition {
     ///
     /// # Errors
     /// When they cannot be had.
-    pub fn auth(&self, surroundings: &dyn Surroundings) -> Result<Auth, InvalidSource> {
+    pub fn auth(&self, environment: &dyn Environment) -> Result<Auth, InvalidSource> {
         let file = SourceFile::parse(&self.file, &self.text)?;
-        Ok(file.resolve(&self.vars, surroundings)?.auth)
+        Ok(file.resolve(&self.vars, environment)?.auth)
     }
 
     /// Makes the source again, without its credentials: nothing can be fetched with it.
@@ -129,10 +129,10 @@ impl Definition {
     }
 }
 
-/// Surroundings in which every credential is there, and none is true.
+/// An environment in which every credential is there, and none is true.
 struct Offline;
 
-impl Surroundings for Offline {
+impl Environment for Offline {
     fn variable(&self, _: &str) -> Result<String, VarError> {
         Ok("-".to_owned())
     }

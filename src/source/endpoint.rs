@@ -15,7 +15,7 @@ pub struct Endpoint {
     pub path: String,
     /// Asked for with every page, besides what pagination adds.
     pub query: Vec<(String, String)>,
-    /// Where in an answer the array of records is.
+    /// Where in a response the array of records is.
     pub records: JsonPath,
     /// Set where there is an object whose values are the records, and no array.
     pub map: Option<RecordMap>,
@@ -55,7 +55,7 @@ pub struct RecordMap {
 /// How an API divides a resource into pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pagination {
-    /// All in one answer.
+    /// All in one response.
     None,
     /// By page number.
     Page {
@@ -152,7 +152,7 @@ pub struct More {
     pub ends: bool,
 }
 
-/// Where an answer tells something besides its records.
+/// Where a response tells something besides its records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Locator {
     /// In a header.

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use super::CredentialUse;
 
 /// Where credentials and time zones come from.
-pub trait Surroundings {
+pub trait Environment {
     /// The value of an environment variable.
     ///
     /// # Errors
@@ -33,9 +33,9 @@ pub trait Surroundings {
 
 /// Surroundings with nothing in them, for sources that take nothing.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Nowhere;
+pub struct EmptyEnvironment;
 
-impl Surroundings for Nowhere {
+impl Environment for EmptyEnvironment {
     fn variable(&self, _: &str) -> Result<String, VarError> {
         Err(VarError::NotPresent)
     }

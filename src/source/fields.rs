@@ -114,7 +114,7 @@ fields! {
     CommentFields {
         /// The comment's id; `id` when left out.
         id: Id,
-        /// The id of the post that it answers.
+        /// The id of the post that it replies to.
         post_id: PostId,
         /// The id of the user who wrote it.
         user_id: UserId,

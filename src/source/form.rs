@@ -35,7 +35,7 @@ pub(super) struct Form {
     pub(super) headers: Pairs<Marked<String>>,
     /// How requests are authorised; left out, they are not.
     pub(super) auth: Option<Marked<AuthForm>>,
-    /// How often the API may be asked; left out, as often as it answers.
+    /// How often the API may be asked; left out, without a limit.
     pub(super) rate: Option<RateForm>,
     /// Where links to further pages may lead, besides the host of `base_url`: `["https://cdn.example.org"]`.
     #[serde(default)]
@@ -245,14 +245,14 @@ pub(super) struct ResourceForm<F: Default> {
     /// Asked for with every page: `{ order = "asc", per_page = 100 }`. Values may hold placeholders.
     #[serde(default)]
     pub(super) query: Pairs<Marked<Scalar>>,
-    /// Where in an answer the array of records is: `data` or `/result/items`. Left out, the answer is
+    /// Where in a response the array of records is: `data` or `/result/items`. Left out, the response is
     /// the array. Where an object's values are the records: `{ map = "posts" }`.
     pub(super) records: Option<Marked<Either<RecordsForm>>>,
-    /// How to come to the next page; left out, all is in one answer.
+    /// How to come to the next page; left out, all is in one response.
     pub(super) pagination: Option<Marked<Either<PaginationForm>>>,
-    /// Where an answer tells the number of all records.
+    /// Where a response tells the number of all records.
     pub(super) total: Option<LocatorForm>,
-    /// Where an answer tells the number of all pages.
+    /// Where a response tells the number of all pages.
     pub(super) pages: Option<LocatorForm>,
     /// Whether `total` counts records that the server does not send, as drafts: fewer records are a
     /// warning then, and no error.
@@ -385,10 +385,10 @@ impl Brief for NextAtForm {
     }
 }
 
-/// Where an answer tells something besides its records.
+/// Where a response tells something besides its records.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[cfg_attr(test, derive(JsonSchema), schemars(rename = "Place in an answer"))]
+#[cfg_attr(test, derive(JsonSchema), schemars(rename = "Place in a response"))]
 pub(super) enum LocatorForm {
     /// In a header: `{ header = "X-Total-Count" }`.
     Header(Parsed<HeaderName>),
@@ -425,7 +425,7 @@ impl Brief for ErrorForm {
     }
 }
 
-/// Where in an answer the records are.
+/// Where in a response the records are.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(JsonSchema), schemars(rename = "Records"))]
@@ -433,7 +433,7 @@ pub(super) struct RecordsForm {
     /// The array, which is what a string alone says.
     #[serde(skip)]
     pub(super) list: Option<JsonPath>,
-    /// An object whose values are the records: where it is, `""` for the whole answer.
+    /// An object whose values are the records: where it is, `""` for the complete response.
     pub(super) map: Option<Parsed<JsonPath>>,
     /// With `map`, the field of a record to put its key into, where the records do not repeat it:
     /// `id`.

@@ -2,9 +2,9 @@
 //!
 //! A source file may be a stranger's. It can name any environment variable and any
 //! file, and any server. So nothing that it names is sent before somebody granted
-//! that very pair of credential and origin; see [`Surroundings::is_granted`].
+//! that very pair of credential and origin; see [`Environment::is_granted`].
 //!
-//! [`Surroundings::is_granted`]: super::Surroundings::is_granted
+//! [`Environment::is_granted`]: super::Environment::is_granted
 
 use std::fmt;
 use std::path::PathBuf;

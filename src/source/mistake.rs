@@ -6,11 +6,11 @@ use std::ops::Range;
 
 use crate::text::Printable;
 
-use super::cover::covered;
+use super::redact::covered;
 
 pub(super) use crate::text::nearest;
 
-/// The two ways to say where an answer tells a number.
+/// The two ways to say where a response tells a number.
 const LOCATORS: [&str; 2] = ["header", "body"];
 const LOCATOR: &str = "`{ header = \"X-Total-Count\" }` or `{ body = \"meta.total\" }`";
 

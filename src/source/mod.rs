@@ -3,10 +3,10 @@
 mod base_url;
 mod built_in;
 pub(crate) mod child;
-mod cover;
 mod credentials;
 mod definition;
 mod endpoint;
+mod environment;
 mod fields;
 mod form;
 #[cfg(fuzzing)]
@@ -15,11 +15,11 @@ mod grant;
 mod headers;
 mod mistake;
 mod pagination;
+mod redact;
 #[cfg(test)]
 mod schema;
 mod secret;
 mod source_file;
-mod surroundings;
 mod template;
 mod validate;
 mod values;
@@ -37,11 +37,11 @@ use crate::record::{FieldMap, Resource};
 pub use built_in::{BUILT_IN, BuiltIn};
 pub use definition::Definition;
 pub use endpoint::{Authors, Endpoint, ErrorInBody, Locator, More, NextAt, Pagination, RecordMap};
+pub use environment::{EmptyEnvironment, Environment};
 pub use grant::{CredentialRef, CredentialUse};
 pub use mistake::Mistake;
 pub use secret::{Auth, Rate, Secret};
 pub use source_file::{SCHEMA, SourceFile, Var, Vars};
-pub use surroundings::{Nowhere, Surroundings};
 
 /// The description of one API, validated and with its secrets in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub struct Source {
     pub headers: HeaderMap,
     /// Sent to the origin of the base URL only.
     pub auth: Auth,
-    /// How often it may be asked; none for as often as it answers.
+    /// How often it may be asked; none for no limit.
     pub rate: Option<Rate>,
     /// Where links to further pages may lead, besides the origin of the base URL.
     pub allowed_origins: Vec<Origin>,
@@ -159,7 +159,7 @@ impl Source {
     /// Never in practice: a test reads the built-in file.
     pub fn jsonplaceholder() -> Result<Self, InvalidSource> {
         let file = BuiltIn::named("jsonplaceholder")?.file()?;
-        file.resolve(&Vars::new(), &Nowhere)
+        file.resolve(&Vars::new(), &EmptyEnvironment)
     }
 
     /// An API of JSONPlaceholder's shape under a name of its own.
@@ -191,7 +191,7 @@ impl Source {
         }
         BuiltIn::named(text)?
             .file()?
-            .resolve(&Vars::new(), &Nowhere)
+            .resolve(&Vars::new(), &EmptyEnvironment)
     }
 
     /// Whether a resource can be had: listed, or found inside of others.

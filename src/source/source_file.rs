@@ -6,7 +6,9 @@ use std::fmt;
 use super::form::Form;
 use super::mistake::{Flaw, listed, nearest};
 use super::validate::{Check, declarable};
-use super::{CredentialUse, Definition, InvalidSource, Nowhere, Source, Surroundings, credentials};
+use super::{
+    CredentialUse, Definition, EmptyEnvironment, Environment, InvalidSource, Source, credentials,
+};
 
 /// What stands for the placeholders of a source file, by name.
 pub type Vars = BTreeMap<String, String>;
@@ -87,13 +89,13 @@ impl SourceFile {
     pub fn resolve(
         &self,
         given: &Vars,
-        surroundings: &dyn Surroundings,
+        environment: &dyn Environment,
     ) -> Result<Source, InvalidSource> {
         let check = Check {
             form: &self.form,
             text: &self.text,
             vars: &self.fill(given)?,
-            surroundings,
+            environment,
         };
         let source = check.source().map_err(|flaw| self.mistake(flaw))?;
         let definition = Definition {
@@ -121,7 +123,7 @@ impl SourceFile {
             form: &self.form,
             text: &self.text,
             vars: &self.fill(given)?,
-            surroundings: &Nowhere,
+            environment: &EmptyEnvironment,
         };
         let base_url = check.base_url().map_err(|flaw| self.mistake(flaw))?;
         let origin = credentials::origin(&base_url);

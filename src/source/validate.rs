@@ -1,5 +1,5 @@
 //! From what a source file says to a [`Source`], through the checks that need
-//! more than one value, a placeholder, or the surroundings.
+//! more than one value, a placeholder, or the environment.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -17,7 +17,7 @@ use super::pagination::{self, pagination};
 use super::template::{self, Place, fill};
 use super::values::{Either, Marked};
 use super::{
-    Auth, Definition, Endpoint, ErrorInBody, Locator, Rate, RecordMap, Source, Surroundings, Vars,
+    Auth, Definition, Endpoint, Environment, ErrorInBody, Locator, Rate, RecordMap, Source, Vars,
     base_url, child, credentials,
 };
 use crate::json::JsonPath;
@@ -29,7 +29,7 @@ pub(super) struct Check<'a> {
     pub(super) text: &'a str,
     /// All that the file declares, given or by default.
     pub(super) vars: &'a Vars,
-    pub(super) surroundings: &'a dyn Surroundings,
+    pub(super) environment: &'a dyn Environment,
 }
 
 impl Check<'_> {
@@ -49,7 +49,7 @@ impl Check<'_> {
             name: self.name()?,
             headers: credentials::headers(&form.headers)?,
             auth: match &form.auth {
-                Some(auth) => credentials::auth(auth, &base_url, self.surroundings)?,
+                Some(auth) => credentials::auth(auth, &base_url, self.environment)?,
                 None => Auth::None,
             },
             base_url,
@@ -106,7 +106,7 @@ impl Check<'_> {
         let Some(Marked { value, place }) = &self.form.time_zone else {
             return Ok(TimeZone::UTC);
         };
-        self.surroundings.time_zone(value).ok_or_else(|| {
+        self.environment.time_zone(value).ok_or_else(|| {
             let expected = "expected a name such as `Europe/Berlin`, or an offset such as `+02:00`";
             Flaw::new(place, "unknown time zone", expected)
                 .help("names come from this system's time zone database (the package tzdata)")

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::error::StorageError;
-use crate::fetch::{Missing, Page, Position, Said};
+use crate::fetch::{Missing, Page, PageInfo, Position};
 use crate::json::JsonPath;
 use crate::record::Resource;
 use crate::source::{Definition, RecordMap, Source};
@@ -96,7 +96,7 @@ pub(super) struct Entry {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) overlaps: bool,
     /// What it said about other pages.
-    pub(super) said: Said,
+    pub(super) said: PageInfo,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]

@@ -247,10 +247,10 @@ fn what_is_to_stay_and_is_damaged_ends_the_run_and_is_left_as_it_is() {
                 ("/comments", &nothing),
             ];
             let taken = if flow.is_empty() { 2 } else { 3 };
-            let answer = |(path, body): (&'static str, &String)| {
+            let response = |(path, body): (&'static str, &String)| {
                 Route::get(path).reply(Reply::json(body.clone()))
             };
-            let server = Server::start(routes.into_iter().take(taken).map(answer));
+            let server = Server::start(routes.into_iter().take(taken).map(response));
             let place = Workplace::new();
             place.run_well(&[&[server.url(), "--max-rejects", "1"], flow].concat());
             harm(&place.data_dir().join(name(harmed)));

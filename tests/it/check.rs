@@ -158,7 +158,7 @@ fn two_pages_and_what_is_below_the_first_three_parents_are_looked_at() {
       comment 12 by user 7
       comment 31 by user 7
 
-    note: a report will not tell which posts have an answer: the source maps no `post_id` of comments
+    note: reports cannot show unanswered posts: the source maps no `post_id` of comments
     ");
     server.finish();
 }
@@ -530,7 +530,7 @@ fn what_is_wrong_below_a_parent_is_found_before_a_run() {
             topics(1..=1, 1),
             vec![Reply::status(403)],
             3,
-            "error: cannot fetch comments from http://HOST/v1/topics/1/replies: the server answered 403",
+            "error: cannot fetch comments from http://HOST/v1/topics/1/replies: the server responded with 403",
         ),
         (
             topics(1..=2, 2),
@@ -688,7 +688,7 @@ fn a_resource_that_cannot_be_fetched_or_read_is_named_as_by_a_run() {
         (
             Reply::status(404),
             3,
-            "error: cannot fetch posts from http://HOST/posts: the server answered 404 Not Found (1 attempt)",
+            "error: cannot fetch posts from http://HOST/posts: the server responded with 404 Not Found (1 attempt)",
         ),
         (
             Reply::close(),

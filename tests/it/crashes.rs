@@ -29,11 +29,11 @@ pub(super) struct World {
 }
 
 fn serve(users: &[String], posts: &[String]) -> Server {
-    let answer = |path, body: String| Route::get(path).reply(Reply::json(body)).any_times();
+    let response = |path, body: String| Route::get(path).reply(Reply::json(body)).any_times();
     Server::start([
-        answer("/users", compact(users)),
-        answer("/posts", compact(posts)),
-        answer("/comments", "[]".to_owned()),
+        response("/users", compact(users)),
+        response("/posts", compact(posts)),
+        response("/comments", "[]".to_owned()),
     ])
 }
 

@@ -1,4 +1,4 @@
-//! Answers whose data cannot be used, and answers that mean harm to whoever reads of them.
+//! Responses whose data cannot be used, and responses that mean harm to whoever reads of them.
 
 use super::support::fault::Fault;
 use super::support::program::Workplace;
@@ -9,42 +9,42 @@ const DATA: [Fault; 10] = [
     Fault {
         name: "HTML",
         path: "/users",
-        answers: |route| route.reply(Reply::json("<!DOCTYPE html><p>Hello</p>")),
+        responses: |route| route.reply(Reply::json("<!DOCTYPE html><p>Hello</p>")),
         args: &[],
         says: "cannot read users from HOST/users: expected a JSON array, found `<`, which looks like HTML",
     },
     Fault {
         name: "an object",
         path: "/posts",
-        answers: |route| route.reply(Reply::json(r#"{"data":[]}"#)),
+        responses: |route| route.reply(Reply::json(r#"{"data":[]}"#)),
         args: &[],
         says: "cannot read posts from HOST/posts: expected a JSON array, found an object (`{`)",
     },
     Fault {
         name: "an empty body",
         path: "/posts",
-        answers: |route| route.reply(Reply::json("")),
+        responses: |route| route.reply(Reply::json("")),
         args: &[],
         says: "cannot read posts from HOST/posts: expected a JSON array, found nothing",
     },
     Fault {
         name: "an array that ends early",
         path: "/posts",
-        answers: |route| route.reply(Reply::json(r#"[{"id":1},{"id"#)),
+        responses: |route| route.reply(Reply::json(r#"[{"id":1},{"id"#)),
         args: &[],
         says: "cannot read posts from HOST/posts: the JSON array is not closed: it ends after 14 bytes",
     },
     Fault {
         name: "two arrays",
         path: "/users",
-        answers: |route| route.reply(Reply::json("[][]")),
+        responses: |route| route.reply(Reply::json("[][]")),
         args: &[],
-        says: "cannot read users from HOST/users: expected the end of the answer at byte 2, found `[`",
+        says: "cannot read users from HOST/users: expected the end of the response at byte 2, found `[`",
     },
     Fault {
         name: "a byte that is no UTF-8",
         path: "/posts",
-        answers: |route| {
+        responses: |route| {
             let broken = br#"{"id":2,"userId":1,"title":"caf"#
                 .iter()
                 .chain(b"\xe9\",\"body\":\"\"}]");
@@ -59,7 +59,7 @@ const DATA: [Fault; 10] = [
     Fault {
         name: "a record without an id",
         path: "/users",
-        answers: |route| {
+        responses: |route| {
             route.reply(Reply::json(
                 r#"[{"name":"A","username":"a","email":"a@x.biz"}]"#,
             ))
@@ -70,21 +70,21 @@ const DATA: [Fault; 10] = [
     Fault {
         name: "an id that is an object",
         path: "/posts",
-        answers: |route| route.reply(Reply::json(compact(&[post(r#"{"$oid":"5f"}"#, "1")]))),
+        responses: |route| route.reply(Reply::json(compact(&[post(r#"{"$oid":"5f"}"#, "1")]))),
         args: &["--strict"],
         says: r#"cannot map posts: record 0, field `id`: expected a whole number of at most 64 bits or a string, found {"$oid":"5f"}"#,
     },
     Fault {
         name: "an id that is too large",
         path: "/posts",
-        answers: |route| route.reply(Reply::json(compact(&[post("18446744073709551616", "1")]))),
+        responses: |route| route.reply(Reply::json(compact(&[post("18446744073709551616", "1")]))),
         args: &["--strict"],
         says: "cannot map posts: record 0, field `id`: expected a whole number of at most 64 bits or a string, found 18446744073709551616",
     },
     Fault {
         name: "a comma too many",
         path: "/users",
-        answers: |route| route.reply(Reply::json(format!("[{},]", users()[0]))),
+        responses: |route| route.reply(Reply::json(format!("[{},]", users()[0]))),
         args: &[],
         says: "cannot read users from HOST/users: expected a record at byte 62, found `]`",
     },
@@ -101,7 +101,7 @@ const TEXTS: [Fault; 3] = [
     Fault {
         name: "an id",
         path: "/posts",
-        answers: |route| {
+        responses: |route| {
             route.reply(Reply::json(compact(&[post(
                 "[\"\\u001b[31m\\r\u{202e}\"]",
                 "1",
@@ -113,7 +113,7 @@ const TEXTS: [Fault; 3] = [
     Fault {
         name: "a field that is no string",
         path: "/users",
-        answers: |route| {
+        responses: |route| {
             let name = "{\"\\u001b[2J\":\"\\r\\n\u{9b}\"}";
             route.reply(Reply::json(format!(
                 r#"[{{"id":1,"name":{name},"username":"a","email":"a@x.biz"}}]"#
@@ -123,9 +123,9 @@ const TEXTS: [Fault; 3] = [
         says: r#"cannot map users: record 0, field `name`: expected a string, found {"\u001b[2J":"\r\n\u{9b}"}"#,
     },
     Fault {
-        name: "an escape in the place of an answer",
+        name: "an escape in the place of a response",
         path: "/users",
-        answers: |route| route.reply(Reply::json("\u{1b}[31m")),
+        responses: |route| route.reply(Reply::json("\u{1b}[31m")),
         args: &[],
         says: "cannot read users from HOST/users: expected a JSON array, found byte 0x1b",
     },
@@ -142,7 +142,7 @@ const HEADS: [Fault; 2] = [
     Fault {
         name: "an encoding",
         path: "/posts",
-        answers: |route| {
+        responses: |route| {
             route.reply(Reply::json("[]").header("Transfer-Encoding", "\u{202e}\u{9b}31m"))
         },
         args: &[],
@@ -151,21 +151,21 @@ const HEADS: [Fault; 2] = [
     Fault {
         name: "a head",
         path: "/posts",
-        answers: |route| route.reply(Reply::raw("HTTP/1.1 \u{1b}[31m\r\u{7}\r\n\r\n")),
+        responses: |route| route.reply(Reply::raw("HTTP/1.1 \u{1b}[31m\r\u{7}\r\n\r\n")),
         args: &["--retries", "0"],
         says: "cannot fetch posts from HOST/posts: the response is not valid HTTP/1.1 (1 attempt)",
     },
 ];
 
 #[test]
-fn remote_text_in_the_head_of_an_answer_is_escaped() {
+fn remote_text_in_the_head_of_a_response_is_escaped() {
     for fault in HEADS {
         fault.check(3);
     }
 }
 
 #[test]
-fn an_answer_cannot_steer_the_terminal_whatever_it_says() {
+fn a_response_cannot_steer_the_terminal_whatever_it_says() {
     let location = |text: &str| Reply::status(301).header("Location", text);
     let cases = [
         ("a host", 3, location("http://\u{1b}[31m\u{7}[/")),

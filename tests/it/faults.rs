@@ -13,44 +13,44 @@ const STATUSES: [Fault; 6] = [
     Fault {
         name: "nothing there",
         path: "/posts",
-        answers: |route| route.reply(Reply::status(404)),
+        responses: |route| route.reply(Reply::status(404)),
         args: &[],
-        says: "cannot fetch posts from HOST/posts: the server answered 404 Not Found (1 attempt)",
+        says: "cannot fetch posts from HOST/posts: the server responded with 404 Not Found (1 attempt)",
     },
     Fault {
         name: "not allowed",
         path: "/posts",
-        answers: |route| route.reply(Reply::status(401).body("<html>")),
+        responses: |route| route.reply(Reply::status(401).body("<html>")),
         args: &[],
-        says: "cannot fetch posts from HOST/posts: the server answered 401 Unauthorized (1 attempt): an HTML page",
+        says: "cannot fetch posts from HOST/posts: the server responded with 401 Unauthorized (1 attempt): an HTML page",
     },
     Fault {
         name: "a response that is to be asked for anew by hand",
         path: "/posts",
-        answers: |route| route.reply(Reply::status(205)),
+        responses: |route| route.reply(Reply::status(205)),
         args: &[],
-        says: "cannot fetch posts from HOST/posts: the server answered 205 Reset Content (1 attempt)",
+        says: "cannot fetch posts from HOST/posts: the server responded with 205 Reset Content (1 attempt)",
     },
     Fault {
         name: "trouble that does not pass",
         path: "/users",
-        answers: |route| route.reply(Reply::status(500)).times(5),
+        responses: |route| route.reply(Reply::status(500)).times(5),
         args: &[],
-        says: "cannot fetch users from HOST/users: the server answered 500 Internal Server Error (5 attempts)",
+        says: "cannot fetch users from HOST/users: the server responded with 500 Internal Server Error (5 attempts)",
     },
     Fault {
         name: "fewer retries",
         path: "/posts",
-        answers: |route| route.reply(Reply::status(429)).times(2),
+        responses: |route| route.reply(Reply::status(429)).times(2),
         args: &["--retries", "1"],
-        says: "cannot fetch posts from HOST/posts: the server answered 429 Too Many Requests (2 attempts)",
+        says: "cannot fetch posts from HOST/posts: the server responded with 429 Too Many Requests (2 attempts)",
     },
     Fault {
         name: "a longer wait than allowed",
         path: "/posts",
-        answers: |route| route.reply(Reply::status(429).header("Retry-After", "61")),
+        responses: |route| route.reply(Reply::status(429).header("Retry-After", "61")),
         args: &["--max-wait", "1min"],
-        says: "cannot fetch posts from HOST/posts: the server answered 429 Too Many Requests and asks to wait 61s, longer than the 60s allowed",
+        says: "cannot fetch posts from HOST/posts: the server responded with 429 Too Many Requests and asks to wait 61s, longer than the 60s allowed",
     },
 ];
 
@@ -63,23 +63,23 @@ fn a_status_that_is_no_success_ends_the_run() {
 
 const CONNECTIONS: [Fault; 3] = [
     Fault {
-        name: "a connection closed without an answer",
+        name: "a connection closed without a response",
         path: "/users",
-        answers: |route| route.reply(Reply::close()).times(5),
+        responses: |route| route.reply(Reply::close()).times(5),
         args: &[],
         says: "cannot fetch users from HOST/users: connection closed while waiting for the response (5 attempts)",
     },
     Fault {
-        name: "a connection reset without an answer",
+        name: "a connection reset without a response",
         path: "/posts",
-        answers: |route| route.reply(Reply::reset()).times(5),
+        responses: |route| route.reply(Reply::reset()).times(5),
         args: &[],
         says: "cannot fetch posts from HOST/posts: connection reset while waiting for the response (5 attempts)",
     },
     Fault {
         name: "no HTTP at all",
         path: "/users",
-        answers: |route| route.reply(Reply::raw("SSH-2.0-OpenSSH_9.6\r\n")),
+        responses: |route| route.reply(Reply::raw("SSH-2.0-OpenSSH_9.6\r\n")),
         args: &["--retries", "0"],
         says: "cannot fetch users from HOST/users: the response is not valid HTTP/1.1 (1 attempt)",
     },
@@ -96,7 +96,7 @@ const BODIES: [Fault; 5] = [
     Fault {
         name: "a body cut short of its length",
         path: "/posts",
-        answers: |route| {
+        responses: |route| {
             let page = Reply::json(r#"[{"id":1,"userId":1,"title":"","body":""}] "#);
             route.reply(page.cut_short(42)).times(5)
         },
@@ -106,7 +106,7 @@ const BODIES: [Fault; 5] = [
     Fault {
         name: "a body cut short in its chunks",
         path: "/users",
-        answers: |route| {
+        responses: |route| {
             let page = Reply::json("[]").chunked(1);
             // `1\r\n[\r\n1\r\n]\r\n` is the whole array, and not the end of the body.
             route.reply(page.cut_short(12)).times(2)
@@ -117,7 +117,7 @@ const BODIES: [Fault; 5] = [
     Fault {
         name: "gzip that ends early",
         path: "/users",
-        answers: |route| {
+        responses: |route| {
             let packed = gzip(compact(&users()).as_bytes());
             route
                 .reply(Reply::gzip(&packed[..packed.len() - 3]))
@@ -129,14 +129,14 @@ const BODIES: [Fault; 5] = [
     Fault {
         name: "gzip that is none",
         path: "/users",
-        answers: |route| route.reply(Reply::gzip(compact(&users()))),
+        responses: |route| route.reply(Reply::gzip(compact(&users()))),
         args: &[],
         says: "cannot fetch users from HOST/users: the response cannot be decoded: the body is not gzip (1 attempt)",
     },
     Fault {
         name: "an encoding that was not asked for",
         path: "/posts",
-        answers: |route| route.reply(Reply::json("[]").header("Content-Encoding", "br")),
+        responses: |route| route.reply(Reply::json("[]").header("Content-Encoding", "br")),
         args: &[],
         says: "cannot fetch posts from HOST/posts: the response cannot be decoded: unknown content encoding `br` (1 attempt)",
     },
@@ -153,7 +153,7 @@ const REDIRECTS: [Fault; 5] = [
     Fault {
         name: "redirects in a circle",
         path: "/users",
-        answers: |route| {
+        responses: |route| {
             route
                 .reply(Reply::status(302).header("Location", "/users"))
                 .times(11)
@@ -164,28 +164,28 @@ const REDIRECTS: [Fault; 5] = [
     Fault {
         name: "a redirect to a file",
         path: "/users",
-        answers: |route| route.reply(Reply::status(302).header("Location", "file:///etc/passwd")),
+        responses: |route| route.reply(Reply::status(302).header("Location", "file:///etc/passwd")),
         args: &[],
         says: "cannot fetch users from HOST/users: the server redirects from http to file:, which is not followed",
     },
     Fault {
         name: "a redirect to nowhere",
         path: "/posts",
-        answers: |route| route.reply(Reply::status(301)),
+        responses: |route| route.reply(Reply::status(301)),
         args: &[],
-        says: "cannot fetch posts from HOST/posts: the server answered 301 Moved Permanently without a place to go to",
+        says: "cannot fetch posts from HOST/posts: the server responded with 301 Moved Permanently without a place to go to",
     },
     Fault {
         name: "a redirect to what is no URL",
         path: "/posts",
-        answers: |route| route.reply(Reply::status(301).header("Location", "http://[")),
+        responses: |route| route.reply(Reply::status(301).header("Location", "http://[")),
         args: &[],
         says: "cannot fetch posts from HOST/posts: the server redirects to `http://[`, which is no URL: invalid IPv6 address",
     },
     Fault {
         name: "a redirect that carries a password",
         path: "/posts",
-        answers: |route| route.reply(Reply::status(301).header("Location", "http://a:b@host/")),
+        responses: |route| route.reply(Reply::status(301).header("Location", "http://a:b@host/")),
         args: &[],
         says: "cannot fetch posts from HOST/posts: the server redirects to a URL with credentials, which is not followed",
     },
@@ -272,7 +272,7 @@ fn a_server_that_falls_silent_is_given_up_after_the_timeout() {
     ];
     for (reply, waits) in waits {
         for flow in [&[][..], &["--async"]] {
-            // All of them: on a busy machine no answer at all is sure to come in so short a time.
+            // All of them: on a busy machine no response at all is sure to come in so short a time.
             let routes = ["/users", "/posts", "/comments"]
                 .map(|path| Route::get(path).reply(reply.clone()).any_times());
             let server = Server::start(routes);

@@ -29,7 +29,7 @@ const ROOMS: [&str; 18] = [
 /// The one arrow that runs up: the program's error is made of the reasons that fetching has.
 const UPWARD: (&str, &str) = ("error", "fetch");
 
-/// A file's path below `src/` and what it imports, as paths of modules: `fetch::paging::Said`.
+/// A file's path below `src/` and what it imports, as paths of modules: `fetch::paging::PageInfo`.
 struct File {
     name: String,
     module: Vec<String>,

@@ -45,10 +45,7 @@ fn interrupt(run: Running, place: &Workplace, (name, code, says): (&str, i32, &s
     let told = says.trim_start_matches("error: ").trim_end();
     let log = place.log();
     assert_eq!(log.matches(" ERROR ").count(), 1, "{log}");
-    assert!(
-        log.contains(&format!(" ERROR {told} exit_code={code}")),
-        "{log}"
-    );
+    assert!(log.contains(&format!(": {told} exit_code={code}")), "{log}");
 }
 
 /// A server of the async flow's three resources, all answered alike.
@@ -58,7 +55,7 @@ fn serve_alike(reply: &Reply) -> Server {
 }
 
 #[test]
-fn a_run_that_waits_for_answers_is_stopped() {
+fn a_run_that_waits_for_responses_is_stopped() {
     for signal in SIGNALS {
         let place = Workplace::with_old_snapshot();
         let server = Server::for_main_flow(Reply::hang(), Reply::hang());
@@ -91,7 +88,7 @@ fn a_run_that_waits_to_ask_again_is_stopped() {
         let place = Workplace::with_old_snapshot();
         let server = Server::for_main_flow(later(), later());
         let run = place.start(&[server.url()]);
-        let waits = || (place.log().matches("asking again").count() == 2).then_some(());
+        let waits = || (place.log().matches("retrying").count() == 2).then_some(());
         until("two waits in the log", waits);
         interrupt(run, &place, signal);
         server.finish();
@@ -120,12 +117,15 @@ fn a_run_whose_worker_is_stuck_is_stopped() {
         Reply::json(compact(&users())),
         Reply::json(compact(&posts())).after(&held),
     );
-    let run = place.start(&[server.url(), "--workers", "1"]);
+    let run = place.start(&[server.url(), "--workers", "1", "--log-level", "debug"]);
     let workers = || workers_below(place.path()).first().copied();
     let worker = until("a worker", workers);
     signal(worker, "STOP");
     held.open();
-    let fetched = || place.log().contains("fetched resource=posts").then_some(());
+    let fetched = || {
+        let log = place.log();
+        log.contains("page fetched resource=posts").then_some(())
+    };
     until("all fetched", fetched);
     interrupt(run, &place, SIGNALS[0]);
     server.finish();
@@ -152,7 +152,7 @@ fn a_run_that_waits_for_a_connection_is_stopped() {
     let queue = FullQueue::new();
     for (signal, flow) in SIGNALS.into_iter().zip([&[][..], &["--async"]]) {
         let place = Workplace::with_old_snapshot();
-        let run = place.start(&[&[queue.url.as_str()], flow].concat());
+        let run = place.start(&[&[queue.url.as_str(), "--log-level", "debug"], flow].concat());
         let asked = || (place.log().matches("requesting").count() >= 2).then_some(());
         until("the requests in the log", asked);
         interrupt(run, &place, signal);

@@ -24,7 +24,7 @@ pub(crate) fn real_api() -> Option<(String, Value)> {
     ))
 }
 
-/// What the server answers, fetched by nothing but a socket.
+/// What the server responses, fetched by nothing but a socket.
 fn get(url: &str, path: &str) -> String {
     let host = url.trim_start_matches("http://");
     let mut stream = TcpStream::connect(host).expect("connect");
@@ -35,9 +35,9 @@ fn get(url: &str, path: &str) -> String {
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
     )
     .expect("ask");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).expect("a response");
+    let (head, body) = response.split_once("\r\n\r\n").expect("a head and a body");
     assert!(
         head.starts_with("HTTP/1.1 200 ") && head.contains("Content-Length: "),
         "{head}"

@@ -15,23 +15,64 @@ fn serve() -> Server {
     ])
 }
 
-/// Takes the time and the level from the beginning of a line.
-fn split(line: &str) -> (jiff::Timestamp, &str, &str) {
+/// A line of the log.
+struct Line<'a> {
+    time: jiff::Timestamp,
+    level: &'a str,
+    /// The run that it belongs to.
+    span: &'a str,
+    message: &'a str,
+}
+
+fn split(line: &str) -> Line<'_> {
     let (time, rest) = line.split_once(' ').expect("a time");
     let (level, rest) = rest.trim_start().split_once(' ').expect("a level");
-    (time.parse().expect("a time in RFC 3339"), level, rest)
+    let (span, message) = rest.split_once(": ").expect("a span");
+    Line {
+        time: time.parse().expect("a time in RFC 3339"),
+        level,
+        span,
+        message,
+    }
 }
 
 #[test]
-fn each_request_and_each_stored_file_is_a_line_with_time_and_level() {
+fn each_line_of_a_run_has_a_time_a_level_and_the_runs_id() {
+    let flows: [(&str, &[&str]); 2] = [("main", &[]), ("async", &["--async"])];
+    for (name, flow) in flows {
+        let place = Workplace::new();
+        let server = serve();
+        let debug = ["--backoff", "0s", "--log-level", "debug"];
+        let chosen = ["--resources", "users,posts"];
+        place.run_well(&[&[server.url()], &debug[..], &chosen, flow].concat());
+        let manifest = place.json(&format!(
+            "manifest{}.json",
+            if name == "async" { "_async" } else { "" }
+        ));
+        let run = manifest["run"].as_str().expect("a run");
+        let log = place.log();
+        let lines: Vec<_> = log.lines().map(split).collect();
+        // In between, the time goes on.
+        assert!(lines.is_sorted_by_key(|line| line.time), "{log}");
+        let of_run = format!("run{{flow=\"{name}\" id=\"{run}\"}}");
+        let others = lines.iter().filter(|line| line.span != of_run);
+        assert_eq!(others.count(), 0, "{log}");
+        let levels = ["INFO", "WARN", "DEBUG"];
+        let each = levels.map(|level| lines.iter().any(|line| line.level == level));
+        assert_eq!(each, [true; 3], "{log}");
+    }
+}
+
+#[test]
+fn each_retry_and_each_stored_file_is_a_line() {
     let place = Workplace::new();
     let server = serve();
     place.run_well(&[server.url(), "--backoff", "0s"]);
     let log = place.log();
     let mut messages = Vec::new();
     for line in log.lines() {
-        let (_, level, message) = split(line);
-        let expected = if message.starts_with("asking again") {
+        let Line { level, message, .. } = split(line);
+        let expected = if message.starts_with("retrying") {
             "WARN"
         } else {
             "INFO"
@@ -40,20 +81,9 @@ fn each_request_and_each_stored_file_is_a_line_with_time_and_level() {
         messages.push(message);
     }
     let url = server.url();
-    let (users, posts) = (compact(&users()).len(), compact(&posts()).len());
     let expected = [
-        format!("requesting url={url}/users"),
-        format!("requesting url={url}/posts"),
-        format!(
-            "asking again after 1 attempt resource=users url={url}/users why=\"503\" delay=0ns"
-        ),
-        format!(
-            "fetched resource=users url={url}/users status=200 bytes={users} records=3 elapsed="
-        ),
-        format!(
-            "fetched resource=posts url={url}/posts status=200 bytes={posts} records=3 elapsed="
-        ),
-        "run is done run=".to_owned(),
+        format!("retrying resource=users url={url}/users why=\"503\" attempt=1 delay_ms=0"),
+        "run finished elapsed_ms=".to_owned(),
     ];
     for expected in expected {
         let found = messages
@@ -78,14 +108,15 @@ fn each_request_and_each_stored_file_is_a_line_with_time_and_level() {
             "{expected:?} is missing in\n{log}"
         );
     }
-    assert!(messages[0].starts_with("run begins run="), "{log}");
+    assert!(messages[0].starts_with("run started source="), "{log}");
 }
 
 #[test]
 fn a_log_in_json_has_an_object_a_line() {
     let place = Workplace::new();
     let server = serve();
-    place.run_well(&[server.url(), "--backoff", "0s", "--log-format", "json"]);
+    let debug = ["--log-level", "debug", "--log-format", "json"];
+    place.run_well(&[&[server.url(), "--backoff", "0s"], &debug[..]].concat());
     let log = place.log();
     let lines: Vec<Value> = log
         .lines()
@@ -94,12 +125,14 @@ fn a_log_in_json_has_an_object_a_line() {
     for line in &lines {
         let time = line["timestamp"].as_str().expect("a time");
         time.parse::<jiff::Timestamp>().expect("a time in RFC 3339");
-        assert!(["INFO", "WARN"].contains(&line["level"].as_str().expect("a level")));
+        assert!(["INFO", "WARN", "DEBUG"].contains(&line["level"].as_str().expect("a level")));
+        assert_eq!(line["span"]["id"], place.json("manifest.json")["run"]);
+        assert_eq!(line["span"]["flow"], "main");
     }
-    let fetched = |line: &&Value| line["message"] == "fetched" && line["resource"] == "posts";
+    let fetched = |line: &&Value| line["message"] == "page fetched" && line["resource"] == "posts";
     let fetched = lines.iter().find(fetched).expect("a line for the posts");
     assert_eq!(fetched["url"], format!("{}/posts", server.url()));
-    assert_eq!(fetched["status"], 200);
+    assert!(fetched["elapsed_ms"].is_u64());
     assert_eq!(fetched["records"], 3);
     assert_eq!(fetched["bytes"], compact(&posts()).len());
     let stored = lines.iter().filter(|line| line["message"] == "stored");
@@ -131,12 +164,13 @@ fn an_error_is_logged_once_with_its_causes_and_exit_code() {
     let errors: Vec<_> = log
         .lines()
         .map(split)
-        .filter(|line| line.1 == "ERROR")
+        .filter(|line| line.level == "ERROR")
         .collect();
     let expected = format!(
-        "cannot fetch users from {}/users: the server answered 404 Not Found (1 attempt) exit_code=3",
+        "cannot fetch users from {}/users: the server responded with 404 Not Found (1 attempt) exit_code=3",
         server.url()
     );
     assert_eq!(errors.len(), 1, "{log}");
-    assert_eq!(errors[0].2, expected);
+    assert_eq!(errors[0].message, expected);
+    assert!(errors[0].span.contains(" id="), "{log}");
 }

@@ -48,7 +48,7 @@ fn a_log_that_cannot_be_written_to_does_not_flood_the_terminal() {
 fn a_data_directory_made_for_a_run_goes_with_it_even_when_a_connect_blocks() {
     let queue = FullQueue::new();
     let place = Workplace::new();
-    let run = place.start(&[&queue.url]);
+    let run = place.start(&[&queue.url, "--log-level", "debug"]);
     let asked = || (place.log().matches("requesting").count() == 2).then_some(());
     until("two requests in the log", asked);
     run.signal("INT");
@@ -56,13 +56,13 @@ fn a_data_directory_made_for_a_run_goes_with_it_even_when_a_connect_blocks() {
     assert!(!place.data_dir().exists());
 }
 
-/// An answer shorter than a gzip header that is no gzip is retried as if it had broken off.
+/// A response shorter than a gzip header that is no gzip is retried as if it had broken off.
 #[test]
 fn a_short_body_that_is_no_gzip_is_not_asked_for_again() {
     Fault {
         name: "short",
         path: "/users",
-        answers: |route| route.reply(Reply::gzip("[]")),
+        responses: |route| route.reply(Reply::gzip("[]")),
         args: &[],
         says: "cannot fetch users from HOST/users: the response cannot be decoded: the body is not gzip (1 attempt)",
     }

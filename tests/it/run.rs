@@ -26,7 +26,7 @@ fn a_run_leaves_the_documented_files_and_nothing_else() {
 }
 
 #[test]
-fn indented_answers_are_stored_byte_for_byte() {
+fn indented_responses_are_stored_byte_for_byte() {
     let place = Workplace::new();
     let server = Server::for_main_flow(Reply::json(INDENTED_USERS), Reply::json(INDENTED_POSTS));
     place.run_well(&[server.url()]);
@@ -38,7 +38,7 @@ fn indented_answers_are_stored_byte_for_byte() {
 }
 
 #[test]
-fn however_an_answer_travels_the_same_records_are_stored() {
+fn however_a_response_travels_the_same_records_are_stored() {
     let plain = compact(&users());
     let json = || Reply::json(plain.as_str());
     let compressed = gzip(plain.as_bytes());
@@ -361,7 +361,7 @@ fn the_sample_gives_the_same_snapshot_every_time() {
 }
 
 #[test]
-fn what_came_of_an_answer_that_broke_off_does_not_count() {
+fn what_came_of_a_response_that_broke_off_does_not_count() {
     let long = |author: &str, from: u32| -> Vec<String> {
         let body = "x".repeat(1000);
         let post =

@@ -137,8 +137,11 @@ fn a_full_disk_ends_the_run_and_the_last_snapshot_stands() {
             Route::get("/users").reply(Reply::json(compact(&users)).after(&held)),
             Route::get("/posts").reply(Reply::json("[]")),
         ]);
-        let run = place.start(&[server.url()]);
-        let fetched = || place.log().contains("fetched resource=posts").then_some(());
+        let run = place.start(&[server.url(), "--log-level", "debug"]);
+        let fetched = || {
+            let log = place.log();
+            log.contains("page fetched resource=posts").then_some(())
+        };
         until("the posts", fetched);
         held.open();
         let outcome = run.wait();
@@ -191,11 +194,11 @@ fn a_limit_on_the_length_of_files_ends_the_run_with_words() {
         let place = Workplace::with_old_snapshot();
         let before = place.data();
         let users = [user("1", &"x".repeat(100_000), "a@x.com")];
-        let answer = |path, body: String| Route::get(path).reply(Reply::json(body)).any_times();
+        let response = |path, body: String| Route::get(path).reply(Reply::json(body)).any_times();
         let server = Server::start([
-            answer("/users", compact(&users)),
-            answer("/posts", "[]".to_owned()),
-            answer("/comments", "[]".to_owned()),
+            response("/users", compact(&users)),
+            response("/posts", "[]".to_owned()),
+            response("/comments", "[]".to_owned()),
         ]);
         let args = [&["run", server.url()], flow].concat();
         let mut shell = place.limited("ulimit -f 64", &args);

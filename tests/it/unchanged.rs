@@ -32,7 +32,7 @@ fn comments() -> Vec<String> {
     vec![r#"{"id":1,"postId":1,"name":"n","email":"e@x.org","body":"b"}"#.to_owned()]
 }
 
-/// What is at a path in the beginning, as the answer.
+/// What is at a path in the beginning, as the response.
 fn first(path: &str) -> Reply {
     let records = match path {
         "/users" => users(),
@@ -84,7 +84,7 @@ struct Second {
 }
 
 impl Second {
-    /// After a first run; `then` is what each path answers to later ones.
+    /// After a first run; `then` is what each path responses to later ones.
     fn new(flow: Flow, then: impl Fn(&str) -> Vec<Reply>) -> Self {
         let routes = flow.paths.iter().map(|path| {
             let route = Route::get(path).reply(first(path));
@@ -118,7 +118,7 @@ impl Second {
         self.flow.paths.iter().map(of_path).collect()
     }
 
-    /// The tags of the first answers.
+    /// The tags of the first responses.
     fn tags(&self) -> Vec<Option<String>> {
         self.flow.paths.iter().map(|path| Some(tag(path))).collect()
     }
@@ -176,7 +176,7 @@ fn what_did_not_change_is_kept_beside_what_did() {
         assert_eq!(counts, expected, "{flow:?}");
         assert_eq!(second.conditions(1), second.tags());
 
-        // The third run knows the tag of the new answer and those of the kept ones.
+        // The third run knows the tag of the new response and those of the kept ones.
         let before = seen(&second.place);
         second.run(&[]).assert_code(0);
         assert_eq!(seen(&second.place), before, "{flow:?}");

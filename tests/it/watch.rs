@@ -31,7 +31,7 @@ fn new_posts() -> Vec<String> {
     vec![post("1", "3"), changed, post("8", "1"), post("9", "2")]
 }
 
-/// Posts that change with the second answer.
+/// Posts that change with the second response.
 fn changing_posts() -> Route {
     let first = tagged(&posts(), "\"p1\"");
     let route = Route::get("/posts").reply(first);
@@ -99,7 +99,7 @@ fn each_turn_asks_what_changed_and_tells_it_in_a_line() {
         assert_eq!(conditions(&server, "/users"), of_users);
         let of_posts = [None, tag("\"p1\""), tag("\"p2\"")];
         assert_eq!(conditions(&server, "/posts"), of_posts);
-        assert_eq!(place.log().matches(" run begins ").count(), 3);
+        assert_eq!(place.log().matches(" run started ").count(), 3);
         server.finish();
     }
 }
@@ -122,7 +122,7 @@ fn a_turn_that_fails_is_told_and_the_next_one_goes_on_with_its_pages() {
     outcome.assert_code(0);
     let url = server.url();
     let failed = format!(
-        "failed: cannot fetch posts from {url}/posts: the server answered 503 Service Unavailable"
+        "failed: cannot fetch posts from {url}/posts: the server responded with 503 Service Unavailable"
     );
     let lines: Vec<_> = outcome.stderr.lines().collect();
     assert_eq!(lines.len(), 1, "{lines:?}");
@@ -130,7 +130,7 @@ fn a_turn_that_fails_is_told_and_the_next_one_goes_on_with_its_pages() {
     assert!(lines[0].contains("; tried again at "), "{lines:?}");
     assert_eq!(place.file("posts.json"), stored(&new_posts()));
     let log = place.log();
-    assert_eq!(log.matches(" ERROR cannot fetch posts").count(), 1, "{log}");
+    assert_eq!(log.matches(": cannot fetch posts").count(), 1, "{log}");
     server.finish();
 }
 
@@ -313,7 +313,7 @@ fn a_command_that_fails_or_takes_too_long_is_told_and_does_no_harm() {
         );
         assert!(outcome.stderr.contains(says), "{outcome:?}");
         let log = place.log();
-        assert!(log.contains(" WARN the command failed "), "{log}");
+        assert!(log.contains(": the command failed "), "{log}");
         server.finish();
     }
 }
@@ -344,7 +344,7 @@ fn a_watch_that_waits_is_stopped_at_once() {
         ]);
         let watch = start_every(&place, "24h", &[server.url()]);
         until("the first run", || {
-            place.log().contains("run is done").then_some(())
+            place.log().contains("run finished").then_some(())
         });
         watch.signal(signal);
         let outcome = watch.wait_within(SOON);
@@ -365,10 +365,12 @@ fn a_watch_in_the_middle_of_a_run_is_stopped_and_keeps_its_pages() {
             Route::get("/users").reply(Reply::json(compact(&users()))),
             Route::get("/posts").reply(Reply::hang()),
         ]);
-        let watch = start(&place, &[&[server.url()], flow].concat());
+        let debug = ["--log-level", "debug"];
+        let watch = start(&place, &[&[server.url()], &debug[..], flow].concat());
         server.wait_for_requests(2);
         until("the users", || {
-            place.log().contains("fetched resource=users").then_some(())
+            let log = place.log();
+            log.contains("page fetched resource=users").then_some(())
         });
         watch.signal("TERM");
         let outcome = watch.wait_within(SOON);
@@ -458,7 +460,7 @@ fn a_second_signal_ends_the_watch_and_its_command_at_once() {
     let asked = Instant::now();
     watch.signal("INT");
     // Two of them at once would count as one.
-    let told = || place.log().contains("told to stop").then_some(());
+    let told = || place.log().contains("stop requested").then_some(());
     until("the first of them", told);
     watch.signal("INT");
     watch.wait_within(SOON).assert_code(130);

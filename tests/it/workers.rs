@@ -51,7 +51,7 @@ fn a_run_that_is_killed_leaves_no_worker_and_the_next_run_cleans_up() {
     assert_eq!(place.file("users.json"), "old users.json");
     place.run_well(&["sample"]);
     assert_eq!(place.data().len(), SNAPSHOT.len() + 1, "and notes.txt");
-    assert!(place.log().contains("a run that was cut off left pages"));
+    assert!(place.log().contains("found pages of an interrupted run"));
     assert!(!place.data_dir().join(".run-main").exists());
 }
 

@@ -14,6 +14,7 @@ use activity_tracker::source::{Auth, Endpoint, Pagination, Source};
 use activity_tracker::text::{Printable, count};
 use anstyle::{AnsiColor, Style};
 use clap::Args;
+use tracing::Span;
 
 use crate::cli::args::{EXIT_CODES, PatienceArgs};
 use crate::cli::run::EndOfRun;
@@ -41,7 +42,7 @@ pub(crate) struct CheckArgs {
 /// that cannot be fetched, or a record that does not map.
 pub(crate) fn run(args: &CheckArgs) -> Result<(), Error> {
     let stop = Stop::new();
-    signals::watch(&stop, EndOfRun)?;
+    signals::watch(&stop, EndOfRun(Span::none()))?;
     let (source, _sample_server) = args.source.load()?;
     let policy = Policy {
         retries: args.patience.retries,
@@ -76,7 +77,7 @@ impl fmt::Display for Shown<'_> {
         if let Some(reason) = &check.unlinked {
             writeln!(
                 f,
-                "\n{HEAD}note{HEAD:#}: a report will not tell which posts have an answer: {reason}"
+                "\n{HEAD}note{HEAD:#}: reports cannot show unanswered posts: {reason}"
             )?;
         }
         Ok(())
@@ -157,7 +158,7 @@ fn write_finding(
 fn write_pages(f: &mut fmt::Formatter<'_>, endpoint: &Endpoint, place: &Place) -> fmt::Result {
     let Place::Pages {
         pages,
-        outlook,
+        estimate,
         unfinished,
         ..
     } = place
@@ -166,7 +167,7 @@ fn write_pages(f: &mut fmt::Formatter<'_>, endpoint: &Endpoint, place: &Place) -
     };
     let records = |page: &PageSeen| count(page.records, "record");
     if !unfinished && !pages.is_empty() {
-        writeln!(f, "  a run: {}", plan::of_pages(endpoint, outlook))?;
+        writeln!(f, "  a run: {}", plan::of_pages(endpoint, estimate))?;
     }
     match pages.as_slice() {
         [] => writeln!(f, "  no page that can be used: see the error below"),

@@ -1,22 +1,22 @@
 //! What a run would ask a server for, and how it would know that all came: in one line.
 
-use activity_tracker::fetch::Outlook;
+use activity_tracker::fetch::PageEstimate;
 use activity_tracker::record::Resource;
 use activity_tracker::source::{Endpoint, Locator, NextAt, Pagination};
 use activity_tracker::text::{Printable, count};
 
 /// What a run would do for a resource with pages of its own.
-pub(super) fn of_pages(endpoint: &Endpoint, outlook: &Outlook) -> String {
+pub(super) fn of_pages(endpoint: &Endpoint, estimate: &PageEstimate) -> String {
     if endpoint.pagination == Pagination::None {
         let why = "the source names no pagination";
-        return match told_total(endpoint, outlook) {
+        return match told_total(endpoint, estimate) {
             Some(total) => format!("one request, for {why}; {total}"),
             None => format!("one request, for {why}"),
         };
     }
     let mut parts = vec![way(&endpoint.pagination)];
-    parts.extend(told_total(endpoint, outlook));
-    parts.push(extent(endpoint, outlook));
+    parts.extend(told_total(endpoint, estimate));
+    parts.push(extent(endpoint, estimate));
     parts.join(", ")
 }
 
@@ -86,8 +86,8 @@ fn quoted(text: &str) -> String {
 }
 
 /// How many records there are, and who says so.
-fn told_total(endpoint: &Endpoint, outlook: &Outlook) -> Option<String> {
-    let (total, at) = (outlook.total?, endpoint.total.as_ref()?);
+fn told_total(endpoint: &Endpoint, estimate: &PageEstimate) -> Option<String> {
+    let (total, at) = (estimate.total?, endpoint.total.as_ref()?);
     Some(format!("{total} in all according to {}", located(at)))
 }
 
@@ -99,9 +99,9 @@ fn located(at: &Locator) -> String {
 }
 
 /// How many requests that takes, as far as is known, or when it ends.
-fn extent(endpoint: &Endpoint, outlook: &Outlook) -> String {
-    match (outlook.more, outlook.pages) {
-        (false, _) => format!("so {}", count(outlook.asked, "request")),
+fn extent(endpoint: &Endpoint, estimate: &PageEstimate) -> String {
+    match (estimate.more, estimate.pages) {
+        (false, _) => format!("so {}", count(estimate.asked, "request")),
         (true, Some(pages)) => format!("so {}", count(pages, "request")),
         (true, None) => match &endpoint.pagination {
             Pagination::Cursor { at, .. } | Pagination::Next { at } if !at.is_last_record() => {

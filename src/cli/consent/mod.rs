@@ -74,7 +74,7 @@ impl Said {
 /// A credential that is not there needs no consent; what is missing is told later.
 ///
 /// # Errors
-/// When a credential is there that nobody granted, and nobody can be asked or the answer is no.
+/// When a credential is there that nobody granted, and nobody can be asked or the reply is no.
 pub(crate) fn obtain(
     file: &str,
     folder: &Path,
@@ -170,20 +170,20 @@ impl Wanted {
 }
 
 /// Asks on the terminal. Anything but a yes is a no.
-fn ask(file: &str, open: &[&Wanted], answers: &mut impl BufRead) -> Result<bool, Error> {
+fn ask(file: &str, open: &[&Wanted], replies: &mut impl BufRead) -> Result<bool, Error> {
     printing::print_note(&format!("{file} wants to send"));
     for wanted in open {
         printing::print_line(&format_args!("  {}", wanted.shown()));
     }
     printing::print_prompt("Allow this, now and in later runs? [y/N] ");
-    let mut answer = String::new();
-    let read = answers.take(100).read_line(&mut answer);
-    read.map_err(|error| Error::Usage(format!("cannot read the answer: {error}")))?;
-    Ok(is_yes(&answer))
+    let mut reply = String::new();
+    let read = replies.take(100).read_line(&mut reply);
+    read.map_err(|error| Error::Usage(format!("cannot read the reply: {error}")))?;
+    Ok(is_yes(&reply))
 }
 
-fn is_yes(answer: &str) -> bool {
-    matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+fn is_yes(reply: &str) -> bool {
+    matches!(reply.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
 /// Why nothing is sent, and the command to type.

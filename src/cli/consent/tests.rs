@@ -95,8 +95,8 @@ fn only_a_yes_is_a_yes() {
         ("n\n", false),
         ("yup\n", false),
     ];
-    for (answer, expected) in cases {
-        assert_eq!(is_yes(answer), expected, "{answer:?}");
+    for (reply, expected) in cases {
+        assert_eq!(is_yes(reply), expected, "{reply:?}");
     }
 }
 
@@ -134,13 +134,13 @@ fn the_command_to_type_is_taken_by_a_shell_as_it_was_given() {
 }
 
 #[test]
-fn the_answer_of_the_terminal_decides_and_no_answer_is_a_no() {
+fn the_reply_on_the_terminal_decides_and_no_reply_is_a_no() {
     let open = wanted(None, false);
-    let answer = |typed: &[u8]| ask("./forum.toml", &[&open], &mut &*typed);
+    let reply = |typed: &[u8]| ask("./forum.toml", &[&open], &mut &*typed);
     for (typed, expected) in [(&b"y\n"[..], true), (b"n\ny\n", false), (b"", false)] {
-        assert_eq!(answer(typed).unwrap(), expected, "{typed:?}");
+        assert_eq!(reply(typed).unwrap(), expected, "{typed:?}");
     }
     let endless = [b'y'; 1000];
-    assert!(!answer(&endless).unwrap());
-    assert_eq!(answer(b"\xff\n").unwrap_err().exit_code(), 2);
+    assert!(!reply(&endless).unwrap());
+    assert_eq!(reply(b"\xff\n").unwrap_err().exit_code(), 2);
 }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
-use activity_tracker::source::{CredentialUse, InvalidSource, SourceFile, Surroundings, Vars};
+use activity_tracker::source::{CredentialUse, Environment, InvalidSource, SourceFile, Vars};
 use annotate_snippets::Renderer;
 use jiff::tz::TimeZone;
 
@@ -20,7 +20,7 @@ const HEAD: &str = "name = \"forum\"\nbase_url = \"https://forum.example.org\"\n
 /// A machine on which some credentials are unusable.
 struct Machine;
 
-impl Surroundings for Machine {
+impl Environment for Machine {
     fn variable(&self, name: &str) -> Result<String, VarError> {
         match name {
             "EMPTY" => Ok(String::new()),

@@ -109,7 +109,7 @@ impl Hook {
         let data_dir = settings.data_dir.as_path();
         let changes = changes(run, data_dir, stop)?;
         let data_dir = path::absolute(data_dir).map_err(StorageError::io("find", data_dir))?;
-        info!(run, command = self.command, "command begins");
+        info!(run, command = self.command, "command started");
         let mut command = Command::new("sh");
         for name in settings.source.definition.credential_variables() {
             command.env_remove(name);
@@ -135,7 +135,7 @@ impl Hook {
         if !status.success() {
             return Err(HookError::Ended(status));
         }
-        info!(run, "command is done");
+        info!(run, "command finished");
         Ok(())
     }
 

@@ -159,14 +159,17 @@ impl Watch<'_> {
         let begun = Instant::now();
         let mut turns = Turns::new(self.args.every, self.args.runs.map(NonZeroU64::get));
         loop {
-            let turn = self.take_turn()?;
+            let span = logger::run_span(self.args.options.async_flow);
+            let turn = span.in_scope(|| self.take_turn())?;
             if turn.done.is_none() && self.stop.check().is_err() {
                 break;
             }
             self.underway.runs.fetch_add(1, Ordering::SeqCst);
             let chance = fastrand::f64();
-            self.tell(&turn, turns.next(begun.elapsed(), chance), begun);
-            self.give_changes(turn.done.as_ref());
+            span.in_scope(|| {
+                self.tell(&turn, turns.next(begun.elapsed(), chance), begun);
+                self.give_changes(turn.done.as_ref());
+            });
             if self.stop.check().is_err() {
                 break;
             }
@@ -292,7 +295,7 @@ fn next_start(failed: Option<&Error>) -> Start {
 mod tests {
     use super::*;
     use activity_tracker::error::{DataProcessingError, StorageError};
-    use activity_tracker::fetch::Subject;
+    use activity_tracker::fetch::RequestTarget;
     use activity_tracker::record::Resource;
 
     #[test]
@@ -309,7 +312,7 @@ mod tests {
         };
         let excess = |cause| {
             Error::Api(ApiError::Excess {
-                subject: Box::new(Subject {
+                subject: Box::new(RequestTarget {
                     resource: Resource::Posts,
                     url: "http://api.test/posts".parse().unwrap(),
                 }),

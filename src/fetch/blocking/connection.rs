@@ -42,7 +42,7 @@ pub(super) fn begin() {
 pub(super) fn phase() -> Phase {
     match PROGRESS.get() {
         Progress::Connecting => Phase::Connect,
-        Progress::Reused | Progress::Connected | Progress::Heard => Phase::Head,
+        Progress::Reused | Progress::Connected | Progress::Heard => Phase::ResponseHead,
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::TRANSFER_ENCODING;
-use tracing::{debug, info};
+use tracing::debug;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, BodyReader, Proxy, Timeout};
 
@@ -21,12 +21,14 @@ use crate::error::{Error, StopReason};
 
 use super::addresses::{Addresses, PrivateAddress};
 use super::happened::{Phase, head_too_long};
-use super::intake::{Intake, Trouble, Words, note_failure, note_verdict, recall};
 use super::proxies::Proxies;
-use super::sink::{Observer, Sinks};
+use super::response_reader::{
+    ExchangeError, ResponseReader, Words, note_action, note_failure, recall,
+};
+use super::sink::{Observer, SinkFactory};
 use super::{
-    Ask, Body, Failure, Head, Limits, Now, SharedFetch, Step, Transport, TransportError, Verdict,
-    tls,
+    Body, Failure, Limits, Now, PageRequest, ResponseAction, ResponseHead, SharedFetch, Step,
+    Transport, TransportError, tls,
 };
 use connection::Connections;
 use resolver::SystemResolver;
@@ -36,8 +38,8 @@ const ON_THEIR_WAY: usize = 2 * 1024 * 1024;
 
 /// How much of a body is read at a time where so many requests are under way at once.
 ///
-/// The more the better for long answers: sender and receiver wake each other less often.
-/// Where there are many requests, their answers are short.
+/// The more the better for long responses: sender and receiver wake each other less often.
+/// Where there are many requests, their responses are short.
 fn piece(width: usize) -> usize {
     (ON_THEIR_WAY / width.max(1)).clamp(32 * 1024, 256 * 1024)
 }
@@ -47,7 +49,7 @@ fn piece(width: usize) -> usize {
 /// # Errors
 /// The first error of any request; the others are broken off then. Also when
 /// `stop` is requested.
-pub fn fetch<S: Sinks>(
+pub fn fetch<S: SinkFactory>(
     shared: &Arc<SharedFetch>,
     transport: &Transport,
     sinks: &S,
@@ -94,14 +96,14 @@ struct Driver<'a, S> {
     piece: usize,
 }
 
-impl<S: Sinks> Driver<'_, S> {
+impl<S: SinkFactory> Driver<'_, S> {
     fn run(&self) -> Result<(), Error> {
-        // One for all answers: most are small, and to clear it takes as long as to read them.
+        // One for all responses: most are small, and to clear it takes as long as to read them.
         let mut piece = vec![0; self.piece];
         loop {
             let outcome = match self.next()? {
-                Step::Send(ask) => self.exchange(&ask, &mut piece),
-                Step::Recall(page) => recall(&page, self.shared, self.sinks, &self.observer),
+                Step::Send(request) => self.exchange(&request, &mut piece),
+                Step::LoadFromSpool(page) => recall(&page, self.shared, self.sinks, &self.observer),
                 Step::Done | Step::Wait(_) => return Ok(()),
             };
             if outcome.is_err() {
@@ -127,54 +129,54 @@ impl<S: Sinks> Driver<'_, S> {
         }
     }
 
-    fn exchange(&self, ask: &Ask, piece: &mut [u8]) -> Result<(), Error> {
-        match self.receive(ask, piece) {
+    fn exchange(&self, request: &PageRequest, piece: &mut [u8]) -> Result<(), Error> {
+        match self.receive(request, piece) {
             Ok(()) => Ok(()),
-            Err(Trouble::Fatal(error)) => Err(error),
-            Err(Trouble::Again(verdict)) => {
-                note_verdict(
-                    ask,
-                    verdict,
+            Err(ExchangeError::Fatal(error)) => Err(error),
+            Err(ExchangeError::Again(action)) => {
+                note_action(
+                    request,
+                    action,
                     "the body says that it is an error",
                     self.observer,
                 );
                 Ok(())
             }
-            Err(Trouble::Transport(cause)) => {
+            Err(ExchangeError::Transport(cause)) => {
                 self.stop.check()?;
-                let why = note_failure(ask, &cause);
-                let verdict = self.shared.lock().failed(ask.ticket, cause, Now::read())?;
-                note_verdict(ask, verdict, &why, self.observer);
+                let why = note_failure(request, &cause);
+                let action = self.shared.lock().failed(request.id, cause, Now::read())?;
+                note_action(request, action, &why, self.observer);
                 Ok(())
             }
         }
     }
 
-    fn receive(&self, ask: &Ask, piece: &mut [u8]) -> Result<(), Trouble> {
+    fn receive(&self, request: &PageRequest, piece: &mut [u8]) -> Result<(), ExchangeError> {
         let started = Instant::now();
         let limit = self.limits.stretch;
-        let (head, mut body) = send(self.agent, &self.proxies, ask, limit)?;
+        let (head, mut body) = send(self.agent, &self.proxies, request, limit)?;
         head.check_length()?;
-        let mut verdict = self.shared.lock().head(ask.ticket, &head, Now::read())?;
-        if verdict == Verdict::Refused {
+        let mut action = self.shared.lock().head(request.id, &head, Now::read())?;
+        if action == ResponseAction::Refused {
             let words = words(&mut body, piece, limit);
             self.stop.check()?;
             let mut fetch = self.shared.lock();
-            verdict = fetch.refused(ask.ticket, &head, words.bytes(), Now::read())?;
+            action = fetch.refused(request.id, &head, words.bytes(), Now::read())?;
         }
-        if verdict == Verdict::Keep {
-            self.sinks.keep(&ask.page);
+        if action == ResponseAction::Keep {
+            self.sinks.keep(&request.page);
         }
-        if verdict != Verdict::Read {
-            note_verdict(ask, verdict, head.status.as_str(), self.observer);
+        if action != ResponseAction::Read {
+            note_action(request, action, head.status.as_str(), self.observer);
             return Ok(());
         }
-        let sink = self.sinks.open(ask.page.clone())?;
+        let sink = self.sinks.open(request.page.clone())?;
         let limits = self.limits;
         let incoming = Body::new(&head.headers, limits)?;
         let declared = incoming.declared();
         let mut received = 0_u64;
-        let mut intake = Intake::new(ask, incoming, sink, started, self.observer);
+        let mut reader = ResponseReader::new(request, incoming, sink, started, self.observer);
         loop {
             let asked = Instant::now();
             let read = deadline::within(limits.stretch, || body.read(piece));
@@ -183,13 +185,13 @@ impl<S: Sinks> Driver<'_, S> {
                 0 => break,
                 length => {
                     received = received.saturating_add(length as u64);
-                    intake.push(&piece[..length], asked.elapsed(), self.shared)?;
+                    reader.push(&piece[..length], asked.elapsed(), self.shared)?;
                 }
             }
         }
         // A socket closed by a stop can look like the end of the body.
         self.stop.check()?;
-        intake.finish(self.shared)
+        reader.finish(self.shared)
     }
 }
 
@@ -232,7 +234,7 @@ fn agent(
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
-        .max_response_header_size(Head::LONGEST)
+        .max_response_header_size(ResponseHead::LONGEST)
         // Two pieces come off the socket at once.
         .input_buffer_size(2 * piece)
         .output_buffer_size(OUTPUT_BUFFER)
@@ -258,14 +260,14 @@ fn agent(
 fn send(
     agent: &Agent,
     proxies: &Proxies,
-    ask: &Ask,
+    request: &PageRequest,
     limit: Duration,
-) -> Result<(Head, BodyReader<'static>), TransportError> {
-    info!(url = %ask.page.subject.url, "requesting");
-    match send_once(agent, proxies, ask, limit, false) {
+) -> Result<(ResponseHead, BodyReader<'static>), TransportError> {
+    debug!(url = %request.page.subject.url, "requesting");
+    match send_once(agent, proxies, request, limit, false) {
         Err(error) if error.failure == Failure::Lost && connection::was_stale() => {
-            debug!(url = %ask.page.subject.url, "an idle connection was dead: {error}");
-            send_once(agent, proxies, ask, limit, true)
+            debug!(url = %request.page.subject.url, "idle connection was closed; sending again on a new one: {error}");
+            send_once(agent, proxies, request, limit, true)
         }
         outcome => outcome,
     }
@@ -274,11 +276,11 @@ fn send(
 fn send_once(
     agent: &Agent,
     proxies: &Proxies,
-    ask: &Ask,
+    request: &PageRequest,
     limit: Duration,
     anew: bool,
-) -> Result<(Head, BodyReader<'static>), TransportError> {
-    let request = &ask.request;
+) -> Result<(ResponseHead, BodyReader<'static>), TransportError> {
+    let request = &request.http;
     let mut outgoing = http::Request::get(request.url.as_str());
     if let Some(headers) = outgoing.headers_mut() {
         headers.clone_from(&request.headers);
@@ -292,7 +294,7 @@ fn send_once(
     let tunnel = tunnel.map(|proxy| Proxy::new(proxy.as_str())).transpose();
     let tunnel = tunnel.map_err(|error| classify(error, Phase::Connect, limit))?;
     connection::begin();
-    let answer = if anew || tunnel.is_some() {
+    let response = if anew || tunnel.is_some() {
         let config = agent.configure_request(outgoing).proxy(tunnel);
         // The client keeps connections apart whose buffers have other sizes.
         let output = OUTPUT_BUFFER + usize::from(anew);
@@ -300,14 +302,14 @@ fn send_once(
     } else {
         agent.run(outgoing)
     };
-    let answer = answer.map_err(|error| classify(error, connection::phase(), limit))?;
-    let (parts, body) = answer.into_parts();
+    let response = response.map_err(|error| classify(error, connection::phase(), limit))?;
+    let (parts, body) = response.into_parts();
     // RFC 9112, section 6.1: who knows no such thing cannot have framed the body by it.
     if parts.version == http::Version::HTTP_10 && parts.headers.contains_key(TRANSFER_ENCODING) {
         let message = "an HTTP/1.0 response with a Transfer-Encoding";
         return Err(TransportError::new(Failure::NotHttp, message));
     }
-    let head = Head {
+    let head = ResponseHead {
         status: parts.status,
         headers: parts.headers,
     };

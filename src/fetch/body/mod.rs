@@ -1,4 +1,4 @@
-//! One answer's body: counted, and decoded as its head says.
+//! One response's body: counted, and decoded as its head says.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -23,7 +23,7 @@ const DENSEST: u64 = 200;
 /// A body that unfolds to less than this may be as dense as it likes.
 const HARMLESS: u64 = 64 << 20;
 
-/// What one answer may cost.
+/// What one response may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// How long its body may be, in bytes, decoded.
@@ -34,7 +34,7 @@ pub struct Limits {
 
 /// Checks and decodes a body as it arrives, whichever client it arrives by.
 ///
-/// The clients' own decompression is off, so that both flows read every answer alike.
+/// The clients' own decompression is off, so that both flows read every response alike.
 #[derive(Debug)]
 pub struct Body {
     declared: Option<u64>,
@@ -48,7 +48,7 @@ pub struct Body {
 }
 
 impl Body {
-    /// For the answer with these headers.
+    /// For the response with these headers.
     ///
     /// # Errors
     /// When an encoding of it is one that was not asked for, its length is no

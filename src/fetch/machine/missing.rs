@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ApiError;
-use crate::fetch::Subject;
+use crate::fetch::RequestTarget;
 use crate::fetch::reason::Reason;
 use crate::record::Resource;
 use crate::source::CredentialRef;
@@ -63,7 +63,7 @@ impl fmt::Display for Missing {
 /// The refusals of one resource.
 #[derive(Clone, Debug)]
 pub(super) struct Refused {
-    subject: Subject,
+    subject: RequestTarget,
     status: StatusCode,
     sent: Option<CredentialRef>,
     /// The server's own words, the first time.
@@ -76,7 +76,7 @@ pub(super) struct Refused {
 
 impl Refused {
     pub(super) fn new(
-        subject: Subject,
+        subject: RequestTarget,
         status: StatusCode,
         (sent, reason): (Option<CredentialRef>, Reason),
         all: bool,

@@ -1,18 +1,18 @@
 //! The fetch state machine: what to ask next, when, and when to give up.
 //!
 //! A driver asks [`Fetch::step`] what to do, does it, and reports what came of
-//! it. Several requests may be under way at once; each has a [`Ticket`]. Time
+//! it. Several requests may be under way at once; each has a [`RequestId`]. Time
 //! and chance come in as arguments, so every rule is a plain function of what
 //! was reported.
 //!
 //! The shape follows the "sans I/O" libraries and the blocking/async pair in
 //! the oauth2 crate's device code flow: one policy, driven in two ways.
 
-mod lane;
 mod missing;
 mod pause;
 mod remarks;
 mod reports;
+mod resource_fetch;
 mod step;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -26,9 +26,9 @@ use crate::error::ApiError;
 use crate::record::{Id, Resource};
 use crate::source::{ErrorInBody, Source};
 
-use super::Subject;
+use super::RequestTarget;
 use super::addresses::Addresses;
-use super::paging::Outlook;
+use super::paging::PageEstimate;
 use super::quota::{Excess, Used};
 use super::rate::Limiter;
 use super::reason::Reason;
@@ -37,19 +37,19 @@ use super::retry::Policy;
 use super::sink::{Page, Position};
 use super::{Failure, TransportError, Validators};
 
-use lane::Lane;
 use missing::Refused;
 use pause::Pause;
+use resource_fetch::ResourceFetch;
 
 pub use missing::Missing;
 pub use remarks::Remark;
-pub use step::{Ask, Recall, Step, Ticket, Verdict};
+pub use step::{PageRequest, RequestId, ResponseAction, SpooledPage, Step};
 
 /// One page on its way.
 #[derive(Clone, Debug)]
 struct Exchange {
-    /// Which lane and which of its pagings.
-    place: lane::Place,
+    /// Which state and which of its pagings.
+    place: resource_fetch::Place,
     page: Page,
     /// Where to ask: the page's own URL, or where a redirect led.
     url: Url,
@@ -57,7 +57,7 @@ struct Exchange {
     redirects: u32,
     /// When to ask again.
     due: Option<Instant>,
-    /// Of the answer that is being read.
+    /// Of the response that is being read.
     headers: HeaderMap,
 }
 
@@ -78,11 +78,11 @@ pub struct Fetch {
     limiter: Option<Limiter>,
     /// The server said that its window is used up.
     pause: Option<Pause>,
-    lanes: Vec<Lane>,
-    under_way: BTreeMap<Ticket, Exchange>,
+    resources: Vec<ResourceFetch>,
+    under_way: BTreeMap<RequestId, Exchange>,
     /// To be asked again, after a failure or for a redirect.
     again: Vec<Exchange>,
-    next_ticket: u64,
+    next_id: u64,
     /// Pages that a run which was cut off left whole.
     stored: HashSet<(Resource, Position)>,
     /// Those that were taken from there.
@@ -104,10 +104,10 @@ impl Fetch {
             .iter()
             .filter(|resource| source.endpoints.contains_key(resource));
         let offered: Vec<_> = offered.copied().collect();
-        let lanes = offered
+        let resources = offered
             .iter()
-            .filter_map(|resource| Lane::new(source, *resource, &offered, &policy));
-        let lanes = lanes.collect();
+            .filter_map(|resource| ResourceFetch::new(source, *resource, &offered, &policy));
+        let resources = resources.collect();
         Self {
             policy,
             requests: Requests::new(source),
@@ -115,10 +115,10 @@ impl Fetch {
             error: source.error.clone(),
             limiter: source.rate.map(Limiter::new),
             pause: None,
-            lanes,
+            resources,
             under_way: BTreeMap::new(),
             again: Vec::new(),
-            next_ticket: 0,
+            next_id: 0,
             stored: HashSet::new(),
             recalled: HashSet::new(),
             used: Used::default(),
@@ -130,8 +130,12 @@ impl Fetch {
     /// How many requests can be under way at once.
     #[must_use]
     pub fn width(&self) -> usize {
-        let single = self.lanes.iter().all(Lane::is_single);
-        let useful = if single { self.lanes.len() } else { usize::MAX };
+        let single = self.resources.iter().all(ResourceFetch::is_single);
+        let useful = if single {
+            self.resources.len()
+        } else {
+            usize::MAX
+        };
         useful.min(self.policy.concurrency.get())
     }
 
@@ -162,7 +166,7 @@ impl Fetch {
         }
         let due = |exchange: &Exchange| exchange.due.is_none_or(|due| due <= now);
         let again = self.again.iter().position(due);
-        if again.is_none() && !self.lanes.iter().any(Lane::has_next) {
+        if again.is_none() && !self.resources.iter().any(ResourceFetch::has_next) {
             return Ok(self.idle());
         }
         if let Some(pause) = &self.pause {
@@ -215,17 +219,17 @@ impl Fetch {
             self.again.push(exchange);
             return None;
         }
-        Some(Step::Recall(Box::new(Recall {
-            ticket: self.under_way(exchange),
+        Some(Step::LoadFromSpool(Box::new(SpooledPage {
+            id: self.under_way(exchange),
             page,
         })))
     }
 
-    fn under_way(&mut self, exchange: Exchange) -> Ticket {
-        let ticket = Ticket(self.next_ticket);
-        self.next_ticket += 1;
-        self.under_way.insert(ticket, exchange);
-        ticket
+    fn under_way(&mut self, exchange: Exchange) -> RequestId {
+        let id = RequestId(self.next_id);
+        self.next_id += 1;
+        self.under_way.insert(id, exchange);
+        id
     }
 
     /// Nothing can be sent now: is it all done?
@@ -238,22 +242,26 @@ impl Fetch {
 
     fn is_done(&self) -> bool {
         let busy = !self.under_way.is_empty() || !self.again.is_empty();
-        !busy && self.lanes.iter().all(Lane::is_done)
+        !busy && self.resources.iter().all(ResourceFetch::is_done)
     }
 
     /// Checks the run's time, and that no resource has more pages than it may.
     fn check_quota(&mut self, now: Instant) -> Result<(), ApiError> {
         let quota = &self.policy.quota;
-        if let Some(lane) = self.lanes.iter().find(|lane| lane.wants() > quota.pages) {
-            return Err(excess(lane.subject(), Excess::Pages(quota.pages)));
+        if let Some(state) = self
+            .resources
+            .iter()
+            .find(|state| state.wants() > quota.pages)
+        {
+            return Err(excess(state.subject(), Excess::Pages(quota.pages)));
         }
         let in_time = self.used.check_time(quota, now);
         in_time.or_else(|cause| {
             // When everything is there, it was in time.
-            let late = self.lanes.iter().find(|lane| !lane.is_done());
+            let late = self.resources.iter().find(|state| !state.is_done());
             let asked = self.again.first().or(self.under_way.values().next());
             let of_page = asked.map(|exchange| exchange.page.subject.clone());
-            let subject = of_page.or_else(|| late.map(Lane::subject));
+            let subject = of_page.or_else(|| late.map(ResourceFetch::subject));
             subject.map_or(Ok(()), |subject| Err(excess(subject, cause)))
         })
     }
@@ -271,22 +279,22 @@ impl Fetch {
 
     /// A page that nobody asked for yet, of the resource with the fewest under way.
     fn next_page(&mut self) -> Option<Exchange> {
-        let busy = |lane: usize| {
+        let busy = |resource: usize| {
             self.under_way
                 .values()
-                .filter(|e| e.place.lane == lane)
+                .filter(|e| e.place.resource == resource)
                 .count()
         };
-        let lanes = self
-            .lanes
+        let resources = self
+            .resources
             .iter()
             .enumerate()
-            .filter(|(_, lane)| lane.has_next());
-        let (index, _) = lanes.min_by_key(|(index, _)| busy(*index))?;
-        let (paging, page) = self.lanes[index].take_next()?;
+            .filter(|(_, state)| state.has_next());
+        let (index, _) = resources.min_by_key(|(index, _)| busy(*index))?;
+        let (paging, page) = self.resources[index].take_next()?;
         Some(Exchange {
-            place: lane::Place {
-                lane: index,
+            place: resource_fetch::Place {
+                resource: index,
                 paging,
             },
             url: page.subject.url.clone(),
@@ -299,21 +307,21 @@ impl Fetch {
     }
 
     fn send(&mut self, mut exchange: Exchange, now: Instant) -> Step {
-        // A redirect is part of the attempt that it answers.
+        // A redirect is part of the attempt that it belongs to.
         exchange.attempt += u32::from(exchange.redirects == 0);
         if let Some(limiter) = &mut self.limiter {
             limiter.sent(now);
         }
         let mut request = self.requests.to(&exchange.url);
-        if let Some(stored) = self.lanes[exchange.place.lane].asks_with(&exchange.url) {
+        if let Some(stored) = self.resources[exchange.place.resource].asks_with(&exchange.url) {
             add_conditions(&mut request.headers, stored);
         }
         let (page, attempt) = (exchange.page.clone(), exchange.attempt);
-        Step::Send(Box::new(Ask {
-            ticket: self.under_way(exchange),
+        Step::Send(Box::new(PageRequest {
+            id: self.under_way(exchange),
             page,
             attempt,
-            request,
+            http: request,
             error: self.error.clone(),
         }))
     }
@@ -321,41 +329,41 @@ impl Fetch {
     /// Whether the run can do without the page that is refused: then it is left out.
     fn goes_without(
         &mut self,
-        ticket: Ticket,
+        id: RequestId,
         status: StatusCode,
         reason: &Reason,
     ) -> Result<bool, ApiError> {
-        let Some(exchange) = self.under_way.get(&ticket) else {
+        let Some(exchange) = self.under_way.get(&id) else {
             return Ok(false);
         };
-        let (lane, code) = (&self.lanes[exchange.place.lane], status.as_u16());
+        let (state, code) = (&self.resources[exchange.place.resource], status.as_u16());
         let sent = self.requests.credential(&exchange.url).cloned();
-        let alone = self.lanes.len() == 1;
+        let alone = self.resources.len() == 1;
         let is_first = exchange.page.number() == 0;
         let all = match code {
-            404 | 410 if lane.is_of_parents() => false,
-            _ if !alone && is_first && lane.may_be_closed(code, sent.is_some()) => true,
+            404 | 410 if state.is_of_parents() => false,
+            _ if !alone && is_first && state.may_be_closed(code, sent.is_some()) => true,
             _ => return Ok(false),
         };
         let subject = exchange.page.subject.clone();
         let told = (sent, reason.clone());
         let (place, new) = (exchange.place, Refused::new(subject, status, told, all));
-        let refused = self.lanes[place.lane].refuse(place.paging, new, status);
+        let refused = self.resources[place.resource].refuse(place.paging, new, status);
         let wrong = refused.filter(|refused| refused.is_wrong_path(false));
         if let Some(refused) = wrong {
             return Err(refused.error());
         }
-        self.under_way.remove(&ticket);
+        self.under_way.remove(&id);
         self.settle_parents();
         Ok(true)
     }
 
     /// Looks at the end whether what was refused is a part, and not all that there is.
     fn check_refused(&self) -> Result<(), ApiError> {
-        let any = self.lanes.iter().any(Lane::has_something);
-        let refused = self.lanes.iter().filter_map(Lane::refused);
-        let wrong = refused.into_iter().find(|(lane, refused)| {
-            let none_of_it = !lane.has_responded() && refused.is_wrong_path(true);
+        let any = self.resources.iter().any(ResourceFetch::has_something);
+        let refused = self.resources.iter().filter_map(ResourceFetch::refused);
+        let wrong = refused.into_iter().find(|(state, refused)| {
+            let none_of_it = !state.has_responded() && refused.is_wrong_path(true);
             none_of_it || (refused.is_all() && !any)
         });
         wrong.map_or(Ok(()), |(_, refused)| Err(refused.error()))
@@ -364,27 +372,27 @@ impl Fetch {
     /// What the server refused to give, by resource.
     #[must_use]
     pub fn missing(&self) -> BTreeMap<Resource, Missing> {
-        let refused = self.lanes.iter().filter_map(Lane::refused);
+        let refused = self.resources.iter().filter_map(ResourceFetch::refused);
         refused
-            .map(|(lane, refused)| (lane.resource(), refused.missing()))
+            .map(|(state, refused)| (state.resource(), refused.missing()))
             .collect()
     }
 
     /// Wants no more than the first pages of each resource, to see what is there: so many, or the
     /// first one below each parent.
     pub fn only_first_pages(&mut self, most: u64) {
-        for lane in &mut self.lanes {
-            lane.only_first_pages(most);
+        for state in &mut self.resources {
+            state.only_first_pages(most);
         }
     }
 
     /// What the first pages said about all of them, if only those were wanted: by resource, and
     /// by the place of the parent.
     #[must_use]
-    pub fn outlooks(&self) -> BTreeMap<Resource, BTreeMap<Position, Outlook>> {
-        let lanes = self.lanes.iter();
-        lanes
-            .map(|lane| (lane.resource(), lane.outlooks()))
+    pub fn estimates(&self) -> BTreeMap<Resource, BTreeMap<Position, PageEstimate>> {
+        let resources = self.resources.iter();
+        resources
+            .map(|state| (state.resource(), state.estimates()))
             .collect()
     }
 
@@ -396,9 +404,9 @@ impl Fetch {
         looks: &BTreeMap<Resource, u32>,
     ) {
         self.stored = stored;
-        for lane in &mut self.lanes {
-            if let Some(look) = looks.get(&lane.resource()) {
-                lane.resume_look(*look);
+        for state in &mut self.resources {
+            if let Some(look) = looks.get(&state.resource()) {
+                state.resume_look(*look);
             }
         }
     }
@@ -406,29 +414,29 @@ impl Fetch {
     /// Resources whose records moved each time they were fetched, and were taken all the same.
     #[must_use]
     pub fn moving(&self) -> BTreeSet<Resource> {
-        let moving = self.lanes.iter().filter(|lane| lane.is_moving());
-        moving.map(Lane::resource).collect()
+        let moving = self.resources.iter().filter(|state| state.is_moving());
+        moving.map(ResourceFetch::resource).collect()
     }
 
-    /// Asks with these whether the single answers of the last snapshot changed.
+    /// Asks with these whether the single responses of the last snapshot changed.
     pub fn ask_for_changes(&mut self, mut stored: BTreeMap<Resource, Validators>) {
-        for lane in &mut self.lanes {
-            lane.ask_for_changes(stored.remove(&lane.resource()));
+        for state in &mut self.resources {
+            state.ask_for_changes(stored.remove(&state.resource()));
         }
     }
 
     /// Of resources whose total counts hidden records: how many came, and the total.
     #[must_use]
     pub fn hidden(&self) -> BTreeMap<Resource, (u64, u64)> {
-        let known = |lane: &Lane| Some((lane.resource(), lane.hidden()?));
-        self.lanes.iter().filter_map(known).collect()
+        let known = |state: &ResourceFetch| Some((state.resource(), state.hidden()?));
+        self.resources.iter().filter_map(known).collect()
     }
 
     /// What is odd about the responses, and no error, by resource.
     #[must_use]
     pub fn remarks(&self) -> BTreeMap<Resource, Vec<Remark>> {
-        let lanes = self.lanes.iter();
-        let remarks = lanes.map(|lane| (lane.resource(), lane.remarks()));
+        let resources = self.resources.iter();
+        let remarks = resources.map(|state| (state.resource(), state.remarks()));
         remarks.filter(|(_, remarks)| !remarks.is_empty()).collect()
     }
 
@@ -441,29 +449,33 @@ impl Fetch {
     /// What the next run can ask with whether anything changed, by resource.
     #[must_use]
     pub fn validators(&self) -> BTreeMap<Resource, Validators> {
-        let known = |lane: &Lane| Some((lane.resource(), lane.validators()?.clone()));
-        self.lanes.iter().filter_map(known).collect()
+        let known = |state: &ResourceFetch| Some((state.resource(), state.validators()?.clone()));
+        self.resources.iter().filter_map(known).collect()
     }
 
     /// Records of a resource were mapped: those that other resources are asked for by.
     pub fn parents(&mut self, parent: Resource, slice: &Position, records: u64, ids: &[Id]) {
-        for lane in &mut self.lanes {
+        for state in &mut self.resources {
             let most = self.policy.quota.pages;
-            lane.add_parents(parent, (slice, records), ids, most);
+            state.add_parents(parent, (slice, records), ids, most);
         }
         self.settle_parents();
     }
 
-    /// Tells the lanes that no more parents will come, once all of them were mapped.
+    /// Tells the resources that no more parents will come, once all of them were mapped.
     fn settle_parents(&mut self) {
-        let complete: Vec<_> = self.lanes.iter().filter_map(Lane::complete).collect();
-        for lane in &mut self.lanes {
-            lane.settle_parents(&complete);
+        let complete: Vec<_> = self
+            .resources
+            .iter()
+            .filter_map(ResourceFetch::complete)
+            .collect();
+        for state in &mut self.resources {
+            state.settle_parents(&complete);
         }
     }
 }
 
-fn excess(subject: Subject, cause: Excess) -> ApiError {
+fn excess(subject: RequestTarget, cause: Excess) -> ApiError {
     let subject = Box::new(subject);
     ApiError::Excess { subject, cause }
 }

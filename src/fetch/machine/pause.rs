@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 
 use crate::error::ApiError;
-use crate::fetch::Subject;
+use crate::fetch::RequestTarget;
 
 /// The wait that a server asked for by saying that its limit is used up.
 #[derive(Clone, Debug)]
@@ -14,7 +14,7 @@ pub(super) struct Pause {
     asked: Duration,
     limit: Duration,
     status: StatusCode,
-    subject: Subject,
+    subject: RequestTarget,
 }
 
 impl Pause {
@@ -23,7 +23,7 @@ impl Pause {
         asked: Duration,
         limit: Duration,
         status: StatusCode,
-        subject: Subject,
+        subject: RequestTarget,
     ) -> Self {
         // A server may ask for more than a clock can count.
         let until = now + asked.min(limit);

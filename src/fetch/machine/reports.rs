@@ -8,16 +8,17 @@ use serde_json::Value;
 use tracing::{debug, info, warn};
 
 use crate::error::ApiError;
-use crate::fetch::paging::{PagingError, Repeated, Said};
+use crate::fetch::paging::{PageInfo, PagingError, Repeated};
 use crate::fetch::reason::Reason;
 use crate::fetch::retry::{self, Now};
 use crate::fetch::sink::Received;
-use crate::fetch::{Head, Subject, TransportError, rate};
+use crate::fetch::{RequestTarget, ResponseHead, TransportError, rate};
 use crate::record::Resource;
+use crate::text::milliseconds;
 
-use super::lane::Lane;
 use super::pause::Pause;
-use super::{Exchange, Fetch, Ticket, Verdict, excess};
+use super::resource_fetch::ResourceFetch;
+use super::{Exchange, Fetch, RequestId, ResponseAction, excess};
 
 /// Whether a first page that is refused with this status is refused whenever it is asked for.
 fn is_lasting(status: StatusCode) -> bool {
@@ -29,18 +30,24 @@ fn is_lasting(status: StatusCode) -> bool {
 const UNTOLD_WAIT: Duration = Duration::from_mins(1);
 
 impl Fetch {
-    /// The head of an answer came.
+    /// The status and headers of a response came.
     ///
     /// # Errors
-    /// When the answer is one to give up at.
-    pub fn head(&mut self, ticket: Ticket, head: &Head, now: Now) -> Result<Verdict, ApiError> {
-        let Some(exchange) = self.under_way.get_mut(&ticket) else {
-            return Ok(Verdict::Again(Duration::ZERO));
+    /// When the response is one to give up at.
+    pub fn head(
+        &mut self,
+        id: RequestId,
+        head: &ResponseHead,
+        now: Now,
+    ) -> Result<ResponseAction, ApiError> {
+        let Some(exchange) = self.under_way.get_mut(&id) else {
+            return Ok(ResponseAction::Again(Duration::ZERO));
         };
         let refused = matches!(head.status.as_u16(), 403 | 429);
         let pause = rate::asked_pause(&head.headers, refused, now.wall);
         if let Some(asked) = pause {
-            info!(resource = %exchange.page.subject.resource, ?asked, "the server's limit is used up");
+            let wait_ms = milliseconds(asked);
+            info!(resource = %exchange.page.subject.resource, wait_ms, "rate limit used up");
             let subject = exchange.page.subject.clone();
             let pause = Pause::new(
                 now.instant,
@@ -49,7 +56,7 @@ impl Fetch {
                 head.status,
                 subject,
             );
-            // Of answers that came at the same time, the one that asks for more counts.
+            // Of responses that came at the same time, the one that asks for more counts.
             self.pause = Some(pause.longer(self.pause.take()));
         }
         let status = head.status;
@@ -59,39 +66,39 @@ impl Fetch {
             // sends a page; where all is to be in one response, a part of it is not enough.
             code @ (200 | 203 | 206) if code != 206 || exchange.page.one_of_many => {
                 exchange.headers.clone_from(&head.headers);
-                Ok(Verdict::Read)
+                Ok(ResponseAction::Read)
             }
-            304 if self.lanes[place.lane].keep() => {
-                self.under_way.remove(&ticket);
-                Ok(Verdict::Keep)
+            304 if self.resources[place.resource].keep() => {
+                self.under_way.remove(&id);
+                Ok(ResponseAction::Keep)
             }
-            301 | 302 | 303 | 307 | 308 => self.redirect(ticket, head, now),
-            code if self.lanes[place.lane].is_past_end(
+            301 | 302 | 303 | 307 | 308 => self.redirect(id, head, now),
+            code if self.resources[place.resource].is_past_end(
                 place.paging,
                 exchange.page.number(),
                 code,
             ) =>
             {
-                self.past_end(ticket, code)?;
-                Ok(Verdict::PastEnd)
+                self.past_end(id, code)?;
+                Ok(ResponseAction::PastEnd)
             }
-            _ => Ok(Verdict::Refused),
+            _ => Ok(ResponseAction::Refused),
         }
     }
 
-    /// The response was [`Verdict::Refused`], and this is the beginning of its body.
+    /// The response was [`ResponseAction::Refused`], and this is the beginning of its body.
     ///
     /// # Errors
     /// When it is one to give up at.
     pub fn refused(
         &mut self,
-        ticket: Ticket,
-        head: &Head,
+        id: RequestId,
+        head: &ResponseHead,
         body: &[u8],
         now: Now,
-    ) -> Result<Verdict, ApiError> {
-        let Some(exchange) = self.under_way.get(&ticket) else {
-            return Ok(Verdict::Again(Duration::ZERO));
+    ) -> Result<ResponseAction, ApiError> {
+        let Some(exchange) = self.under_way.get(&id) else {
+            return Ok(ResponseAction::Again(Duration::ZERO));
         };
         let status = head.status;
         let reason = Reason::of(&head.headers, body, &self.requests.secrets);
@@ -99,7 +106,7 @@ impl Fetch {
         if reason != Reason::default() {
             info!(
                 resource = %subject.resource, url = %subject.url, status = status.as_u16(), attempt = attempts,
-                "the server refused{reason}"
+                "request refused{reason}"
             );
         }
         let limit = self.policy.max_wait;
@@ -111,15 +118,15 @@ impl Fetch {
                 let limited = matches!(status.as_u16(), 400 | 403) && reason.is_rate_limit();
                 limited.then(|| UNTOLD_WAIT.min(limit))
             });
-        // Some servers answer 403 instead of 429 when their limit is used up.
+        // Some servers respond with 403 instead of 429 when their limit is used up.
         let limited = matches!(status.as_u16(), 400 | 403) && asked.is_some();
         let limited = limited && (status.as_u16() == 403 || reason.is_rate_limit());
         let passing = retry::is_passing(status) || limited;
-        if !passing && self.goes_without(ticket, status, &reason)? {
-            return Ok(Verdict::Missing);
+        if !passing && self.goes_without(id, status, &reason)? {
+            return Ok(ResponseAction::Missing);
         }
-        let Some(exchange) = self.under_way.get(&ticket) else {
-            return Ok(Verdict::Again(Duration::ZERO));
+        let Some(exchange) = self.under_way.get(&id) else {
+            return Ok(ResponseAction::Again(Duration::ZERO));
         };
         if !passing || attempts > self.policy.retries {
             let sent = self.requests.credential(&exchange.url).cloned();
@@ -155,7 +162,7 @@ impl Fetch {
             let pause = Pause::new(now.instant, asked, limit, status, *subject);
             self.pause = Some(pause.longer(self.pause.take()));
         }
-        Ok(self.try_again(ticket, asked, now))
+        Ok(self.try_again(id, asked, now))
     }
 
     /// The body that belonged to a `Read` says that it is an error; `body` is what is in it.
@@ -165,24 +172,24 @@ impl Fetch {
     /// When it says so, and it is none that passes.
     pub fn said_error(
         &mut self,
-        ticket: Ticket,
+        id: RequestId,
         body: &Value,
         now: Now,
-    ) -> Result<Option<Verdict>, ApiError> {
+    ) -> Result<Option<ResponseAction>, ApiError> {
         let error = self.error.as_ref();
         let reason = error.and_then(|error| Reason::in_body(error, body, &self.requests.secrets));
-        let (Some(reason), Some(exchange)) = (reason, self.under_way.get(&ticket)) else {
+        let (Some(reason), Some(exchange)) = (reason, self.under_way.get(&id)) else {
             return Ok(None);
         };
         let (subject, attempts) = (exchange.page.subject.clone(), exchange.attempt);
         if reason.is_rate_limit() && attempts <= self.policy.retries {
-            info!(resource = %subject.resource, url = %subject.url, "the body is an error{reason}");
+            info!(resource = %subject.resource, url = %subject.url, "response body reports an error{reason}");
             let limit = self.policy.max_wait;
             let told = retry::retry_after(&exchange.headers, now.wall);
             let asked = told.unwrap_or(UNTOLD_WAIT).min(limit);
             let pause = Pause::new(now.instant, asked, limit, StatusCode::OK, subject);
             self.pause = Some(pause.longer(self.pause.take()));
-            return Ok(Some(self.try_again(ticket, asked, now)));
+            return Ok(Some(self.try_again(id, asked, now)));
         }
         Err(ApiError::InBody {
             subject: Box::new(subject),
@@ -193,13 +200,12 @@ impl Fetch {
 
     /// Heeds the wait that a body asks for before anything else is asked for: Stack Exchange's
     /// `backoff`, in seconds.
-    pub fn heed_backoff(&mut self, ticket: Ticket, body: &Value, now: Now) {
+    pub fn heed_backoff(&mut self, id: RequestId, body: &Value, now: Now) {
         let seconds = body.get("backoff").and_then(Value::as_u64);
-        let (Some(seconds), Some(subject)) = (seconds.filter(|n| *n > 0), self.subject(ticket))
-        else {
+        let (Some(seconds), Some(subject)) = (seconds.filter(|n| *n > 0), self.subject(id)) else {
             return;
         };
-        info!(resource = %subject.resource, seconds, "the server asks to wait");
+        info!(resource = %subject.resource, seconds, "server asks to wait");
         let (asked, limit) = (Duration::from_secs(seconds), self.policy.max_wait);
         let pause = Pause::new(now.instant, asked, limit, StatusCode::OK, subject);
         self.pause = Some(pause.longer(self.pause.take()));
@@ -213,7 +219,7 @@ impl Fetch {
         };
         let before = page.position.whole().then(before);
         matches!(status.as_u16(), 400 | 404 | 410 | 422)
-            && self.lanes[exchange.place.lane].follows()
+            && self.resources[exchange.place.resource].follows()
             && self.recalled.contains(&(page.subject.resource, before))
     }
 
@@ -221,12 +227,12 @@ impl Fetch {
     ///
     /// # Errors
     /// When that is more than the run may fetch, or too late.
-    pub fn arrived(&mut self, ticket: Ticket, bytes: u64, now: Instant) -> Result<(), ApiError> {
+    pub fn arrived(&mut self, id: RequestId, bytes: u64, now: Instant) -> Result<(), ApiError> {
         let quota = &self.policy.quota;
         let within = self.used.add_bytes(quota, bytes);
         let within = within.and_then(|()| self.used.check_time(quota, now));
         within.or_else(|cause| {
-            let subject = self.subject(ticket);
+            let subject = self.subject(id);
             subject.map_or(Ok(()), |subject| Err(excess(subject, cause)))
         })
     }
@@ -238,39 +244,39 @@ impl Fetch {
     /// When it shows that the pages cannot be the whole resource.
     pub fn received(
         &mut self,
-        ticket: Ticket,
+        id: RequestId,
         received: &Received,
-    ) -> Result<Option<Said>, ApiError> {
-        self.take(ticket, received, |lane, exchange| {
+    ) -> Result<Option<PageInfo>, ApiError> {
+        self.take(id, received, |state, exchange| {
             let Exchange {
                 place,
                 page,
                 headers,
                 ..
             } = exchange;
-            lane.received(place.paging, page, headers, received)
+            state.received(place.paging, page, headers, received)
         })
     }
 
-    /// The spool had the page of a `Recall`, whole; `said` is what it said when it came. Gives whether
+    /// The spool had the page of a `SpooledPage`, whole; `info` is what it said when it came. Gives whether
     /// it is to be kept.
     ///
     /// # Errors
     /// When it shows that the pages cannot be the whole resource.
     pub fn recalled(
         &mut self,
-        ticket: Ticket,
+        id: RequestId,
         received: &Received,
-        said: &Said,
+        info: &PageInfo,
     ) -> Result<bool, ApiError> {
-        let subject = self.subject(ticket);
-        if let Some(exchange) = self.under_way.get(&ticket) {
+        let subject = self.subject(id);
+        if let Some(exchange) = self.under_way.get(&id) {
             let page = &exchange.page;
             let place = (page.subject.resource, page.position.clone());
             self.recalled.insert(place);
         }
-        let counts = self.take(ticket, received, |lane, exchange| {
-            lane.recalled(exchange.place.paging, &exchange.page, received, said)
+        let counts = self.take(id, received, |state, exchange| {
+            state.recalled(exchange.place.paging, &exchange.page, received, info)
         })?;
         let within = self.used.add_bytes(&self.policy.quota, received.bytes);
         match (within, subject) {
@@ -280,15 +286,15 @@ impl Fetch {
     }
 
     /// A page lies behind the last one of its resource.
-    fn past_end(&mut self, ticket: Ticket, status: u16) -> Result<(), ApiError> {
-        let Some(exchange) = self.under_way.remove(&ticket) else {
+    fn past_end(&mut self, id: RequestId, status: u16) -> Result<(), ApiError> {
+        let Some(exchange) = self.under_way.remove(&id) else {
             return Ok(());
         };
-        let lane = &mut self.lanes[exchange.place.lane];
-        let look = lane.look();
-        let ended = lane.past_end(exchange.place.paging, status);
-        ended.map_err(|cause| blamed(lane, &exchange, cause))?;
-        self.forget_if_moved(exchange.place.lane, look);
+        let state = &mut self.resources[exchange.place.resource];
+        let look = state.look();
+        let ended = state.past_end(exchange.place.paging, status);
+        ended.map_err(|cause| blamed(state, &exchange, cause))?;
+        self.forget_if_moved(exchange.place.resource, look);
         Ok(())
     }
 
@@ -299,14 +305,14 @@ impl Fetch {
     /// When there are fewer records than the server says, and no more attempts.
     pub fn repeated(&mut self, repeated: &BTreeMap<Resource, Repeated>) -> Result<bool, ApiError> {
         let mut again = false;
-        for index in 0..self.lanes.len() {
-            let lane = &mut self.lanes[index];
-            let Some(repeated) = repeated.get(&lane.resource()) else {
+        for index in 0..self.resources.len() {
+            let state = &mut self.resources[index];
+            let Some(repeated) = repeated.get(&state.resource()) else {
                 continue;
             };
-            let look = lane.look();
-            let moved = lane.repeated(*repeated);
-            let subject = lane.subject();
+            let look = state.look();
+            let moved = state.repeated(*repeated);
+            let subject = state.subject();
             again |= moved.map_err(|cause| ApiError::Paging {
                 subject: Box::new(subject),
                 cause,
@@ -318,64 +324,64 @@ impl Fetch {
 
     /// Where records moved, and all pages are fetched again: those in the spool are of an earlier
     /// look.
-    fn forget_if_moved(&mut self, lane: usize, look: u32) {
-        let lane = &self.lanes[lane];
-        if lane.look() != look {
-            let resource = lane.resource();
-            warn!(%resource, look = lane.look(), "records moved while the pages were fetched: fetching all of them again");
+    fn forget_if_moved(&mut self, state: usize, look: u32) {
+        let state = &self.resources[state];
+        if state.look() != look {
+            let resource = state.resource();
+            warn!(%resource, look = state.look(), "records moved between pages; fetching all pages again");
             self.stored.retain(|(of, _)| *of != resource);
         }
     }
 
-    fn subject(&self, ticket: Ticket) -> Option<Subject> {
-        let exchange = self.under_way.get(&ticket)?;
+    fn subject(&self, id: RequestId) -> Option<RequestTarget> {
+        let exchange = self.under_way.get(&id)?;
         Some(exchange.page.subject.clone())
     }
 
-    /// The spool does not have the page of a `Recall` after all: it is sent for.
-    pub fn not_recalled(&mut self, ticket: Ticket) {
-        self.again.extend(self.under_way.remove(&ticket));
+    /// The spool does not have the page of a `SpooledPage` after all: it is sent for.
+    pub fn not_recalled(&mut self, id: RequestId) {
+        self.again.extend(self.under_way.remove(&id));
     }
 
-    /// Has a page taken in by its lane.
+    /// Has a page taken in by its state.
     fn take<T: Default>(
         &mut self,
-        ticket: Ticket,
+        id: RequestId,
         received: &Received,
-        take: impl FnOnce(&mut Lane, &Exchange) -> Result<T, PagingError>,
+        take: impl FnOnce(&mut ResourceFetch, &Exchange) -> Result<T, PagingError>,
     ) -> Result<T, ApiError> {
-        let Some(exchange) = self.under_way.remove(&ticket) else {
+        let Some(exchange) = self.under_way.remove(&id) else {
             return Ok(T::default());
         };
-        let lane = &mut self.lanes[exchange.place.lane];
-        let look = lane.look();
-        let taken = take(lane, &exchange).map_err(|cause| blamed(lane, &exchange, cause))?;
+        let state = &mut self.resources[exchange.place.resource];
+        let look = state.look();
+        let taken = take(state, &exchange).map_err(|cause| blamed(state, &exchange, cause))?;
         let quota = &self.policy.quota;
-        let (pages, records) = lane.declared(exchange.place.paging);
+        let (pages, records) = state.declared(exchange.place.paging);
         let declared = quota.check_declared(pages, records);
         declared
             .and_then(|()| self.used.add_records(quota, received.records))
             .map_err(|cause| excess(exchange.page.subject, cause))?;
-        self.forget_if_moved(exchange.place.lane, look);
+        self.forget_if_moved(exchange.place.resource, look);
         self.settle_parents();
         Ok(taken)
     }
 
-    /// No whole answer came.
+    /// No complete response came.
     ///
     /// # Errors
     /// When that is not worth another attempt, or there are none left.
     pub fn failed(
         &mut self,
-        ticket: Ticket,
+        id: RequestId,
         cause: TransportError,
         now: Now,
-    ) -> Result<Verdict, ApiError> {
-        let Some(exchange) = self.under_way.get(&ticket) else {
-            return Ok(Verdict::Again(Duration::ZERO));
+    ) -> Result<ResponseAction, ApiError> {
+        let Some(exchange) = self.under_way.get(&id) else {
+            return Ok(ResponseAction::Again(Duration::ZERO));
         };
         if cause.failure.is_passing() && exchange.attempt <= self.policy.retries {
-            return Ok(self.try_again(ticket, Duration::ZERO, now));
+            return Ok(self.try_again(id, Duration::ZERO, now));
         }
         let (subject, attempts) = (Box::new(exchange.page.subject.clone()), exchange.attempt);
         Err(ApiError::Transport {
@@ -386,9 +392,9 @@ impl Fetch {
     }
 
     /// Plans another attempt, not before `least` has gone by.
-    fn try_again(&mut self, ticket: Ticket, least: Duration, now: Now) -> Verdict {
-        let Some(mut exchange) = self.under_way.remove(&ticket) else {
-            return Verdict::Again(least);
+    fn try_again(&mut self, id: RequestId, least: Duration, now: Now) -> ResponseAction {
+        let Some(mut exchange) = self.under_way.remove(&id) else {
+            return ResponseAction::Again(least);
         };
         self.retries += 1;
         let delay = self
@@ -399,12 +405,17 @@ impl Fetch {
         exchange.redirects = 0;
         exchange.due = Some(now.instant + delay);
         self.again.push(exchange);
-        Verdict::Again(delay)
+        ResponseAction::Again(delay)
     }
 
-    fn redirect(&mut self, ticket: Ticket, head: &Head, now: Now) -> Result<Verdict, ApiError> {
-        let Some(mut exchange) = self.under_way.remove(&ticket) else {
-            return Ok(Verdict::Again(Duration::ZERO));
+    fn redirect(
+        &mut self,
+        id: RequestId,
+        head: &ResponseHead,
+        now: Now,
+    ) -> Result<ResponseAction, ApiError> {
+        let Some(mut exchange) = self.under_way.remove(&id) else {
+            return Ok(ResponseAction::Again(Duration::ZERO));
         };
         let limit = self.policy.redirects;
         let target = if exchange.redirects == limit {
@@ -431,18 +442,18 @@ impl Fetch {
         exchange.redirects += 1;
         exchange.due = Some(now.instant);
         self.again.push(exchange);
-        Ok(Verdict::Again(Duration::ZERO))
+        Ok(ResponseAction::Again(Duration::ZERO))
     }
 }
 
 /// The error of pages that do not fit together. No single one is to blame for a wrong sum: the
 /// first one stands for all.
-fn blamed(lane: &Lane, exchange: &Exchange, cause: PagingError) -> ApiError {
+fn blamed(state: &ResourceFetch, exchange: &Exchange, cause: PagingError) -> ApiError {
     let sum = matches!(
         cause,
         PagingError::Incomplete { .. } | PagingError::Moving { .. }
     );
-    let first = lane.first_page(exchange.place.paging).filter(|_| sum);
+    let first = state.first_page(exchange.place.paging).filter(|_| sum);
     let subject = Box::new(first.unwrap_or_else(|| exchange.page.subject.clone()));
     ApiError::Paging { subject, cause }
 }

@@ -7,12 +7,12 @@ use http::{HeaderMap, StatusCode};
 use url::Url;
 
 use crate::fetch::paging::{
-    Edge, Edges, Facts, Outlook, Paging, PagingError, Reach, Repeated, Said,
+    Edge, Edges, Facts, PageEstimate, PageInfo, Paging, PagingError, Reach, Repeated,
 };
 use crate::fetch::retry::Policy;
 use crate::fetch::secrets::Secrets;
 use crate::fetch::sink::{Page, Position, Received};
-use crate::fetch::{Subject, Validators};
+use crate::fetch::{RequestTarget, Validators};
 use crate::json::JsonPath;
 use crate::record::{Field, Id, Resource};
 use crate::source::{Auth, Endpoint, Source, child};
@@ -23,16 +23,16 @@ use super::remarks::{Noticed, Remark};
 /// How many parents have pages under way at once.
 const OPEN_PARENTS: usize = 64;
 
-/// Which paging of which lane.
+/// Which paging of which resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    pub(super) lane: usize,
+    pub(super) resource: usize,
     pub(super) paging: u64,
 }
 
 /// The pages of one resource.
 #[derive(Clone, Debug)]
-pub(super) struct Lane {
+pub(super) struct ResourceFetch {
     resource: Resource,
     endpoint: Endpoint,
     source: Source,
@@ -52,7 +52,7 @@ pub(super) struct Lane {
     asked: u64,
     /// How many records came, of all pages.
     records: u64,
-    /// Of the last snapshot, to ask with; or of the answer that came, to keep.
+    /// Of the last snapshot, to ask with; or of the response that came, to keep.
     validators: Option<Validators>,
     asks_for_changes: bool,
     /// How often its pages may be fetched again, and whether they may move.
@@ -67,10 +67,10 @@ pub(super) struct Lane {
     /// How many pages of one paging are wanted; all, where nothing is said.
     most: Option<u64>,
     /// Of parents whose pages are all there, if only the first ones were wanted.
-    outlooks: BTreeMap<Position, Outlook>,
+    estimates: BTreeMap<Position, PageEstimate>,
 }
 
-impl Lane {
+impl ResourceFetch {
     /// For a resource of a source, if the source offers it, as one of several that are fetched.
     pub(super) fn new(
         source: &Source,
@@ -85,7 +85,7 @@ impl Lane {
             Auth::Query { parameter, .. } => Some(parameter.clone()),
             _ => None,
         };
-        let mut lane = Self {
+        let mut state = Self {
             resource,
             records_at: Arc::new(endpoint.records.clone()),
             expects_parents: endpoint
@@ -117,17 +117,17 @@ impl Lane {
             refused: None,
             noticed: Noticed::default(),
             most: None,
-            outlooks: BTreeMap::new(),
+            estimates: BTreeMap::new(),
         };
-        if !lane.has_children && lane.endpoint.parent.is_none() {
+        if !state.has_children && state.endpoint.parent.is_none() {
             // Else other resources were asked for by what a look found, which cannot be undone.
-            lane.patience.0 = policy.retries;
+            state.patience.0 = policy.retries;
         }
-        if lane.endpoint.parent.is_none() {
-            let path = lane.endpoint.path.clone();
-            lane.open(Position::default(), &path);
+        if state.endpoint.parent.is_none() {
+            let path = state.endpoint.path.clone();
+            state.open(Position::default(), &path);
         }
-        Some(lane)
+        Some(state)
     }
 
     fn open(&mut self, position: Position, path: &str) {
@@ -140,7 +140,7 @@ impl Lane {
         self.next_paging = self.next_paging.saturating_add(1);
     }
 
-    /// Whether it is all in one answer.
+    /// Whether it is all in one response.
     pub(super) fn is_single(&self) -> bool {
         self.endpoint.parent.is_none()
             && self.pagings.values().all(|(_, paging)| !paging.is_paged())
@@ -177,8 +177,8 @@ impl Lane {
     }
 
     /// The resource and where it is, for messages about all of its pages.
-    pub(super) fn subject(&self) -> Subject {
-        Subject {
+    pub(super) fn subject(&self) -> RequestTarget {
+        RequestTarget {
             resource: self.resource,
             url: self.source.url(&self.endpoint.path),
         }
@@ -199,7 +199,7 @@ impl Lane {
         let (number, url) = paging.take_next()?;
         self.asked = self.asked.saturating_add(1);
         let page = Page {
-            subject: Subject {
+            subject: RequestTarget {
                 resource: self.resource,
                 url,
             },
@@ -237,9 +237,9 @@ impl Lane {
     }
 
     /// The first page of a paging, for messages about all of them.
-    pub(super) fn first_page(&self, key: u64) -> Option<Subject> {
+    pub(super) fn first_page(&self, key: u64) -> Option<RequestTarget> {
         let (_, paging) = self.pagings.get(&key)?;
-        Some(Subject {
+        Some(RequestTarget {
             resource: self.resource,
             url: paging.numbered(0),
         })
@@ -296,12 +296,12 @@ impl Lane {
         page: &Page,
         headers: &HeaderMap,
         received: &Received,
-    ) -> Result<Option<Said>, PagingError> {
+    ) -> Result<Option<PageInfo>, PagingError> {
         let edges = self.edges(received);
         let Some((_, paging)) = self.pagings.get_mut(&key) else {
-            return Ok(Some(Said::default()));
+            return Ok(Some(PageInfo::default()));
         };
-        let said = paging.received(Facts {
+        let info = paging.received(Facts {
             number: page.number(),
             url: &page.subject.url,
             headers,
@@ -311,12 +311,12 @@ impl Lane {
             last: received.last.as_ref(),
             edges,
         })?;
-        let Some(said) = said else { return Ok(None) };
+        let Some(info) = info else { return Ok(None) };
         let what = (page.number(), received.records, &received.body);
         self.noticed
-            .page(&self.endpoint, headers, what, said.has_total());
-        self.taken(key, received.records, &said);
-        Ok(Some(said))
+            .page(&self.endpoint, headers, what, info.has_total());
+        self.taken(key, received.records, &info);
+        Ok(Some(info))
     }
 
     /// A page is there from the spool of a run that was cut off.
@@ -325,18 +325,18 @@ impl Lane {
         key: u64,
         page: &Page,
         received: &Received,
-        said: &Said,
+        info: &PageInfo,
     ) -> Result<bool, PagingError> {
         let edges = self.edges(received);
         let Some((_, paging)) = self.pagings.get_mut(&key) else {
             return Ok(true);
         };
         let records = (received.records, edges);
-        if !paging.take(page.number(), records, received.digest, said)? {
+        if !paging.take(page.number(), records, received.digest, info)? {
             return Ok(false);
         }
         self.noticed.recalled();
-        self.taken(key, received.records, said);
+        self.taken(key, received.records, info);
         Ok(true)
     }
 
@@ -393,10 +393,10 @@ impl Lane {
         kept || self.records > 0
     }
 
-    fn taken(&mut self, key: u64, records: u64, said: &Said) {
+    fn taken(&mut self, key: u64, records: u64, info: &PageInfo) {
         self.pages = self.pages.saturating_add(1);
         self.records = self.records.saturating_add(records);
-        self.remember(said);
+        self.remember(info);
         self.close_if_done(key);
     }
 
@@ -409,8 +409,9 @@ impl Lane {
         if done && self.endpoint.parent.is_some() {
             self.moved = self.moved.saturating_add(moving.into());
             let closed = self.pagings.remove(&key);
-            let outlook = closed.and_then(|(position, paging)| Some((position, paging.outlook()?)));
-            self.outlooks.extend(outlook);
+            let estimate =
+                closed.and_then(|(position, paging)| Some((position, paging.estimate()?)));
+            self.estimates.extend(estimate);
         }
     }
 
@@ -459,12 +460,14 @@ impl Lane {
     }
 
     /// What the first pages said about all of them, below which record of which parent.
-    pub(super) fn outlooks(&self) -> BTreeMap<Position, Outlook> {
+    pub(super) fn estimates(&self) -> BTreeMap<Position, PageEstimate> {
         let open = self.pagings.values();
         let open = open.filter_map(|(position, paging)| {
-            paging.outlook().map(|outlook| (position.clone(), outlook))
+            paging
+                .estimate()
+                .map(|estimate| (position.clone(), estimate))
         });
-        open.chain(self.outlooks.clone()).collect()
+        open.chain(self.estimates.clone()).collect()
     }
 
     /// What is odd about the responses.
@@ -480,7 +483,7 @@ impl Lane {
         self.validators.as_ref()
     }
 
-    /// Will ask whether the single answer changed since the last snapshot.
+    /// Will ask whether the single response changed since the last snapshot.
     pub(super) fn ask_for_changes(&mut self, stored: Option<Validators>) {
         // Without its records there are no ids to ask for children by.
         if self.is_single() && !self.has_children {
@@ -489,14 +492,14 @@ impl Lane {
         }
     }
 
-    /// What to ask with at this place, if it is the one that the stored answer came from.
+    /// What to ask with at this place, if it is the one that the stored response came from.
     pub(super) fn asks_with(&self, url: &Url) -> Option<&Validators> {
         self.validators
             .as_ref()
             .filter(|stored| self.asks_for_changes && stored.url == *url)
     }
 
-    /// The answer did not change. Gives whether that was asked.
+    /// The response did not change. Gives whether that was asked.
     pub(super) fn keep(&mut self) -> bool {
         if self.asks_for_changes {
             self.pages = self.pages.saturating_add(1);
@@ -506,8 +509,8 @@ impl Lane {
     }
 
     /// Remembers what the next run can ask with.
-    fn remember(&mut self, said: &Said) {
+    fn remember(&mut self, info: &PageInfo) {
         self.asks_for_changes = false;
-        self.validators = said.validators.clone().filter(|_| self.is_single());
+        self.validators = info.validators.clone().filter(|_| self.is_single());
     }
 }

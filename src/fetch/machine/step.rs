@@ -8,15 +8,15 @@ use crate::source::ErrorInBody;
 
 /// Which of the requests under way a report is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket(pub(super) u64);
+pub struct RequestId(pub(super) u64);
 
 /// What a driver is to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Send this and report what comes.
-    Send(Box<Ask>),
+    Send(Box<PageRequest>),
     /// Take this out of the spool, where an earlier run left it.
-    Recall(Box<Recall>),
+    LoadFromSpool(Box<SpooledPage>),
     /// Nothing to send before this time, or before the next report where there is no time.
     Wait(Option<Instant>),
     /// All is fetched.
@@ -25,37 +25,37 @@ pub enum Step {
 
 /// A page that the spool has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recall {
+pub struct SpooledPage {
     /// To report with.
-    pub ticket: Ticket,
+    pub id: RequestId,
     /// Which one.
     pub page: Page,
 }
 
 /// A request to be sent, and what it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ask {
+pub struct PageRequest {
     /// To report with.
-    pub ticket: Ticket,
-    /// What the answer will be.
+    pub id: RequestId,
+    /// What the response will be.
     pub page: Page,
     /// How often this page was asked for, this time included.
     pub attempt: u32,
-    /// What to send.
-    pub request: Request,
+    /// The HTTP request to send.
+    pub http: Request,
     /// What in its body would say that it is an error.
     pub error: Option<Arc<ErrorInBody>>,
 }
 
-impl AsRef<Self> for Ask {
+impl AsRef<Self> for PageRequest {
     fn as_ref(&self) -> &Self {
         self
     }
 }
 
-/// What a driver is to do with an answer, or after a failure.
+/// What a driver is to do with a response, or after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ResponseAction {
     /// Receive the body and report its end.
     Read,
     /// Receive the beginning of the body, for its words, and report it as refused.

@@ -10,7 +10,7 @@ pub enum PagingError {
     Incomplete {
         /// How many records came.
         found: u64,
-        /// How many there are, by the last answer that said so.
+        /// How many there are, by the last response that said so.
         total: u64,
         /// How many there were, by the first.
         first_total: u64,

@@ -1,7 +1,7 @@
 //! From one page of a resource to the next, and knowing when all are there.
 //!
 //! Each kind of pagination comes down to two questions: which pages may be asked
-//! for now, and what does an answer say about those behind it. Where the number
+//! for now, and what does a response say about those behind it. Where the number
 //! of pages is known, all of them may be asked for at once.
 //!
 //! A short page is never taken for the last one: servers clamp the page size
@@ -10,8 +10,8 @@
 mod address;
 mod edges;
 mod error;
+mod page_info;
 mod rest;
-mod said;
 mod seams;
 mod text;
 
@@ -30,17 +30,17 @@ use super::secrets::Secrets;
 use super::{Digest, link};
 
 use address::{LinkRange, fingerprint, link_range, remove_value, set_parameter};
+use page_info::{link_of, number_at, text_at};
 use rest::Rest;
-use said::{link_of, number_at, text_at};
 use seams::Seams;
 use text::text_of;
 
 pub use error::PagingError;
+pub use page_info::PageInfo;
 pub use rest::Repeated;
-pub use said::Said;
 
 pub(super) use edges::{Edge, Edges};
-pub(super) use said::Facts;
+pub(super) use page_info::Facts;
 
 pub(super) use address::remove_parameter;
 
@@ -96,7 +96,7 @@ pub(super) struct Paging {
 
 /// What the first pages say about all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outlook {
+pub struct PageEstimate {
     /// How many records there are, where the server tells.
     pub total: Option<u64>,
     /// How many there were by the first response that told: another number where records come or
@@ -178,11 +178,11 @@ impl Paging {
     }
 
     /// What the first pages said about all of them, if only those were wanted.
-    pub(super) fn outlook(&self) -> Option<Outlook> {
+    pub(super) fn estimate(&self) -> Option<PageEstimate> {
         self.most?;
         let more = self.is_cut_off();
         let told = self.rest.most.1.or(self.declared);
-        Some(Outlook {
+        Some(PageEstimate {
             total: self.total,
             first_total: self.first_total,
             pages: if more {
@@ -286,7 +286,7 @@ impl Paging {
         url
     }
 
-    /// Whether an answer with this status says that the page lies behind the last one.
+    /// Whether a response with this status says that the page lies behind the last one.
     ///
     /// Where pages are counted, several statuses say so by their meaning, unless the server said
     /// that there is such a page.
@@ -332,30 +332,30 @@ impl Paging {
 
     /// A page arrived whole: learns what it says about others. Nothing if it does not count, and is
     /// asked for once more.
-    pub(super) fn received(&mut self, facts: Facts<'_>) -> Result<Option<Said>, PagingError> {
-        let mut said = self.read(&facts)?;
+    pub(super) fn received(&mut self, facts: Facts<'_>) -> Result<Option<PageInfo>, PagingError> {
+        let mut info = self.read(&facts)?;
         let (records, edges) = (facts.records, facts.edges);
-        if !self.take(facts.number, (records, edges), facts.digest, &said)? {
+        if !self.take(facts.number, (records, edges), facts.digest, &info)? {
             return Ok(None);
         }
-        said.planned = self.upto;
-        Ok(Some(said))
+        info.planned = self.upto;
+        Ok(Some(info))
     }
 
-    /// Reads what an answer says.
-    fn read(&self, facts: &Facts<'_>) -> Result<Said, PagingError> {
+    /// Reads what a response says.
+    fn read(&self, facts: &Facts<'_>) -> Result<PageInfo, PagingError> {
         let number = |at: &Option<Locator>| at.as_ref().and_then(|at| number_at(at, facts));
-        let mut said = Said {
+        let mut info = PageInfo {
             total: number(&self.endpoint.total),
             pages: number(&self.endpoint.pages),
-            validators: said::validators(facts, &self.reach.secrets),
-            ..Said::default()
+            validators: page_info::validators(facts, &self.reach.secrets),
+            ..PageInfo::default()
         };
         if let Some(at) = &self.endpoint.total
             && facts.number == 0
-            && said.total.is_none()
+            && info.total.is_none()
         {
-            warn!(url = %facts.url, ?at, "no number of all records is where the source says that it is");
+            warn!(url = %facts.url, ?at, "no total where the source says it is");
         }
         if let Some(at) = &self.endpoint.truncated
             && at.find(facts.body).is_some_and(says_yes)
@@ -366,16 +366,16 @@ impl Paging {
         if let Some(more) = &self.endpoint.more {
             self.expect_key(&more.at, facts)?;
             let says = more.at.find(facts.body);
-            said.ends = says.is_some_and(|says| says_yes(says) == more.ends);
+            info.ends = says.is_some_and(|says| says_yes(says) == more.ends);
         }
-        if said.ends {
-            return Ok(said);
+        if info.ends {
+            return Ok(info);
         }
         match &self.endpoint.pagination {
             Pagination::None | Pagination::Page { .. } | Pagination::Offset { .. } => {}
             Pagination::Cursor { at, .. } => {
-                said.cursor = self.named(at, facts)?;
-                let cursor = said.cursor.as_deref().unwrap_or_default();
+                info.cursor = self.named(at, facts)?;
+                let cursor = info.cursor.as_deref().unwrap_or_default();
                 if self.reach.secrets.are_in(cursor) {
                     return Err(PagingError::TellsSecret(facts.number));
                 }
@@ -383,7 +383,7 @@ impl Paging {
             Pagination::Next { at } => {
                 let target = self.named(at, facts)?;
                 let next = target.map(|target| self.linked(&target, facts));
-                said.next = next.transpose()?;
+                info.next = next.transpose()?;
             }
             // Of pages that are known by number only the last one has news.
             Pagination::Link if facts.number.saturating_add(1) < self.upto => {}
@@ -393,19 +393,19 @@ impl Paging {
                     let target = target.map_err(|_| PagingError::BadHeader(facts.number))?;
                     target.map(|target| self.linked(&target, facts)).transpose()
                 };
-                said.next = linked("next")?;
-                if said.next.is_some() && facts.number == 0 {
-                    said.last = linked("last")?;
+                info.next = linked("next")?;
+                if info.next.is_some() && facts.number == 0 {
+                    info.last = linked("last")?;
                 }
             }
         }
-        let names_next = said.cursor.is_some() || said.next.is_some();
+        let names_next = info.cursor.is_some() || info.next.is_some();
         let expects_next = self.endpoint.more.is_some() && self.endpoint.pagination.names_next();
         let last_known = facts.number.saturating_add(1) >= self.upto;
         if expects_next && last_known && !names_next {
             return Err(PagingError::NoNext(facts.number));
         }
-        Ok(said)
+        Ok(info)
     }
 
     /// What a response has where the source says that the next page is named.
@@ -457,7 +457,7 @@ impl Paging {
         number: u64,
         (records, edges): (u64, Edges),
         digest: Option<Digest>,
-        said: &Said,
+        info: &PageInfo,
     ) -> Result<bool, PagingError> {
         self.under_way = self.under_way.saturating_sub(1);
         match number {
@@ -477,7 +477,7 @@ impl Paging {
         if number == 0 {
             self.page_size = Some(records);
         }
-        let no_further = self.comes_no_further(records, said);
+        let no_further = self.comes_no_further(records, info);
         if let Some(digest) = digest.filter(|_| records > 0 && !no_further)
             && !self.digests.insert(digest)
         {
@@ -488,19 +488,19 @@ impl Paging {
         } else {
             0
         };
-        self.rest.told(said);
-        if let Some(total) = said.total {
+        self.rest.told(info);
+        if let Some(total) = info.total {
             self.first_total.get_or_insert(total);
             self.total = Some(total);
         }
         if !no_further {
-            self.look_ahead(number, records, said)?;
+            self.look_ahead(number, records, info)?;
         }
         // However many pages the server speaks of: a total tells whether an empty one is the end.
         let empty = records == 0 && number > 0 && self.next.is_none();
         // Where records moved already, another look follows this one.
         let in_vain = self.seams.moved() && self.rest.left > 0;
-        if said.ends || no_further || in_vain || empty && self.total.is_some() {
+        if info.ends || no_further || in_vain || empty && self.total.is_some() {
             self.upto = self.asked;
             self.next = None;
         }
@@ -607,13 +607,18 @@ impl Paging {
     /// Whether a page that was asked for by the last record of the one before ends with that record
     /// again: some servers begin with it, and it is all that is left then. A full page of records that
     /// all have the same value is no end.
-    fn comes_no_further(&self, records: u64, said: &Said) -> bool {
-        let same = said.cursor.is_some() && said.cursor == self.cursor;
+    fn comes_no_further(&self, records: u64, info: &PageInfo) -> bool {
+        let same = info.cursor.is_some() && info.cursor == self.cursor;
         let few = records == 1 || self.page_size.is_some_and(|size| records < size);
         self.endpoint.pagination.is_by_last_record() && same && few
     }
 
-    fn look_ahead(&mut self, number: u64, records: u64, said: &Said) -> Result<(), PagingError> {
+    fn look_ahead(
+        &mut self,
+        number: u64,
+        records: u64,
+        info: &PageInfo,
+    ) -> Result<(), PagingError> {
         match &self.endpoint.pagination {
             Pagination::None => {}
             Pagination::Page { .. } | Pagination::Offset { .. } => {
@@ -622,12 +627,12 @@ impl Paging {
                 } else {
                     number.saturating_add(2)
                 };
-                let known = self.known_pages(said);
+                let known = self.known_pages(info);
                 self.declared = known.or(self.declared);
                 self.upto = self.upto.max(known.unwrap_or(further));
             }
             Pagination::Cursor { parameter, .. } => {
-                if let Some(cursor) = &said.cursor {
+                if let Some(cursor) = &info.cursor {
                     self.cursor = Some(cursor.clone());
                     let mut url = self.first.clone();
                     set_parameter(&mut url, parameter, cursor);
@@ -635,10 +640,10 @@ impl Paging {
                 }
             }
             Pagination::Next { .. } | Pagination::Link => {
-                let Some(next) = &said.next else {
+                let Some(next) = &info.next else {
                     return Ok(());
                 };
-                let range = said.last.as_ref().and_then(|last| link_range(next, last));
+                let range = info.last.as_ref().and_then(|last| link_range(next, last));
                 if let Some((range, pages)) = range {
                     self.range = Some(range);
                     self.declared = Some(pages);
@@ -651,10 +656,10 @@ impl Paging {
         Ok(())
     }
 
-    /// How many pages there are, by what the answer says.
-    fn known_pages(&self, said: &Said) -> Option<u64> {
-        if said.pages.is_some() {
-            return said.pages;
+    /// How many pages there are, by what the response says.
+    fn known_pages(&self, info: &PageInfo) -> Option<u64> {
+        if info.pages.is_some() {
+            return info.pages;
         }
         self.pages_by_total()
     }

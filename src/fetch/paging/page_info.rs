@@ -1,4 +1,4 @@
-//! What an answer says about the pages of its resource, apart from its records.
+//! What a response says about the pages of its resource, apart from its records.
 
 use http::HeaderMap;
 use http::header::{CONTENT_RANGE, ETAG, LAST_MODIFIED};
@@ -14,7 +14,7 @@ use crate::source::Locator;
 use super::edges::Edges;
 use super::text::text_of;
 
-/// What is known of an answer that arrived whole.
+/// What is known of a response that arrived whole.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::fetch) struct Facts<'a> {
     pub(in crate::fetch) number: u64,
@@ -32,12 +32,12 @@ pub(in crate::fetch) struct Facts<'a> {
     pub(in crate::fetch) edges: Edges,
 }
 
-/// What an answer says about the other pages and about itself: all that the rest
+/// What a response says about the other pages and about itself: all that the rest
 /// of the run, or a later one that goes on with it, needs besides the records.
 ///
 /// Links stand here without credentials.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Said {
+pub struct PageInfo {
     /// How many records there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) total: Option<u64>,
@@ -59,12 +59,12 @@ pub struct Said {
     /// What to ask with later whether it changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::fetch) validators: Option<Validators>,
-    /// How many pages were known of, with this answer.
+    /// How many pages were known of, with this response.
     #[serde(default)]
     pub(in crate::fetch) planned: u64,
 }
 
-impl Said {
+impl PageInfo {
     /// What a page said that was kept from the last snapshot.
     #[must_use]
     pub fn unchanged(validators: Option<Validators>) -> Self {
@@ -75,7 +75,7 @@ impl Said {
         }
     }
 
-    /// How many pages were known of, with this answer.
+    /// How many pages were known of, with this response.
     #[must_use]
     pub fn planned(&self) -> u64 {
         self.planned
@@ -86,14 +86,14 @@ impl Said {
         self.total.is_some()
     }
 
-    /// What to ask with later whether the answer changed, if its server gave anything.
+    /// What to ask with later whether the response changed, if its server gave anything.
     #[must_use]
     pub fn validators(&self) -> Option<&Validators> {
         self.validators.as_ref()
     }
 }
 
-/// What the next run can ask with whether this answer changed. It is stored, so it must not give
+/// What the next run can ask with whether this response changed. It is stored, so it must not give
 /// a credential away that a server put into it.
 pub(super) fn validators(facts: &Facts<'_>, secrets: &Secrets) -> Option<Validators> {
     let text = |name| {

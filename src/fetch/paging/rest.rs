@@ -3,7 +3,7 @@
 use crate::fetch::Digest;
 use crate::record::Id;
 
-use super::said::Said;
+use super::page_info::PageInfo;
 
 /// Whether the records came to rest: pages by number lose a record in silence when one before it
 /// is deleted while they are fetched.
@@ -57,9 +57,9 @@ impl Rest {
 
     /// Takes in what a response says of all pages. They may be in another order than they were
     /// made in: then growth looks like loss, and the pages are fetched once more than needed.
-    pub(super) fn told(&mut self, said: &Said) {
+    pub(super) fn told(&mut self, info: &PageInfo) {
         let (total, pages) = &mut self.most;
-        for (most, now) in [(total, said.total), (pages, said.pages)] {
+        for (most, now) in [(total, info.total), (pages, info.pages)] {
             self.shrank |= now.is_some_and(|now| most.is_some_and(|most| now < most));
             *most = now.max(*most);
         }

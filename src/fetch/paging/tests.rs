@@ -44,9 +44,9 @@ pub(super) fn paging(endpoint: Endpoint) -> Paging {
     Paging::new(endpoint, url, Arc::new(reach))
 }
 
-/// One answer of a made-up server.
+/// One response of a made-up server.
 #[derive(Clone, Default)]
-struct Answer {
+struct Response {
     records: u64,
     headers: Vec<(&'static str, String)>,
     body: Value,
@@ -55,14 +55,14 @@ struct Answer {
     same_as_before: bool,
 }
 
-fn records(records: u64) -> Answer {
-    Answer {
+fn records(records: u64) -> Response {
+    Response {
         records,
-        ..Answer::default()
+        ..Response::default()
     }
 }
 
-impl Answer {
+impl Response {
     fn header(mut self, name: &'static str, value: &impl ToString) -> Self {
         self.headers.push((name, value.to_string()));
         self
@@ -85,31 +85,31 @@ impl Answer {
 /// Asks for one page after the other; gives what was asked for, and how it ended.
 fn follow(
     mut paging: Paging,
-    answer: impl Fn(usize, &Url) -> Answer,
+    response: impl Fn(usize, &Url) -> Response,
 ) -> (Vec<String>, Result<(), PagingError>) {
-    let (asked, outcome) = follow_on(&mut paging, answer);
+    let (asked, outcome) = follow_on(&mut paging, response);
     (asked, outcome.and_then(|()| paging.reconcile()))
 }
 
 /// The same, without a look at the sum.
 fn follow_on(
     paging: &mut Paging,
-    answer: impl Fn(usize, &Url) -> Answer,
+    response: impl Fn(usize, &Url) -> Response,
 ) -> (Vec<String>, Result<(), PagingError>) {
     let mut asked = Vec::new();
     while let Some((number, url)) = paging.take_next() {
         asked.push(url[url::Position::BeforePath..].to_owned());
         assert!(asked.len() <= 1100, "goes on for ever: {asked:?}");
-        let answer = answer(index(number), &url);
-        if answer.past_end {
+        let response = response(index(number), &url);
+        if response.past_end {
             assert!(paging.is_past_end(number, 400));
             if let Err(error) = paging.past_end(400) {
                 return (asked, Err(error));
             }
             continue;
         }
-        let headers = answer.header_map();
-        let digest = if answer.same_as_before {
+        let headers = response.header_map();
+        let digest = if response.same_as_before {
             0
         } else {
             u128::from(number)
@@ -118,10 +118,10 @@ fn follow_on(
             number,
             url: &url,
             headers: &headers,
-            records: answer.records,
+            records: response.records,
             digest: Some(digest),
-            body: &answer.body,
-            last: answer.last.as_ref(),
+            body: &response.body,
+            last: response.last.as_ref(),
             edges: Edges::default(),
         };
         if let Err(error) = paging.received(facts) {
@@ -189,9 +189,9 @@ fn a_page_past_the_end_may_be_an_error_that_the_source_knows() {
         if number < 3 {
             records(100)
         } else {
-            Answer {
+            Response {
                 past_end: true,
-                ..Answer::default()
+                ..Response::default()
             }
         }
     });
@@ -231,7 +231,7 @@ fn a_page_past_the_end_may_be_an_error_that_the_source_knows() {
 
 #[test]
 fn a_server_that_ignores_the_page_number_is_an_error() {
-    let (asked, outcome) = follow(paging(by_page()), |_, _| Answer {
+    let (asked, outcome) = follow(paging(by_page()), |_, _| Response {
         same_as_before: true,
         ..records(10)
     });
@@ -515,8 +515,8 @@ fn a_first_page_without_the_key_that_names_the_next_is_an_error_that_knows_what_
     assert_eq!(outcome, Ok(()));
 }
 
-/// Follows pages that are named there; each is an answer, with as many records as it says.
-fn named(at: NextAt, by_url: bool, pages: &[Answer]) -> (Vec<String>, Result<(), PagingError>) {
+/// Follows pages that are named there; each is a response, with as many records as it says.
+fn named(at: NextAt, by_url: bool, pages: &[Response]) -> (Vec<String>, Result<(), PagingError>) {
     let pagination = if by_url {
         Pagination::Next { at }
     } else {
@@ -621,7 +621,7 @@ fn the_next_page_may_be_one_of_a_list_of_links() {
 #[test]
 fn the_next_page_may_be_asked_for_by_the_last_record() {
     let by = |field: &str| NextAt::LastRecord(field.parse().unwrap());
-    let page = |count, last: Value| Answer {
+    let page = |count, last: Value| Response {
         last: Some(last),
         ..records(count)
     };
@@ -658,7 +658,7 @@ fn the_next_page_may_be_asked_for_by_the_last_record() {
     // A full page of one value leads nowhere, and one that comes again is no further one.
     let pages = [page(3, b.clone()), page(3, c.clone()), page(3, c)];
     assert_eq!(named(by("id"), false, &pages).1, Err(PagingError::Loop(2)));
-    let again = Answer {
+    let again = Response {
         same_as_before: true,
         ..page(3, b)
     };
@@ -670,7 +670,7 @@ fn the_next_page_may_be_asked_for_by_the_last_record() {
 #[test]
 fn a_last_record_without_the_field_is_an_error_on_any_page() {
     let by = || NextAt::LastRecord("id".parse().unwrap());
-    let page = |last: Option<Value>| Answer { last, ..records(2) };
+    let page = |last: Option<Value>| Response { last, ..records(2) };
     for (record, there) in [
         (
             Some(json!({"_id": 7, "x": 1})),
@@ -756,7 +756,7 @@ fn the_total_may_stand_behind_the_slash_of_a_content_range() {
         let headers = HeaderMap::from_iter([(http::header::CONTENT_RANGE, range)]);
         let facts = plain(0, &url, &headers, total.map_or(10, |total| total.min(10)));
         paging.received(facts).unwrap();
-        assert_eq!(paging.outlook().unwrap().total, total);
+        assert_eq!(paging.estimate().unwrap().total, total);
     }
 }
 
@@ -905,26 +905,26 @@ fn a_last_page_that_has_moved_on_is_followed() {
 
 #[test]
 fn the_first_page_alone_tells_what_is_there() {
-    let look = |endpoint: Endpoint, answer: Answer| {
+    let look = |endpoint: Endpoint, response: Response| {
         let mut paging = paging(endpoint);
         paging.only_first(Some(1));
         let (number, url) = paging.take_next().unwrap();
-        let headers = answer.header_map();
+        let headers = response.header_map();
         let facts = Facts {
             number,
             url: &url,
             headers: &headers,
-            records: answer.records,
+            records: response.records,
             digest: None,
-            body: &answer.body,
-            last: answer.last.as_ref(),
+            body: &response.body,
+            last: response.last.as_ref(),
             edges: Edges::default(),
         };
         paging.received(facts).unwrap();
         assert!(paging.is_done());
-        let Outlook {
+        let PageEstimate {
             total, pages, more, ..
-        } = paging.outlook().unwrap();
+        } = paging.estimate().unwrap();
         (total, pages, more)
     };
     let by_link = |last| records(10).header("link", &linked(Some("/posts?page=2"), last));
@@ -955,12 +955,12 @@ fn the_first_two_pages_tell_what_follows_and_what_cannot_be_right() {
             at: NextAt::Body("next".parse().unwrap()),
         })
     };
-    let look = |endpoint: Endpoint, answers: [Answer; 2]| {
+    let look = |endpoint: Endpoint, responses: [Response; 2]| {
         let mut paging = paging(endpoint);
         paging.only_first(Some(2));
-        let outcome = follow_on(&mut paging, |number, _| answers[number].clone());
-        let outlook = paging.outlook().unwrap();
-        (outcome.0.len(), outcome.1, outlook.pages, outlook.more)
+        let outcome = follow_on(&mut paging, |number, _| responses[number].clone());
+        let estimate = paging.estimate().unwrap();
+        (outcome.0.len(), outcome.1, estimate.pages, estimate.more)
     };
     let total = |count, total: u64| records(count).header("x-total", &total);
     let next = |count, next: &str| records(count).body(json!({"next": next}));
@@ -1018,9 +1018,9 @@ fn the_first_two_pages_tell_what_follows_and_what_cannot_be_right() {
             (2, found(6, 4), Some(2), true),
         ),
     ];
-    for (endpoint, answers, expected) in cases {
+    for (endpoint, responses, expected) in cases {
         let pagination = endpoint.pagination.clone();
-        assert_eq!(look(endpoint, answers), expected, "{pagination:?}");
+        assert_eq!(look(endpoint, responses), expected, "{pagination:?}");
     }
 }
 

@@ -46,7 +46,7 @@ struct Bits {
 
 impl Inside {
     /// Goes through as many blocks as there are, the first of which begins at byte `at` of
-    /// the answer, and tells `found` where each record was that ends in them, for as long as
+    /// the response, and tells `found` where each record was that ends in them, for as long as
     /// that says to go on. Gives how many bytes were looked at.
     pub(super) fn skip(
         self,

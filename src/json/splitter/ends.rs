@@ -1,4 +1,4 @@
-//! The first and the last record of an answer that is cut as it comes: pages are asked for by the
+//! The first and the last record of a response that is cut as it comes: pages are asked for by the
 //! last one, and told from their neighbours by both.
 
 use std::ops::Range;
@@ -8,7 +8,7 @@ use serde_json::Value;
 /// How many bytes of a record are kept: it is one of a page, and only one of its fields is wanted.
 const LONGEST: usize = 1024 * 1024;
 
-/// Keeps the first and the last record of an answer.
+/// Keeps the first and the last record of a response.
 #[derive(Clone, Debug, Default)]
 pub struct EndRecords {
     /// How many bytes came.
@@ -31,7 +31,7 @@ pub fn ended(ended: &mut Ended, record: Range<u64>) {
 }
 
 impl EndRecords {
-    /// Takes in the next bytes of the answer: `ended` are the places of records that ended in
+    /// Takes in the next bytes of the response: `ended` are the places of records that ended in
     /// them, and `open` where the one begins that did not, as the [`Splitter`](super::Splitter) counts.
     pub fn take(&mut self, bytes: &[u8], ended: Ended, open: Option<u64>) {
         let seen = self.seen;
@@ -83,7 +83,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    /// The first and the last record of an answer that comes in pieces of this length.
+    /// The first and the last record of a response that comes in pieces of this length.
     fn ends_of(text: &str, at: &str, piece: usize) -> (Option<Value>, Option<Value>) {
         let mut splitter = Splitter::of_array_at(&at.parse().unwrap());
         let mut ends = EndRecords::default();

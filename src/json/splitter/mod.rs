@@ -28,7 +28,7 @@ pub use unmap::Unmap;
 /// Why bytes are not a JSON array of records, as far as the splitter looks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SplitError {
-    /// The answer begins with something other than `[`.
+    /// The response begins with something other than `[`.
     #[error("expected a JSON array, found {}", opening(*.0))]
     NotAnArray(u8),
     /// Something other than `,` or `]` stands behind a record, or a record is missing.
@@ -36,12 +36,12 @@ pub enum SplitError {
     Unexpected {
         /// What could have stood there.
         expected: &'static str,
-        /// Counted from the beginning of the answer.
+        /// Counted from the beginning of the response.
         at: u64,
         /// What stands there.
         found: u8,
     },
-    /// The answer has no array where the records should be.
+    /// The response has no array where the records should be.
     #[error("expected an array of records at `{}`, found none{}", .0.at, beside(.0))]
     NoArray(MissingKey),
     /// Something else is where the array of records should be.
@@ -100,7 +100,7 @@ fn shown(byte: u8) -> String {
 /// U+FEFF in UTF-8, as editors on Windows put it before a text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// How much may stand around the records of an answer: cursors and totals are short.
+/// How much may stand around the records of a response: cursors and totals are short.
 const LONGEST_WRAPPING: usize = 1024 * 1024;
 
 /// What stands around the records, and the way to them.
@@ -132,7 +132,7 @@ enum State {
 /// What is given to be cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Given {
-    /// A whole answer.
+    /// A complete response.
     Array,
     /// The same; where all should be the array, an object may stand in its place, and is kept for
     /// whoever asks [`Splitter::without_array`].
@@ -141,7 +141,7 @@ enum Given {
     Slice,
 }
 
-/// The state of one answer being cut.
+/// The state of one response being cut.
 #[derive(Clone, Debug)]
 pub struct Splitter {
     state: State,
@@ -158,7 +158,7 @@ pub struct Splitter {
 }
 
 impl Splitter {
-    /// For a whole answer: one array, from `[` to `]`.
+    /// For a complete response: one array, from `[` to `]`.
     #[must_use]
     pub fn of_array() -> Self {
         Self {
@@ -174,7 +174,7 @@ impl Splitter {
         }
     }
 
-    /// For an answer whose records are in the array at `path`.
+    /// For a response whose records are in the array at `path`.
     #[must_use]
     pub fn of_array_at(path: &JsonPath) -> Self {
         if path.keys().is_empty() {
@@ -473,7 +473,7 @@ impl Splitter {
             (State::BehindRecord, b']') if self.given != Given::Slice => self.array_ends(at),
             (State::BehindRecord, b',') => State::BeforeRecord,
             (State::BehindRecord, _) => return unexpected("`,` or the end of the array"),
-            (State::BehindArray, _) => return unexpected("the end of the answer"),
+            (State::BehindArray, _) => return unexpected("the end of the response"),
             (_, b',' | b']' | b'}') => return unexpected("a record"),
             (_, first) => {
                 self.record_start = at;
@@ -556,7 +556,7 @@ impl Splitter {
         }
     }
 
-    /// A whole answer in which the place of the array is not there; nothing if it is no such one.
+    /// A complete response in which the place of the array is not there; nothing if it is no such one.
     #[must_use]
     pub fn without_array(&self) -> Option<Value> {
         let wrapping = self.wrapping.as_ref().filter(|wrapping| wrapping.is_all)?;

@@ -1,6 +1,6 @@
-//! Finds the array of records inside an answer that wraps it: `{"data": [ … ], "next": …}`.
+//! Finds the array of records inside a response that wraps it: `{"data": [ … ], "next": …}`.
 
-/// Goes through an answer until the array at a path of keys begins.
+/// Goes through a response until the array at a path of keys begins.
 #[derive(Clone, Debug)]
 pub(super) struct Seeker {
     keys: Vec<String>,

@@ -122,7 +122,7 @@ fn an_object_in_the_place_of_all_is_kept_where_it_is_allowed() {
 }
 
 #[test]
-fn an_answer_without_the_array_says_where_it_was_expected() {
+fn a_response_without_the_array_says_where_it_was_expected() {
     let none = "expected an array of records at `data`, found none";
     let cases = [
         ("{}", none),
@@ -227,10 +227,13 @@ fn what_is_no_array_is_refused_with_the_place() {
             "[{}{}]",
             "expected `,` or the end of the array at byte 3, found `{`",
         ),
-        ("[]x", "expected the end of the answer at byte 2, found `x`"),
+        (
+            "[]x",
+            "expected the end of the response at byte 2, found `x`",
+        ),
         (
             "[] []",
-            "expected the end of the answer at byte 3, found `[`",
+            "expected the end of the response at byte 3, found `[`",
         ),
     ];
     for (text, expected) in cases {

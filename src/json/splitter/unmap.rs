@@ -15,7 +15,7 @@ const LONGEST_KEY: usize = 1024;
 
 #[derive(Clone, Debug)]
 enum State {
-    /// Of an answer that is the object itself: so much of a byte order mark came.
+    /// Of a response that is the object itself: so much of a byte order mark came.
     BeforeObject(usize),
     Seeking(Seeker),
     BeforeKey,
@@ -39,7 +39,7 @@ struct Value {
     escaped: bool,
 }
 
-/// The state of one answer that is turned.
+/// The state of one response that is turned.
 #[derive(Clone, Debug)]
 pub struct Unmap {
     state: State,
@@ -51,7 +51,7 @@ pub struct Unmap {
 }
 
 impl Unmap {
-    /// For an answer whose records are the values of the object at `path`. Where a field is named,
+    /// For a response whose records are the values of the object at `path`. Where a field is named,
     /// each record gets its key as that field.
     #[must_use]
     pub fn new(path: &JsonPath, field: Option<&str>) -> Self {
@@ -72,7 +72,7 @@ impl Unmap {
         }
     }
 
-    /// Turns the next bytes of the answer.
+    /// Turns the next bytes of the response.
     pub fn turn(&mut self, mut bytes: &[u8]) -> &[u8] {
         self.turned.clear();
         if let State::Seeking(seeker) = &mut self.state {

@@ -8,7 +8,8 @@ use url::Url;
 
 use crate::error::{DataProcessingError, Error};
 use crate::fetch::{
-    Page, Position, Recalled, Received, Said, SharedFetch, Sink, Sinks, Whole, digest_of,
+    CompletePage, Page, PageInfo, Position, Received, Restored, SharedFetch, Sink, SinkFactory,
+    digest_of,
 };
 use crate::json::splitter::{EndRecords, SplitError, Splitter, ended};
 use crate::record::Resource;
@@ -75,7 +76,7 @@ impl FirstRecords {
     }
 }
 
-impl Sinks for FirstRecords {
+impl SinkFactory for FirstRecords {
     type Sink = FirstRecordsSink;
 
     fn open(&self, page: Page) -> Result<FirstRecordsSink, Error> {
@@ -95,7 +96,7 @@ impl Sinks for FirstRecords {
     }
 
     /// There is no spool.
-    fn recall(&self, _: &Page) -> Result<Option<Recalled<FirstRecordsPage>>, Error> {
+    fn recall(&self, _: &Page) -> Result<Option<Restored<FirstRecordsPage>>, Error> {
         Ok(None)
     }
 
@@ -163,7 +164,7 @@ impl FirstRecordsSink {
 }
 
 impl Sink for FirstRecordsSink {
-    type Whole = FirstRecordsPage;
+    type CompletePage = FirstRecordsPage;
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let (mut rest, mut places) = (bytes, None);
@@ -225,8 +226,8 @@ pub(super) struct FirstRecordsPage {
     pages: Arc<Mutex<Pages>>,
 }
 
-impl Whole for FirstRecordsPage {
-    fn keep(self, _: &Said) -> Result<(), Error> {
+impl CompletePage for FirstRecordsPage {
+    fn keep(self, _: &PageInfo) -> Result<(), Error> {
         let Page {
             subject, position, ..
         } = self.page;
@@ -306,7 +307,7 @@ mod tests {
             sink.write(piece).unwrap();
         }
         let (received, whole) = sink.finish().unwrap();
-        whole.keep(&Said::default()).unwrap();
+        whole.keep(&PageInfo::default()).unwrap();
         let mut pages = sinks.take().remove(&Resource::Posts).unwrap();
         (received, pages.pop_first().unwrap().1)
     }

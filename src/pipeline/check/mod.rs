@@ -14,7 +14,7 @@ use crate::activity::Unlinked;
 use crate::concurrency::Stop;
 use crate::error::{DataProcessingError, Error};
 use crate::fetch::{
-    self, Fetch, Missing, Outlook, Policy, Position, Remark, SharedFetch, Transport,
+    self, Fetch, Missing, PageEstimate, Policy, Position, Remark, SharedFetch, Transport,
 };
 use crate::json::JsonPath;
 use crate::record::{Field, Mapping, Reject, Resource};
@@ -96,7 +96,7 @@ pub enum Place {
         /// Those that came.
         pages: Vec<PageSeen>,
         /// What these say of all of them.
-        outlook: Outlook,
+        estimate: PageEstimate,
         /// Whether one that was asked for is not among them, because of what the check failed with.
         unfinished: bool,
     },
@@ -201,7 +201,7 @@ pub fn check(
         source,
         reading,
         pages: pages.take(),
-        outlooks: shared.outlooks(),
+        estimates: shared.estimates(),
         missing: shared.missing(),
         remarks: shared.remarks(),
         failed: failure.is_some(),
@@ -218,7 +218,7 @@ struct Sight<'a> {
     source: &'a Source,
     reading: Arc<Reading>,
     pages: Pages,
-    outlooks: BTreeMap<Resource, BTreeMap<Position, Outlook>>,
+    estimates: BTreeMap<Resource, BTreeMap<Position, PageEstimate>>,
     missing: BTreeMap<Resource, Missing>,
     remarks: BTreeMap<Resource, Vec<Remark>>,
     /// Whether not all is there that was to be looked at.
@@ -252,10 +252,10 @@ impl Sight<'_> {
         self.pages.get(&resource).into_iter().flatten()
     }
 
-    fn outlook(&self, resource: Resource, of: &Position) -> Outlook {
-        let of_resource = self.outlooks.get(&resource);
-        let outlook = of_resource.and_then(|outlooks| outlooks.get(of));
-        outlook.copied().unwrap_or_default()
+    fn estimate(&self, resource: Resource, of: &Position) -> PageEstimate {
+        let of_resource = self.estimates.get(&resource);
+        let estimate = of_resource.and_then(|estimates| estimates.get(of));
+        estimate.copied().unwrap_or_default()
     }
 
     fn finding(&self, resource: Resource, endpoint: &Endpoint) -> Finding {
@@ -269,7 +269,7 @@ impl Sight<'_> {
         let pages = pages.map(|(position, page)| PageSeen {
             url: page.url.clone(),
             records: page.gaze.records.records,
-            more: self.outlook(resource, &position.whole()).more,
+            more: self.estimate(resource, &position.whole()).more,
         });
         let pages: Vec<_> = pages.collect();
         let place = if let Some(parent) = endpoint.parent {
@@ -282,12 +282,12 @@ impl Sight<'_> {
                 unfinished: self.failed,
             }
         } else {
-            let outlook = self.outlook(resource, &Position::default());
+            let estimate = self.estimate(resource, &Position::default());
             Place::Pages {
                 url: self.source.url(&endpoint.path),
-                unfinished: self.failed && outlook.asked > pages.len() as u64,
+                unfinished: self.failed && estimate.asked > pages.len() as u64,
                 pages,
-                outlook,
+                estimate,
             }
         };
         let doubts = doubts::find(endpoint, &place, &seen, mapping);

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::record::Resource;
-use crate::source::{Nowhere, Source, SourceFile, Vars};
+use crate::source::{EmptyEnvironment, Source, SourceFile, Vars};
 use crate::storage::{Counts, Flow, Manifest, StoredFile};
 
 /// A source whose records may have everything and need no more than an id.
@@ -57,7 +57,7 @@ pub(crate) fn unlinked(users: &str, posts: &str, comments: &str) -> TempDir {
 /// The source of a file, with nothing filled in.
 fn source(text: &str) -> Source {
     let file = SourceFile::parse("test.toml", text).unwrap();
-    file.resolve(&Vars::new(), &Nowhere).unwrap()
+    file.resolve(&Vars::new(), &EmptyEnvironment).unwrap()
 }
 
 /// A run of a flow at a second of 2026-01-01.

@@ -19,7 +19,7 @@ const SECRET: &str = "hunter2";
 /// A machine with every credential on it.
 struct Machine;
 
-impl Surroundings for Machine {
+impl Environment for Machine {
     fn variable(&self, name: &str) -> Result<String, VarError> {
         match name {
             "ABSENT" => Err(VarError::NotPresent),
@@ -122,7 +122,7 @@ fn every_built_in_source_is_in_order_and_says_what_it_is() {
     for built_in in BUILT_IN {
         let file = built_in.file().unwrap();
         assert!(file.description().is_some(), "{}", built_in.name);
-        let source = file.resolve(&anything(&file), &Nowhere).unwrap();
+        let source = file.resolve(&anything(&file), &EmptyEnvironment).unwrap();
         assert_eq!(source.name, built_in.name);
         outlines += &outline(&source);
         outlines.push('\n');
@@ -257,7 +257,7 @@ fn a_file_does_not_show_its_text() {
 fn variables_that_are_missing_or_unknown_are_named() {
     let github = BuiltIn::named("github").unwrap().file().unwrap();
     let message = |given: &[(&str, &str)]| {
-        let error = github.resolve(&vars(given), &Nowhere).unwrap_err();
+        let error = github.resolve(&vars(given), &EmptyEnvironment).unwrap_err();
         error.to_string()
     };
     insta::assert_snapshot!(message(&[]), @"source `github` needs `repo` (the repository, as OWNER/NAME): add --var repo=…");
@@ -276,7 +276,7 @@ fn only_the_wanted_resources_are_left() {
     use Resource::{Comments, Posts, Users};
     let wordpress = |wanted: &[Resource]| {
         let file = BuiltIn::named("wordpress").unwrap().file().unwrap();
-        let source = file.resolve(&anything(&file), &Nowhere).unwrap();
+        let source = file.resolve(&anything(&file), &EmptyEnvironment).unwrap();
         let source = source.only(wanted).unwrap();
         source.endpoints.into_keys().collect::<Vec<_>>()
     };
@@ -286,7 +286,7 @@ fn only_the_wanted_resources_are_left() {
     let github = |wanted: &[Resource]| {
         let file = BuiltIn::named("github").unwrap().file().unwrap();
         let source = file
-            .resolve(&anything(&file), &Nowhere)
+            .resolve(&anything(&file), &EmptyEnvironment)
             .unwrap()
             .only(wanted);
         source.map(|source| {

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, StorageError};
 use crate::fetch::{
-    Event, Observer, Page, Position, Recalled, Received, Said, Sink, Sinks, Whole, digest_of,
+    CompletePage, Event, Observer, Page, PageInfo, Position, Received, Restored, Sink, SinkFactory,
+    digest_of,
 };
 use crate::record::Resource;
 
@@ -129,7 +130,7 @@ impl Spool {
     ///
     /// # Errors
     /// When the file cannot be read, or the page cannot be kept.
-    pub fn take_stored(&self, page: Page, path: &Path, said: &Said) -> Result<(), Error> {
+    pub fn take_stored(&self, page: Page, path: &Path, said: &PageInfo) -> Result<(), Error> {
         // Whatever was wrapped around the records was not stored.
         let page = Page {
             records_at: Arc::default(),
@@ -190,7 +191,7 @@ impl Spool {
     fn each_page(
         &self,
         choice: &dyn Choice,
-        mut each: impl FnMut(Recalled<WholePage>) -> Result<(), Error>,
+        mut each: impl FnMut(Restored<WholePage>) -> Result<(), Error>,
         observer: &dyn Observer,
     ) -> Result<(), Error> {
         for ((resource, position), entry) in self.journal.written()? {
@@ -232,7 +233,7 @@ impl Spool {
     }
 
     /// Reads a page again; nothing if it is not as its entry says.
-    fn read_again(&self, page: &Page, entry: &Entry) -> Result<Option<Recalled<WholePage>>, Error> {
+    fn read_again(&self, page: &Page, entry: &Entry) -> Result<Option<Restored<WholePage>>, Error> {
         let (path, place) = self.names(self.journal.folder(), page);
         let page = Page {
             // Pages are stored without what was wrapped around their records.
@@ -273,9 +274,9 @@ impl Spool {
             bytes,
             blake3: entry.blake3.clone(),
         };
-        Ok(Some(Recalled {
+        Ok(Some(Restored {
             received,
-            said: entry.said.clone(),
+            info: entry.said.clone(),
             whole: WholePage {
                 sum: single.then_some((place, sum)),
                 ..self.whole(cut, None)
@@ -284,7 +285,7 @@ impl Spool {
     }
 }
 
-impl Sinks for Spool {
+impl SinkFactory for Spool {
     type Sink = SpoolSink;
 
     fn keep(&self, page: &Page) {
@@ -315,7 +316,7 @@ impl Sinks for Spool {
         })
     }
 
-    fn recall(&self, page: &Page) -> Result<Option<Recalled<WholePage>>, Error> {
+    fn recall(&self, page: &Page) -> Result<Option<Restored<WholePage>>, Error> {
         let Some(entry) = self.journal.entry(page) else {
             return Ok(None);
         };
@@ -366,7 +367,7 @@ impl SpoolSink {
 }
 
 impl Sink for SpoolSink {
-    type Whole = WholePage;
+    type CompletePage = WholePage;
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.slicer.push(bytes)?;
@@ -419,7 +420,7 @@ impl Sink for SpoolSink {
             records_at: Some((*records_at).clone()),
             map,
             overlaps,
-            said: Said::default(),
+            said: PageInfo::default(),
         };
         let sum = Sum {
             bytes: entry.bytes,
@@ -474,8 +475,8 @@ impl WholePage {
     }
 }
 
-impl Whole for WholePage {
-    fn keep(mut self, said: &Said) -> Result<(), Error> {
+impl CompletePage for WholePage {
+    fn keep(mut self, said: &PageInfo) -> Result<(), Error> {
         if let Some(entry) = self.entry.take() {
             let said = said.clone();
             self.journal.add(&Entry { said, ..entry })?;

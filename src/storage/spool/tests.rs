@@ -89,7 +89,7 @@ fn receive_at(place: &Place, path: &str, pieces: &[&[u8]]) -> Result<Received, E
     let mut sink = place.spool.open(page(3, path))?;
     pieces.iter().try_for_each(|piece| sink.write(piece))?;
     let (received, whole) = sink.finish()?;
-    whole.keep(&Said::default())?;
+    whole.keep(&PageInfo::default())?;
     Ok(received)
 }
 
@@ -185,7 +185,7 @@ fn a_page_that_was_kept_comes_out_as_it_went_in() {
             (again.records, again.digest),
             (received.records, received.digest)
         );
-        recalled.whole.keep(&recalled.said).unwrap();
+        recalled.whole.keep(&recalled.info).unwrap();
         assert_eq!(place.slices.try_iter().collect::<Vec<_>>(), slices);
         // It stands in the journal once.
         let journaled = Journaled::read(&place.stage.folder().join("spool")).unwrap();
@@ -278,7 +278,12 @@ fn slices_of_an_answer_that_breaks_off_are_known_for_such_before_it_comes_again(
     assert!(spool.journal.broke_off(first));
     let (mut whole, second) = begin();
     whole.write(b"1]").unwrap();
-    whole.finish().unwrap().1.keep(&Said::default()).unwrap();
+    whole
+        .finish()
+        .unwrap()
+        .1
+        .keep(&PageInfo::default())
+        .unwrap();
     assert!(spool.journal.is_whole(second) && !spool.journal.broke_off(second));
     assert!(!spool.journal.is_whole(first));
 }

@@ -23,9 +23,9 @@ struct JsonServer {
 impl JsonServer {
     /// None where there is none to start, which is said.
     fn start(place: &Workplace) -> Option<Self> {
-        let surroundings =
+        let environment =
             ["NODE_PATH", "DB"].map(|name| env::var(format!("ACTIVITY_TRACKER_TEST_{name}")).ok());
-        let [Some(modules), Some(db)] = surroundings else {
+        let [Some(modules), Some(db)] = environment else {
             println!("skipped: .ci/run installs json-server for this test where it has the data");
             return None;
         };

@@ -123,46 +123,46 @@ fn a_refusal_is_told_in_the_servers_own_words() {
     let cases = [
         (
             Reply::status(400).body(r#"{"message": "per_page is too large\u001b[31m"}"#),
-            "answered 400 Bad Request (1 attempt): per_page is too large\\u{1b}[31m",
+            "responded with 400 Bad Request (1 attempt): per_page is too large\\u{1b}[31m",
         ),
         (
             Reply::status(401)
                 .body(r#"{"error": {"message": "bad\ncredentials"}}"#)
                 .header("X-Request-Id", "r-7"),
-            "answered 401 Unauthorized (1 attempt): bad credentials [x-request-id: r-7]",
+            "responded with 401 Unauthorized (1 attempt): bad credentials [x-request-id: r-7]",
         ),
         (
             Reply::status(403)
                 .body("Forbidden for you\nand more")
                 .header("CF-Ray", "9-FRA"),
-            "answered 403 Forbidden (1 attempt): Forbidden for you [cf-ray: 9-FRA]",
+            "responded with 403 Forbidden (1 attempt): Forbidden for you [cf-ray: 9-FRA]",
         ),
         (
             Reply::status(404)
                 .body(r#"{"title": "Not Found", "detail": "no such list"}"#)
                 .chunked(7),
-            "answered 404 Not Found (1 attempt): Not Found: no such list",
+            "responded with 404 Not Found (1 attempt): Not Found: no such list",
         ),
         (
             Reply::status(422)
                 .body(r#"{"errors": ["a", "b"]}"#)
                 .until_close(),
-            "answered 422 Unprocessable Entity (1 attempt): a; b",
+            "responded with 422 Unprocessable Entity (1 attempt): a; b",
         ),
         (
             Reply::status(409)
                 .body(super::support::records::gzip(br#"{"detail": "locked"}"#))
                 .header("Content-Encoding", "gzip"),
-            "answered 409 Conflict (1 attempt): locked",
+            "responded with 409 Conflict (1 attempt): locked",
         ),
         (
             Reply::status(418).body("<!doctype html><title>Short and stout</title>"),
-            "answered 418 I'm a teapot (1 attempt): an HTML page titled \"Short and stout\"",
+            "responded with 418 I'm a teapot (1 attempt): an HTML page titled \"Short and stout\"",
         ),
         // What is wrong with the body itself is not what it is about.
         (
             Reply::status(400).body("cut off").cut_short(3),
-            "answered 400 Bad Request (1 attempt): cut",
+            "responded with 400 Bad Request (1 attempt): cut",
         ),
     ];
     for (reply, says) in cases {
@@ -195,7 +195,7 @@ fn a_refusal_whose_body_does_not_end_is_told_all_the_same() {
             let route = Route::get("/posts").reply(reply);
             let (_, outcome, _server) = run(flow, route, &["--timeout", "300ms"]);
             outcome.assert_code(3);
-            let says = "answered 404 Not Found (1 attempt): no";
+            let says = "responded with 404 Not Found (1 attempt): no";
             assert!(outcome.first_line().contains(says), "{outcome:#?}");
         }
     }

@@ -24,7 +24,7 @@ impl Proxy {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let seen = Arc::clone(&seen);
-                thread::spawn(move || answer(stream, &seen));
+                thread::spawn(move || response(stream, &seen));
             }
         });
         Self {
@@ -49,7 +49,7 @@ impl Proxy {
     }
 }
 
-fn answer(mut stream: TcpStream, seen: &Mutex<Vec<String>>) {
+fn response(mut stream: TcpStream, seen: &Mutex<Vec<String>>) {
     let mut head = Vec::new();
     let mut piece = [0; 4096];
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {

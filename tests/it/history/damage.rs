@@ -25,15 +25,15 @@ fn posts(title: &str) -> Vec<String> {
 
 #[test]
 fn any_page_may_be_damaged_and_the_snapshot_is_stored_and_the_history_whole_again() {
-    let answer = |title| Reply::json(compact(&posts(title)));
+    let response = |title| Reply::json(compact(&posts(title)));
     let server = Server::start([
         Route::get("/users")
             .reply(Reply::json(compact(&users())))
             .any_times(),
         Route::get("/posts")
-            .reply(answer("a"))
-            .reply(answer("b"))
-            .reply(answer("c"))
+            .reply(response("a"))
+            .reply(response("b"))
+            .reply(response("c"))
             .any_times(),
     ]);
     let place = Workplace::new();

@@ -16,8 +16,8 @@ use super::support::server::{Reply, Route, Server};
 
 /// A server whose posts are others each time.
 fn serve(posts: &[Vec<String>]) -> Server {
-    let answers = posts.iter().map(|posts| Reply::json(compact(posts)));
-    let posts = answers.fold(Route::get("/posts"), Route::reply);
+    let responses = posts.iter().map(|posts| Reply::json(compact(posts)));
+    let posts = responses.fold(Route::get("/posts"), Route::reply);
     Server::start([
         Route::get("/users")
             .reply(Reply::json(compact(&users())))
@@ -111,8 +111,8 @@ fn a_hundred_thousand_posts_are_compared_whatever_their_order() {
     let numbers = |at: usize| (at + 1).to_string();
     let orders: [fn(&mut [String]); 2] = [|_| {}, shuffled];
     for order in orders {
-        let (answers, expected) = altered(100_000, (1000, 500), numbers, order);
-        let server = serve(&answers);
+        let (responses, expected) = altered(100_000, (1000, 500), numbers, order);
+        let server = serve(&responses);
         let place = Workplace::new();
         run(&place, &server, &[]);
         assert_eq!(last(&place), BTreeSet::new(), "nothing was known before");
@@ -133,8 +133,8 @@ fn ids_that_are_texts_are_compared_in_any_order_too() {
     let texts = |at: usize| format!("\"{:08x}-é\"", at * 2_654_435_761 % (1 << 32));
     let orders: [fn(&mut [String]); 3] = [|_| {}, |records| records.reverse(), shuffled];
     for order in orders {
-        let (answers, expected) = altered(3000, (30, 20), texts, order);
-        let server = serve(&answers);
+        let (responses, expected) = altered(3000, (30, 20), texts, order);
+        let server = serve(&responses);
         let place = Workplace::new();
         run(&place, &server, &[]);
         run(&place, &server, &[]);

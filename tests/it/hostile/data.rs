@@ -1,4 +1,4 @@
-//! Answers that arrive whole, and what is in them.
+//! Responses that arrive whole, and what is in them.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ fn bytes_that_are_no_json_in_utf_8_are_refused() {
             || Reply::json("[]\0"),
             Error(
                 4,
-                "expected the end of the answer at byte 2, found byte 0x00",
+                "expected the end of the response at byte 2, found byte 0x00",
             ),
         ),
         row(

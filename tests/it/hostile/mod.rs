@@ -20,7 +20,7 @@ fn patience() -> Duration {
     Duration::from_secs(if super::crashes::is_long() { 900 } else { 240 })
 }
 
-/// One way to answer those who ask for users, and how a run ends that did.
+/// One way to response those who ask for users, and how a run ends that did.
 struct Row {
     name: &'static str,
     reply: fn() -> Reply,
@@ -32,7 +32,7 @@ struct Row {
 enum Ends {
     /// With this exit code, and an error that holds these words.
     Error(i32, &'static str),
-    /// As an answer does with a record that does not map, for this reason.
+    /// As a response does with a record that does not map, for this reason.
     Rejected(&'static str),
     /// Well, with this in the file of users.
     Users(fn() -> String),
@@ -110,7 +110,7 @@ fn check(rows: impl IntoIterator<Item = Row>) {
     }
 }
 
-/// An answer to the letter: a status line, and what stands behind it.
+/// A response to the letter: a status line, and what stands behind it.
 fn ok(rest: &str) -> Reply {
     Reply::raw(format!("HTTP/1.1 200 OK\r\n{rest}"))
 }

@@ -104,8 +104,8 @@ fn a_server_that_speaks_no_tls_gets_no_credentials() {
         let address = listener.local_addr().expect("the port that was bound");
         let server = thread::spawn(move || {
             let (mut stream, _) = listener.accept().expect("a connection");
-            let answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
-            stream.write_all(answer).expect("an answer");
+            let response = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+            stream.write_all(response).expect("a response");
             let mut came = Vec::new();
             // The client is free to reset the connection.
             let _ = stream.read_to_end(&mut came);

@@ -1,4 +1,4 @@
-//! Answers that do not end, or not soon, or not before they have filled a disk.
+//! Responses that do not end, or not soon, or not before they have filled a disk.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ const TOO_LONG: &str = "/users: the response is too long: ";
 const TIMED_OUT: &str = "/users: timed out";
 const FAILED: &str = "cannot fetch users from http://127.0.0.1";
 
-/// Between two bytes of a slow answer: far below any `--timeout` here, so that it is no silence.
+/// Between two bytes of a slow response: far below any `--timeout` here, so that it is no silence.
 const GAP: Duration = Duration::from_millis(10);
 
 #[test]
-fn an_answer_is_not_longer_than_allowed() {
+fn a_response_is_not_longer_than_allowed() {
     check([
         row(
             "an endless body",
@@ -73,7 +73,7 @@ fn an_answer_is_not_longer_than_allowed() {
 }
 
 #[test]
-fn an_answer_that_hardly_comes_is_given_up() {
+fn a_response_that_hardly_comes_is_given_up() {
     let impatient = &["--timeout", "500ms"];
     check([
         row(
@@ -87,7 +87,7 @@ fn an_answer_that_hardly_comes_is_given_up() {
         )
         .args(impatient),
         row(
-            "news of an answer, again and again",
+            "news of a response, again and again",
             || {
                 let news = "HTTP/1.1 103 Early Hints\r\n\r\n";
                 Reply::raw("").drip(news.len(), GAP).endlessly(news)

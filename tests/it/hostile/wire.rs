@@ -35,17 +35,20 @@ fn a_head_that_is_none_is_refused() {
             Error(3, EXCHANGE),
         ),
         row(
-            "a part of the answer",
+            "a part of the response",
             || {
                 let head = "Content-Length: 2\r\nContent-Range: bytes 0-1/9\r\n\r\n";
                 Reply::raw(format!("HTTP/1.1 206 Partial Content\r\n{head}[]"))
             },
-            Error(3, "the server answered 206 Partial Content (1 attempt)"),
+            Error(
+                3,
+                "the server responded with 206 Partial Content (1 attempt)",
+            ),
         ),
         row(
             "nothing to show, with content",
             || Reply::raw("HTTP/1.1 205 Reset Content\r\nContent-Length: 2\r\n\r\n[]"),
-            Error(3, "the server answered 205 Reset Content (1 attempt)"),
+            Error(3, "the server responded with 205 Reset Content (1 attempt)"),
         ),
         row(
             "another protocol from here on",
@@ -151,7 +154,7 @@ fn a_body_ends_where_its_framing_says() {
             Users(none),
         ),
         row(
-            "another answer behind the body, for whoever asks next",
+            "another response behind the body, for whoever asks next",
             || ok("Content-Length: 2\r\n\r\n[]HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"),
             Users(none),
         )

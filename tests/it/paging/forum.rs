@@ -9,7 +9,7 @@ use crate::support::server::{Reply, Request, Server};
 
 pub(super) const SECRET: &str = "s3cret-0f-the-forum";
 
-/// By a URL that the answer holds for the next.
+/// By a URL that the response holds for the next.
 pub(super) const NEXT: &str = "records = 'posts'\npagination = { next = 'next' }";
 pub(super) const LINK: &str = "pagination = 'link'";
 pub(super) const NUMBERED: &str =

@@ -28,11 +28,11 @@ fn pages_that_come_in_a_scrambled_order_are_stored_in_their_own() {
         });
         let server = Server::start(others.chain([first]));
         let forum = Forum::new(server.url(), "", NUMBERED);
-        let run = forum.start(flow);
+        let run = forum.start(&[flow, &["--log-level", "debug"]].concat());
         server.wait_for_requests(4);
         for (number, gate) in gates.iter().rev() {
             gate.open();
-            let here = format!("/posts?n=2&page={number} status=200");
+            let here = format!("/posts?n=2&page={number} bytes=");
             until(&here, || forum.place.log().contains(&here).then_some(()));
         }
         run.wait().assert_code(0);
@@ -197,19 +197,19 @@ fn a_reset_further_away_than_allowed_ends_the_run() {
     Fault {
         rows: "",
         routes: || vec![Route::get("/posts").reply(used_up(429, "301"))],
-        says: "cannot fetch posts from HOST/posts: the server answered 429 Too Many Requests and asks to wait 301s, longer than the 300s allowed",
+        says: "cannot fetch posts from HOST/posts: the server responded with 429 Too Many Requests and asks to wait 301s, longer than the 300s allowed",
     }
     .check();
     Fault {
         rows: "",
         routes: || vec![Route::get("/posts").reply(Reply::status(403))],
-        says: "cannot fetch posts from HOST/posts: the server answered 403 Forbidden (1 attempt)",
+        says: "cannot fetch posts from HOST/posts: the server responded with 403 Forbidden (1 attempt)",
     }
     .check();
 }
 
 #[test]
-fn a_limit_used_up_by_the_last_answer_delays_nothing() {
+fn a_limit_used_up_by_the_last_response_delays_nothing() {
     for (flow, file) in FLOWS {
         let used_up = |reply: Reply| {
             let reply = reply.header("X-RateLimit-Remaining", "0");

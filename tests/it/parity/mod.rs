@@ -59,7 +59,7 @@ fn both_flows_ask_for_everything_before_anything_is_answered() {
 }
 
 #[test]
-fn both_flows_read_whole_answers_alike() {
+fn both_flows_read_whole_responses_alike() {
     let fine = |name, reply| row(name, [reply], Expected::Users(USERS));
     hold_together([
         fine("plain", Reply::json(USERS)),
@@ -109,8 +109,8 @@ fn both_flows_try_again_alike() {
             Reply::json(USERS).chunked(50).cut_short(USERS.len() + 12),
         ),
         then_fine("a truncated gzip stream", Reply::gzip(&gzip(USERS)[..60])),
-        then_fine("closed without an answer", Reply::close()),
-        then_fine("reset without an answer", Reply::reset()),
+        then_fine("closed without a response", Reply::close()),
+        then_fine("reset without a response", Reply::reset()),
         then_fine("not HTTP", Reply::raw("220 mail.test ESMTP\r\n")),
         then_fine("half a head", Reply::raw("HTTP/1.1 200 OK\r\nContent-Le")),
         then_fine("silence", Reply::hang()).impatient(),
@@ -125,28 +125,28 @@ fn both_flows_give_up_alike() {
         fails(
             "503 five times",
             five(Reply::status(503)),
-            "cannot fetch users from {url}/users: the server answered 503 Service Unavailable (5 attempts)",
+            "cannot fetch users from {url}/users: the server responded with 503 Service Unavailable (5 attempts)",
         ),
         fails(
             "405",
             vec![Reply::status(405).body("{}")],
-            "cannot fetch users from {url}/users: the server answered 405 Method Not Allowed (1 attempt)",
+            "cannot fetch users from {url}/users: the server responded with 405 Method Not Allowed (1 attempt)",
         ),
         fails(
-            "405 in the middle of another answer",
+            "405 in the middle of another response",
             vec![Reply::status(405)],
-            "cannot fetch users from {url}/users: the server answered 405 Method Not Allowed (1 attempt)",
+            "cannot fetch users from {url}/users: the server responded with 405 Method Not Allowed (1 attempt)",
         )
         .posts(Reply::json(POSTS).cut_short(20).then_hang()),
         fails(
             "205",
             vec![Reply::status(205)],
-            "cannot fetch users from {url}/users: the server answered 205 Reset Content (1 attempt)",
+            "cannot fetch users from {url}/users: the server responded with 205 Reset Content (1 attempt)",
         ),
         fails(
             "a wait longer than allowed",
             vec![Reply::status(429).header("Retry-After", "301")],
-            "cannot fetch users from {url}/users: the server answered 429 Too Many Requests and asks to wait 301s, longer than the 300s allowed",
+            "cannot fetch users from {url}/users: the server responded with 429 Too Many Requests and asks to wait 301s, longer than the 300s allowed",
         ),
         fails(
             "a truncated body five times",
@@ -174,7 +174,7 @@ fn both_flows_give_up_alike() {
             "cannot fetch users from {url}/users: the response cannot be decoded: the body is not gzip (1 attempt)",
         ),
         fails(
-            "closed without an answer five times",
+            "closed without a response five times",
             five(Reply::close()),
             "cannot fetch users from {url}/users: connection closed while waiting for the response (5 attempts)",
         ),
@@ -230,7 +230,7 @@ fn both_flows_follow_redirects_alike() {
         fails(
             "a redirect to nowhere",
             vec![Reply::status(302)],
-            "cannot fetch users from {url}/users: the server answered 302 Found without a place to go to",
+            "cannot fetch users from {url}/users: the server responded with 302 Found without a place to go to",
         ),
     ]);
 }
@@ -295,7 +295,7 @@ fn both_flows_refuse_data_that_is_no_records_alike() {
         fails(
             "something behind the array",
             "[] []",
-            "cannot read users from {url}/users: expected the end of the answer at byte 3, found `[`",
+            "cannot read users from {url}/users: expected the end of the response at byte 3, found `[`",
         ),
         fails(
             "a record that does not map",

@@ -41,7 +41,7 @@ pub(super) struct Row {
     /// What is answered to requests for users, in this order.
     users: Vec<Reply>,
     posts: Reply,
-    /// Where a redirect leads, and the answer there.
+    /// Where a redirect leads, and the response there.
     moved: Option<Route>,
     policy: Policy,
     timeout: Duration,

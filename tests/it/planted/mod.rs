@@ -9,14 +9,14 @@ use super::support::server::{Reply, Route, Server};
 
 /// A server of a few records, as often as they are asked for.
 fn server() -> Server {
-    let answer = |path, records: &[String]| {
+    let response = |path, records: &[String]| {
         Route::get(path)
             .reply(Reply::json(compact(records)))
             .any_times()
     };
     Server::start([
-        answer("/users", &users()),
-        answer("/posts", &posts()),
-        answer("/comments", &[]),
+        response("/users", &users()),
+        response("/posts", &posts()),
+        response("/comments", &[]),
     ])
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{FLOWS, assert_records, fetched_by_script, resources, surroundings, told};
+use super::{FLOWS, assert_records, environment, fetched_by_script, resources, told};
 use crate::support::program::Workplace;
 
 /// The folder of `.ci/datasette`.
@@ -10,7 +10,7 @@ const DATASETTE: &str = "ACTIVITY_TRACKER_TEST_DATASETTE";
 
 #[test]
 fn the_tables_of_a_datasette_are_stored_row_for_row_by_both_flows() {
-    let Some([folder]) = surroundings([DATASETTE]) else {
+    let Some([folder]) = environment([DATASETTE]) else {
         return;
     };
     let url = told(&folder, "url");
@@ -49,8 +49,8 @@ fn query(url: &str, sql: &str) -> String {
 }
 
 #[test]
-fn rows_that_datasette_left_out_are_an_error_and_those_of_a_whole_answer_are_stored() {
-    let Some([folder]) = surroundings([DATASETTE]) else {
+fn rows_that_datasette_left_out_are_an_error_and_those_of_a_whole_response_are_stored() {
+    let Some([folder]) = environment([DATASETTE]) else {
         return;
     };
     let url = told(&folder, "url");

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::{FLOWS, assert_records, records, resources, surroundings};
+use super::{FLOWS, assert_records, environment, records, resources};
 use crate::support::program::Workplace;
 
 const JSON_SERVER: &str = "ACTIVITY_TRACKER_TEST_JSON_SERVER";
@@ -43,10 +43,10 @@ fn asked(log: &str, resource: &str) -> usize {
     lines.by_ref().filter(|line| line.contains(&path)).count()
 }
 
-/// Runs both flows page by page and in one answer, and holds the files against each other and the database.
+/// Runs both flows page by page and in one response, and holds the files against each other and the database.
 #[track_caller]
 fn assert_pages_are_the_whole(paging: &str) {
-    let Some([url, db]) = surroundings([JSON_SERVER, DB]) else {
+    let Some([url, db]) = environment([JSON_SERVER, DB]) else {
         return;
     };
     let db = database(&db);
@@ -55,7 +55,7 @@ fn assert_pages_are_the_whole(paging: &str) {
     for (flow, suffix) in FLOWS {
         let asked_before = paged.log().len();
         whole.run_well(&[&[&*url], flow].concat());
-        paged.run_well(&[&["paged.toml"], flow].concat());
+        paged.run_well(&[&["paged.toml", "--log-level", "debug"], flow].concat());
         let log = paged.log().split_off(asked_before);
         for resource in resources(suffix) {
             let name = format!("{resource}{suffix}.json");
@@ -89,7 +89,7 @@ fn the_pages_that_json_server_numbers_are_the_whole_data_set() {
 
 #[test]
 fn the_pages_of_json_server_can_be_asked_for_without_knowing_how_many_there_are() {
-    let Some([url, db]) = surroundings([JSON_SERVER, DB]) else {
+    let Some([url, db]) = environment([JSON_SERVER, DB]) else {
         return;
     };
     let db = database(&db);
@@ -120,7 +120,7 @@ fn with_string_keys(record: &Value) -> Value {
 
 #[test]
 fn all_that_json_server_1_holds_is_stored_in_order_by_both_flows() {
-    let Some([url, db]) = surroundings([JSON_SERVER_V1, DB]) else {
+    let Some([url, db]) = environment([JSON_SERVER_V1, DB]) else {
         return;
     };
     let db = database(&db);
@@ -158,7 +158,7 @@ fn all_that_json_server_1_holds_is_stored_in_order_by_both_flows() {
 
 #[test]
 fn the_authors_of_json_server_1_are_known_by_name() {
-    let Some([url]) = surroundings([JSON_SERVER_V1]) else {
+    let Some([url]) = environment([JSON_SERVER_V1]) else {
         return;
     };
     let place = Workplace::new();

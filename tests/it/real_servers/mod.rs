@@ -25,7 +25,7 @@ use crate::support::program::{Running, Workplace};
 const FLOWS: [(&[&str], &str); 2] = [(&[], ""), (&["--async"], "_async")];
 
 /// What `.ci/run` says where it has started what a test needs; where it has not, that is said.
-fn surroundings<const N: usize>(names: [&str; N]) -> Option<[String; N]> {
+fn environment<const N: usize>(names: [&str; N]) -> Option<[String; N]> {
     let values = names.map(|name| env::var(name).ok());
     if values.iter().any(Option::is_none) {
         println!("skipped: .ci/run starts what this needs and sets {names:?}");

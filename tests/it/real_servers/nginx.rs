@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use super::{FLOWS, assert_records, fetched_by_script, resources, surroundings, told};
+use super::{FLOWS, assert_records, environment, fetched_by_script, resources, told};
 use crate::support::program::Workplace;
 
 /// The folder of `.ci/nginx`.
@@ -58,7 +58,7 @@ pub(super) fn assert_whole(folder: &str, place: &Workplace, suffix: &str) {
 /// Asserts that a run of eight requests at once against a limit is as complete as a script's that has no haste.
 #[track_caller]
 fn assert_complete(limit: &str, status: &str) {
-    let Some([folder]) = surroundings([NGINX]) else {
+    let Some([folder]) = environment([NGINX]) else {
         return;
     };
     let base = format!("{}/{limit}", told(&folder, "url"));
@@ -90,23 +90,23 @@ fn assert_complete(limit: &str, status: &str) {
 }
 
 #[test]
-fn hundreds_of_pages_are_complete_where_nginx_answers_429_to_too_many_requests() {
+fn hundreds_of_pages_are_complete_where_nginx_responses_429_to_too_many_requests() {
     assert_complete("rate-429", "429");
 }
 
 #[test]
-fn hundreds_of_pages_are_complete_where_nginx_answers_503_to_too_many_requests() {
+fn hundreds_of_pages_are_complete_where_nginx_responses_503_to_too_many_requests() {
     assert_complete("rate-503", "503");
 }
 
 #[test]
-fn hundreds_of_pages_are_complete_where_nginx_answers_503_to_too_many_connections() {
+fn hundreds_of_pages_are_complete_where_nginx_responses_503_to_too_many_connections() {
     assert_complete("connections", "503");
 }
 
 #[test]
 fn a_rate_in_the_source_keeps_to_the_limit_of_nginx() {
-    let Some([folder]) = surroundings([NGINX]) else {
+    let Some([folder]) = environment([NGINX]) else {
         return;
     };
     let base = format!("{}/rate-own", told(&folder, "url"));

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use super::mover::Mover;
-use super::{FLOWS, assert_records, exchange, records, removed, resources, surroundings, told};
+use super::{FLOWS, assert_records, environment, exchange, records, removed, resources, told};
 use crate::support::program::{Outcome, Running, Workplace};
 
 /// The folder of `.ci/redmine`.
@@ -24,14 +24,14 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 impl Redmine {
     fn new() -> Option<Self> {
-        let [folder] = surroundings([REDMINE])?;
+        let [folder] = environment([REDMINE])?;
         Some(Self {
             url: told(&folder, "url"),
             key: told(&folder, "api-key"),
         })
     }
 
-    /// What the API answers to an administrator.
+    /// What the API responses to an administrator.
     #[track_caller]
     fn ask(&self, method: &str, path: &str, body: &str) -> (String, String) {
         let headers = format!(

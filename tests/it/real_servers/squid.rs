@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::nginx::{NGINX, assert_whole, expected, source};
-use super::{FLOWS, assert_records, surroundings, told};
+use super::{FLOWS, assert_records, environment, told};
 use crate::support::program::{Outcome, Running, Workplace};
 
 /// The folder of `.ci/squid`.
@@ -26,7 +26,7 @@ struct Scene {
 impl Scene {
     fn new() -> Option<Self> {
         static ALONE: Mutex<()> = Mutex::new(());
-        let [nginx, squid] = surroundings([NGINX, SQUID])?;
+        let [nginx, squid] = environment([NGINX, SQUID])?;
         let mut scene = Self {
             nginx,
             squid,

@@ -6,7 +6,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 
 use super::mover::Mover;
-use super::{FLOWS, assert_records, exchange, records, removed, resources, surroundings, told};
+use super::{FLOWS, assert_records, environment, exchange, records, removed, resources, told};
 use crate::support::program::Workplace;
 
 const WORDPRESS: &str = "ACTIVITY_TRACKER_TEST_WORDPRESS";
@@ -46,7 +46,7 @@ fn counted(users: &[Value], posts: &[Value]) -> BTreeMap<u64, u64> {
 
 #[test]
 fn a_wordpress_site_is_stored_whole_by_both_flows() {
-    let Some([site]) = surroundings([WORDPRESS]) else {
+    let Some([site]) = environment([WORDPRESS]) else {
         return;
     };
     let [users, posts, comments] =
@@ -90,7 +90,7 @@ fn a_wordpress_site_is_stored_whole_by_both_flows() {
 
 #[test]
 fn a_wordpress_site_with_closed_doors_gives_what_it_shows_and_the_run_says_what_it_hides() {
-    let Some([folder]) = surroundings([FOLDER]) else {
+    let Some([folder]) = environment([FOLDER]) else {
         return;
     };
     let site = told(&folder, "closed-url");
@@ -125,7 +125,7 @@ fn a_wordpress_site_with_closed_doors_gives_what_it_shows_and_the_run_says_what_
 
 #[test]
 fn a_post_of_a_wordpress_site_that_is_deleted_between_two_pages_costs_no_other() {
-    let Some([folder]) = surroundings([FOLDER]) else {
+    let Some([folder]) = environment([FOLDER]) else {
         return;
     };
     let site = told(&folder, "moving-url");

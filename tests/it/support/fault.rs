@@ -8,8 +8,8 @@ pub(crate) struct Fault {
     pub(crate) name: &'static str,
     /// The resource that fails; the other one is there.
     pub(crate) path: &'static str,
-    /// What comes in answer to how many requests: exactly these must come.
-    pub(crate) answers: fn(Route) -> Route,
+    /// What comes in response to how many requests: exactly these must come.
+    pub(crate) responses: fn(Route) -> Route,
     pub(crate) args: &'static [&'static str],
     /// The error in a line, with `HOST` for the server.
     pub(crate) says: &'static str,
@@ -36,7 +36,7 @@ impl Fault {
         // A connection that is kept is used again, and what dies on it is sent once more.
         let closing = || Reply::json("[]").header("Connection", "close");
         let others = others.map(|path| Route::get(path).reply(closing()).any_times());
-        let server = Server::start(others.chain([(self.answers)(Route::get(self.path))]));
+        let server = Server::start(others.chain([(self.responses)(Route::get(self.path))]));
         let place = Workplace::with_old_snapshot();
         let before = place.data();
         let args = [&[server.url(), "--backoff", "0s"], flow, self.args].concat();

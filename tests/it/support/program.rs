@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_mins(3);
 const PROGRAM: &str = env!("CARGO_BIN_EXE_activity-tracker");
 
 /// How much memory a run may have against which a server does its worst, in KiB for each process:
-/// some threads and buffers, and never a whole answer.
+/// some threads and buffers, and never a complete response.
 const MEMORY: u32 = 200_000;
 
 /// The system calls that change what is on a disk.
@@ -99,7 +99,7 @@ impl Workplace {
         fs::read_to_string(self.path.join("logs/app.log")).unwrap_or_default()
     }
 
-    /// The program with these arguments and nothing from the test's own surroundings.
+    /// The program with these arguments and nothing from the test's own environment.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         self.prepared(Command::new(PROGRAM), args)
     }
@@ -137,7 +137,7 @@ impl Workplace {
         command
     }
 
-    /// Has a command run in this folder, with nothing from the test's own surroundings.
+    /// Has a command run in this folder, with nothing from the test's own environment.
     pub(crate) fn prepare(&self, command: &mut Command) {
         for (name, _) in std::env::vars_os() {
             let upper = name.to_string_lossy().to_uppercase();

@@ -17,7 +17,7 @@ pub(crate) fn post(id: &str, user_id: &str) -> String {
     format!(r#"{{"userId":{user_id},"id":{id},"title":"t","body":"b"}}"#)
 }
 
-/// An answer in one line.
+/// A response in one line.
 pub(crate) fn compact(records: &[String]) -> String {
     format!("[{}]", records.join(","))
 }
@@ -48,13 +48,13 @@ pub(crate) fn posts() -> Vec<String> {
     vec![post("1", "3"), post("2", "1"), post("3", "3")]
 }
 
-/// A server that answers a run of the main flow with these.
+/// A server that responses a run of the main flow with these.
 pub(crate) fn serve_records() -> Server {
     let json = |records: &[String]| Reply::json(compact(records));
     Server::for_main_flow(json(&users()), json(&posts()))
 }
 
-/// The answer of a server that indents by two, as json-server does.
+/// The response of a server that indents by two, as json-server does.
 pub(crate) const INDENTED_USERS: &str = r#"[
   {
     "id": 1,

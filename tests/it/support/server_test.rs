@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::server::{Gate, Reply, Request, Route, Server};
 
-/// No answer here takes longer, unless it is never to come.
+/// No response here takes longer, unless it is never to come.
 const LIMIT: Duration = Duration::from_secs(10);
 
 fn connect(server: &Server) -> TcpStream {
@@ -27,16 +27,16 @@ fn write(mut stream: &TcpStream, target: &str) {
 }
 
 fn read_to_end(mut stream: &TcpStream) -> String {
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).expect("read to the end");
-    String::from_utf8(answer).expect("text")
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).expect("read to the end");
+    String::from_utf8(response).expect("text")
 }
 
 /// Reads exactly what is expected, so that the connection can go on.
-fn read_answer(mut stream: &TcpStream, expected: &str) {
-    let mut answer = vec![0; expected.len()];
-    stream.read_exact(&mut answer).expect("read an answer");
-    assert_eq!(String::from_utf8_lossy(&answer), expected);
+fn read_response(mut stream: &TcpStream, expected: &str) {
+    let mut response = vec![0; expected.len()];
+    stream.read_exact(&mut response).expect("read a response");
+    assert_eq!(String::from_utf8_lossy(&response), expected);
 }
 
 /// Asks once on a connection of its own, and reads until the server closes it.
@@ -57,7 +57,7 @@ fn complaint(server: Server) -> String {
 }
 
 #[test]
-fn answers_come_in_the_order_of_the_script() {
+fn responses_come_in_the_order_of_the_script() {
     let server = Server::start([
         Route::get("/users").reply(Reply::json("[]")),
         Route::get("/posts")
@@ -73,7 +73,7 @@ fn answers_come_in_the_order_of_the_script() {
 }
 
 #[test]
-fn a_json_answer_says_its_length_and_type() {
+fn a_json_response_says_its_length_and_type() {
     let server = serve(Reply::json("[1]"));
     let head = "Content-Length: 3\r\nContent-Type: application/json; charset=utf-8";
     assert_eq!(
@@ -88,7 +88,7 @@ fn a_request_is_kept_as_it_came() {
     let server = Server::start([Route::get("/posts").reply(Reply::status(204))]);
     let stream = connect(&server);
     write(&stream, "/posts?_page=2&q=a%20b");
-    read_answer(&stream, "HTTP/1.1 204 \r\n\r\n");
+    read_response(&stream, "HTTP/1.1 204 \r\n\r\n");
     let expected = Request {
         method: "GET".into(),
         path: "/posts".into(),
@@ -112,7 +112,7 @@ fn a_body_is_read_by_its_length() {
     stream
         .write_all(b"POST /x HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody")
         .expect("ask");
-    read_answer(&stream, "HTTP/1.1 204 \r\n\r\n");
+    read_response(&stream, "HTTP/1.1 204 \r\n\r\n");
     assert_eq!(server.requests()[0].body, b"body");
     server.finish();
 }
@@ -129,7 +129,7 @@ fn a_route_with_the_query_comes_before_one_without() {
 }
 
 #[test]
-fn answers_can_name_the_servers_own_url() {
+fn responses_can_name_the_servers_own_url() {
     let server = Server::start_with(|url| {
         [Route::get("/x").reply(Reply::status(200).header("Link", format!("<{url}/y>")))]
     });
@@ -147,7 +147,7 @@ fn a_connection_is_kept_until_either_side_says_close() {
     let stream = connect(&server);
     for _ in 0..2 {
         write(&stream, "/x");
-        read_answer(&stream, "HTTP/1.1 204 \r\n\r\n");
+        read_response(&stream, "HTTP/1.1 204 \r\n\r\n");
     }
     write(&stream, "/last");
     assert_eq!(
@@ -164,7 +164,7 @@ fn a_connection_is_kept_until_either_side_says_close() {
 }
 
 #[test]
-fn an_answer_goes_wrong_in_the_way_it_was_told_to() {
+fn a_response_goes_wrong_in_the_way_it_was_told_to() {
     let head = "HTTP/1.1 200 \r\n";
     let body = || Reply::status(200).body("abcdefg");
     let cases = [
@@ -223,10 +223,10 @@ fn compressed_bytes_are_named_and_sent_as_given() {
     let server = serve(Reply::gzip([0x1f, 0x8b, 0xff]).then_close());
     let mut stream = connect(&server);
     write(&stream, "/x");
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).expect("read to the end");
-    assert!(String::from_utf8_lossy(&answer).contains("\r\nContent-Encoding: gzip\r\n"));
-    assert!(answer.ends_with(b"\r\n\r\n\x1f\x8b\xff"));
+    let mut response = Vec::new();
+    stream.read_to_end(&mut response).expect("read to the end");
+    assert!(String::from_utf8_lossy(&response).contains("\r\nContent-Encoding: gzip\r\n"));
+    assert!(response.ends_with(b"\r\n\r\n\x1f\x8b\xff"));
     server.finish();
 }
 
@@ -258,7 +258,7 @@ fn a_server_that_hangs_ends_with_the_test() {
     for (stream, target) in streams.iter().zip(targets) {
         write(stream, target);
     }
-    read_answer(&streams[1], "HTTP/1.1 200 \r\nContent-Length: 3\r\n\r\na");
+    read_response(&streams[1], "HTTP/1.1 200 \r\nContent-Length: 3\r\n\r\na");
     server.wait_for_requests(targets.len());
     server.finish();
     for stream in &streams {
@@ -267,7 +267,7 @@ fn a_server_that_hangs_ends_with_the_test() {
 }
 
 #[test]
-fn an_answer_waits_until_the_test_opens_its_gate() {
+fn a_response_waits_until_the_test_opens_its_gate() {
     let gate = Gate::new();
     let server = Server::start([
         Route::get("/slow").reply(Reply::raw("slow").after(&gate)),

@@ -63,7 +63,7 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    /// Before the server at `url`, whose answers say `Connection: close`.
+    /// Before the server at `url`, whose responses say `Connection: close`.
     pub(crate) fn start(identity: &Identity, url: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("bind a free port");
         let address = listener.local_addr().expect("the port that was bound");
@@ -126,9 +126,9 @@ fn pass_on(client: TcpStream, config: Arc<ServerConfig>, upstream: &str) -> io::
         }
         server.write_all(&line)?;
     }
-    let mut answer = Vec::new();
-    server.read_to_end(&mut answer)?;
-    tls.write_all(&answer)?;
+    let mut response = Vec::new();
+    server.read_to_end(&mut response)?;
+    tls.write_all(&response)?;
     tls.conn.send_close_notify();
     tls.flush()
 }

@@ -3,11 +3,11 @@
 mod quota;
 
 use super::*;
-use crate::fetch::paging::Said;
+use crate::fetch::paging::PageInfo;
 use crate::fetch::request::redirect_target;
 use crate::fetch::retry::Now;
 use crate::fetch::sink::Received;
-use crate::fetch::{Failure, Head, TransportError};
+use crate::fetch::{Failure, ResponseHead, TransportError};
 use http::StatusCode;
 use proptest::prelude::*;
 use std::time::{Duration, SystemTime};
@@ -20,7 +20,7 @@ fn fetch(resources: &[Resource]) -> Fetch {
     Fetch::new(Policy::default(), &source(), resources, 1)
 }
 
-/// A whole answer with this many records and nothing around them.
+/// A complete response with this many records and nothing around them.
 fn whole(records: u64) -> Received {
     Received {
         bytes: 0,
@@ -33,7 +33,7 @@ fn whole(records: u64) -> Received {
     }
 }
 
-fn head(status: u16, headers: &[(&'static str, &str)]) -> Head {
+fn head(status: u16, headers: &[(&'static str, &str)]) -> ResponseHead {
     let headers = headers
         .iter()
         .map(|(name, value)| {
@@ -43,30 +43,39 @@ fn head(status: u16, headers: &[(&'static str, &str)]) -> Head {
             )
         })
         .collect();
-    Head {
+    ResponseHead {
         status: StatusCode::from_u16(status).unwrap(),
         headers,
     }
 }
 
-/// Asks once, at the time the machine wants, and reports the answer.
-fn answer(fetch: &mut Fetch, now: &mut Now, head: &Head) -> Result<Verdict, ApiError> {
-    let ask = ask(fetch, now);
-    report(fetch, &ask, head, *now)
+/// Asks once, at the time the machine wants, and reports the response.
+fn response(
+    fetch: &mut Fetch,
+    now: &mut Now,
+    head: &ResponseHead,
+) -> Result<ResponseAction, ApiError> {
+    let request = next_request(fetch, now);
+    report(fetch, &request, head, *now)
 }
 
 /// Reports a response, and that its body has nothing in it where that is asked.
-fn report(fetch: &mut Fetch, ask: &Ask, head: &Head, now: Now) -> Result<Verdict, ApiError> {
-    match fetch.head(ask.ticket, head, now)? {
-        Verdict::Refused => fetch.refused(ask.ticket, head, b"", now),
-        verdict => Ok(verdict),
+fn report(
+    fetch: &mut Fetch,
+    request: &PageRequest,
+    head: &ResponseHead,
+    now: Now,
+) -> Result<ResponseAction, ApiError> {
+    match fetch.head(request.id, head, now)? {
+        ResponseAction::Refused => fetch.refused(request.id, head, b"", now),
+        action => Ok(action),
     }
 }
 
-fn ask(fetch: &mut Fetch, now: &mut Now) -> Box<Ask> {
+fn next_request(fetch: &mut Fetch, now: &mut Now) -> Box<PageRequest> {
     loop {
         match fetch.step(now.instant).unwrap() {
-            Step::Send(ask) => return ask,
+            Step::Send(request) => return request,
             Step::Wait(Some(at)) => now.instant = at,
             other => panic!("nothing to send: {other:?}"),
         }
@@ -84,15 +93,18 @@ fn now() -> Now {
 fn all_resources_are_asked_for_at_once_and_then_it_is_done() {
     let mut fetch = fetch(&[Resource::Users, Resource::Posts]);
     let mut now = now();
-    let asks = [ask(&mut fetch, &mut now), ask(&mut fetch, &mut now)];
-    assert_eq!(asks[1].request.url.as_str(), "http://api.test/posts");
+    let requests = [
+        next_request(&mut fetch, &mut now),
+        next_request(&mut fetch, &mut now),
+    ];
+    assert_eq!(requests[1].http.url.as_str(), "http://api.test/posts");
     assert_eq!(fetch.step(now.instant).unwrap(), Step::Wait(None));
-    for ask in asks {
+    for request in requests {
         assert_eq!(
-            fetch.head(ask.ticket, &head(200, &[]), now).unwrap(),
-            Verdict::Read
+            fetch.head(request.id, &head(200, &[]), now).unwrap(),
+            ResponseAction::Read
         );
-        fetch.received(ask.ticket, &whole(1)).unwrap();
+        fetch.received(request.id, &whole(1)).unwrap();
     }
     assert_eq!(fetch.step(now.instant).unwrap(), Step::Done);
 }
@@ -105,18 +117,18 @@ fn every_status_is_read_tried_again_or_given_up() {
     ];
     let read = [200, 203];
     for status in (200..=599).filter(|status| !(300..400).contains(status)) {
-        let found = answer(
+        let found = response(
             &mut fetch(&[Resource::Users]),
             &mut now(),
             &head(status, &[]),
         );
         match found {
-            Ok(Verdict::Read) => assert!(read.contains(&status), "{status}"),
-            Ok(Verdict::Again(_)) => assert!(tried_again.contains(&status), "{status}"),
-            Ok(Verdict::Keep) => panic!("{status}: nothing was asked for"),
-            Ok(Verdict::PastEnd) => assert_eq!(status, 204, "past no end"),
-            Ok(Verdict::Refused) => panic!("{status}: it was told what the body says"),
-            Ok(Verdict::Missing) => panic!("{status}: there is nothing else"),
+            Ok(ResponseAction::Read) => assert!(read.contains(&status), "{status}"),
+            Ok(ResponseAction::Again(_)) => assert!(tried_again.contains(&status), "{status}"),
+            Ok(ResponseAction::Keep) => panic!("{status}: nothing was asked for"),
+            Ok(ResponseAction::PastEnd) => assert_eq!(status, 204, "past no end"),
+            Ok(ResponseAction::Refused) => panic!("{status}: it was told what the body says"),
+            Ok(ResponseAction::Missing) => panic!("{status}: there is nothing else"),
             Err(ApiError::Status { attempts, .. }) => {
                 assert!(
                     !tried_again.contains(&status) && !read.contains(&status),
@@ -134,11 +146,11 @@ fn five_attempts_are_made_and_no_more() {
     let mut fetch = fetch(&[Resource::Users]);
     let mut now = now();
     for _ in 0..4 {
-        answer(&mut fetch, &mut now, &head(503, &[])).unwrap();
+        response(&mut fetch, &mut now, &head(503, &[])).unwrap();
     }
-    let error = answer(&mut fetch, &mut now, &head(503, &[])).unwrap_err();
+    let error = response(&mut fetch, &mut now, &head(503, &[])).unwrap_err();
     let expected = "cannot fetch users from http://api.test/users: \
-         the server answered 503 Service Unavailable (5 attempts)";
+         the server responded with 503 Service Unavailable (5 attempts)";
     assert_eq!(error.to_string(), expected);
 }
 
@@ -150,10 +162,10 @@ fn transport_failures_are_tried_again_unless_they_will_not_pass() {
         let mut now = now();
         let mut attempts = 0;
         let error = loop {
-            let ask = ask(&mut fetch, &mut now);
+            let request = next_request(&mut fetch, &mut now);
             attempts += 1;
             let cause = TransportError::new(failure, "as the test wants");
-            if let Err(error) = fetch.failed(ask.ticket, cause, now) {
+            if let Err(error) = fetch.failed(request.id, cause, now) {
                 break error;
             }
         };
@@ -174,9 +186,9 @@ fn retry_after_is_never_undercut_and_never_longer_than_allowed() {
         ("301", None),
     ] {
         let head = head(429, &[("retry-after", asked)]);
-        let found = answer(&mut fetch(&[Resource::Users]), &mut now(), &head);
+        let found = response(&mut fetch(&[Resource::Users]), &mut now(), &head);
         match (found, expected) {
-            (Ok(Verdict::Again(delay)), Some(least)) => {
+            (Ok(ResponseAction::Again(delay)), Some(least)) => {
                 assert!(delay >= Duration::from_secs(least), "{asked}: {delay:?}");
             }
             (Err(ApiError::WaitTooLong { asked, .. }), None) => {
@@ -191,12 +203,12 @@ fn retry_after_is_never_undercut_and_never_longer_than_allowed() {
 fn nothing_is_sent_before_the_wait_is_over() {
     let mut fetch = fetch(&[Resource::Users]);
     let mut now = now();
-    answer(&mut fetch, &mut now, &head(429, &[("retry-after", "40")])).unwrap();
+    response(&mut fetch, &mut now, &head(429, &[("retry-after", "40")])).unwrap();
     let due = now.instant + Duration::from_secs(40);
     assert_eq!(fetch.step(now.instant).unwrap(), Step::Wait(Some(due)));
     let just_before = now.instant + Duration::from_millis(39_999);
     assert_eq!(fetch.step(just_before).unwrap(), Step::Wait(Some(due)));
-    assert!(matches!(fetch.step(due).unwrap(), Step::Send(ask) if ask.attempt == 2));
+    assert!(matches!(fetch.step(due).unwrap(), Step::Send(request) if request.attempt == 2));
 }
 
 #[test]
@@ -221,11 +233,11 @@ fn redirects_are_followed_where_they_are_harmless() {
     for (location, expected) in cases {
         let mut fetch = fetch(&[Resource::Users]);
         let mut now = now();
-        let found = answer(&mut fetch, &mut now, &head(302, &[("location", location)]));
+        let found = response(&mut fetch, &mut now, &head(302, &[("location", location)]));
         match (found, expected) {
             (Ok(_), Ok(url)) => {
-                let ask = ask(&mut fetch, &mut now);
-                assert_eq!((ask.request.url.as_str(), ask.attempt), (url, 1));
+                let request = next_request(&mut fetch, &mut now);
+                assert_eq!((request.http.url.as_str(), request.attempt), (url, 1));
             }
             (Err(error), Err(part)) => {
                 let message = error.to_string();
@@ -245,9 +257,9 @@ fn a_redirect_loop_and_a_step_down_from_https_are_errors() {
     let mut now = now();
     let again = head(307, &[("location", "/users")]);
     for _ in 0..10 {
-        answer(&mut fetch, &mut now, &again).unwrap();
+        response(&mut fetch, &mut now, &again).unwrap();
     }
-    let error = answer(&mut fetch, &mut now, &again).unwrap_err();
+    let error = response(&mut fetch, &mut now, &again).unwrap_err();
     assert!(
         error.to_string().contains("more than 10 redirects"),
         "{error}"
@@ -265,24 +277,24 @@ fn a_redirect_loop_and_a_step_down_from_https_are_errors() {
 
 /// What a made-up server does with a request.
 #[derive(Clone, Debug)]
-enum Answer {
-    Whole,
+enum Response {
+    CompletePage,
     Status(u16, Option<u64>),
     Redirect,
     HeadFails(Failure),
     BodyFails(Failure),
 }
 
-fn answers() -> impl Strategy<Value = Answer> {
+fn responses() -> impl Strategy<Value = Response> {
     use Failure::{Body, Connect, Encoding, Timeout, Tls};
     let failure = || prop::sample::select(vec![Body, Connect, Encoding, Timeout, Tls]);
     prop_oneof![
-        2 => Just(Answer::Whole),
+        2 => Just(Response::CompletePage),
         3 => (prop::sample::select(vec![404, 408, 429, 500, 503]), prop::option::of(0u64..400))
-            .prop_map(|(status, wait)| Answer::Status(status, wait)),
-        1 => Just(Answer::Redirect),
-        1 => failure().prop_map(Answer::HeadFails),
-        1 => failure().prop_map(Answer::BodyFails),
+            .prop_map(|(status, wait)| Response::Status(status, wait)),
+        1 => Just(Response::Redirect),
+        1 => failure().prop_map(Response::HeadFails),
+        1 => failure().prop_map(Response::BodyFails),
     ]
 }
 
@@ -291,7 +303,7 @@ proptest! {
     /// waits, and takes each page once.
     #[test]
     fn fetching_always_ends_within_its_bounds(
-        script in prop::collection::vec((answers(), 0u64..100_000), 0..60),
+        script in prop::collection::vec((responses(), 0u64..100_000), 0..60),
         retries in 0u32..6,
         seed in any::<u64>(),
     ) {
@@ -304,51 +316,51 @@ proptest! {
         let mut sent = 0;
         let mut not_before = std::collections::HashMap::new();
         let ended = loop {
-            let ask = match fetch.step(now.instant).unwrap() {
-                Step::Send(ask) => ask,
+            let request = match fetch.step(now.instant).unwrap() {
+                Step::Send(request) => request,
                 Step::Wait(Some(at)) => {
                     prop_assert!(at > now.instant);
                     now.instant = at;
                     continue;
                 }
                 Step::Wait(None) => return Err(TestCaseError::fail("waits for a report with nothing under way")),
-                Step::Recall(_) => return Err(TestCaseError::fail("there is no spool")),
+                Step::LoadFromSpool(_) => return Err(TestCaseError::fail("there is no spool")),
                 Step::Done => break Ok(()),
             };
             sent += 1;
             prop_assert!(sent <= 2 * (retries + 1) * (policy.redirects + 1), "too many requests");
-            prop_assert!(ask.attempt <= retries + 1);
-            let resource = ask.page.subject.resource;
+            prop_assert!(request.attempt <= retries + 1);
+            let resource = request.page.subject.resource;
             prop_assert!(!taken.contains(&resource), "asked again for what is there");
             if let Some(earliest) = not_before.remove(&resource) {
                 prop_assert!(now.instant >= earliest, "undercuts Retry-After");
             }
-            let (answer, elapsed) = script.next().unwrap_or((Answer::Whole, 0));
+            let (response, elapsed) = script.next().unwrap_or((Response::CompletePage, 0));
             now.instant += Duration::from_millis(elapsed);
-            let verdict = match answer {
-                Answer::Status(status, wait) => {
+            let action = match response {
+                Response::Status(status, wait) => {
                     let wait_text = wait.map(|wait| wait.to_string());
                     let headers: Vec<_> = wait_text.iter().map(|text| ("retry-after", text.as_str())).collect();
                     if let Some(wait) = wait {
                         not_before.insert(resource, now.instant + Duration::from_secs(wait));
                     }
-                    report(&mut fetch, &ask, &head(status, &headers), now)
+                    report(&mut fetch, &request, &head(status, &headers), now)
                 }
-                Answer::Redirect => report(&mut fetch, &ask, &head(302, &[("location", "/moved")]), now),
-                Answer::HeadFails(failure) => fetch.failed(ask.ticket, TransportError::new(failure, "head"), now),
-                Answer::Whole => {
-                    prop_assert_eq!(fetch.head(ask.ticket, &head(200, &[]), now).unwrap(), Verdict::Read);
+                Response::Redirect => report(&mut fetch, &request, &head(302, &[("location", "/moved")]), now),
+                Response::HeadFails(failure) => fetch.failed(request.id, TransportError::new(failure, "head"), now),
+                Response::CompletePage => {
+                    prop_assert_eq!(fetch.head(request.id, &head(200, &[]), now).unwrap(), ResponseAction::Read);
                     taken.push(resource);
-                    fetch.received(ask.ticket, &whole(1)).unwrap();
+                    fetch.received(request.id, &whole(1)).unwrap();
                     continue;
                 }
-                Answer::BodyFails(failure) => {
-                    prop_assert_eq!(fetch.head(ask.ticket, &head(200, &[]), now).unwrap(), Verdict::Read);
-                    fetch.failed(ask.ticket, TransportError::new(failure, "body"), now)
+                Response::BodyFails(failure) => {
+                    prop_assert_eq!(fetch.head(request.id, &head(200, &[]), now).unwrap(), ResponseAction::Read);
+                    fetch.failed(request.id, TransportError::new(failure, "body"), now)
                 }
             };
-            match verdict {
-                Ok(verdict) => prop_assert!(verdict != Verdict::Read),
+            match action {
+                Ok(action) => prop_assert!(action != ResponseAction::Read),
                 Err(error) => break Err(error),
             }
         };
@@ -372,7 +384,7 @@ fn forum() -> Source {
 }
 
 #[test]
-fn a_used_up_limit_on_a_good_answer_pauses_the_next_page() {
+fn a_used_up_limit_on_a_good_response_pauses_the_next_page() {
     // The last one is more than any clock can count.
     for (reset, expected) in [
         ("60", Some(60)),
@@ -383,12 +395,12 @@ fn a_used_up_limit_on_a_good_answer_pauses_the_next_page() {
         let mut now = now();
         let limit = format!("limit=9, remaining=0, reset={reset}");
         let limit = [("ratelimit", limit.as_str())];
-        let first = ask(&mut fetch, &mut now);
+        let first = next_request(&mut fetch, &mut now);
         assert_eq!(
-            fetch.head(first.ticket, &head(200, &limit), now).unwrap(),
-            Verdict::Read
+            fetch.head(first.id, &head(200, &limit), now).unwrap(),
+            ResponseAction::Read
         );
-        fetch.received(first.ticket, &whole(1)).unwrap();
+        fetch.received(first.id, &whole(1)).unwrap();
         match (fetch.step(now.instant), expected) {
             (Ok(Step::Wait(Some(at))), Some(seconds)) => {
                 assert_eq!(at - now.instant, Duration::from_secs(seconds));
@@ -403,16 +415,16 @@ fn a_used_up_limit_on_a_good_answer_pauses_the_next_page() {
 }
 
 #[test]
-fn a_used_up_limit_on_the_last_answer_is_no_trouble() {
+fn a_used_up_limit_on_the_last_response_is_no_trouble() {
     let mut fetch = fetch(&[Resource::Users]);
     let mut now = now();
     let limit = [
         ("x-ratelimit-remaining", "0"),
         ("x-ratelimit-reset", "9999"),
     ];
-    let only = ask(&mut fetch, &mut now);
-    fetch.head(only.ticket, &head(200, &limit), now).unwrap();
-    fetch.received(only.ticket, &whole(1)).unwrap();
+    let only = next_request(&mut fetch, &mut now);
+    fetch.head(only.id, &head(200, &limit), now).unwrap();
+    fetch.received(only.id, &whole(1)).unwrap();
     assert_eq!(fetch.step(now.instant).unwrap(), Step::Done);
 }
 
@@ -423,7 +435,7 @@ fn an_address_of_this_machine_is_not_requested_for_a_source_elsewhere() {
         let mut fetch = Fetch::new(Policy::default(), &source, &[Resource::Users], 1);
         let mut now = Now::read();
         let redirect = head(302, &[("location", location)]);
-        answer(&mut fetch, &mut now, &redirect).unwrap();
+        response(&mut fetch, &mut now, &redirect).unwrap();
         fetch
             .step(now.instant)
             .map(|step| matches!(step, Step::Send(_)))
@@ -493,28 +505,31 @@ fn a_limit_that_only_the_words_tell_of_is_waited_for() {
     for (status, headers, body, expected) in cases {
         let mut fetch = fetch(&[Resource::Users, Resource::Posts]);
         let mut now = now();
-        let [first, second] = [ask(&mut fetch, &mut now), ask(&mut fetch, &mut now)];
+        let [first, second] = [
+            next_request(&mut fetch, &mut now),
+            next_request(&mut fetch, &mut now),
+        ];
         let head = head(status, headers);
-        fetch.head(first.ticket, &head, now).unwrap();
-        let verdict = fetch.refused(first.ticket, &head, body, now);
+        fetch.head(first.id, &head, now).unwrap();
+        let action = fetch.refused(first.id, &head, body, now);
         let Some(seconds) = expected else {
-            match verdict {
+            match action {
                 // Posts go on without users that are closed.
-                Ok(verdict) => assert_eq!(verdict, Verdict::Missing, "{status}"),
+                Ok(action) => assert_eq!(action, ResponseAction::Missing, "{status}"),
                 Err(error) => assert!(error.to_string().contains("(1 attempt)"), "{error}"),
             }
             continue;
         };
-        assert!(matches!(verdict, Ok(Verdict::Again(_))), "{status}");
+        assert!(matches!(action, Ok(ResponseAction::Again(_))), "{status}");
         // Nothing at all is asked for meanwhile.
         fetch
             .head(
-                second.ticket,
+                second.id,
                 &crate::fetch::machine::tests::head(200, &[]),
                 now,
             )
             .unwrap();
-        fetch.received(second.ticket, &whole(1)).unwrap();
+        fetch.received(second.id, &whole(1)).unwrap();
         let until = now.instant + Duration::from_secs(seconds);
         assert_eq!(fetch.step(now.instant).unwrap(), Step::Wait(Some(until)));
     }

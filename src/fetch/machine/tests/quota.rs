@@ -24,27 +24,27 @@ fn paged(quota: Quota) -> Fetch {
     Fetch::new(policy, &source, &[Resource::Posts], 1)
 }
 
-/// Answers every request with a page of two new records and this around them, a second after
+/// Responds to every request with a page of two new records and this around them, a second after
 /// the one before; gives how many pages were taken and what the run ended with.
 fn end_of(mut fetch: Fetch, body: &Value) -> (u64, String) {
     let mut now = now();
     for page in 0.. {
         assert!(page < 50, "goes on for ever");
         now.instant += Duration::from_secs(1);
-        let ask = match fetch.step(now.instant) {
-            Ok(Step::Send(ask)) => ask,
+        let request = match fetch.step(now.instant) {
+            Ok(Step::Send(request)) => request,
             Ok(other) => panic!("{other:?}"),
             Err(error) => return (page, error.to_string()),
         };
-        fetch.head(ask.ticket, &head(200, &[]), now).unwrap();
+        fetch.head(request.id, &head(200, &[]), now).unwrap();
         let received = Received {
             digest: Some(page.into()),
             body: body.clone(),
             ..whole(2)
         };
         let taken = fetch
-            .arrived(ask.ticket, 100, now.instant)
-            .and_then(|()| fetch.received(ask.ticket, &received).map(drop));
+            .arrived(request.id, 100, now.instant)
+            .and_then(|()| fetch.received(request.id, &received).map(drop));
         if let Err(error) = taken {
             return (page, error.to_string());
         }
@@ -137,15 +137,15 @@ fn a_resource_of_just_as_much_as_is_allowed_is_fetched() {
     let mut fetch = paged(quota);
     let mut now = now();
     for page in 0..3 {
-        let ask = ask(&mut fetch, &mut now);
-        fetch.head(ask.ticket, &head(200, &[]), now).unwrap();
-        fetch.arrived(ask.ticket, 100, now.instant).unwrap();
+        let request = next_request(&mut fetch, &mut now);
+        fetch.head(request.id, &head(200, &[]), now).unwrap();
+        fetch.arrived(request.id, 100, now.instant).unwrap();
         let received = Received {
             digest: Some(page),
             body: json!({ "pages": 3, "total": 6 }),
             ..whole(2)
         };
-        fetch.received(ask.ticket, &received).unwrap();
+        fetch.received(request.id, &received).unwrap();
         now.instant += Duration::from_secs(1);
     }
     // The time is up, and all is there.
@@ -156,12 +156,12 @@ fn a_resource_of_just_as_much_as_is_allowed_is_fetched() {
 fn a_body_that_comes_as_slowly_as_it_may_ends_with_the_time_of_the_run() {
     let mut fetch = paged(few());
     let mut now = now();
-    let ask = ask(&mut fetch, &mut now);
-    fetch.head(ask.ticket, &head(200, &[]), now).unwrap();
+    let request = next_request(&mut fetch, &mut now);
+    fetch.head(request.id, &head(200, &[]), now).unwrap();
     let mut pieces = 0;
     let error = loop {
         now.instant += Duration::from_secs(29);
-        match fetch.arrived(ask.ticket, 1, now.instant) {
+        match fetch.arrived(request.id, 1, now.instant) {
             Ok(()) => pieces += 1,
             Err(error) => break error.to_string(),
         }
@@ -179,7 +179,7 @@ fn who_waits_wakes_when_the_time_is_up() {
     let mut now = now();
     let begun = now.instant;
     let limited = head(429, &[("retry-after", "60")]);
-    answer(&mut fetch, &mut now, &limited).unwrap();
+    response(&mut fetch, &mut now, &limited).unwrap();
     let deadline = begun + Duration::from_secs(2);
     assert_eq!(fetch.step(begun).unwrap(), Step::Wait(Some(deadline)));
     let error = fetch.step(deadline).unwrap_err();
@@ -205,7 +205,7 @@ fn pages_out_of_the_spool_count_as_those_off_the_wire_do() {
     let begun = now().instant;
     let mut error = None;
     for page in 0..9 {
-        let Ok(Step::Recall(recall)) = fetch.step(begun) else {
+        let Ok(Step::LoadFromSpool(recall)) = fetch.step(begun) else {
             break;
         };
         let received = Received {
@@ -213,7 +213,7 @@ fn pages_out_of_the_spool_count_as_those_off_the_wire_do() {
             digest: Some(page),
             ..whole(2)
         };
-        let recalled = fetch.recalled(recall.ticket, &received, &Said::default());
+        let recalled = fetch.recalled(recall.id, &received, &PageInfo::default());
         error = recalled.err().map(|error| (page, error.to_string()));
         if error.is_some() {
             break;
@@ -244,5 +244,5 @@ fn more_parents_than_pages_are_too_many_and_are_not_remembered() {
         error.contains("comments") && error.ends_with(says),
         "{error}"
     );
-    assert!(fetch.lanes[1].wants() <= 12);
+    assert!(fetch.resources[1].wants() <= 12);
 }

@@ -64,7 +64,7 @@ impl Server {
         }
     }
 
-    fn answer(&self, url: &Url) -> Result<Vec<u64>, u16> {
+    fn response(&self, url: &Url) -> Result<Vec<u64>, u16> {
         let offset = url.query_pairs().find(|(name, _)| name == "offset");
         let offset: usize = offset.unwrap().1.parse().unwrap();
         let odd = !offset.is_multiple_of(SIZE);
@@ -128,7 +128,7 @@ fn receive(
     server: &Server,
     came: &mut Vec<u64>,
 ) -> Result<(), PagingError> {
-    let records = match server.answer(url) {
+    let records = match server.response(url) {
         Ok(records) => records,
         Err(status) => {
             assert!(paging.is_past_end(number, status), "{status} at {url}");

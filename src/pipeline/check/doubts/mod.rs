@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::fetch::Outlook;
+use crate::fetch::PageEstimate;
 use crate::json::JsonPath;
 use crate::record::{Field, Mapping};
 use crate::source::{Endpoint, Pagination};
@@ -134,9 +134,9 @@ pub(super) fn find(
     mapping: &Mapping,
 ) -> Vec<Doubt> {
     let mut doubts = Vec::new();
-    if let Place::Pages { outlook, .. } = place {
-        doubts.extend(of_size(endpoint, seen, outlook));
-        doubts.extend(of_totals(endpoint, seen, outlook));
+    if let Place::Pages { estimate, .. } = place {
+        doubts.extend(of_size(endpoint, seen, estimate));
+        doubts.extend(of_totals(endpoint, seen, estimate));
     }
     let same_id = same_id(seen, mapping);
     // What is no id comes on both pages as well.
@@ -160,10 +160,10 @@ fn size_asked(endpoint: &Endpoint) -> Option<(&String, u64)> {
     }
 }
 
-fn of_size(endpoint: &Endpoint, seen: &[&Seen], outlook: &Outlook) -> Option<Doubt> {
+fn of_size(endpoint: &Endpoint, seen: &[&Seen], estimate: &PageEstimate) -> Option<Doubt> {
     let (parameter, asked) = size_asked(endpoint)?;
     let came = seen.first()?.records;
-    let further = outlook.more || seen.get(1).is_some_and(|page| page.records > 0);
+    let further = estimate.more || seen.get(1).is_some_and(|page| page.records > 0);
     (came > asked || came < asked && came > 0 && further).then(|| Doubt::Size {
         parameter: parameter.clone(),
         asked,
@@ -171,21 +171,21 @@ fn of_size(endpoint: &Endpoint, seen: &[&Seen], outlook: &Outlook) -> Option<Dou
     })
 }
 
-fn of_totals(endpoint: &Endpoint, seen: &[&Seen], outlook: &Outlook) -> Vec<Doubt> {
+fn of_totals(endpoint: &Endpoint, seen: &[&Seen], estimate: &PageEstimate) -> Vec<Doubt> {
     let size = seen.first().map_or(0, |page| page.records);
-    let (Some(total), true) = (outlook.total, size > 0) else {
+    let (Some(total), true) = (estimate.total, size > 0) else {
         return Vec::new();
     };
     let mut doubts = Vec::new();
-    if let Some(first) = outlook.first_total.filter(|first| *first != total) {
+    if let Some(first) = estimate.first_total.filter(|first| *first != total) {
         doubts.push(Doubt::TotalChanged { first, last: total });
     }
-    let pages = outlook.pages.filter(|_| outlook.more);
+    let pages = estimate.pages.filter(|_| estimate.more);
     if let Some(pages) = pages.filter(|pages| *pages != total.div_ceil(size)) {
         doubts.push(Doubt::PagesDisagree { pages, total, size });
     }
     let full = size_asked(endpoint).is_some_and(|(_, asked)| asked == size);
-    if full && !outlook.more && total == size {
+    if full && !estimate.more && total == size {
         doubts.push(Doubt::TotalOfPage { total });
     }
     doubts

@@ -84,7 +84,7 @@ fn totals_that_do_not_fit_the_pages_are_doubted() {
         first: 1,
         size: Some(("per_page".to_owned(), 4)),
     };
-    let outlook = |first_total, total, pages, more| Outlook {
+    let estimate = |first_total, total, pages, more| PageEstimate {
         total,
         first_total,
         pages,
@@ -99,16 +99,16 @@ fn totals_that_do_not_fit_the_pages_are_doubted() {
     };
     let of_page = Doubt::TotalOfPage { total: 4 };
     let cases = [
-        (outlook(Some(41), Some(41), Some(11), true), vec![]),
-        (outlook(Some(9), Some(8), Some(2), true), vec![changed]),
-        (outlook(Some(41), Some(41), Some(5), true), vec![disagree]),
-        (outlook(Some(4), Some(4), Some(1), false), vec![of_page]),
-        (outlook(Some(8), Some(8), Some(2), false), vec![]),
-        (outlook(None, None, Some(5), true), vec![]),
+        (estimate(Some(41), Some(41), Some(11), true), vec![]),
+        (estimate(Some(9), Some(8), Some(2), true), vec![changed]),
+        (estimate(Some(41), Some(41), Some(5), true), vec![disagree]),
+        (estimate(Some(4), Some(4), Some(1), false), vec![of_page]),
+        (estimate(Some(8), Some(8), Some(2), false), vec![]),
+        (estimate(None, None, Some(5), true), vec![]),
     ];
-    for (outlook, expected) in cases {
-        let doubts = of_totals(&endpoint, &[&page(0..4), &page(4..8)], &outlook);
-        assert_eq!(doubts, expected, "{outlook:?}");
+    for (estimate, expected) in cases {
+        let doubts = of_totals(&endpoint, &[&page(0..4), &page(4..8)], &estimate);
+        assert_eq!(doubts, expected, "{estimate:?}");
     }
     let sizes = [
         (4, true, None),
@@ -119,7 +119,7 @@ fn totals_that_do_not_fit_the_pages_are_doubted() {
     ];
     for (came, more, doubted) in sizes {
         let seen = page(0..came);
-        let doubt = of_size(&endpoint, &[&seen], &outlook(None, None, None, more));
+        let doubt = of_size(&endpoint, &[&seen], &estimate(None, None, None, more));
         let came = doubt.map(|doubt| match doubt {
             Doubt::Size { came, .. } => came,
             other => panic!("{other}"),

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// A gate, shut at first, that answers wait at; once open it stays open. Clones are the same gate.
+/// A gate, shut at first, that responses wait at; once open it stays open. Clones are the same gate.
 ///
 /// Stopping a server opens the gates of its script.
 #[derive(Clone, Debug, Default)]
@@ -22,7 +22,7 @@ impl Gate {
         Self::default()
     }
 
-    /// A gate that opens by itself once `count` answers wait at it: for a caller that blocks the
+    /// A gate that opens by itself once `count` responses wait at it: for a caller that blocks the
     /// test's own thread. If fewer come, the server's patience ends and the test fails.
     pub(crate) fn opening_at(count: usize) -> Self {
         let gate = Self::new();

@@ -34,7 +34,7 @@ use script::Script;
 /// How long anything here waits for the other side before the test fails in place of hanging.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The answer to what was not expected: none that a client takes for a full, an empty or a passing one.
+/// The response to what was not expected: none that a client takes for a full, an empty or a passing one.
 const UNEXPECTED: u16 = 418;
 
 /// A running server. Stopped by [`Server::finish`] or by dropping it: both judge what was asked.
@@ -54,7 +54,7 @@ struct Shared {
     /// A request has come.
     arrival: Condvar,
     connections: Mutex<Connections>,
-    /// Those of the script, all of them: an answer that waits may have left the script already.
+    /// Those of the script, all of them: a response that waits may have left the script already.
     gates: Vec<Gate>,
     /// Opened when the server stops.
     stopping: Gate,
@@ -73,7 +73,7 @@ impl Server {
         Self::start_with(|_| routes)
     }
 
-    /// One that answers a run of the main flow once.
+    /// One that responses a run of the main flow once.
     pub(crate) fn for_main_flow(users: Reply, posts: Reply) -> Self {
         Self::start([
             Route::get("/users").reply(users),
@@ -81,7 +81,7 @@ impl Server {
         ])
     }
 
-    /// As [`Server::start`], where answers name the server's own URL, as absolute next-links do.
+    /// As [`Server::start`], where responses name the server's own URL, as absolute next-links do.
     pub(crate) fn start_with<Routes>(script: impl FnOnce(&str) -> Routes) -> Self
     where
         Routes: IntoIterator<Item = Route>,
@@ -119,7 +119,7 @@ impl Server {
         lock(&self.shared.script).requests.clone()
     }
 
-    /// The most requests that ever waited for their answers at once.
+    /// The most requests that ever waited for their responses at once.
     pub(crate) fn most_at_once(&self) -> usize {
         lock(&self.shared.script).most_waiting
     }
@@ -224,8 +224,8 @@ impl Shared {
             let reply = reply.unwrap_or_else(|| {
                 Arc::new(Reply::status(UNEXPECTED).body("the test expected no such request"))
             });
-            self.wait_to_answer(&reply);
-            // Before the answer leaves: the client's next request may come the moment it has it.
+            self.wait_to_response(&reply);
+            // Before the response leaves: the client's next request may come the moment it has it.
             lock(&self.script).answered();
             if self.stopping.is_open() {
                 break;
@@ -240,7 +240,7 @@ impl Shared {
         Ok(End::Close)
     }
 
-    fn wait_to_answer(&self, reply: &Reply) {
+    fn wait_to_response(&self, reply: &Reply) {
         if let Some(gate) = &reply.gate
             && !gate.pass(PATIENCE)
         {

@@ -1,4 +1,4 @@
-//! What the server answers: a head, a body, and what becomes of the connection after them.
+//! What the server responses: a head, a body, and what becomes of the connection after them.
 
 use std::io::{self, Write};
 use std::net::TcpStream;
@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::gate::Gate;
 
-/// One answer. It starts as a well-behaved one; each method makes it worse in one way, and they compose.
+/// One response. It starts as a well-behaved one; each method makes it worse in one way, and they compose.
 #[derive(Clone, Debug)]
 #[must_use]
 pub(crate) struct Reply {
-    /// `None` where the body is the whole answer, to the letter.
+    /// `None` where the body is the complete response, to the letter.
     status: Option<u16>,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
@@ -32,7 +32,7 @@ enum Framing {
     UntilClose,
 }
 
-/// What becomes of the connection after an answer.
+/// What becomes of the connection after a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
     KeepAlive,
@@ -70,7 +70,7 @@ impl Reply {
         Self::json(compressed).header("Content-Encoding", "gzip")
     }
 
-    /// These bytes to the letter in place of an HTTP answer, then the end of the connection.
+    /// These bytes to the letter in place of an HTTP response, then the end of the connection.
     pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
         Self {
             status: None,
@@ -79,17 +79,17 @@ impl Reply {
         }
     }
 
-    /// The connection closes without an answer.
+    /// The connection closes without a response.
     pub(crate) fn close() -> Self {
         Self::raw([])
     }
 
-    /// The connection is reset without an answer.
+    /// The connection is reset without a response.
     pub(crate) fn reset() -> Self {
         Self::close().then_reset()
     }
 
-    /// No answer: the connection stays open and silent until the client leaves or the server stops.
+    /// No response: the connection stays open and silent until the client leaves or the server stops.
     pub(crate) fn hang() -> Self {
         Self::close().then_hang()
     }
@@ -143,7 +143,7 @@ impl Reply {
         }
     }
 
-    /// Closes the connection after this answer, without having said so.
+    /// Closes the connection after this response, without having said so.
     pub(crate) fn then_close(self) -> Self {
         Self {
             end: End::Close,
@@ -151,7 +151,7 @@ impl Reply {
         }
     }
 
-    /// Resets the connection after this answer. The client may lose bytes sent just before.
+    /// Resets the connection after this response. The client may lose bytes sent just before.
     pub(crate) fn then_reset(self) -> Self {
         Self {
             end: End::Reset,
@@ -159,7 +159,7 @@ impl Reply {
         }
     }
 
-    /// Falls silent after this answer and keeps the connection open, as [`Reply::hang`] does.
+    /// Falls silent after this response and keeps the connection open, as [`Reply::hang`] does.
     pub(crate) fn then_hang(self) -> Self {
         Self {
             end: End::Hang,
@@ -168,7 +168,7 @@ impl Reply {
     }
 
     /// Sends what follows the head in pieces of `size` bytes with a gap between them. A gap takes real
-    /// time: only for tests of slow answers.
+    /// time: only for tests of slow responses.
     pub(crate) fn drip(self, size: usize, gap: Duration) -> Self {
         Self {
             drip: Some((size, gap)),
@@ -176,7 +176,7 @@ impl Reply {
         }
     }
 
-    /// Sends this behind the answer, again and again, until the client leaves or the server stops.
+    /// Sends this behind the response, again and again, until the client leaves or the server stops.
     pub(crate) fn endlessly(self, piece: impl Into<Vec<u8>>) -> Self {
         Self {
             endless: Some(piece.into()),
@@ -185,12 +185,12 @@ impl Reply {
         }
     }
 
-    /// Answers this much later. Takes real time: [`Reply::after`] does not.
+    /// Responses this much later. Takes real time: [`Reply::after`] does not.
     pub(crate) fn delayed(self, delay: Duration) -> Self {
         Self { delay, ..self }
     }
 
-    /// Answers once the gate is open.
+    /// Responses once the gate is open.
     pub(crate) fn after(self, gate: &Gate) -> Self {
         Self {
             gate: Some(gate.clone()),

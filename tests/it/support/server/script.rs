@@ -1,4 +1,4 @@
-//! What a test expects to be asked, and the answers to it.
+//! What a test expects to be asked, and the responses to it.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -8,9 +8,9 @@ use super::gate::Gate;
 use super::reply::Reply;
 use super::request::Request;
 
-/// A method and path, the query too where one is given, with the answers to it in order.
+/// A method and path, the query too where one is given, with the responses to it in order.
 ///
-/// One without answers must not be asked. Where several routes match, those with the query come first.
+/// One without responses must not be asked. Where several routes match, those with the query come first.
 #[derive(Clone, Debug)]
 #[must_use]
 pub(crate) struct Route {
@@ -58,13 +58,13 @@ impl Route {
         }
     }
 
-    /// Answers the next request with this.
+    /// Responses the next request with this.
     pub(crate) fn reply(mut self, reply: Reply) -> Self {
         let endless = self
             .turns
             .back()
             .is_some_and(|turn| matches!(turn.left, Left::Any));
-        assert!(!endless, "{self}: no answer comes after any_times()");
+        assert!(!endless, "{self}: no response comes after any_times()");
         self.turns.push_back(Turn {
             reply: Arc::new(reply),
             left: Left::Exactly(1),
@@ -77,12 +77,12 @@ impl Route {
         self.reply(reply)
     }
 
-    /// Expects `count` requests for the last answer, not one.
+    /// Expects `count` requests for the last response, not one.
     pub(crate) fn times(self, count: usize) -> Self {
         self.left(Left::Exactly(count))
     }
 
-    /// Gives the last answer to any number of requests, none too.
+    /// Gives the last response to any number of requests, none too.
     pub(crate) fn any_times(self) -> Self {
         self.left(Left::Any)
     }
@@ -105,7 +105,7 @@ impl Route {
                 .is_none_or(|query| *query == request.query)
     }
 
-    fn answer(&mut self) -> Option<Arc<Reply>> {
+    fn response(&mut self) -> Option<Arc<Reply>> {
         while let Some(turn) = self.turns.front_mut() {
             match &mut turn.left {
                 Left::Any => return Some(Arc::clone(&turn.reply)),
@@ -143,7 +143,7 @@ pub(super) struct Script {
     routes: Vec<Route>,
     pub(super) requests: Vec<Request>,
     pub(super) complaints: Vec<String>,
-    /// Requests that have come and wait for their answer, and the most there were at once.
+    /// Requests that have come and wait for their response, and the most there were at once.
     waiting: usize,
     pub(super) most_waiting: usize,
 }
@@ -156,7 +156,7 @@ impl Script {
         }
     }
 
-    /// Notes a request, and says its answer; `None` where it was not expected, which is noted too.
+    /// Notes a request, and says its response; `None` where it was not expected, which is noted too.
     pub(super) fn take(&mut self, request: Request) -> Option<Arc<Reply>> {
         self.waiting += 1;
         self.most_waiting = self.most_waiting.max(self.waiting);
@@ -169,21 +169,21 @@ impl Script {
             .iter_mut()
             .filter(|route| route.query.is_some() == exact && route.matches(&request))
             .collect();
-        let answer = matching.iter_mut().find_map(|route| {
-            let answer = route.answer()?;
+        let response = matching.iter_mut().find_map(|route| {
+            let response = route.response()?;
             route.asked += 1;
-            Some(answer)
+            Some(response)
         });
-        if answer.is_none() {
+        if response.is_none() {
             let expected: usize = matching.iter().map(|route| route.asked).sum();
             self.complaints
                 .push(format!("unexpected: {request} (expected {expected} of it)"));
         }
         self.requests.push(request);
-        answer
+        response
     }
 
-    /// A request's answer is about to leave.
+    /// A request's response is about to leave.
     pub(super) fn answered(&mut self) {
         self.waiting -= 1;
     }
