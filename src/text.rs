@@ -8,6 +8,24 @@ pub(crate) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// An error and its causes in one line, safe to show: `what: why: why that`.
+///
+/// A cause whose words its effect has quoted already is not said twice.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = Printable(&error.to_string()).to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let words = Printable(&cause.to_string()).to_string();
+        if !line.contains(&words) {
+            line.push_str(": ");
+            line.push_str(&words);
+        }
+        next = cause.source();
+    }
+    line
+}
+
 /// Shows remote text with whatever cannot be seen escaped, so that a response can neither steer
 /// a terminal, nor forge a line of the log, nor look like another text.
 ///

@@ -8,7 +8,7 @@ mod tasks;
 mod threads;
 
 pub use processes::{Failed, Pool, serve};
-pub use stop::{Registration, Stop};
+pub use stop::{Registration, Stop, StopReason, Stopped};
 pub use tasks::off_runtime;
 pub(crate) use tasks::rethrow;
 pub(crate) use threads::STACK;

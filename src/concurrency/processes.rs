@@ -17,8 +17,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use crate::error::{DataProcessingError, Error};
-
 use super::start;
 use super::stop::{Registration, Stop};
 use super::threads::fan_out;
@@ -47,15 +45,17 @@ impl Failed {
         }
     }
 
-    /// The error that ends a run for it.
-    #[must_use]
-    pub fn into_error(self, task: String) -> Error {
-        let (code, message) = match self {
-            Self::Start { code, message } => (code, message),
-            Self::Task(reason) => return DataProcessingError::Worker { task, reason }.into(),
-        };
-        let cause = code.map_or_else(|| io::Error::other(message), io::Error::from_raw_os_error);
-        Error::start("a worker process")(cause)
+    /// What the system said, where no worker was started.
+    ///
+    /// # Errors
+    /// How the second worker ended, where there were two.
+    pub fn into_cause(self) -> Result<io::Error, String> {
+        match self {
+            Self::Start { code, message } => {
+                Ok(code.map_or_else(|| io::Error::other(message), io::Error::from_raw_os_error))
+            }
+            Self::Task(reason) => Err(reason),
+        }
     }
 }
 
@@ -423,9 +423,8 @@ mod tests {
         };
         let failed = pool.twice::<u32, u32>(&Crew::new(&pool), &1).unwrap_err();
         assert!(failed.to_string().starts_with("did not start"), "{failed}");
-        let error = failed.into_error("a task".to_owned());
-        let says = "cannot start a worker process: No such file or directory (os error 2)";
-        assert_eq!((error.to_string().as_str(), error.exit_code()), (says, 1));
+        let cause = failed.into_cause().unwrap();
+        assert_eq!(cause.kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

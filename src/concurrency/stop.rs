@@ -6,9 +6,37 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use crate::error::{Error, StopReason};
-
 type Call = Box<dyn FnOnce() + Send>;
+
+/// Who asked the program to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StopReason {
+    /// Ctrl-C (SIGINT).
+    #[error("interrupted")]
+    Interrupt,
+    /// SIGTERM.
+    #[error("terminated")]
+    Terminate,
+    /// SIGHUP: the terminal was closed.
+    #[error("hung up: the terminal was closed")]
+    HangUp,
+    /// Another part of the run failed first; its error is the one to tell.
+    #[error("stopped after another failure")]
+    Failure,
+}
+
+impl StopReason {
+    /// Whether it is somebody's wish, rather than the echo of a failure.
+    #[must_use]
+    pub fn is_wish(self) -> bool {
+        self != Self::Failure
+    }
+}
+
+/// A stop was requested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Stopped(pub StopReason);
 
 /// A request to stop, shared by all parts of a run.
 ///
@@ -68,10 +96,10 @@ impl Stop {
     ///
     /// # Errors
     /// The reason to stop.
-    pub fn check(&self) -> Result<(), Error> {
+    pub fn check(&self) -> Result<(), Stopped> {
         self.lock()
             .reason
-            .map_or(Ok(()), |reason| Err(Error::Stopped(reason)))
+            .map_or(Ok(()), |reason| Err(Stopped(reason)))
     }
 
     /// Has work interrupted that is still under way a while after the request to stop, and that
@@ -97,10 +125,10 @@ impl Stop {
     ///
     /// # Errors
     /// The reason to stop, when that was requested before.
-    pub fn begin_commit(&self) -> Result<(), Error> {
+    pub fn begin_commit(&self) -> Result<(), Stopped> {
         let mut state = self.lock();
         if let Some(reason) = state.reason {
-            return Err(Error::Stopped(reason));
+            return Err(Stopped(reason));
         }
         state.committing = true;
         Ok(())
@@ -133,7 +161,7 @@ impl Stop {
         let registration = self.on_request({
             let (whole, part) = (self.clone(), part.clone());
             move || {
-                if let Err(Error::Stopped(reason)) = whole.check() {
+                if let Err(Stopped(reason)) = whole.check() {
                     part.request(reason);
                 }
             }
@@ -204,10 +232,7 @@ mod tests {
         assert!(stop.check().is_ok());
         stop.request(StopReason::Interrupt);
         stop.request(StopReason::Terminate);
-        assert!(matches!(
-            stop.check(),
-            Err(Error::Stopped(StopReason::Interrupt))
-        ));
+        assert!(matches!(stop.check(), Err(Stopped(StopReason::Interrupt))));
         let _late = call("late");
         assert_eq!(
             called.try_iter().collect::<Vec<_>>(),
@@ -242,7 +267,7 @@ mod tests {
         assert!(committed.check().is_ok());
         assert!(matches!(
             running.check(),
-            Err(Error::Stopped(StopReason::Terminate))
+            Err(Stopped(StopReason::Terminate))
         ));
         let (late, _kept) = whole.part();
         assert!(late.check().is_err());

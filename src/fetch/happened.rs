@@ -1,4 +1,4 @@
-//! What happened on the wire, in words that both flows share.
+//! Messages for network failures, shared by both flows.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -8,18 +8,18 @@ use crate::text::grouped;
 
 use super::{Failure, TransportError};
 
-/// What a client was about when it failed.
+/// The phase in which a request failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Making the connection.
     Connect,
-    /// Waiting for the head of the response.
+    /// Waiting for the response's headers.
     ResponseHead,
     /// Reading its body.
     Body {
-        /// How many bytes of it came, as sent.
+        /// Bytes received, as sent.
         received: u64,
-        /// How many there are.
+        /// Bytes declared, if any.
         declared: Option<u64>,
     },
 }
@@ -43,7 +43,7 @@ impl fmt::Display for Phase {
 }
 
 impl Phase {
-    /// The server said nothing for so long.
+    /// The server sent nothing for this long.
     pub(super) fn timed_out(self, limit: Duration) -> TransportError {
         TransportError::new(
             Failure::Timeout,
@@ -51,12 +51,12 @@ impl Phase {
         )
     }
 
-    /// The connection ended where more was to come.
+    /// The connection closed before the end.
     pub(super) fn closed(self) -> TransportError {
         self.lost("connection closed")
     }
 
-    /// What came breaks the rules.
+    /// The chunked encoding is malformed.
     pub(super) fn malformed(self, cause: impl fmt::Display) -> TransportError {
         match self {
             Self::Body { .. } => {
@@ -66,12 +66,12 @@ impl Phase {
         }
     }
 
-    /// What the system said of the connection.
+    /// An error of the operating system.
     pub(super) fn failed(self, error: &io::Error, limit: Duration) -> TransportError {
         match error.kind() {
             ErrorKind::TimedOut | ErrorKind::WouldBlock => self.timed_out(limit),
             ErrorKind::UnexpectedEof => self.closed(),
-            // Which of them it is depends on who is faster.
+            // Which of them it is depends on timing.
             ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
                 self.lost("connection reset")
             }
@@ -92,12 +92,12 @@ impl Phase {
     }
 }
 
-/// The head of a response is longer than any reason for one, or has too many headers.
+/// The headers are too long or too many.
 pub(super) fn head_too_long() -> TransportError {
     TransportError::new(Failure::TooLarge, "its headers")
 }
 
-/// Why no connection can be made, where the system knows.
+/// Why connecting failed, if the system knows.
 fn unreachable(kind: ErrorKind) -> Option<&'static str> {
     Some(match kind {
         ErrorKind::ConnectionRefused => "connection refused",

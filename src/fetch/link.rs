@@ -1,11 +1,11 @@
-//! The `Link` header (RFC 8288), as far as paging needs it.
+//! The `Link` header (RFC 8288), as far as pagination needs it.
 
 use std::fmt::Write;
 
 use http::header::LINK;
 use http::{HeaderMap, HeaderValue};
 
-/// A `Link` header that is not written as one, so that nobody knows what it says.
+/// A `Link` header that is not well-formed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
@@ -16,7 +16,7 @@ pub(super) struct Malformed;
 /// empty header and several headers in a row are all read.
 ///
 /// # Errors
-/// Where there is none, and a header is not well-formed: the link may be what cannot be read.
+/// When no such link is found and a header is not well-formed: the link may be in there.
 pub(super) fn target(headers: &HeaderMap, relation: &str) -> Result<Option<String>, Malformed> {
     let mut malformed = false;
     for value in headers.get_all(LINK) {
@@ -176,7 +176,7 @@ mod tests {
             (&[b"a; rel=next"], Err(Malformed)),
             (&[b"<a; rel=next"], Err(Malformed)),
             (&[b"<a>; rel=prev, next"], Err(Malformed)),
-            // What can be read says where the next page is.
+            // The well-formed part names the next page.
             (&[b"nonsense", b"<a>; rel=next"], Ok(Some("a"))),
             (&[b"<a>; rel=next, nonsense"], Ok(Some("a"))),
         ];

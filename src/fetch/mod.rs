@@ -1,12 +1,13 @@
 //! Fetching: a pure state machine that decides, and thin drivers that do.
 //!
-//! [`Fetch`] knows what to ask next, when to ask again and when to give up. It
-//! knows no socket, clock, disk or random source, so all of its rules are
-//! tested without waiting. [`blocking`] drives it with threads, [`tasks`] with tasks.
+//! [`Fetch`] decides what to request next, when to retry and when to give up. It has no socket,
+//! clock, disk or random source, so its rules are tested without waiting. [`blocking`] drives it
+//! with threads, [`tasks`] with tasks.
 
 mod addresses;
 pub mod blocking;
 mod body;
+mod error;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 mod happened;
@@ -38,6 +39,7 @@ use url::Url;
 use crate::record::Resource;
 
 pub use body::{Body, Limits};
+pub use error::ApiError;
 pub use machine::{
     Fetch, Missing, PageRequest, Remark, RequestId, ResponseAction, SpooledPage, Step,
 };
@@ -47,14 +49,15 @@ pub use reason::Reason;
 pub use retry::{Now, Policy};
 pub use shared::SharedFetch;
 pub use sink::{
-    CompletePage, Event, Observer, Page, Position, Received, Restored, Sink, SinkFactory,
+    CompletePage, Event, Observer, Page, Position, Received, Restored, RestoredPage, Sink,
+    SinkError, SinkFactory,
 };
 pub use tls::{Authorities, InvalidAuthorities};
 
-/// What is sent to every server as `User-Agent`.
+/// The `User-Agent` header.
 pub const USER_AGENT: &str = concat!("activity-tracker/", env!("CARGO_PKG_VERSION"));
 
-/// Tells bytes from other bytes: half of a BLAKE3 checksum.
+/// Half of a BLAKE3 checksum.
 pub type Digest = u128;
 
 /// The digest of some bytes.
@@ -71,23 +74,22 @@ pub fn digest_of(hash: &blake3::Hash) -> Digest {
     Digest::from_le_bytes(half)
 }
 
-/// How a driver talks to servers: nothing here decides what is asked.
+/// How a driver talks to servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transport {
-    /// The longest silence allowed: while connecting, until the head of an
-    /// response is there, and between two pieces of its body. A KiB of that may
-    /// take as long.
+    /// Timeout for connecting, for the response's headers and between reads of its body; also the
+    /// longest time for each KiB of the body.
     pub timeout: Duration,
-    /// The longest body allowed, in bytes, decoded.
+    /// Longest body, in bytes, decompressed.
     pub max_body: u64,
-    /// Who may vouch for servers, if not those whom this system trusts.
+    /// Trusted authorities, if not those of this system.
     pub authorities: Option<Authorities>,
-    /// Whether the proxies that the environment names are used. Not for a
-    /// server on this machine: a proxy elsewhere would look for it on its own.
+    /// Whether to use the proxies of the environment. Off for a server on this machine: a proxy
+    /// elsewhere would look for it on its own machine.
     pub proxy: bool,
 }
 
-/// Patient, with responses of 4 GiB at most, for servers anywhere.
+/// For servers anywhere: 30 s, responses of up to 4 GiB.
 impl Default for Transport {
     fn default() -> Self {
         Self {
@@ -100,7 +102,7 @@ impl Default for Transport {
 }
 
 impl Transport {
-    /// Which proxies are used.
+    /// The proxies to use.
     fn proxies(&self) -> proxies::Proxies {
         if self.proxy {
             proxies::Proxies::from_env()
@@ -109,7 +111,7 @@ impl Transport {
         }
     }
 
-    /// What one response may cost.
+    /// The limits of one response.
     fn limits(&self) -> Limits {
         Limits {
             longest: self.max_body,
@@ -118,12 +120,12 @@ impl Transport {
     }
 }
 
-/// What is being fetched, for messages: a resource and where it is.
+/// What a request is for: a resource and its URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestTarget {
     /// The resource.
     pub resource: Resource,
-    /// Where it was asked for.
+    /// Its URL.
     pub url: Url,
 }
 
@@ -133,7 +135,7 @@ impl fmt::Display for RequestTarget {
     }
 }
 
-/// What a server gave to ask with later whether a response changed (RFC 9110, section 8.8).
+/// A response's validators, for conditional requests (RFC 9110, section 8.8).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Validators {
     /// Where the response came from.
@@ -146,12 +148,12 @@ pub struct Validators {
     pub last_modified: Option<String>,
 }
 
-/// One GET request. What is to be sent stands here whole; drivers add nothing to it.
+/// One GET request, complete: drivers add nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Where to.
+    /// The URL.
     pub url: Url,
-    /// The headers, `Host` and `Connection` apart.
+    /// The headers, without `Host` and `Connection`.
     pub headers: HeaderMap,
 }
 
@@ -165,15 +167,15 @@ pub struct ResponseHead {
 }
 
 impl ResponseHead {
-    /// How long it may be, in bytes.
+    /// Longest headers, in bytes.
     const LONGEST: usize = 64 * 1024;
 
-    /// How many headers it may have.
+    /// Most headers.
     const MOST_HEADERS: usize = 128;
 
-    /// Refuses a head that is longer than any reason for one.
+    /// Refuses headers that are too long.
     fn check_length(&self) -> Result<(), TransportError> {
-        // A colon, a space and the end of a line stand around each.
+        // Each has a colon, a space and a line ending.
         let lines = self.headers.iter();
         let length: usize = lines
             .map(|(name, value)| name.as_str().len() + value.len() + 4)
@@ -185,41 +187,41 @@ impl ResponseHead {
     }
 }
 
-/// The ways in which no complete response comes.
+/// Why there is no complete response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// The host name is unknown.
     Resolve,
-    /// No connection came about.
+    /// Connecting failed.
     Connect,
-    /// Nothing was heard for too long, or next to nothing.
+    /// Nothing, or too little, arrived in time.
     Timeout,
     /// The address is not public, and the source's base URL is.
     Private,
-    /// The encrypted connection failed, or is not to be trusted.
+    /// The TLS handshake failed, or the certificate is not trusted.
     Tls,
-    /// The server does not speak TLS where it is spoken to in TLS.
+    /// The server does not speak TLS on this port.
     NotTls,
-    /// What names the proxy cannot be used.
+    /// The proxy's URL is invalid.
     Proxy,
     /// The proxy did not connect to the server.
     Tunnel,
     /// The connection was lost before the response began.
     Lost,
-    /// The body ended early or broke.
+    /// The body was truncated or malformed.
     Body,
-    /// The body is encoded in a way that cannot be undone.
+    /// The body cannot be decoded.
     Encoding,
     /// The body is longer than allowed.
     TooLarge,
-    /// What came is not HTTP/1.1.
+    /// The response is not HTTP/1.1.
     NotHttp,
     /// Anything else.
     Other,
 }
 
 impl Failure {
-    /// Whether the same request may well succeed when it is sent again.
+    /// Whether a retry may succeed.
     #[must_use]
     pub fn is_passing(self) -> bool {
         !matches!(
@@ -233,7 +235,7 @@ impl Failure {
         )
     }
 
-    /// What stands before the cause, where that does not say it all.
+    /// What precedes the cause, if the cause alone does not explain it.
     fn says(self) -> Option<&'static str> {
         Some(match self {
             Self::Resolve => "the host name cannot be resolved",
@@ -255,13 +257,13 @@ impl Failure {
         })
     }
 
-    /// Whether the cause is in the client's or the system's words, which are for the log.
+    /// Whether the cause is in the client's or the system's words, which belong in the log.
     fn hides_cause(self) -> bool {
         matches!(self, Self::Resolve | Self::NotTls | Self::NotHttp)
     }
 }
 
-/// Why no complete response came: the class that decisions rest on, and what happened.
+/// A network failure: its class, on which decisions depend, and what happened.
 #[derive(Debug)]
 pub struct TransportError {
     /// The class.
@@ -270,7 +272,7 @@ pub struct TransportError {
 }
 
 impl TransportError {
-    /// With what happened, in words for people; of some classes, with what the client said.
+    /// Wraps a cause; for some classes it is shown to people, for others only logged.
     pub fn new(failure: Failure, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self {
             failure,

@@ -100,7 +100,7 @@ mod tests {
         pace.note(16, Duration::from_secs(29)).unwrap();
         let error = pace.note(1, Duration::from_millis(1500)).unwrap_err();
         assert_eq!(error.failure, Failure::Timeout);
-        let said = crate::error::chain(&error);
+        let said = crate::text::chain(&error);
         assert_eq!(
             said,
             "timed out: only 17 bytes came in 30.5s, less than 1024"

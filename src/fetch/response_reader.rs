@@ -1,39 +1,46 @@
-//! One response on its way in: decoded, counted, handed to its sink. Both drivers
-//! push pieces in here and know no more of bodies.
+//! Receives one response: decodes it, counts it, and hands it to its sink. Both drivers push
+//! pieces in here.
 
 use std::time::{Duration, Instant};
 
 use tracing::{debug, warn};
 
-use crate::error::{DataProcessingError, Error, chain};
+use crate::concurrency::Stopped;
 use crate::json::splitter::{SplitError, Unmap};
-use crate::text::milliseconds;
+use crate::text::{chain, milliseconds};
 
 use super::reason::ENOUGH;
-use super::sink::{CompletePage, Event, Observer, Restored, Sink, SinkFactory};
+use super::sink::{CompletePage, Event, Observer, Restored, Sink, SinkError, SinkFactory};
 use super::{
-    Body, Failure, Now, PageRequest, ResponseAction, SharedFetch, SpooledPage, TransportError,
+    ApiError, Body, Failure, Now, PageRequest, ResponseAction, SharedFetch, SpooledPage,
+    TransportError,
 };
 
-/// Why an exchange did not end well.
-pub(super) enum ExchangeError {
-    /// For the state machine to judge.
+/// Why an exchange failed.
+pub(super) enum ExchangeError<E> {
+    /// A network failure, for the state machine to judge.
     Transport(TransportError),
-    /// It has judged: another request will be sent.
+    /// The state machine decided to send another request.
     Again(ResponseAction),
-    /// The end of the run.
-    Fatal(Error),
+    /// An error that ends the run.
+    Fatal(E),
 }
 
-impl From<TransportError> for ExchangeError {
+impl<E> From<TransportError> for ExchangeError<E> {
     fn from(error: TransportError) -> Self {
         Self::Transport(error)
     }
 }
 
-impl<E: Into<Error>> From<E> for ExchangeError {
-    fn from(error: E) -> Self {
+impl<E: SinkError> From<ApiError> for ExchangeError<E> {
+    fn from(error: ApiError) -> Self {
         Self::Fatal(error.into())
+    }
+}
+
+impl<E: SinkError> From<Stopped> for ExchangeError<E> {
+    fn from(stopped: Stopped) -> Self {
+        Self::Fatal(stopped.into())
     }
 }
 
@@ -44,9 +51,9 @@ pub(super) struct ResponseReader<A, S, O> {
     sink: S,
     started: Instant,
     observer: O,
-    /// What came first, where it may be an error.
+    /// The beginning of the body, if the body may report an error.
     beginning: Words,
-    /// Where the records are the values of an object.
+    /// Set if the records are the values of an object.
     unmap: Option<Unmap>,
 }
 
@@ -65,14 +72,14 @@ impl<A: AsRef<PageRequest>, S: Sink, O: Observer> ResponseReader<A, S, O> {
         }
     }
 
-    /// Takes the next bytes off the wire, for which it was waited so long; the state machine
-    /// learns how many they are.
+    /// Takes the next bytes from the wire, which took `waited` to arrive, and reports their number
+    /// to the state machine.
     pub(super) fn push(
         &mut self,
         bytes: &[u8],
         waited: Duration,
         shared: &SharedFetch,
-    ) -> Result<(), ExchangeError> {
+    ) -> Result<(), ExchangeError<S::Error>> {
         let PageRequest { id, page, .. } = self.request.as_ref();
         let resource = page.subject.resource;
         self.observer.on(Event::Arrived {
@@ -81,7 +88,7 @@ impl<A: AsRef<PageRequest>, S: Sink, O: Observer> ResponseReader<A, S, O> {
         });
         let arrived = |bytes| shared.lock().arrived(*id, bytes, Instant::now());
         let mut pieces = self.body.decode(bytes, waited)?;
-        // Bytes that unfold to nothing take their time as well.
+        // Bytes that decompress to nothing take time too.
         arrived(0)?;
         while let Some(piece) = pieces.next_piece()? {
             arrived(piece.len() as u64)?;
@@ -104,28 +111,28 @@ impl<A: AsRef<PageRequest>, S: Sink, O: Observer> ResponseReader<A, S, O> {
         Ok(())
     }
 
-    /// The wire has no more: the state machine learns of the response, and it is kept.
-    pub(super) fn finish(mut self, shared: &SharedFetch) -> Result<(), ExchangeError> {
+    /// The end of the wire: reports the response to the state machine, and keeps it.
+    pub(super) fn finish(mut self, shared: &SharedFetch) -> Result<(), ExchangeError<S::Error>> {
         let delimited = self.body.is_delimited();
         let last = self.body.finish()?;
         let last = match &mut self.unmap {
             Some(unmap) => unmap.turn(&last),
             None => &last,
         };
-        self.sink.write(last)?;
+        self.sink.write(last).map_err(ExchangeError::Fatal)?;
         let elapsed_ms = milliseconds(self.started.elapsed());
         let request = self.request.as_ref();
-        let (received, whole) = self.sink.finish().map_err(|error| match error {
-            // Nothing marked the end: it was the connection that broke.
-            Error::Data(DataProcessingError::NotRecords {
-                cause: cause @ SplitError::Unfinished(_),
-                ..
-            }) if !delimited => {
-                let what = format!("connection closed before the end of the data: {cause}");
-                ExchangeError::Transport(TransportError::new(Failure::Body, what))
-            }
-            other => unless_it_says_so(request, &self.beginning, other, shared),
-        })?;
+        let (received, whole) = self
+            .sink
+            .finish()
+            .map_err(|error| match error.not_records() {
+                // Nothing marked the end, so the connection was closed early.
+                Some(cause @ SplitError::Unfinished(_)) if !delimited => {
+                    let what = format!("connection closed before the end of the data: {cause}");
+                    ExchangeError::Transport(TransportError::new(Failure::Body, what))
+                }
+                _ => unless_it_says_so(request, &self.beginning, error, shared),
+            })?;
         let body = &received.body;
         let action = shared.lock().said_error(request.id, body, Now::read())?;
         if let Some(action) = action {
@@ -138,24 +145,23 @@ impl<A: AsRef<PageRequest>, S: Sink, O: Observer> ResponseReader<A, S, O> {
         self.observer.on(Event::Fetched { resource, records });
         let info = shared.lock().received(*id, &received)?;
         if let Some(info) = info {
-            whole.keep(&info)?;
+            whole.keep(&info).map_err(ExchangeError::Fatal)?;
         }
         Ok(())
     }
 }
 
-/// An error of the sink's, unless the body says of itself that it is an error.
-fn unless_it_says_so(
+/// The sink's error, unless the body itself reports an error.
+fn unless_it_says_so<E: SinkError>(
     request: &PageRequest,
     body: &Words,
-    error: Error,
+    error: E,
     shared: &SharedFetch,
-) -> ExchangeError {
-    let data = matches!(error, Error::Data(DataProcessingError::NotRecords { .. }));
-    if request.error.is_none() || !data {
+) -> ExchangeError<E> {
+    if request.error.is_none() || error.not_records().is_none() {
         return ExchangeError::Fatal(error);
     }
-    // What is no JSON says nothing.
+    // A body that is not JSON reports nothing.
     let body = serde_json::from_slice(body.bytes()).unwrap_or_default();
     match shared.lock().said_error(request.id, &body, Now::read()) {
         Ok(Some(action)) => ExchangeError::Again(action),
@@ -164,14 +170,14 @@ fn unless_it_says_so(
     }
 }
 
-/// The beginning of a body that is read for its words.
+/// The beginning of a body, for its error message.
 pub(super) struct Words {
     bytes: Vec<u8>,
     until: Option<Instant>,
 }
 
 impl Words {
-    /// For a body that may take so long, all in all.
+    /// For a body that may take this long in total.
     pub(super) fn within(time: Duration) -> Self {
         Self {
             bytes: Vec::new(),
@@ -179,7 +185,7 @@ impl Words {
         }
     }
 
-    /// How much longer it may take; none where enough is there, or it took too long.
+    /// The time left; none if enough has arrived or the time is up.
     pub(super) fn left(&self) -> Option<Duration> {
         let left = self.until.map_or(Duration::MAX, |until| {
             until.saturating_duration_since(Instant::now())
@@ -197,13 +203,13 @@ impl Words {
     }
 }
 
-/// Takes a page out of the spool; if it is not whole there, it is sent for.
+/// Restores a page from the spool; if it is incomplete there, it is fetched again.
 pub(super) fn recall<S: SinkFactory>(
     recall: &SpooledPage,
     shared: &SharedFetch,
     sinks: &S,
     observer: &impl Observer,
-) -> Result<(), Error> {
+) -> Result<(), S::Error> {
     let page = &recall.page;
     let resource = page.subject.resource;
     let Some(recalled) = sinks.recall(page)? else {
@@ -225,7 +231,7 @@ pub(super) fn recall<S: SinkFactory>(
     Ok(())
 }
 
-/// Notes that a request will be sent again.
+/// Logs a retry, and reports it to the observer.
 pub(super) fn note_action(
     request: &PageRequest,
     action: ResponseAction,
@@ -246,7 +252,7 @@ pub(super) fn note_action(
     }
 }
 
-/// What a failure is called in the log.
+/// Logs a network failure, and gives its message.
 pub(super) fn note_failure(request: &PageRequest, cause: &TransportError) -> String {
     let why = chain(cause);
     let resource = request.page.subject.resource;

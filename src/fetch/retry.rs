@@ -1,4 +1,4 @@
-//! When to ask again, and when to give up.
+//! When to retry, and when to give up.
 
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant, SystemTime};
@@ -15,9 +15,9 @@ use super::quota::Quota;
 /// The time, as an argument: one clock for waiting, one for dates in headers.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
-    /// Never goes back.
+    /// Monotonic.
     pub instant: Instant,
-    /// What the calendar says.
+    /// Wall-clock time.
     pub wall: SystemTime,
 }
 
@@ -32,24 +32,24 @@ impl Now {
     }
 }
 
-/// How stubbornly to fetch.
+/// Retries, redirects, concurrency and limits of a fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// How many times a request is sent again, at most.
+    /// Maximum retries per request.
     pub retries: u32,
-    /// Before the first retry at most this long; doubled for each further one.
+    /// Upper bound of the delay before the first retry; doubled for each further one.
     pub first_backoff: Duration,
-    /// However many retries: never longer than this.
+    /// Upper bound of any delay.
     pub longest_backoff: Duration,
-    /// A server that asks for a longer wait than this is given up.
+    /// A server that asks for a longer delay than this is an error.
     pub max_wait: Duration,
-    /// How many redirects in a row are followed.
+    /// Maximum redirects in a row.
     pub redirects: u32,
-    /// How many requests are under way at once, over all resources.
+    /// Maximum concurrent requests, over all resources.
     pub concurrency: NonZeroUsize,
     /// How much one run may fetch.
     pub quota: Quota,
-    /// Whether a resource is taken whose records move from page to page each time they are fetched.
+    /// Whether to accept a resource whose records still move between pages after all retries.
     pub allow_moving: bool,
 }
 
@@ -69,12 +69,12 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// How long to wait after the `attempt`th attempt failed, where `dice` is a throw in `0..1`.
+    /// The delay after attempt number `attempt` failed, where `dice` is a random number in `0..1`.
     ///
     /// This is exponential backoff with full jitter, after Marc Brooker's
-    /// "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015): anything
-    /// between nothing and the bound is as likely, so clients that failed
-    /// together do not come back together.
+    /// "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015): the delay
+    /// is uniform between zero and the bound, so clients that failed together
+    /// do not retry together.
     #[must_use]
     pub fn backoff(&self, attempt: u32, dice: f64) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);
@@ -86,7 +86,7 @@ impl Policy {
     }
 }
 
-/// Whether a response with this status is worth asking again for: 202 says that the data is being
+/// Whether a response with this status should be retried: 202 says that the data is being
 /// made, and 520 to 530 and 598 to 599 are what proxies say of trouble with the server behind them.
 pub(super) fn is_passing(status: StatusCode) -> bool {
     matches!(
@@ -95,10 +95,10 @@ pub(super) fn is_passing(status: StatusCode) -> bool {
     )
 }
 
-/// The wait that a server asks for: seconds or a date (RFC 9110, section 10.2.3), also with a
+/// The delay that a server asks for: seconds or a date (RFC 9110, section 10.2.3), also with a
 /// fraction; or milliseconds, in the header that some clouds send.
 ///
-/// A date that has passed is no wait; what cannot be read is as if it were not there.
+/// A date in the past is no delay; an invalid value is ignored.
 pub(super) fn retry_after(headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
     let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.trim());
     let milliseconds = || {
@@ -123,7 +123,7 @@ fn until_moment(number: Duration, wall: SystemTime) -> Option<Duration> {
     (now > DAY * 365 && near.contains(&number)).then(|| number.saturating_sub(now))
 }
 
-/// Decimal digits, perhaps with a fraction. More than fit are still a wait, and surely too long.
+/// Decimal digits, perhaps with a fraction. Numbers that overflow saturate: still too long.
 pub(super) fn seconds(text: &str) -> Option<Duration> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());

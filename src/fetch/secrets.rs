@@ -1,14 +1,14 @@
-//! What must not be told of a source's credentials, in whatever form a server gives them back.
+//! Redacts a source's credentials, in any form in which a server may echo them.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use percent_encoding::percent_decode_str;
 
 use crate::source::{Auth, Secret};
 
-/// What stands in the place of a credential.
+/// Replaces a credential.
 const HIDDEN: &str = "[redacted]";
 
-/// The texts that give a source's credentials away.
+/// The texts that would reveal a source's credentials.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Secrets(Vec<Secret>);
 
@@ -22,7 +22,7 @@ impl Secrets {
             Auth::Basic { user, password } => {
                 texts.push(BASE64_STANDARD.encode(format!("{user}:{}", password.expose())));
             }
-            // Words may stand before the credential itself.
+            // A scheme (`Bearer`) may precede the credential.
             Auth::Header { value, .. } => {
                 let behind = value.expose().split_once(' ');
                 texts.extend(behind.map(|(_, credential)| credential.to_owned()));
@@ -34,7 +34,7 @@ impl Secrets {
         Self(texts.into_iter().map(hidden).collect())
     }
 
-    /// Whether a text has one of them in it, percent-encoded or not.
+    /// Whether a text contains one of them, percent-encoded or not.
     pub(super) fn are_in(&self, text: &str) -> bool {
         if self.0.is_empty() {
             return false;
@@ -49,7 +49,7 @@ impl Secrets {
         })
     }
 
-    /// The text without them; nothing of it where they are in it in an encoded form.
+    /// The text with credentials replaced; empty if it contains an encoded one.
     pub(super) fn hidden_in(&self, text: &str) -> String {
         let mut shown = text.to_owned();
         for secret in &self.0 {

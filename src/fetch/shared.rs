@@ -1,4 +1,4 @@
-//! A fetch under way: the state machine, and those who wait for it to change.
+//! The state machine behind a lock, with notification of changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,13 +7,13 @@ use std::time::Instant;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use crate::error::ApiError;
+use crate::fetch::ApiError;
 use crate::record::{Id, Resource};
 
 use super::{Fetch, Missing, PageEstimate, Position, Remark, Repeated, Validators};
 
-/// A [`Fetch`] that a driver's threads or tasks share, with each other and with
-/// whoever has news for it.
+/// A [`Fetch`] that a driver's threads or tasks share with each other and with those who
+/// report to it.
 pub struct SharedFetch {
     fetch: Mutex<Fetch>,
     /// For threads.
@@ -23,7 +23,7 @@ pub struct SharedFetch {
 }
 
 impl SharedFetch {
-    /// Makes a fetch ready to be driven.
+    /// Wraps a fetch for a driver.
     #[must_use]
     pub fn new(fetch: Fetch) -> Arc<Self> {
         Arc::new(Self {
@@ -33,7 +33,7 @@ impl SharedFetch {
         })
     }
 
-    /// Tells that some records of a resource were mapped: others may be asked for by their ids.
+    /// Reports that some records of a resource were mapped: children are fetched by their ids.
     ///
     /// `slice` is where they stand, `records` how many they are, and `ids` those of them that mapped.
     pub fn parents(&self, parent: Resource, slice: &Position, records: u64, ids: &[Id]) {
@@ -50,13 +50,13 @@ impl SharedFetch {
         self.lock().repeated(repeated)
     }
 
-    /// How many requests were sent again.
+    /// The number of retried requests.
     #[must_use]
     pub fn retries(&self) -> u64 {
         self.lock().retries()
     }
 
-    /// Resources whose records moved each time they were fetched, and were taken all the same.
+    /// Resources whose records moved on every attempt, and were accepted nevertheless.
     #[must_use]
     pub fn moving(&self) -> BTreeSet<Resource> {
         self.lock().moving()
@@ -68,7 +68,7 @@ impl SharedFetch {
         self.lock().hidden()
     }
 
-    /// What is odd about the responses, and no error, by resource.
+    /// Oddities of the responses that are no errors, by resource.
     #[must_use]
     pub fn remarks(&self) -> BTreeMap<Resource, Vec<Remark>> {
         self.lock().remarks()
@@ -80,7 +80,7 @@ impl SharedFetch {
         self.lock().missing()
     }
 
-    /// What the next run can ask with whether anything changed, by resource.
+    /// Validators for the next run's conditional requests, by resource.
     #[must_use]
     pub fn validators(&self) -> BTreeMap<Resource, Validators> {
         self.lock().validators()
@@ -94,13 +94,13 @@ impl SharedFetch {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Fetch> {
-        // The machine is in order between calls, whoever panicked.
+        // The machine is consistent between calls, whoever panicked.
         self.fetch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has everybody look again who waits for a change.
+    /// Wakes everybody who waits for a change.
     pub(super) fn wake(&self) {
-        // Whoever is between looking and waiting holds the lock: after it is
+        // Whoever is between checking and waiting holds the lock: once it is
         // free, nobody is.
         drop(self.lock());
         self.changed.notify_all();

@@ -1,5 +1,5 @@
-//! Where responses go, and who is told about them. The drivers know no more of
-//! storage and of terminals than this.
+//! Where responses go, and who watches. This is all that the drivers know of storage and
+//! terminals.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,24 +10,23 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
-use crate::error::Error;
+use crate::concurrency::Stopped;
 use crate::json::JsonPath;
 use crate::json::splitter::{SplitError, Splitter};
 use crate::record::Resource;
 use crate::source::RecordMap;
 
 use super::reason::speaks_of_error;
-use super::{Digest, PageInfo, RequestTarget};
+use super::{ApiError, Digest, PageInfo, RequestTarget};
 
-/// Where something stands in the order of the API, as numbers from 0: the page,
-/// within it the slice, within that the record; below a record the pages of its
-/// children, and so on.
+/// A position in the order of the API, as numbers from 0: the page, within it the slice,
+/// within that the record; below a record the pages of its children, and so on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Position(Vec<u64>);
 
 impl Position {
-    /// The position of the `number`th part of what stands here.
+    /// The position of part `number` of this one.
     #[must_use]
     pub fn then(&self, number: u64) -> Self {
         let mut numbers = self.0.clone();
@@ -35,7 +34,7 @@ impl Position {
         Self(numbers)
     }
 
-    /// The position of what this is a part of.
+    /// The position of the whole that this is a part of.
     #[must_use]
     pub fn whole(&self) -> Self {
         let mut numbers = self.0.clone();
@@ -43,7 +42,7 @@ impl Position {
         Self(numbers)
     }
 
-    /// Which part of what it belongs to.
+    /// The number of this part within its whole.
     #[must_use]
     pub fn last(&self) -> u64 {
         self.0.last().copied().unwrap_or_default()
@@ -59,40 +58,39 @@ impl fmt::Display for Position {
     }
 }
 
-/// One response to be received.
+/// One page to be received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a fact of its own about the page"
 )]
 pub struct Page {
-    /// What is fetched, and from where.
+    /// What is fetched, and its URL.
     pub subject: RequestTarget,
-    /// Which page of the resource.
+    /// Its position among the pages of the resource.
     pub position: Position,
     /// Where in the response the records are.
     pub records_at: Arc<JsonPath>,
-    /// Set where the records are the values of an object there: they come to a sink as an array.
+    /// Set if the records are the values of an object: sinks get them as an array.
     pub map: Option<RecordMap>,
-    /// Whether the resource has further pages that this one must be told from.
+    /// Whether the resource has several pages, which must differ.
     pub one_of_many: bool,
-    /// Whether another resource is asked for by the ids of these records.
+    /// Whether another resource is fetched by the ids of these records.
     pub has_children: bool,
-    /// Whether its first and its last record are looked at: the next page is asked for by a field of
-    /// the last one, or begins with it.
+    /// Whether its first and last records are needed: the next page is requested by a field of the
+    /// last one, or begins with it.
     pub shows_ends: bool,
-    /// Whether it begins with the last record of the page before it, which is left out.
+    /// Whether it begins with the last record of the previous page, which is left out.
     pub overlaps: bool,
-    /// Whether it is the end of the pages if it holds no records.
+    /// Whether a page without records is the end of the pages.
     pub may_end: bool,
-    /// Which look at the pages of its resource it is of, where all of them are fetched again when
-    /// their records move: those of earlier looks do not count then.
+    /// The attempt that it belongs to, where all pages are fetched again when records move: pages
+    /// of earlier attempts do not count.
     pub look: Option<u32>,
 }
 
 impl Page {
-    /// Records that are there already, one behind the other with nothing around them: no others
-    /// are asked for by what they say.
+    /// Records that are stored already, one after the other with nothing around them.
     #[must_use]
     pub fn of_records(resource: Resource, url: &Url, position: Position) -> Self {
         let url = url.clone();
@@ -110,13 +108,13 @@ impl Page {
         }
     }
 
-    /// Which page of its resource, or of its parent, it is.
+    /// Its number among the pages of its resource, or of its parent.
     #[must_use]
     pub fn number(&self) -> u64 {
         self.position.last()
     }
 
-    /// What finds its records.
+    /// A splitter for its records.
     #[must_use]
     pub fn splitter(&self) -> Splitter {
         let splitter = Splitter::of_array_at(&self.records_at);
@@ -127,82 +125,93 @@ impl Page {
         }
     }
 
-    /// What stands around the records, once all of them came.
+    /// What surrounds the records, once all of them arrived.
     ///
     /// # Errors
-    /// When it did not come whole, or is no such page.
+    /// When the body was truncated, or holds no records in the expected place.
     pub fn finish(&self, splitter: &Splitter) -> Result<Value, SplitError> {
         let without = splitter.without_array().filter(|body| self.may_be(body));
         without.map_or_else(|| splitter.finish(), Ok)
     }
 
-    /// Whether a response that lacks the place of its records is a page without any: behind the last
-    /// page some leave it out, and say no more than that there is nothing.
+    /// Whether a response without the array of records is an empty page: after the last page some
+    /// APIs leave the array out.
     fn may_be(&self, body: &Value) -> bool {
         let is_empty = body.as_array().is_none_or(Vec::is_empty);
         self.may_end && is_empty && !speaks_of_error(body)
     }
 }
 
+/// What a sink fails with, and so what a fetch into sinks ends with.
+pub trait SinkError: From<ApiError> + From<Stopped> + Send {
+    /// What is wrong with a body that is not an array of records; nothing for any other error.
+    fn not_records(&self) -> Option<&SplitError>;
+
+    /// Whether it only says that another part of the run failed first.
+    fn is_echo(&self) -> bool;
+}
+
+/// A page from the spool, as the sinks of type `S` have it.
+pub type RestoredPage<S> = Restored<<S as Sink>::CompletePage>;
+
 /// Opens a sink for each response.
 pub trait SinkFactory: Sync {
+    /// What it and its sinks fail with.
+    type Error: SinkError;
+
     /// What it opens.
-    type Sink: Sink;
+    type Sink: Sink<Error = Self::Error>;
 
     /// Begins to receive a page.
     ///
     /// # Errors
     /// When there is no place to put it.
-    fn open(&self, page: Page) -> Result<Self::Sink, Error>;
+    fn open(&self, page: Page) -> Result<Self::Sink, Self::Error>;
 
-    /// Takes a page out of the spool, where an earlier run left it; nothing if it is not whole.
+    /// Restores a page of an earlier run from the spool; nothing if it is incomplete there.
     ///
     /// # Errors
     /// When the spool cannot be read.
-    fn recall(
-        &self,
-        page: &Page,
-    ) -> Result<Option<Restored<<Self::Sink as Sink>::CompletePage>>, Error>;
+    fn recall(&self, page: &Page) -> Result<Option<RestoredPage<Self::Sink>>, Self::Error>;
 
-    /// The server says that a page is as it was in the last snapshot.
+    /// The server says that a page has not changed since the last snapshot.
     ///
-    /// Only pages that were asked for with [`Validators`](super::Validators) can be.
+    /// Only for pages that were requested with [`Validators`](super::Validators).
     fn keep(&self, page: &Page);
 }
 
-/// Takes one response, piece by piece. Dropped before its end, it forgets what it took.
+/// Receives one response, piece by piece. Dropped before its end, it discards it.
 pub trait Sink {
+    /// What it fails with.
+    type Error: SinkError;
+
     /// A complete response.
-    type CompletePage: CompletePage;
+    type CompletePage: CompletePage<Error = Self::Error>;
 
     /// Takes the next bytes of the response, decoded.
     ///
     /// # Errors
-    /// When they cannot be kept or cannot belong to an array of records.
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Error>;
+    /// When they cannot be stored, or are not part of an array of records.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
 
-    /// The response is whole.
+    /// The response is complete.
     ///
     /// # Errors
-    /// When it cannot be kept, or is not a whole array of records.
-    fn finish(self) -> Result<(Received, Self::CompletePage), Error>;
+    /// When it cannot be stored, or is not a complete array of records.
+    fn finish(self) -> Result<(Received, Self::CompletePage), Self::Error>;
 }
 
-/// A complete response, which is not to be kept before the state machine has agreed:
-/// it may be a page that came twice. Dropped, it is forgotten.
+/// A complete response, to be kept once the state machine has agreed: it may be a duplicate
+/// page. Dropped, it is discarded.
 pub trait CompletePage {
-    /// Keeps it, and what it said.
+    /// What keeping it fails with.
+    type Error: SinkError;
+
+    /// Keeps it, with its pagination metadata.
     ///
     /// # Errors
     /// When it cannot be kept.
-    fn keep(self, info: &PageInfo) -> Result<(), Error>;
-}
-
-/// A response that is let go.
-impl CompletePage for () {
-    fn keep(self, _: &PageInfo) -> Result<(), Error> {
-        Ok(())
-    }
+    fn keep(self, info: &PageInfo) -> Result<(), Self::Error>;
 }
 
 /// A page from the spool.
@@ -210,32 +219,32 @@ impl CompletePage for () {
 pub struct Restored<W> {
     /// What it holds.
     pub received: Received,
-    /// What it said when it came.
+    /// Its pagination metadata.
     pub info: PageInfo,
     /// The page itself.
     pub whole: W,
 }
 
-/// What a complete response held.
+/// The content of a complete response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
     /// Its length, decoded.
     pub bytes: u64,
-    /// How many records it held, without the one that the page before it ends with.
+    /// Number of records, without one that overlaps with the previous page.
     pub records: u64,
-    /// Whether there was one that the page before it ends with.
+    /// Whether it began with the last record of the previous page.
     pub overlap: bool,
-    /// Tells its records from those of other pages, where there are others.
+    /// A digest of its records, if there are other pages to compare it with.
     pub digest: Option<Digest>,
     /// The response without its records.
     pub body: serde_json::Value,
-    /// The first record, where the page's `shows_ends` asks for it and it can be read.
+    /// The first record, if the page's `shows_ends` asks for it and it is valid.
     pub first: Option<serde_json::Value>,
     /// The last record, likewise.
     pub last: Option<serde_json::Value>,
 }
 
-/// What happens during a run, for whoever watches it.
+/// An event of a run, for an [`Observer`].
 #[derive(Clone, Copy, Debug)]
 pub enum Event {
     /// A part of a response arrived.
@@ -245,14 +254,14 @@ pub enum Event {
         /// How many bytes.
         bytes: u64,
     },
-    /// A request failed and will be sent again.
+    /// A request failed and will be retried.
     Waiting {
         /// For which resource.
         resource: Resource,
-        /// In how long.
+        /// After this delay.
         delay: Duration,
     },
-    /// A page is there, whole.
+    /// A page is complete.
     Fetched {
         /// Which one.
         resource: Resource,
@@ -266,26 +275,26 @@ pub enum Event {
         /// How many records.
         records: u64,
     },
-    /// Another run has the data directory, and is waited for.
+    /// Waiting for another run that has the data directory.
     Queueing,
-    /// A run that was cut off left pages.
+    /// An interrupted run left pages.
     Unfinished {
         /// When it began.
         started_at: Timestamp,
         /// How many pages it has.
         pages: u64,
-        /// How many it knew of.
+        /// How many pages it expected.
         planned: u64,
-        /// Whether this run goes on with them.
+        /// Whether this run resumes from them.
         resumed: bool,
     },
-    /// The files are being put in their places.
+    /// The snapshot is being committed.
     Committing,
 }
 
 /// Watches a run. Called from several threads; must be quick.
 pub trait Observer: Sync {
-    /// Something happened.
+    /// Handles an event.
     fn on(&self, event: Event);
 }
 

@@ -1,8 +1,7 @@
 //! The async driver: tokio tasks and `reqwest`.
 //!
-//! Like its blocking sister it decides nothing. It holds transport, sleeping and
-//! concurrency; what to send, whether to read on and how long to wait all come
-//! from [`Fetch`](super::Fetch).
+//! Like the blocking driver it decides nothing. It does transport, sleeping and concurrency; what
+//! to send, whether to read on and how long to wait all come from [`Fetch`](super::Fetch).
 
 use std::collections::HashSet;
 use std::error::Error as StdError;
@@ -21,7 +20,7 @@ use tokio::time::{Instant as TokioInstant, timeout, timeout_at};
 use tracing::{Instrument, Span, debug};
 
 use crate::concurrency::{Stop, off_runtime, rethrow};
-use crate::error::{self, Error};
+use crate::text::chain;
 
 use super::addresses::{Addresses, PrivateAddress};
 use super::happened::{Phase, head_too_long};
@@ -35,29 +34,28 @@ use super::{
     Transport, TransportError, tls,
 };
 
-/// Pieces of a body that wait to be stored. A slow disk slows the network down.
+/// Pieces of a body that may wait to be stored: a slow disk slows the network down.
 const WAITING: usize = 4;
 
-/// A piece of a body, and how long it was waited for; nothing stands for the end.
+/// A piece of a body and how long it took to arrive; `None` is the end.
 type Piece = Option<(bytes::Bytes, Duration)>;
 
-/// Fetches all that `shared` wants into `sinks`, with a task for each request under way.
+/// Fetches everything that `shared` asks for into `sinks`, with one task per concurrent request.
 ///
 /// Must be called in a tokio runtime with I/O and time. Dropping the future
-/// drops the requests that are under way.
+/// cancels its requests.
 ///
 /// # Errors
-/// The first error of any request; the others are broken off then. Also when
-/// `stop` is requested.
+/// The first error of any request, which cancels the others; or that `stop` was requested.
 pub async fn fetch<S, O>(
     shared: &Arc<SharedFetch>,
     transport: &Transport,
     sinks: Arc<S>,
     stop: &Stop,
     observer: O,
-) -> Result<(), Error>
+) -> Result<(), S::Error>
 where
-    S: SinkFactory + Send + 'static,
+    S: SinkFactory<Error: 'static> + Send + 'static,
     S::Sink: Send,
     O: Observer + Clone + Send + 'static,
 {
@@ -68,7 +66,7 @@ where
     let stopped = Arc::new(Notify::new());
     let _registered = stop.on_request({
         let stopped = Arc::clone(&stopped);
-        // One permit is kept for whoever comes to wait later.
+        // The permit is kept for whoever waits later.
         move || stopped.notify_one()
     });
     let proxies = Arc::new(transport.proxies());
@@ -99,14 +97,14 @@ where
     };
     tokio::select! {
         outcome = all => outcome,
-        () = stopped.notified() => stop.check(),
+        () = stopped.notified() => Ok(stop.check()?),
     }
 }
 
 struct Driver<S, O> {
     shared: Arc<SharedFetch>,
     client: Connections,
-    /// For what is sent once more: it makes a connection for each request. Made when there is such.
+    /// A client without connection reuse, for requests that are sent once more. Created on demand.
     anew: OnceLock<Connections>,
     transport: Transport,
     resolver: SystemResolver,
@@ -118,11 +116,11 @@ struct Driver<S, O> {
 
 impl<S, O> Driver<S, O>
 where
-    S: SinkFactory + Send + 'static,
+    S: SinkFactory<Error: 'static> + Send + 'static,
     S::Sink: Send,
     O: Observer + Clone + Send + 'static,
 {
-    async fn run(self: Arc<Self>) -> Result<(), Error> {
+    async fn run(self: Arc<Self>) -> Result<(), S::Error> {
         loop {
             let outcome = match self.next().await? {
                 Step::Send(request) => self.exchange(&request.into()).await,
@@ -141,22 +139,22 @@ where
     }
 
     /// Waits for something to do.
-    async fn next(&self) -> Result<Step, Error> {
+    async fn next(&self) -> Result<Step, S::Error> {
         loop {
-            // Listening before looking: a change between the two is not missed.
+            // Subscribe before checking: a change in between is not missed.
             let mut changed = pin!(self.shared.change());
             changed.as_mut().enable();
             let step = self.shared.lock().step(Instant::now())?;
             match step {
                 Step::Wait(None) => changed.await,
-                // Whether it was the time or a change makes no difference.
+                // Timeout or change: both mean to check again.
                 Step::Wait(Some(at)) => drop(timeout_at(TokioInstant::from_std(at), changed).await),
                 step => return Ok(step),
             }
         }
     }
 
-    async fn exchange(self: &Arc<Self>, request: &Arc<PageRequest>) -> Result<(), Error> {
+    async fn exchange(self: &Arc<Self>, request: &Arc<PageRequest>) -> Result<(), S::Error> {
         match self.receive(request).await {
             Ok(()) => Ok(()),
             Err(ExchangeError::Fatal(error)) => Err(error),
@@ -178,7 +176,10 @@ where
         }
     }
 
-    async fn receive(self: &Arc<Self>, request: &Arc<PageRequest>) -> Result<(), ExchangeError> {
+    async fn receive(
+        self: &Arc<Self>,
+        request: &Arc<PageRequest>,
+    ) -> Result<(), ExchangeError<S::Error>> {
         let started = Instant::now();
         let mut response = self.send(request).await?;
         let head = ResponseHead {
@@ -201,12 +202,13 @@ where
         }
         let body = Body::new(&head.headers, self.limits)?;
         let declared = body.declared();
-        // Decoding and writing block, so they are done off the runtime's threads.
+        // Decoding and writing block, so they run off the runtime's threads.
         let (pieces, waiting) = mpsc::channel(WAITING);
         let taking = off_runtime({
             let (driver, request) = (Arc::clone(self), Arc::clone(request));
             move || {
-                let sink = driver.sinks.open(request.page.clone())?;
+                let sink = driver.sinks.open(request.page.clone());
+                let sink = sink.map_err(ExchangeError::Fatal)?;
                 let observer = driver.observer.clone();
                 let reader = ResponseReader::new(request, body, sink, started, observer);
                 take(reader, waiting, &driver.shared)
@@ -218,9 +220,8 @@ where
         Ok(())
     }
 
-    /// Sends a request. One that went over a connection which was used before, and to which
-    /// nothing came back, was sent to nobody: servers and balancers drop idle connections
-    /// without a word. It goes out once more, over a new one.
+    /// Sends a request. If it went out on a reused connection and no byte came back, it is sent once
+    /// more on a new connection, as the blocking driver does.
     async fn send(&self, request: &PageRequest) -> Result<reqwest::Response, TransportError> {
         debug!(url = %request.page.subject.url, "requesting");
         let unusable = |error| TransportError::new(Failure::Proxy, error);
@@ -250,7 +251,7 @@ where
 
     /// Passes a body on as it comes.
     ///
-    /// When whoever takes the pieces gives up, that is not for this side to tell.
+    /// If the receiver gives up, the receiver reports why.
     async fn pass(
         &self,
         mut response: reqwest::Response,
@@ -278,7 +279,7 @@ where
     }
 }
 
-/// The beginning of a body that is read for its words. What is wrong with it does not matter.
+/// Reads the beginning of an error body, for its message. Read errors are ignored.
 async fn words(response: &mut reqwest::Response, limit: Duration) -> Words {
     let mut words = Words::within(limit);
     while let Some(left) = words.left() {
@@ -290,12 +291,12 @@ async fn words(response: &mut reqwest::Response, limit: Duration) -> Words {
     words
 }
 
-/// Takes the pieces of a body, up to its end or until it is broken off.
+/// Receives the pieces of a body, to its end or until it fails.
 fn take<S: super::Sink, A: AsRef<PageRequest>, O: Observer>(
     mut reader: ResponseReader<A, S, O>,
     mut pieces: mpsc::Receiver<Piece>,
     shared: &SharedFetch,
-) -> Result<(), ExchangeError> {
+) -> Result<(), ExchangeError<S::Error>> {
     loop {
         match pieces.blocking_recv() {
             Some(Some((piece, waited))) => reader.push(&piece, waited, shared)?,
@@ -305,19 +306,19 @@ fn take<S: super::Sink, A: AsRef<PageRequest>, O: Observer>(
     }
 }
 
-/// How many connections are remembered: more than are kept of any server that keeps them.
+/// How many connections are remembered: more than any server keeps open.
 const REMEMBERED: usize = 4096;
 
-/// A client, and which of its connections were of use before.
+/// A client, and which of its connections have been used.
 struct Connections {
     client: Result<Client, reqwest::Error>,
-    /// The ends of them that are here.
+    /// Their local addresses.
     used: Mutex<HashSet<SocketAddr>>,
 }
 
-/// Why a request came to nothing.
+/// Why sending failed.
 enum SendError {
-    /// There is no client, for this reason.
+    /// The client could not be created.
     NoClient(String),
     Client(reqwest::Error),
 }
@@ -348,7 +349,7 @@ impl Connections {
         if let Some(info) = response.extensions().get::<HttpInfo>() {
             let mut used = self.used();
             if used.len() >= REMEMBERED {
-                // What is forgotten costs a retry when it is dead.
+                // A forgotten one costs a retry if it is closed.
                 used.clear();
             }
             used.insert(info.local_addr());
@@ -356,7 +357,7 @@ impl Connections {
         Ok(response)
     }
 
-    /// Whether what failed went over a connection over which something had come before.
+    /// Whether the failed request used a connection that had worked before.
     fn was_used(&self, error: &SendError) -> bool {
         let SendError::Client(error) = error else {
             return false;
@@ -382,7 +383,7 @@ fn client(
 ) -> Result<Client, reqwest::Error> {
     tls::install_provider();
     let proxies = Arc::clone(&resolver.proxies);
-    // It would look into the environment by itself, by a rule of its own.
+    // The client would read the environment itself, with rules of its own.
     let builder = Client::builder().no_proxy();
     let builder = builder.proxy(reqwest::Proxy::custom(move |url| {
         proxies.of(url).ok().flatten().cloned()
@@ -405,7 +406,7 @@ fn client(
         .build()
 }
 
-/// Sorts the client's errors into the classes that decisions rest on.
+/// Classifies the client's errors: decisions depend on the class.
 fn classify(error: impl Into<SendError>, phase: Phase, limit: Duration) -> TransportError {
     let error = match error.into() {
         SendError::NoClient(why) => return TransportError::new(Failure::Tls, why),
@@ -438,7 +439,7 @@ fn classify(error: impl Into<SendError>, phase: Phase, limit: Duration) -> Trans
         };
     }
     if error.is_connect() {
-        let says = error::chain(&error);
+        let says = chain(&error);
         let by_proxy = says.contains("tunnel") || says.contains("proxy");
         return if by_proxy {
             let cause = "the proxy did not connect to the server";
@@ -461,7 +462,7 @@ impl From<reqwest::Error> for SendError {
     }
 }
 
-/// The `E` that this is, or comes of.
+/// The first `E` among this error and its sources.
 fn cause_of<'e, E: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e E> {
     // std::io::Error shows the cause of what it wraps, not what it wraps: that may be
     // another one, as with TLS, and in there what is looked for.
@@ -474,12 +475,12 @@ fn cause_of<'e, E: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> O
         .or_else(|| error.source().and_then(|source| cause_of(source)))
 }
 
-/// Resolves names as the system does, with an error that can be told from others, and gives
-/// what may be connected to.
+/// Resolves names as the system does, with an error of its own, and keeps the addresses that may
+/// be connected to.
 #[derive(Clone)]
 struct SystemResolver {
     addresses: Arc<Addresses>,
-    /// Resolved here too, and whoever named them may reach them.
+    /// Resolved here too; the user chose them, so any address is allowed.
     proxies: Arc<Proxies>,
 }
 

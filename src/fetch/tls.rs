@@ -1,4 +1,4 @@
-//! TLS, for whichever client asks: the one crypto provider, and whom to trust.
+//! TLS for both clients: the crypto provider, and which certificates to trust.
 
 use std::sync::Arc;
 
@@ -14,33 +14,33 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// Makes ring the provider of clients that cannot be handed one.
+/// Makes ring the default provider, for clients that take no other.
 pub(super) fn install_provider() {
-    // It fails where a provider is installed already: then that one serves as well.
+    // It fails if a provider is installed already, which is fine.
     let _ = ring::default_provider().install_default();
 }
 
-/// Why there is no encrypted connection.
+/// Why the TLS handshake failed.
 pub(super) fn failed(error: rustls::Error) -> TransportError {
     let failure = match &error {
-        // What came is no record of TLS.
+        // The first bytes are no TLS record.
         rustls::Error::InvalidMessage(_) => Failure::NotTls,
         _ => Failure::Tls,
     };
     TransportError::new(failure, error)
 }
 
-/// Certificates of those who may vouch for servers, one at least.
+/// Certificates of trusted authorities, at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorities(Arc<[CertificateDer<'static>]>);
 
-/// Why a text is no list of certificates to trust.
+/// Why a text is no list of certificates.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAuthorities {
-    /// There is none in it.
+    /// It holds none.
     #[error("expected certificates in PEM (`-----BEGIN CERTIFICATE-----`), found none")]
     None,
-    /// One is not to be read. Some clients would pass over it without a word.
+    /// One is invalid. Some clients would skip it silently.
     #[error("certificate {number} cannot be read: {reason}")]
     Unreadable {
         /// Which one, counted from 1.
@@ -51,10 +51,10 @@ pub enum InvalidAuthorities {
 }
 
 impl Authorities {
-    /// Reads what a PEM file holds; what is in it besides certificates is passed over.
+    /// Reads the certificates of a PEM file; other items are skipped.
     ///
     /// # Errors
-    /// When it holds no certificate, or one that cannot be read.
+    /// When it holds no certificate, or an invalid one.
     pub fn from_pem(text: &[u8]) -> Result<Self, InvalidAuthorities> {
         let mut trusted = RootCertStore::empty();
         let mut found = Vec::new();

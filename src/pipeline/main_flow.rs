@@ -9,7 +9,7 @@ use crossbeam_channel::bounded;
 
 use crate::concurrency::{Pool, Stop, first_error, spawn_scoped};
 use crate::error::{Error, StopReason};
-use crate::fetch::{self, Observer};
+use crate::fetch::{self, Observer, SinkError};
 use crate::record::Resource;
 use crate::settings::Settings;
 use crate::storage::{Flow, Output, Spool};
@@ -134,7 +134,7 @@ fn process<T: Send>(
         .map_err(Error::start("a thread to fetch in"))?;
         // When reducing fails, dropping the receiver stops the pool, and the stop the producer.
         let reduced = done.into_iter().try_for_each(|(slice, outcome)| {
-            let outcome = outcome.map_err(|failed| failed.into_error(slice.to_string()))?;
+            let outcome = outcome.map_err(|failed| Error::of_worker(failed, slice.to_string()))?;
             run.reduce(reduction, &slice, outcome, observer)
         });
         if reduced.is_err() && run.stop.check().is_ok() {
@@ -147,7 +147,7 @@ fn process<T: Send>(
             Ok(produced) => (Some(produced), Ok(())),
             Err(error) => (None, Err(error)),
         };
-        run.stop_or(first_error([echo, reduced]))?;
+        run.stop_or(first_error([echo, reduced], Error::is_echo))?;
         reduction.settle(|answer| run.journal.is_whole(answer));
         produced.ok_or(Error::Stopped(StopReason::Failure))
     })

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use tracing::{Span, info, warn};
 
 use crate::activity::{Ranking, Summary, Tally};
-use crate::concurrency::{Stop, spawn_scoped};
+use crate::concurrency::{Stop, Stopped, spawn_scoped};
 use crate::error::{ApiError, DataProcessingError, Error, StorageError};
 use crate::fetch::{Event, Fetch, Observer, SharedFetch};
 use crate::history::{self, History};
@@ -74,7 +74,7 @@ impl Run {
     ) -> Result<Self, Error> {
         let begun = Self::try_begin(shape, settings, stop, observer);
         // A stop removes the folders of the run, also from under whoever is filling them.
-        begun.map_err(|error| stop.check().err().unwrap_or(error))
+        begun.map_err(|error| stop.check().map_or_else(Error::from, |()| error))
     }
 
     fn try_begin(
@@ -358,7 +358,7 @@ impl Run {
     /// A run that was stopped by a person ends for that reason, whatever broke because of it.
     pub(super) fn stop_or<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
         match self.stop.check() {
-            Err(Error::Stopped(reason)) if reason.is_wish() => Err(Error::Stopped(reason)),
+            Err(Stopped(reason)) if reason.is_wish() => Err(Error::Stopped(reason)),
             _ => outcome,
         }
     }

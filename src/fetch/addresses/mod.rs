@@ -42,7 +42,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
-        // IPv4 addresses in other clothes: mapped, and translated by the network (RFC 6052),
+        // IPv4 addresses inside IPv6 ones: mapped, and translated by the network (RFC 6052),
         // which is how hosts are reached where there is no IPv4.
         [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
             let [[a, b], [c, d]] = [high.to_be_bytes(), low.to_be_bytes()];
@@ -55,7 +55,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     }
 }
 
-/// A connection that is not made.
+/// A connection that is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{host} is {address}, on this machine or a private network, which the source's base URL is not"
@@ -114,13 +114,13 @@ impl Addresses {
         !self.is_base(host) && self.private.get().is_none() && found.iter().any(private)
     }
 
-    /// The base URL's host is at these addresses. Counts the first time.
+    /// Records the addresses of the base URL's host. Only the first call counts.
     pub(super) fn learn(&self, found: &[SocketAddr]) {
         let private = |found: &SocketAddr| !is_public(found.ip());
         self.private.get_or_init(|| found.iter().any(private));
     }
 
-    /// Those of a host's addresses that may be connected to.
+    /// The addresses of a host that may be connected to.
     pub(super) fn admit(
         &self,
         host: &str,

@@ -1,5 +1,5 @@
-//! The client's connections: they heed [deadlines](super::deadline), tell what they are about,
-//! and ask a proxy for plain `http:` URLs as proxies want it.
+//! The client's connections: they obey [deadlines](super::deadline), report the phase of the
+//! request, and send plain `http:` URLs to a proxy in the form that proxies expect.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use crate::fetch::proxies::Proxies;
 
 use super::deadline;
 
-/// How far the request of this thread came.
+/// How far this thread's request got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
-    /// No connection was made for it: it goes over one that was used before.
+    /// It uses an existing connection.
     Reused,
     Connecting,
     Connected,
-    /// Something came back.
+    /// The response began.
     Heard,
 }
 
@@ -33,12 +33,12 @@ thread_local! {
     static PROGRESS: Cell<Progress> = const { Cell::new(Progress::Reused) };
 }
 
-/// A request begins.
+/// Marks the start of a request.
 pub(super) fn begin() {
     PROGRESS.set(Progress::Reused);
 }
 
-/// What the request was about when it failed.
+/// The phase in which the request failed.
 pub(super) fn phase() -> Phase {
     match PROGRESS.get() {
         Progress::Connecting => Phase::Connect,
@@ -46,7 +46,7 @@ pub(super) fn phase() -> Phase {
     }
 }
 
-/// Whether the request went over a connection that was used before, and nothing came back.
+/// Whether the request was sent on a reused connection and got no response.
 pub(super) fn was_stale() -> bool {
     PROGRESS.get() == Progress::Reused
 }
@@ -74,8 +74,8 @@ impl Connections {
         }))
     }
 
-    /// Connects to the proxy itself. The client would have it make a tunnel, which is what
-    /// proxies refuse for anything but TLS.
+    /// Connects to the proxy itself. The client would ask for a tunnel, which proxies refuse
+    /// for anything but TLS.
     fn connect_to_proxy(
         &self,
         proxy: &Url,
@@ -108,7 +108,7 @@ impl Connections {
     }
 }
 
-/// Where a proxy is, without what it is told of the user.
+/// The URL of a proxy, without credentials.
 pub(super) fn proxy_uri(proxy: &Url) -> Result<http::Uri, Error> {
     let origin = proxy.origin().ascii_serialization();
     Ok(format!("{origin}/").parse().map_err(http::Error::from)?)
@@ -136,13 +136,13 @@ impl Connector for Connections {
 #[derive(Debug)]
 pub(super) struct Connection {
     inner: Box<dyn Transport>,
-    /// For one to a proxy that is asked for whole URLs.
+    /// Set for a proxy that expects absolute URLs.
     forwarding: Option<Forwarding>,
 }
 
-/// What makes a request one to a proxy (RFC 9112, section 3.2.2).
+/// What a request to a proxy needs (RFC 9112, section 3.2.2).
 struct Forwarding {
-    /// What stands before the path: `http://api.example.com`.
+    /// What precedes the path: `http://api.example.com`.
     origin: String,
     /// A header with its line break, or nothing.
     authorization: String,
@@ -154,7 +154,7 @@ impl std::fmt::Debug for Forwarding {
     }
 }
 
-/// What a request begins with.
+/// The request line begins with this.
 const GET: &[u8] = b"GET /";
 
 impl Forwarding {
@@ -177,7 +177,7 @@ impl Forwarding {
         }
     }
 
-    /// The head of a request, if these are the bytes of one, as a proxy is to get it.
+    /// Rewrites the request line and headers for the proxy, if these bytes begin a request.
     fn rewritten(&self, output: &[u8]) -> Option<Vec<u8>> {
         output.starts_with(GET).then_some(())?;
         let line = memchr::memmem::find(output, b"\r\n")?;

@@ -1,6 +1,6 @@
-//! A deadline for one call into the client, whatever it does in there.
+//! A deadline for one call into the client, whatever the client does.
 //!
-//! The client limits each read from a socket. That is no limit for a call that
+//! The client limits each read from a socket. That does not bound a call that
 //! reads on and on without anything for its caller: one byte of a TLS record at
 //! a time, or trailers behind the last chunk that do not end.
 
@@ -12,7 +12,7 @@ thread_local! {
     static DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
-/// Does something with the client, in which it waits for bytes for so long at most, all in all.
+/// Calls the client with a bound on the total time that it waits for bytes.
 pub(super) fn within<T>(limit: Duration, work: impl FnOnce() -> T) -> T {
     DEADLINE.set(Instant::now().checked_add(limit));
     let done = work();
@@ -20,7 +20,7 @@ pub(super) fn within<T>(limit: Duration, work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// How much of it is left, where there is one.
+/// The time left, if there is a deadline.
 pub(super) fn left() -> Option<Duration> {
     let deadline = DEADLINE.get()?;
     Some(deadline.saturating_duration_since(Instant::now()))

@@ -16,8 +16,7 @@ use tracing::debug;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, BodyReader, Proxy, Timeout};
 
-use crate::concurrency::{Stop, fan_out, first_error};
-use crate::error::{Error, StopReason};
+use crate::concurrency::{Stop, StopReason, fan_out, first_error};
 
 use super::addresses::{Addresses, PrivateAddress};
 use super::happened::{Phase, head_too_long};
@@ -25,7 +24,7 @@ use super::proxies::Proxies;
 use super::response_reader::{
     ExchangeError, ResponseReader, Words, note_action, note_failure, recall,
 };
-use super::sink::{Observer, SinkFactory};
+use super::sink::{Observer, SinkError, SinkFactory};
 use super::{
     Body, Failure, Limits, Now, PageRequest, ResponseAction, ResponseHead, SharedFetch, Step,
     Transport, TransportError, tls,
@@ -33,29 +32,28 @@ use super::{
 use connection::Connections;
 use resolver::SystemResolver;
 
-/// How much is on its way in all requests together, in bytes.
+/// Buffer size of all requests together, in bytes.
 const ON_THEIR_WAY: usize = 2 * 1024 * 1024;
 
-/// How much of a body is read at a time where so many requests are under way at once.
+/// Bytes of a body to read at a time with this many concurrent requests.
 ///
-/// The more the better for long responses: sender and receiver wake each other less often.
-/// Where there are many requests, their responses are short.
+/// Larger is better for long responses: sender and receiver wake each other less often.
+/// With many requests, responses are short.
 fn piece(width: usize) -> usize {
     (ON_THEIR_WAY / width.max(1)).clamp(32 * 1024, 256 * 1024)
 }
 
-/// Fetches all that `shared` wants into `sinks`, with a thread for each request under way.
+/// Fetches everything that `shared` asks for into `sinks`, with one thread per concurrent request.
 ///
 /// # Errors
-/// The first error of any request; the others are broken off then. Also when
-/// `stop` is requested.
+/// The first error of any request, which cancels the others; or that `stop` was requested.
 pub fn fetch<S: SinkFactory>(
     shared: &Arc<SharedFetch>,
     transport: &Transport,
     sinks: &S,
     stop: &Stop,
     observer: &dyn Observer,
-) -> Result<(), Error> {
+) -> Result<(), S::Error> {
     let (width, addresses) = {
         let fetch = shared.lock();
         (fetch.width(), fetch.addresses())
@@ -63,7 +61,7 @@ pub fn fetch<S: SinkFactory>(
     let piece = piece(width);
     let proxies = Arc::new(transport.proxies());
     let agent = agent(transport, piece, addresses, Arc::clone(&proxies));
-    // A blocked read looks at no flag: closing its socket wakes it.
+    // A blocked read checks no flag: closing its socket wakes it.
     let _registered = stop.on_request({
         let (agent, shared) = (agent.clone(), Arc::clone(shared));
         move || {
@@ -81,7 +79,7 @@ pub fn fetch<S: SinkFactory>(
         observer,
         piece,
     };
-    first_error(fan_out(width, |_| driver.run()))
+    first_error(fan_out(width, |_| driver.run()), SinkError::is_echo)
 }
 
 struct Driver<'a, S> {
@@ -92,13 +90,13 @@ struct Driver<'a, S> {
     sinks: &'a S,
     stop: &'a Stop,
     observer: &'a dyn Observer,
-    /// How much of a body is read at a time.
+    /// Bytes of a body to read at a time.
     piece: usize,
 }
 
 impl<S: SinkFactory> Driver<'_, S> {
-    fn run(&self) -> Result<(), Error> {
-        // One for all responses: most are small, and to clear it takes as long as to read them.
+    fn run(&self) -> Result<(), S::Error> {
+        // One buffer for all responses: most are small, and clearing it takes as long as reading them.
         let mut piece = vec![0; self.piece];
         loop {
             let outcome = match self.next()? {
@@ -107,8 +105,8 @@ impl<S: SinkFactory> Driver<'_, S> {
                 Step::Done | Step::Wait(_) => return Ok(()),
             };
             if outcome.is_err() {
-                // Whoever stopped the run first has the error to tell: a socket
-                // closed by the stop fails as well, and that means nothing.
+                // Whoever stopped the run first reports the error: a socket closed by
+                // the stop fails too, and that means nothing.
                 self.stop.check()?;
                 self.stop.request(StopReason::Failure);
             }
@@ -118,7 +116,7 @@ impl<S: SinkFactory> Driver<'_, S> {
     }
 
     /// Waits for something to do.
-    fn next(&self) -> Result<Step, Error> {
+    fn next(&self) -> Result<Step, S::Error> {
         let mut fetch = self.shared.lock();
         loop {
             self.stop.check()?;
@@ -129,7 +127,7 @@ impl<S: SinkFactory> Driver<'_, S> {
         }
     }
 
-    fn exchange(&self, request: &PageRequest, piece: &mut [u8]) -> Result<(), Error> {
+    fn exchange(&self, request: &PageRequest, piece: &mut [u8]) -> Result<(), S::Error> {
         match self.receive(request, piece) {
             Ok(()) => Ok(()),
             Err(ExchangeError::Fatal(error)) => Err(error),
@@ -152,7 +150,11 @@ impl<S: SinkFactory> Driver<'_, S> {
         }
     }
 
-    fn receive(&self, request: &PageRequest, piece: &mut [u8]) -> Result<(), ExchangeError> {
+    fn receive(
+        &self,
+        request: &PageRequest,
+        piece: &mut [u8],
+    ) -> Result<(), ExchangeError<S::Error>> {
         let started = Instant::now();
         let limit = self.limits.stretch;
         let (head, mut body) = send(self.agent, &self.proxies, request, limit)?;
@@ -171,7 +173,8 @@ impl<S: SinkFactory> Driver<'_, S> {
             note_action(request, action, head.status.as_str(), self.observer);
             return Ok(());
         }
-        let sink = self.sinks.open(request.page.clone())?;
+        let sink = self.sinks.open(request.page.clone());
+        let sink = sink.map_err(ExchangeError::Fatal)?;
         let limits = self.limits;
         let incoming = Body::new(&head.headers, limits)?;
         let declared = incoming.declared();
@@ -195,7 +198,7 @@ impl<S: SinkFactory> Driver<'_, S> {
     }
 }
 
-/// The beginning of a body that is read for its words. What is wrong with it does not matter.
+/// Reads the beginning of an error body, for its message. Read errors are ignored.
 fn words(body: &mut BodyReader<'_>, piece: &mut [u8], limit: Duration) -> Words {
     let mut words = Words::within(limit);
     while let Some(left) = words.left() {
@@ -207,7 +210,7 @@ fn words(body: &mut BodyReader<'_>, piece: &mut [u8], limit: Duration) -> Words 
     words
 }
 
-/// How much of a request is sent at once. Its head must fit, with what is added for a proxy.
+/// Output buffer, in bytes. The request line and headers must fit, with a proxy's additions.
 const OUTPUT_BUFFER: usize = 128 * 1024;
 
 fn agent(
@@ -235,7 +238,7 @@ fn agent(
         .max_redirects(0)
         .max_redirects_will_error(false)
         .max_response_header_size(ResponseHead::LONGEST)
-        // Two pieces come off the socket at once.
+        // Two reads' worth comes off the socket at once.
         .input_buffer_size(2 * piece)
         .output_buffer_size(OUTPUT_BUFFER)
         .tls_config(tls)
@@ -244,7 +247,7 @@ fn agent(
         .timeout_recv_response(timeout)
         .timeout_per_read(timeout)
         .timeout_per_write(timeout)
-        // It is chosen for each request.
+        // Chosen per request.
         .proxy(None)
         .build();
     Agent::with_parts(
@@ -254,9 +257,9 @@ fn agent(
     )
 }
 
-/// Sends a request. One that went over a connection which was used before, and to which nothing
-/// came back, was sent to nobody: servers and balancers drop idle connections without a word. It
-/// goes out once more, over a new one.
+/// Sends a request. If it went out on a reused connection and no byte came back, the connection
+/// was already closed: servers and load balancers drop idle connections silently. It is sent once
+/// more on a new connection, which costs no retry.
 fn send(
     agent: &Agent,
     proxies: &Proxies,
@@ -316,7 +319,7 @@ fn send_once(
     Ok((head, body.into_with_config().limit(u64::MAX).reader()))
 }
 
-/// Sorts the client's errors into the classes that decisions rest on.
+/// Classifies the client's errors: decisions depend on the class.
 fn classify(error: ureq::Error, phase: Phase, limit: Duration) -> TransportError {
     match error {
         ureq::Error::HostNotFound => TransportError::new(Failure::Resolve, error),

@@ -1,4 +1,4 @@
-//! From names to addresses, for the blocking client.
+//! Name resolution for the blocking client.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::sync_channel;
@@ -15,10 +15,10 @@ use crate::concurrency::spawn;
 use crate::fetch::addresses::Addresses;
 use crate::fetch::proxies::Proxies;
 
-/// Resolves names as the client would, with an error that can be told from others.
+/// Resolves names as the client would, with an error of its own.
 ///
-/// The client asks before each request, even if that goes over a connection which is
-/// there, and starts a thread to ask in. So what was found is good for some requests.
+/// The client resolves before each request, even on a reused connection, and starts a thread
+/// for it. So results are cached for a while.
 #[derive(Debug)]
 pub(super) struct SystemResolver {
     addresses: Arc<Addresses>,
@@ -48,7 +48,7 @@ impl SystemResolver {
         Ok(found.to_vec())
     }
 
-    /// Asks the system, and takes of what it finds what may be connected to.
+    /// Asks the system, and keeps the addresses that may be connected to.
     fn look_up_allowed(
         &self,
         uri: &http::Uri,
@@ -57,7 +57,7 @@ impl SystemResolver {
     ) -> Result<Vec<SocketAddr>, ureq::Error> {
         let found = Self::look_up(uri, config, &timeout)?;
         let host = uri.host().unwrap_or_default();
-        // A proxy is resolved here too, and whoever named it may reach it.
+        // A proxy is resolved here too; the user chose it, so any address is allowed.
         if self.proxies.is_proxy(uri) {
             return Ok(found);
         }
@@ -76,10 +76,10 @@ impl SystemResolver {
     }
 }
 
-/// Has the client look up a name, in a thread of its own so that it can be given up.
+/// Looks up a name in a separate thread, so that it can time out.
 ///
-/// The client would start that thread by itself, and panic where there is none to be had.
-/// Then this one waits, for as long as the system does.
+/// The client would start that thread itself, and panic if the system has none left. In that
+/// case this thread waits, for as long as the system does.
 fn look_up(
     uri: &http::Uri,
     config: &Config,
@@ -101,7 +101,7 @@ fn look_up(
     let looking = {
         let look = look.clone();
         spawn(move || {
-            // Nobody listens any more who gave up.
+            // The receiver may have timed out.
             let _ = sender.send(look());
         })
     };
@@ -112,14 +112,14 @@ fn look_up(
     found.unwrap_or(Err(ureq::Error::Timeout(timeout.reason)))
 }
 
-/// How long a name is taken to mean what it did.
+/// How long a result is cached.
 const RESOLVED_FOR: Duration = Duration::from_secs(10);
 
 type Host = (Option<Scheme>, Option<Authority>);
 
 #[derive(Debug)]
 struct Resolved {
-    /// The scheme as well, which tells the port where nothing else does.
+    /// The scheme too: it implies the port.
     host: Host,
     addresses: Vec<SocketAddr>,
     at: Instant,
@@ -202,7 +202,7 @@ mod tests {
             assert_eq!(error.failure, Failure::Private, "{error:?}");
             assert!(look_up(&resolver, "http://8.8.4.4/").is_ok());
         }
-        // What the base URL is has to be found out here.
+        // The base URL's addresses are learned here.
         for base in ["http://localhost", "http://127.0.0.1"] {
             let resolver = SystemResolver::new(addresses(base), Arc::default());
             assert!(look_up(&resolver, "http://127.0.0.2:9/").is_ok(), "{base}");

@@ -1,4 +1,4 @@
-//! One response's body: counted, and decoded as its head says.
+//! One response's body: counted, and decoded as its headers say.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -16,29 +16,29 @@ use super::{Failure, TransportError};
 /// What every gzip stream begins with (RFC 1952).
 const GZIP_MAGIC: u8 = 0x1f;
 
-/// How often its own length a compressed body may unfold to. Records of much
-/// sameness come to a few dozen times; gzip can do a thousand.
+/// Highest compression ratio. Very repetitive records reach a few dozen; gzip can reach a
+/// thousand.
 const DENSEST: u64 = 200;
 
-/// A body that unfolds to less than this may be as dense as it likes.
+/// Bodies that decompress to less than this may have any ratio.
 const HARMLESS: u64 = 64 << 20;
 
-/// What one response may cost.
+/// Limits of one response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How long its body may be, in bytes, decoded.
+    /// Longest body, in bytes, decompressed.
     pub longest: u64,
-    /// In each such stretch of waiting a little of it must come.
+    /// In each such period of waiting, some bytes must arrive.
     pub stretch: Duration,
 }
 
-/// Checks and decodes a body as it arrives, whichever client it arrives by.
+/// Checks and decodes a body as it arrives, for either client.
 ///
 /// The clients' own decompression is off, so that both flows read every response alike.
 #[derive(Debug)]
 pub struct Body {
     declared: Option<u64>,
-    /// Whether the end of the body can be told from a connection that broke.
+    /// Whether the end of the body can be distinguished from a closed connection.
     delimited: bool,
     first: Option<u8>,
     received: u64,
@@ -51,8 +51,8 @@ impl Body {
     /// For the response with these headers.
     ///
     /// # Errors
-    /// When an encoding of it is one that was not asked for, its length is no
-    /// length, or is one that is not allowed.
+    /// When the body has an encoding that was not requested, or its length is invalid or exceeds the
+    /// limit.
     pub fn new(headers: &HeaderMap, limits: Limits) -> Result<Self, TransportError> {
         let gzip = is_gzip(headers)?.then(|| MultiGzDecoder::new(Vec::new()));
         let chunked = is_chunked(headers)?;
@@ -71,21 +71,21 @@ impl Body {
         })
     }
 
-    /// How long it is on the wire, where that was declared.
+    /// The declared length on the wire, if any.
     pub(super) fn declared(&self) -> Option<u64> {
         self.declared
     }
 
-    /// Whether the end of the body can be told from a connection that broke.
+    /// Whether the end of the body can be distinguished from a closed connection.
     #[must_use]
     pub fn is_delimited(&self) -> bool {
         self.delimited
     }
 
-    /// Takes bytes from the wire, for which it was waited so long, and gives the body's own bytes.
+    /// Takes bytes from the wire, which took `waited` to arrive, and gives the decoded bytes.
     ///
     /// # Errors
-    /// When they come too slowly, or are too many.
+    /// When they arrive too slowly, or exceed the limit.
     pub fn decode<'a>(
         &'a mut self,
         bytes: &'a [u8],
@@ -94,7 +94,7 @@ impl Body {
         let length = bytes.len() as u64;
         self.pace.note(length, waited)?;
         self.received += length;
-        // Of gzip too: it can go on for ever and unfold to nothing.
+        // Compressed bytes count too: gzip can go on for ever and decompress to nothing.
         self.size.check(self.received, 0)?;
         self.first = self.first.or(bytes.first().copied());
         Ok(Decoded {
@@ -106,10 +106,10 @@ impl Body {
         })
     }
 
-    /// The wire has no more: gives the last decoded bytes.
+    /// The end of the wire: gives the last decoded bytes.
     ///
     /// # Errors
-    /// When the body ended early, or is too long.
+    /// When the body was truncated, or is too long.
     pub fn finish(mut self) -> Result<Vec<u8>, TransportError> {
         if let Some(declared) = self.declared.filter(|declared| *declared != self.received) {
             let phase = Phase::Body {
@@ -122,7 +122,7 @@ impl Body {
             return Ok(Vec::new());
         };
         gzip.try_finish().map_err(|_| match self.first {
-            // What begins otherwise was never gzip, however often it is sent.
+            // Without the magic number it was never gzip: a retry would not help.
             Some(first) if first != GZIP_MAGIC => {
                 TransportError::new(Failure::Encoding, "the body is not gzip")
             }
@@ -139,7 +139,7 @@ impl Body {
     }
 }
 
-/// Encodings that exist (the registry of RFC 9110, section 18.6, and newer ones) and are not undone here.
+/// Registered encodings (RFC 9110, section 18.6, and newer ones) that are not supported.
 const ENCODINGS: [&[u8]; 10] = [
     b"aes128gcm",
     b"br",
@@ -171,7 +171,7 @@ pub(super) fn is_gzip(headers: &HeaderMap) -> Result<bool, TransportError> {
     Ok(gzip)
 }
 
-/// Whether the body comes in chunks, and in nothing else that would have to be undone.
+/// Whether the body is chunked, with no other transfer coding.
 fn is_chunked(headers: &HeaderMap) -> Result<bool, TransportError> {
     let mut chunked = false;
     for value in headers.get_all(TRANSFER_ENCODING) {
@@ -205,11 +205,11 @@ fn declared(headers: &HeaderMap) -> Result<Option<u64>, TransportError> {
         for part in value.as_bytes().split(|byte| *byte == b',') {
             let length = length(part.trim_ascii()).ok_or_else(|| {
                 let shown = crate::text::excerpt(&String::from_utf8_lossy(part), 40);
-                let message = format!("`{shown}` is no Content-Length");
+                let message = format!("invalid Content-Length `{shown}`");
                 TransportError::new(Failure::NotHttp, message)
             })?;
             if let Some(other) = declared.replace(length).filter(|other| *other != length) {
-                let message = format!("two Content-Lengths: {other} and {length}");
+                let message = format!("conflicting Content-Length headers: {other} and {length}");
                 return Err(TransportError::new(Failure::NotHttp, message));
             }
         }
@@ -224,7 +224,7 @@ fn length(text: &[u8]) -> Option<u64> {
     text.parse().ok()
 }
 
-/// How long a body has become, decoded, and how long it may.
+/// The decoded length so far, and its limit.
 #[derive(Clone, Debug)]
 struct Size {
     longest: u64,
@@ -242,12 +242,12 @@ impl Size {
         self.check(self.plain, wire)
     }
 
-    /// `wire` is 0 for bytes that nothing unfolds.
+    /// `wire` is 0 for bytes that are not compressed.
     fn check(&self, plain: u64, wire: u64) -> Result<(), TransportError> {
         let message = if plain > self.longest {
             format!("more than {} bytes", grouped(self.longest))
         } else if wire > 0 && plain > HARMLESS && plain / DENSEST > wire {
-            format!("{wire} bytes of gzip unfold to {plain}, more than {DENSEST} times as many")
+            format!("{wire} bytes of gzip decompress to {plain}: a ratio of more than {DENSEST}")
         } else {
             return Ok(());
         };
@@ -255,10 +255,10 @@ impl Size {
     }
 }
 
-/// The decoded form of some bytes, in pieces of bounded size.
+/// Decodes some bytes into pieces of bounded size.
 ///
-/// A few bytes of gzip can stand for thousands of times as many, so they are
-/// undone a little at a time.
+/// A few bytes of gzip can decompress to thousands of times as many, so they are
+/// decompressed a little at a time.
 #[derive(Debug)]
 pub struct Decoded<'a> {
     rest: &'a [u8],
@@ -272,7 +272,7 @@ impl Decoded<'_> {
     /// The next piece, until there is none.
     ///
     /// # Errors
-    /// When the bytes are not of the declared encoding, or there are too many.
+    /// When the bytes are not in the declared encoding, or exceed the limit.
     pub fn next_piece(&mut self) -> Result<Option<&[u8]>, TransportError> {
         let Some(gzip) = &mut self.gzip else {
             let piece = std::mem::take(&mut self.rest);
@@ -298,7 +298,7 @@ impl Decoded<'_> {
             if taken == 0 && self.plain.is_empty() {
                 return Err(TransportError::new(
                     Failure::Encoding,
-                    "bytes behind the gzip stream",
+                    "trailing bytes after the gzip stream",
                 ));
             }
         }

@@ -98,15 +98,15 @@ fn a_length_is_one_number_however_often_it_is_said() {
         (&[" 04 "], Ok(Some(4))),
         (&["4", "4"], Ok(Some(4))),
         (&["4, 4"], Ok(Some(4))),
-        (&["4", "5"], Err("two Content-Lengths: 4 and 5")),
-        (&["4,5"], Err("two Content-Lengths: 4 and 5")),
-        (&["+4"], Err("`+4` is no Content-Length")),
-        (&["-4"], Err("`-4` is no Content-Length")),
-        (&["0x4"], Err("`0x4` is no Content-Length")),
-        (&[""], Err("`` is no Content-Length")),
+        (&["4", "5"], Err("conflicting Content-Length headers: 4 and 5")),
+        (&["4,5"], Err("conflicting Content-Length headers: 4 and 5")),
+        (&["+4"], Err("invalid Content-Length `+4`")),
+        (&["-4"], Err("invalid Content-Length `-4`")),
+        (&["0x4"], Err("invalid Content-Length `0x4`")),
+        (&[""], Err("invalid Content-Length ``")),
         (
             &["18446744073709551616"],
-            Err("`18446744073709551616` is no Content-Length"),
+            Err("invalid Content-Length `18446744073709551616`"),
         ),
     ];
     for (values, expected) in cases {

@@ -5,7 +5,7 @@ use std::fmt;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use crate::error::ApiError;
+use crate::fetch::ApiError;
 use crate::fetch::RequestTarget;
 use crate::fetch::reason::Reason;
 use crate::record::Resource;

@@ -22,7 +22,7 @@ use std::time::Instant;
 use http::{HeaderMap, StatusCode};
 use url::Url;
 
-use crate::error::ApiError;
+use crate::fetch::ApiError;
 use crate::record::{Id, Resource};
 use crate::source::{ErrorInBody, Source};
 

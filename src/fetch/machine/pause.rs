@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use http::StatusCode;
 
-use crate::error::ApiError;
+use crate::fetch::ApiError;
 use crate::fetch::RequestTarget;
 
 /// The wait that a server asked for by saying that its limit is used up.

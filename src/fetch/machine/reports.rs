@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde_json::Value;
 use tracing::{debug, info, warn};
 
-use crate::error::ApiError;
+use crate::fetch::ApiError;
 use crate::fetch::paging::{PageInfo, PagingError, Repeated};
 use crate::fetch::reason::Reason;
 use crate::fetch::retry::{self, Now};

@@ -1,4 +1,4 @@
-//! What the machine and its drivers tell each other.
+//! The messages between the machine and its drivers.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,44 +6,44 @@ use std::time::{Duration, Instant};
 use crate::fetch::{Page, Request};
 use crate::source::ErrorInBody;
 
-/// Which of the requests under way a report is about.
+/// Identifies a request in progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RequestId(pub(super) u64);
 
 /// What a driver is to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Send this and report what comes.
+    /// Send this request and report the outcome.
     Send(Box<PageRequest>),
-    /// Take this out of the spool, where an earlier run left it.
+    /// Load this page of an earlier run from the spool.
     LoadFromSpool(Box<SpooledPage>),
-    /// Nothing to send before this time, or before the next report where there is no time.
+    /// Nothing to do until this time, or until the next report if there is none.
     Wait(Option<Instant>),
-    /// All is fetched.
+    /// Everything is fetched.
     Done,
 }
 
-/// A page that the spool has.
+/// A page that is in the spool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpooledPage {
-    /// To report with.
+    /// Identifies it in reports.
     pub id: RequestId,
-    /// Which one.
+    /// The page.
     pub page: Page,
 }
 
-/// A request to be sent, and what it is for.
+/// A request to send, and what it is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageRequest {
-    /// To report with.
+    /// Identifies it in reports.
     pub id: RequestId,
-    /// What the response will be.
+    /// The page that the response holds.
     pub page: Page,
-    /// How often this page was asked for, this time included.
+    /// The number of this attempt, from 1.
     pub attempt: u32,
     /// The HTTP request to send.
     pub http: Request,
-    /// What in its body would say that it is an error.
+    /// How the body of a response would report an error.
     pub error: Option<Arc<ErrorInBody>>,
 }
 
@@ -53,19 +53,19 @@ impl AsRef<Self> for PageRequest {
     }
 }
 
-/// What a driver is to do with a response, or after a failure.
+/// What a driver does with a response, or after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResponseAction {
     /// Receive the body and report its end.
     Read,
-    /// Receive the beginning of the body, for its words, and report it as refused.
+    /// Receive the beginning of the body, for its error message, and report it as refused.
     Refused,
-    /// Let it go: another request will be sent, in this much time.
+    /// Discard it: another request will be sent after this delay.
     Again(Duration),
-    /// Let it go: it says that there are no more pages.
+    /// Discard it: there are no more pages.
     PastEnd,
-    /// Let it go: what was asked for is refused, and the run goes on without it.
+    /// Discard it: the server refused, and the run continues without it.
     Missing,
-    /// Let it go: it says that the page is as it was in the last snapshot.
+    /// Discard it: the page has not changed since the last snapshot.
     Keep,
 }

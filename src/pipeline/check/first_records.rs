@@ -77,6 +77,7 @@ impl FirstRecords {
 }
 
 impl SinkFactory for FirstRecords {
+    type Error = Error;
     type Sink = FirstRecordsSink;
 
     fn open(&self, page: Page) -> Result<FirstRecordsSink, Error> {
@@ -164,6 +165,7 @@ impl FirstRecordsSink {
 }
 
 impl Sink for FirstRecordsSink {
+    type Error = Error;
     type CompletePage = FirstRecordsPage;
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
@@ -227,6 +229,8 @@ pub(super) struct FirstRecordsPage {
 }
 
 impl CompletePage for FirstRecordsPage {
+    type Error = Error;
+
     fn keep(self, _: &PageInfo) -> Result<(), Error> {
         let Page {
             subject, position, ..

@@ -286,6 +286,7 @@ impl Spool {
 }
 
 impl SinkFactory for Spool {
+    type Error = Error;
     type Sink = SpoolSink;
 
     fn keep(&self, page: &Page) {
@@ -367,6 +368,7 @@ impl SpoolSink {
 }
 
 impl Sink for SpoolSink {
+    type Error = Error;
     type CompletePage = WholePage;
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
@@ -476,6 +478,8 @@ impl WholePage {
 }
 
 impl CompletePage for WholePage {
+    type Error = Error;
+
     fn keep(mut self, said: &PageInfo) -> Result<(), Error> {
         if let Some(entry) = self.entry.take() {
             let said = said.clone();
