@@ -13,13 +13,13 @@ use crate::sample::Server;
 
 struct TestResponse {
     status: u16,
-    head: String,
+    headers: String,
     body: String,
 }
 
 impl TestResponse {
     fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| {
+        self.headers.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case(name).then_some(value.trim())
         })
@@ -45,10 +45,10 @@ fn send(server: &Server, method: &str, target: &str, headers: &[(&str, &str)]) -
     connection.write_all(request.as_bytes()).unwrap();
     let mut response = String::new();
     connection.read_to_string(&mut response).unwrap();
-    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    let (headers, body) = response.split_once("\r\n\r\n").unwrap();
     TestResponse {
-        status: head[9..12].parse().unwrap(),
-        head: head.to_owned(),
+        status: headers[9..12].parse().unwrap(),
+        headers: headers.to_owned(),
         body: body.to_owned(),
     }
 }
