@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 
 use activity_tracker::error::Error;
 use activity_tracker::record::Resource;
-use activity_tracker::report::changes::{self, ChangeList, Question, Unwritten};
+use activity_tracker::report::changes::{self, ChangeList, ChangeQuery, WriteError};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
@@ -62,22 +62,22 @@ enum Format {
 /// cannot be written to.
 pub(crate) fn run(args: &ChangesArgs) -> Result<(), Error> {
     let usual = (args.format == Format::Table).then_some(USUAL_LIMIT);
-    let question = Question {
+    let query = ChangeQuery {
         since: args.since.clone(),
         user: args.user.clone(),
         resource: args.resource,
         limit: args.limit.or(usual),
     };
     catch_up(&args.data_dir.path)?;
-    let list = ChangeList::of(&args.data_dir.path, question, Timestamp::now())?;
+    let list = ChangeList::of(&args.data_dir.path, query, Timestamp::now())?;
     match print(args.format, &list) {
         Ok(()) => Ok(()),
-        Err(Unwritten::Unread(error)) => Err(error.into()),
-        Err(Unwritten::Unprinted(error)) => told_to_stdout(Err(error)),
+        Err(WriteError::History(error)) => Err(error.into()),
+        Err(WriteError::Output(error)) => told_to_stdout(Err(error)),
     }
 }
 
-fn print(format: Format, list: &ChangeList) -> Result<(), Unwritten> {
+fn print(format: Format, list: &ChangeList) -> Result<(), WriteError> {
     let mut out = BufWriter::new(io::stdout().lock());
     match format {
         Format::Table => {
