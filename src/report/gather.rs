@@ -15,12 +15,13 @@ use jiff::Timestamp;
 use crate::activity::Email;
 use crate::concurrency::spawn_scoped;
 use crate::error::{Error, StopReason, StorageError};
-use crate::history::Log;
+use crate::history::{Log, LoggedRun};
 use crate::json::Text;
 use crate::record::{Field, Fields, FromFields, Id, Reject, Resource, Time, map};
-use crate::storage::{Manifest, Piece, each_piece};
+use crate::storage::{Piece, StoredSnapshot, each_piece};
 
 use super::answers::{Answers, Found};
+use super::at::Then;
 use super::calendar::{Calendar, Kind, Zone};
 use super::model::{ActivityReport, PostLine, RunChanges, Totals, Unanswered, Unlinked};
 use super::people::{Author, People};
@@ -56,27 +57,43 @@ impl ActivityReport {
     /// As [`of`](Self::of).
     pub fn in_zone(data_dir: &Path, top: usize, zone: Option<&Zone>) -> Result<Self, Error> {
         let how = (top, zone);
-        let mut report = steadily(data_dir, |manifests| {
-            Self::of_manifests(data_dir, manifests, how)
+        let mut report = steadily(data_dir, |snapshots| {
+            Self::of_snapshots(data_dir, snapshots, how)
         })?;
-        report.history = past(data_dir, &report.source)?;
+        report.history = past(data_dir, &report.source, None)?;
         Ok(report)
     }
 
-    fn of_manifests(data_dir: &Path, manifests: &[Manifest], how: How<'_>) -> Result<Self, Error> {
-        let choice = Choice::of(data_dir, manifests)?;
+    /// The same, as it was when a run had finished, or at the end of a day in UTC, or at a moment
+    /// (`2026-11-28T08:00:00Z`). Only snapshots that are kept can tell.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of), and when there is no such snapshot.
+    pub fn at(data_dir: &Path, top: usize, zone: Option<&Zone>, at: &str) -> Result<Self, Error> {
+        let then = Then::find(data_dir, at)?;
+        let mut report = Self::of_snapshots(data_dir, &then.snapshots, (top, zone))?;
+        report.history = past(data_dir, &report.source, Some(then.until))?;
+        Ok(report)
+    }
+
+    fn of_snapshots(
+        data_dir: &Path,
+        snapshots: &[StoredSnapshot],
+        how: How<'_>,
+    ) -> Result<Self, Error> {
+        let choice = Choice::of(data_dir, snapshots)?;
         let mut count = Count::new(&choice, how);
         thread::scope(|scope| {
             let (sender, pieces) = bounded(WAITING);
             let reader = spawn_scoped(scope, {
                 let choice = &choice;
                 // The queue ends when its sender is dropped.
-                move || read(data_dir, choice, &sender)
+                move || read(choice, &sender)
             });
             let reader = reader.map_err(Error::start("a thread to read in"))?;
             let counted = pieces
                 .iter()
-                .try_for_each(|(chosen, piece)| count.add(data_dir, chosen, &piece));
+                .try_for_each(|(chosen, piece)| count.add(chosen, &piece));
             // A reader that nobody listens to ends by itself.
             drop(pieces);
             let read = reader.join().unwrap_or_else(|panic| resume_unwind(panic));
@@ -86,18 +103,19 @@ impl ActivityReport {
     }
 }
 
-/// Reads what the snapshots of a data directory hold, and reads it anew where a run puts new
-/// files in place meanwhile.
+/// Reads what the current snapshots of a data directory hold. What was read is of one run each,
+/// and where it could not be read, since a run has removed the folder meanwhile, it is read anew.
 pub(super) fn steadily<T>(
     data_dir: &Path,
-    mut read: impl FnMut(&[Manifest]) -> Result<T, Error>,
+    mut read: impl FnMut(&[StoredSnapshot]) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let mut looks = 1;
     loop {
-        let manifests = Manifest::all(data_dir)?;
-        let found = read(&manifests);
-        let stands = || Ok::<_, Error>(Manifest::all(data_dir)? == manifests);
-        if looks == LOOKS || stands()? {
+        let snapshots = StoredSnapshot::all(data_dir)?;
+        let found = read(&snapshots);
+        let in_folders = snapshots.iter().all(|one| one.folder != data_dir);
+        let stands = || Ok::<_, Error>(StoredSnapshot::all(data_dir)? == snapshots);
+        if found.is_ok() && in_folders || looks == LOOKS || stands()? {
             return found;
         }
         looks += 1;
@@ -105,14 +123,10 @@ pub(super) fn steadily<T>(
 }
 
 /// Hands over the records of all files, in the order in which they are to be counted.
-fn read<'c>(
-    data_dir: &Path,
-    choice: &'c Choice,
-    sender: &Sender<(&'c Chosen, Piece)>,
-) -> Result<(), Error> {
+fn read<'c>(choice: &'c Choice, sender: &Sender<(&'c Chosen, Piece)>) -> Result<(), Error> {
     for chosen in choice.in_order() {
         let mut listening = true;
-        let handed_over = each_piece(data_dir, &chosen.file, |piece| {
+        let handed_over = each_piece(&chosen.folder, &chosen.file, |piece| {
             listening = sender.send((chosen, piece)).is_ok();
             if listening {
                 Ok(())
@@ -166,11 +180,11 @@ impl Count {
         }
     }
 
-    fn add(&mut self, data_dir: &Path, chosen: &Chosen, piece: &Piece) -> Result<(), Error> {
+    fn add(&mut self, chosen: &Chosen, piece: &Piece) -> Result<(), Error> {
         match chosen.resource {
-            Resource::Users => each(data_dir, chosen, piece, |user| self.add_user(user)),
-            Resource::Posts => each(data_dir, chosen, piece, |post| self.add_post(post)),
-            Resource::Comments => each(data_dir, chosen, piece, |comment| {
+            Resource::Users => each(chosen, piece, |user| self.add_user(user)),
+            Resource::Posts => each(chosen, piece, |post| self.add_post(post)),
+            Resource::Comments => each(chosen, piece, |comment| {
                 self.add_comment(&comment);
             }),
         }
@@ -298,13 +312,19 @@ impl Count {
     }
 }
 
-/// What the runs of a source changed, oldest first; none without a history.
-fn past(data_dir: &Path, source: &str) -> Result<Option<Vec<RunChanges>>, StorageError> {
+/// What the runs of a source changed, oldest first, up to some time; none without a history.
+fn past(
+    data_dir: &Path,
+    source: &str,
+    until: Option<Timestamp>,
+) -> Result<Option<Vec<RunChanges>>, StorageError> {
     let Some(log) = Log::open(data_dir)? else {
         return Ok(None);
     };
     let found = log.runs(Some(source))?.into_iter();
-    let changes = found.filter(|run| !run.unchanged).map(|run| RunChanges {
+    let is_told =
+        |run: &LoggedRun| !run.unchanged && until.is_none_or(|until| run.finished_at <= until);
+    let changes = found.filter(is_told).map(|run| RunChanges {
         run: run.run,
         at: run.finished_at,
         changes: run
@@ -318,7 +338,6 @@ fn past(data_dir: &Path, source: &str) -> Result<Option<Vec<RunChanges>>, Storag
 
 /// Reads the records of a piece.
 pub(super) fn each<'a, T: FromFields<'a>>(
-    data_dir: &Path,
     chosen: &Chosen,
     piece: &'a Piece,
     mut take: impl FnMut(T),
@@ -327,7 +346,7 @@ pub(super) fn each<'a, T: FromFields<'a>>(
         let record = record.map_err(|rejected| {
             let mut reject = Reject::from(rejected);
             reject.index += piece.first;
-            StorageError::unsound(&data_dir.join(&chosen.file.name), &reject)
+            StorageError::unsound(&chosen.folder.join(&chosen.file.name), &reject)
         })?;
         take(record.into_record());
     }

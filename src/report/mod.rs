@@ -4,6 +4,7 @@
 //! was counted. [`changes`] tells what became other from run to run.
 
 mod answers;
+mod at;
 mod calendar;
 pub mod changes;
 pub mod csv;

@@ -1,12 +1,12 @@
 //! Which snapshot each resource is taken from.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, StorageError};
 use crate::pipeline::mappings;
 use crate::record::{Field, FieldMap, Mapping, Resource};
 use crate::source::Source;
-use crate::storage::{Flow, Manifest, Output, StoredFile};
+use crate::storage::{Flow, Output, StoredFile, StoredSnapshot};
 
 use super::model::Taken;
 
@@ -35,6 +35,8 @@ pub(super) struct Choice {
 #[derive(Debug)]
 pub(super) struct Chosen {
     pub(super) resource: Resource,
+    /// The folder that the file is in.
+    pub(super) folder: PathBuf,
     pub(super) file: StoredFile,
     pub(super) mapping: Mapping,
     /// Whether its records may name posts.
@@ -46,13 +48,17 @@ pub(super) struct Chosen {
 impl Choice {
     /// Takes each resource from the newest snapshot that has it. Snapshots of another
     /// source than the newest one do not count.
-    pub(super) fn of(data_dir: &Path, manifests: &[Manifest]) -> Result<Self, Error> {
-        let Some(newest) = manifests.first() else {
+    pub(super) fn of(data_dir: &Path, snapshots: &[StoredSnapshot]) -> Result<Self, Error> {
+        let Some(StoredSnapshot {
+            manifest: newest, ..
+        }) = snapshots.first()
+        else {
             return Err(StorageError::NoSnapshot(data_dir.to_owned()).into());
         };
-        let alike =
-            |manifest: &&Manifest| manifest.run == newest.run || manifest.same_source(newest);
-        let alike: Vec<_> = manifests.iter().filter(alike).collect();
+        let alike = |StoredSnapshot { manifest, .. }: &&StoredSnapshot| {
+            manifest.run == newest.run || manifest.same_source(newest)
+        };
+        let alike: Vec<_> = snapshots.iter().filter(alike).collect();
         let mut chosen = Vec::new();
         for (resource, output) in [
             (Resource::Users, Output::Users),
@@ -60,14 +66,14 @@ impl Choice {
             (Resource::Posts, Output::Posts),
         ] {
             let found = alike.iter();
-            let found = found.filter_map(|manifest| Some((manifest, manifest.file(output)?)));
+            let found = found.filter_map(|stored| Some((stored, stored.manifest.file(output)?)));
             // A snapshot may have carried it over from an older run. Of two that are as old, the
             // first one is the newest.
-            let age = |(manifest, _): &(&&Manifest, &StoredFile)| {
-                std::cmp::Reverse(manifest.fetched_by(resource).finished_at)
+            let age = |(stored, _): &(&&StoredSnapshot, &StoredFile)| {
+                std::cmp::Reverse(stored.manifest.fetched_by(resource).finished_at)
             };
-            if let Some((manifest, file)) = found.min_by_key(age) {
-                chosen.push(Chosen::new(data_dir, resource, manifest, file)?);
+            if let Some((stored, file)) = found.min_by_key(age) {
+                chosen.push(Chosen::new(resource, stored, file)?);
             }
         }
         Ok(Self {
@@ -103,13 +109,12 @@ impl Choice {
 
 impl Chosen {
     fn new(
-        data_dir: &Path,
         resource: Resource,
-        manifest: &Manifest,
+        StoredSnapshot { folder, manifest }: &StoredSnapshot,
         file: &StoredFile,
     ) -> Result<Self, Error> {
         let Some(definition) = &manifest.source_definition else {
-            let path = data_dir.join(manifest.flow.file_name("manifest"));
+            let path = folder.join(manifest.flow.file_name("manifest"));
             let command = match manifest.flow {
                 Flow::Main => "activity-tracker run --fresh",
                 Flow::Async => "activity-tracker run --async --fresh",
@@ -124,6 +129,7 @@ impl Chosen {
         let names_posts = endpoint.is_some_and(|endpoint| endpoint.fields.has(Field::PostId));
         Ok(Self {
             resource,
+            folder: folder.clone(),
             file: file.clone(),
             mapping: mappings(&source).of(resource).clone(),
             names_posts,

@@ -63,14 +63,14 @@ impl Person {
 
 /// Hands over everybody who is known, some several times.
 fn each_person(data_dir: &Path, log: &Log, mut take: impl FnMut(&Person)) -> Result<(), Error> {
-    let stored = steadily(data_dir, |manifests| {
-        let choice = Choice::of(data_dir, manifests)?;
+    let stored = steadily(data_dir, |snapshots| {
+        let choice = Choice::of(data_dir, snapshots)?;
         let mut chosen = choice.in_order();
         let Some(users) = chosen.find(|chosen| chosen.resource == Resource::Users) else {
             return Ok(());
         };
-        each_piece(data_dir, &users.file, |piece| {
-            each(data_dir, users, &piece, |person: Person| take(&person))
+        each_piece(&users.folder, &users.file, |piece| {
+            each(users, &piece, |person: Person| take(&person))
         })
     });
     match stored {

@@ -1,6 +1,5 @@
 //! The report, counted once and again only when the files are others.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -14,7 +13,7 @@ use crate::record::Id;
 use crate::report::html::{self, Home};
 use crate::report::{ActivityReport, PostLine, UserActivity, json};
 use crate::storage::Flow;
-use crate::{history, regular_file};
+use crate::{history, regular_file, storage};
 
 /// How many posts without an answer the report names: as many as the command does.
 const NAMED: usize = 10;
@@ -155,29 +154,32 @@ impl Counted {
 struct Sight {
     /// These name their runs: two of them are never alike.
     manifests: [Option<Vec<u8>>; 2],
-    /// Names, lengths, and when they were written to.
-    files: Vec<(OsString, u64, Option<SystemTime>)>,
+    /// Paths, lengths, and when they were written to.
+    files: Vec<(PathBuf, u64, Option<SystemTime>)>,
 }
 
 impl Sight {
     /// What cannot be looked at is as if it were not there: who reads it will tell.
     fn of(data_dir: &Path) -> Self {
-        let entries = fs::read_dir(data_dir).into_iter().flatten().flatten();
+        let folders = Flow::BOTH.map(|flow| storage::snapshot_folder(data_dir, flow));
+        let manifest = |(flow, folder): (Flow, &Option<PathBuf>)| {
+            let path = folder.as_ref()?.join(flow.file_name("manifest"));
+            regular_file::read_no_link(&path, LONGEST_MANIFEST).ok()
+        };
+        let [main, tasks] = &folders;
+        let manifests = [(Flow::Main, main), (Flow::Async, tasks)].map(manifest);
+        let all = folders.iter().flatten().map(PathBuf::as_path);
+        let entries = all
+            .chain([data_dir])
+            .flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());
         let mut files: Vec<_> = entries
             .filter_map(|entry| {
                 let about = entry.metadata().ok().filter(fs::Metadata::is_file)?;
-                Some((entry.file_name(), about.len(), about.modified().ok()))
+                Some((entry.path(), about.len(), about.modified().ok()))
             })
             .collect();
         files.sort_unstable();
-        let manifest = |flow: Flow| {
-            let path = data_dir.join(flow.file_name("manifest"));
-            regular_file::read_no_link(&path, LONGEST_MANIFEST).ok()
-        };
-        Self {
-            manifests: [Flow::Main, Flow::Async].map(manifest),
-            files,
-        }
+        Self { manifests, files }
     }
 }
 

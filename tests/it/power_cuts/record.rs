@@ -23,6 +23,8 @@ pub(super) enum Kind {
     Unlink,
     Mkdir,
     Rmdir,
+    /// Makes a symbolic link with these bytes as its text.
+    Symlink,
     /// A file that somebody else wrote.
     Found,
     /// A file and its own name are on the disk, and no other name: none of the program's calls.
@@ -61,8 +63,9 @@ impl Call {
         &self.paths[0]
     }
 
-    pub(super) fn is_rename_to(&self, name: &str) -> bool {
-        self.kind == Kind::Rename && self.paths[1].ends_with(name)
+    /// Whether it makes a snapshot the current one.
+    pub(super) fn is_commit(&self) -> bool {
+        self.kind == Kind::Rename && self.path().ends_with("staging/current")
     }
 }
 
