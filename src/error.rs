@@ -445,6 +445,9 @@ pub enum StorageError {
     /// Another run has the data directory.
     #[error("cannot use {}: another run is writing to it", .0.display())]
     Locked(PathBuf),
+    /// The file system of this folder has no symbolic links, and a snapshot is made current by one.
+    #[error("cannot store a snapshot in {}: its file system has no symbolic links", .0.display())]
+    NoLinks(PathBuf),
 }
 
 fn and_others(number: usize) -> String {
@@ -535,6 +538,7 @@ impl StorageError {
             Self::InTheWay { .. } | Self::Foreign { .. } => {
                 "move it away; nothing was removed that no run made"
             }
+            Self::NoLinks(_) => "choose a place on another file system with --data-dir",
             Self::Damaged(_) => "run again, with --fresh",
             Self::NotKept { .. } => {
                 "nothing was changed; `run --fresh` without --resources makes it anew"

@@ -46,6 +46,8 @@ pub struct Settings {
     pub start: Start,
     /// Whether the pages stay when the run is done.
     pub keep_raw: bool,
+    /// How many earlier snapshots of the flow stay beside the new one.
+    pub keep_snapshots: usize,
     /// Who may read what the run stores.
     pub readers: Readers,
     /// Whether to wait for another run that has the data directory.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use activity_tracker::report::ActivityReport;
-use activity_tracker::storage::{Manifest, StoredFile, verify};
+use activity_tracker::storage::{Manifest, StoredFile, StoredSnapshot, verify};
 use libfuzzer_sys::fuzz_target;
 
 /// The files that a manifest may be of.
@@ -41,12 +41,12 @@ fuzz_target!(|input: &[u8]| {
     fs::write(data_dir.join("manifest.json"), input).expect("write the manifest");
     let before = files(data_dir);
     let is_manifest = serde_json::from_slice::<Manifest>(input).is_ok();
-    assert_eq!(Manifest::all(data_dir).is_ok(), is_manifest);
+    assert_eq!(StoredSnapshot::all(data_dir).is_ok(), is_manifest);
     match verify(data_dir) {
         Ok(found) => {
             assert!(is_manifest);
             for snapshot in found {
-                only_sound_files_are_whole(&snapshot.manifest, &snapshot.damaged, data_dir);
+                only_sound_files_are_whole(&snapshot.snapshot.manifest, &snapshot.damaged, data_dir);
             }
         }
         Err(error) => assert!(!is_manifest, "{error}"),

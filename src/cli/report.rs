@@ -23,6 +23,11 @@ pub(crate) struct ReportArgs {
     #[command(flatten)]
     data_dir: DataDir,
 
+    /// Report on a snapshot that `run --keep-snapshots` kept: the one of this run, or the last one
+    /// of this date (2026-11-01) or before this time (2026-11-01T08:00:00Z), in UTC
+    #[arg(long, value_name = "RUN|DATE")]
+    at: Option<String>,
+
     /// Output format: tables for people, or everything for programs [default: table, or
     /// nothing with --html]
     #[arg(long)]
@@ -92,7 +97,11 @@ pub(crate) fn run(args: &ReportArgs) -> Result<(), Error> {
     }
     catch_up_without_step(&args.data_dir.path)?;
     let zone = args.time_zone.clone().unwrap_or_default();
-    let report = ActivityReport::in_zone(&args.data_dir.path, args.top.get(), &zone)?;
+    let (data_dir, top) = (&args.data_dir.path, args.top.get());
+    let report = match &args.at {
+        Some(at) => ActivityReport::at(data_dir, top, &zone, at)?,
+        None => ActivityReport::in_zone(data_dir, top, &zone)?,
+    };
     let format = match &args.html {
         Some(file) => {
             storage::replace(file, html::page(&report, PageContext::File).as_bytes())?;

@@ -49,6 +49,11 @@ pub(crate) struct RunOptions {
     #[arg(long)]
     keep_raw: bool,
 
+    /// How many earlier snapshots of this flow to keep, beside the current one, in the folder
+    /// `.snapshots` of the data directory; older ones are removed
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    keep_snapshots: usize,
+
     /// Who may read the files of a run, its log included
     #[arg(long, value_name = "WHO", default_value = "owner")]
     readable_by: ReadableBy,
@@ -181,6 +186,7 @@ impl RunOptions {
                 .map_err(StorageError::io("find", "this program".as_ref()))?,
             start,
             keep_raw: self.keep_raw,
+            keep_snapshots: self.keep_snapshots,
             readers: self.readers(),
             wait: self.wait,
             max_record: self.max_record.as_u64(),

@@ -1,6 +1,7 @@
 //! `activity-tracker verify`: whether the files are those that a run put there.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use activity_tracker::concurrency::Stop;
 use activity_tracker::error::{Error, StorageError};
@@ -18,7 +19,8 @@ pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) data_dir: DataDir,
 
-    /// Also check the indexes of the history against its tables (slower)
+    /// Also check the indexes of the history against its tables, and the checksums of earlier
+    /// snapshots, of which only the lengths of the files are checked otherwise (slower)
     #[arg(long)]
     pub(crate) full: bool,
 }
@@ -37,7 +39,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<(), Error> {
     let mut text = String::new();
     let mut first_damaged = None;
     for verified in storage::verify(&args.data_dir.path)? {
-        let manifest = &verified.manifest;
+        let manifest = &verified.snapshot.manifest;
         let state = if verified.damaged.is_empty() {
             "whole"
         } else {
@@ -61,6 +63,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<(), Error> {
         }
         first_damaged = first_damaged.or(verified.damaged.into_iter().next());
     }
+    first_damaged = first_damaged.or(earlier(args, &mut text)?);
     let history = history(args, &mut text)?;
     if let Some(StorageError::DamagedHistory { reason, .. }) = &step {
         let _ = writeln!(text, "{}: damaged: {}", history::STEP, Printable(reason));
@@ -71,6 +74,29 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<(), Error> {
         Some(damaged) => Err(damaged.into()),
         None => Ok(()),
     }
+}
+
+/// Says which earlier snapshots are kept. Gives the first file that is damaged.
+fn earlier(args: &VerifyArgs, text: &mut String) -> Result<Option<PathBuf>, Error> {
+    let mut first = None;
+    for earlier in storage::verify_earlier(&args.data_dir.path, args.full)? {
+        let state = match (earlier.damaged.is_empty(), args.full) {
+            (true, true) => "whole",
+            (true, false) => "kept, checksums not checked",
+            (false, _) => "damaged",
+        };
+        let files = earlier
+            .files
+            .map(|files| format!(", {}", count(files as u64, "file")));
+        let name = earlier.name.display();
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{name}: {state}{}", files.unwrap_or_default());
+        for path in &earlier.damaged {
+            let _ = writeln!(text, "  damaged or missing: {}", path.display());
+        }
+        first = first.or(earlier.damaged.into_iter().next());
+    }
+    Ok(first)
 }
 
 /// Says whether the history is whole, if there is one. Gives what is wrong with it.

@@ -5,16 +5,17 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use crate::error::{Error, StorageError};
-use crate::storage::{self, Flow, Manifest};
+use crate::storage::{self, Flow, Manifest, StoredSnapshot};
 
 use super::file::{self, For};
 use super::{FILE, STEP, schema};
 
 /// The newest snapshot whose run the history was to have.
 pub(super) fn last(data_dir: &Path) -> Option<Manifest> {
-    let flows = [Flow::Main, Flow::Async].into_iter();
-    let found = flows.filter_map(|flow| Manifest::last(data_dir, flow));
+    let flows = Flow::BOTH.into_iter();
+    let found = flows.filter_map(|flow| StoredSnapshot::last(data_dir, flow));
     found
+        .map(|stored| stored.manifest)
         .filter(|manifest| manifest.in_history)
         .max_by_key(|manifest| manifest.finished_at)
 }

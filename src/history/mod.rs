@@ -47,6 +47,7 @@ pub use lacks::lacks;
 pub use page::{ChangePage, Cursor, ListedChange};
 pub use query::{Change, FoundOf, Json, Kind, Log, LoggedRun, Named, Users, Wanted};
 pub use since::Since;
+pub(crate) use since::moment;
 pub use sorted::{List, Listing};
 pub use step::{Found, NewRun, Places};
 

@@ -64,7 +64,7 @@ fn numbered(text: &str, runs: &[LoggedRun]) -> Result<Since, Error> {
 }
 
 /// A time with its offset, or else one of UTC.
-fn moment(text: &str) -> Option<Timestamp> {
+pub(crate) fn moment(text: &str) -> Option<Timestamp> {
     let civil = || {
         let time: DateTime = text.parse().ok()?;
         Some(TimeZone::UTC.to_zoned(time).ok()?.timestamp())

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Rows, params};
 
 use crate::error::StorageError;
 use crate::record::{Mappings, Resource};
-use crate::storage::{Counts, Flow, StoredFile};
+use crate::storage::{Counts, Flow, Output, StoredFile, StoredSnapshot};
 
 use super::change_counts::{ChangeCounts, Changes};
 use super::entry::{Entries, Entry, Malformed};
@@ -204,15 +204,10 @@ pub(super) fn last_run(history: &Connection) -> rusqlite::Result<i64> {
 
 /// The file that the known entries point into, if it still is in the data directory.
 fn old_file(data_dir: &Path, resource: Resource, known: &Known) -> Option<PathBuf> {
-    [Flow::Main, Flow::Async].into_iter().find_map(|flow| {
-        let manifest = crate::storage::Manifest::last(data_dir, flow)?;
-        let name = flow.file_name(resource.name());
-        let is_it = |file: &StoredFile| file.name == name && file.blake3 == known.blake3;
-        manifest
-            .files
-            .iter()
-            .any(is_it)
-            .then(|| data_dir.join(name))
+    Flow::BOTH.into_iter().find_map(|flow| {
+        let stored = StoredSnapshot::last(data_dir, flow)?;
+        let file = stored.manifest.file(Output::all_of(resource))?;
+        (file.blake3 == known.blake3).then(|| stored.path(file))
     })
 }
 

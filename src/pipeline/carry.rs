@@ -19,8 +19,8 @@ use crate::record::{Mapping, Mappings, Resource};
 use crate::settings::Settings;
 use crate::source::{Definition, Source};
 use crate::storage::{
-    CarriedFrom, Counts, Layout, Manifest, Output, STAGING, Segment, SegmentWriter, Spool,
-    StoredFile, is_whole, read,
+    CarriedFrom, Counts, Layout, Output, STAGING, Segment, SegmentWriter, Spool, StoredFile,
+    StoredSnapshot, is_whole, read, snapshot_folder,
 };
 
 use super::shape::Shape;
@@ -35,7 +35,8 @@ pub(super) struct Carried(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
-    data_dir: PathBuf,
+    /// Where the files of the last snapshot are.
+    folder: PathBuf,
     resources: BTreeMap<Resource, Kept>,
     /// The rejects of the last snapshot, where some are of these.
     rejected: Option<StoredFile>,
@@ -89,8 +90,8 @@ impl Carried {
         let inner = self.inner();
         let files = inner.resources.values().map(|kept| &kept.file);
         for file in files.chain(&inner.rejected) {
-            if !is_whole(&inner.data_dir, file)? {
-                let path = inner.data_dir.join(&file.name);
+            if !is_whole(&inner.folder, file)? {
+                let path = inner.folder.join(&file.name);
                 let reason = "it is not as it was written, or not there";
                 return Err(StorageError::NotKept { path, reason });
             }
@@ -106,12 +107,12 @@ impl Carried {
         let found = {
             let inner = self.inner();
             let kept = inner.resources.get(&resource);
-            kept.map(|kept| (inner.data_dir.clone(), kept.file.clone()))
+            kept.map(|kept| (inner.folder.clone(), kept.file.clone()))
         };
-        let Some((data_dir, file)) = found else {
+        let Some((folder, file)) = found else {
             return Ok(false);
         };
-        let is_whole = is_whole(&data_dir, &file)?;
+        let is_whole = is_whole(&folder, &file)?;
         if !is_whole {
             warn!(file = file.name, "it is damaged, and not carried over");
             self.inner().resources.remove(&resource);
@@ -142,9 +143,13 @@ impl Carried {
         why: &str,
     ) -> Result<(), Error> {
         let data_dir = &settings.data_dir;
-        let Some((last, whole)) = last(data_dir, &settings.source, shape)? else {
+        let Some((stored, whole)) = last(data_dir, &settings.source, shape)? else {
             return Ok(());
         };
+        let StoredSnapshot {
+            folder,
+            manifest: last,
+        } = stored;
         let mappings = mappings(&whole);
         let mut inner = self.inner();
         for resource in wanted.iter().copied() {
@@ -164,7 +169,7 @@ impl Carried {
             };
             inner.resources.insert(resource, kept);
         }
-        inner.data_dir.clone_from(data_dir);
+        inner.folder = folder;
         let mut counts = inner.resources.values().filter_map(|kept| kept.counts);
         let has_rejects = counts.any(|counts| counts.rejects > 0);
         inner.rejected = last.file(Output::Rejected).cloned();
@@ -231,7 +236,7 @@ impl Carried {
         let path = {
             let inner = self.inner();
             let kept = inner.resources.get(&resource);
-            kept.map(|kept| inner.data_dir.join(&kept.file.name))
+            kept.map(|kept| inner.folder.join(&kept.file.name))
         };
         if let Some(path) = path {
             let position = Position::default().then(0);
@@ -264,15 +269,15 @@ impl Carried {
     /// When they cannot be read or written.
     pub(super) fn rejects(&self, folder: &Path) -> Result<Vec<Segment>, StorageError> {
         let mut segments = Vec::new();
-        let (data_dir, file) = {
+        let (from, file) = {
             let inner = self.inner();
-            (inner.data_dir.clone(), inner.rejected.clone())
+            (inner.folder.clone(), inner.rejected.clone())
         };
         let Some(file) = file else {
             return Ok(segments);
         };
-        let path = data_dir.join(&file.name);
-        if !is_whole(&data_dir, &file)? {
+        let path = from.join(&file.name);
+        if !is_whole(&from, &file)? {
             warn!(file = file.name, "it is damaged, and not carried over");
             return Ok(segments);
         }
@@ -304,14 +309,15 @@ impl Carried {
 /// # Errors
 /// When the manifest cannot be read, or is not there and a file is that it should tell of.
 fn expect_manifest(data_dir: &Path, shape: &Shape, left_out: &[Resource]) -> Result<(), Error> {
-    if Manifest::last(data_dir, shape.flow).is_some() {
+    if StoredSnapshot::last(data_dir, shape.flow).is_some() {
         return Ok(());
     }
     let is_there = |path: &PathBuf| path.symlink_metadata().is_ok();
-    let manifest = data_dir.join(shape.flow.file_name("manifest"));
+    let folder = snapshot_folder(data_dir, shape.flow).unwrap_or_else(|| data_dir.to_owned());
+    let manifest = folder.join(shape.flow.file_name("manifest"));
     let mut files = left_out
         .iter()
-        .map(|of| data_dir.join(Output::all_of(*of).file_name(shape.flow)));
+        .map(|of| folder.join(Output::all_of(*of).file_name(shape.flow)));
     let (found, reason) = if is_there(&manifest) {
         (Some(manifest), "the manifest cannot be read")
     } else {
@@ -332,36 +338,16 @@ fn last(
     data_dir: &Path,
     source: &Source,
     shape: &Shape,
-) -> Result<Option<(Manifest, Source)>, Error> {
-    let Some(last) = Manifest::last(data_dir, shape.flow) else {
+) -> Result<Option<(StoredSnapshot, Source)>, Error> {
+    let Some(last) = StoredSnapshot::last(data_dir, shape.flow) else {
         return Ok(None);
     };
-    let written = last.source_definition.as_ref();
+    let written = last.manifest.source_definition.as_ref();
     let Some(written) = written.filter(|written| written.same_source(&source.definition)) else {
         return Ok(None);
     };
     let whole = source.definition.whole().with_users_as(written).source()?;
     Ok(Some((last, whole)))
-}
-
-/// The files of a flow that the new snapshot does not have: those of a source that offered other
-/// resources, and rejects where there are none any more.
-pub(super) fn gone(data_dir: &Path, shape: &Shape, files: &[StoredFile]) -> Vec<String> {
-    let last = Manifest::last(data_dir, shape.flow);
-    let had = |output: &Output| {
-        // No other name than one of these is ever removed, whatever a manifest says.
-        let rejected = *output == Output::Rejected;
-        rejected
-            || last
-                .as_ref()
-                .is_some_and(|last| last.file(*output).is_some())
-    };
-    let outputs = shape.outputs.iter().copied().chain([Output::Rejected]);
-    let names = outputs
-        .filter(had)
-        .map(|output| output.file_name(shape.flow));
-    let is_new = |name: &String| files.iter().any(|file| file.name == *name);
-    names.filter(|name| !is_new(name)).collect()
 }
 
 /// Says what to do where a run would fetch nothing at all.

@@ -11,7 +11,9 @@ use crate::error::Error;
 use crate::fetch::{PageInfo, Validators};
 use crate::record::Resource;
 use crate::settings::{Settings, Start};
-use crate::storage::{Flow, Manifest, Snapshot, Spool, is_whole, read_json};
+use crate::storage::{
+    Flow, Output, Snapshot, Spool, StoredSnapshot, is_whole, names_stand, read_json,
+};
 
 /// A snapshot that is whole and of the same source, so that its records may be kept.
 #[derive(Clone)]
@@ -19,7 +21,7 @@ pub(super) struct Previous(Arc<Inner>);
 
 struct Inner {
     data_dir: PathBuf,
-    manifest: Manifest,
+    stored: StoredSnapshot,
 }
 
 impl Previous {
@@ -30,7 +32,8 @@ impl Previous {
             return None;
         }
         let data_dir = settings.data_dir.clone();
-        let manifest = Manifest::last(&data_dir, flow)?;
+        let stored = StoredSnapshot::last(&data_dir, flow)?;
+        let manifest = &stored.manifest;
         if manifest.definition != settings.source.fingerprint() {
             debug!("the last snapshot is of another source");
             return None;
@@ -42,7 +45,7 @@ impl Previous {
         let damaged = manifest
             .files
             .iter()
-            .find(|file| !is_whole(&data_dir, file).unwrap_or_default());
+            .find(|file| !is_whole(&stored.folder, file).unwrap_or_default());
         if let Some(file) = damaged {
             info!(
                 file = file.name,
@@ -50,12 +53,16 @@ impl Previous {
             );
             return None;
         }
-        Some(Self(Arc::new(Inner { data_dir, manifest })))
+        if !names_stand(&data_dir, &stored) {
+            info!("names of the last snapshot lead elsewhere; it is made anew");
+            return None;
+        }
+        Some(Self(Arc::new(Inner { data_dir, stored })))
     }
 
     /// What to ask with whether anything changed.
     pub(super) fn validators(&self) -> BTreeMap<Resource, Validators> {
-        self.0.manifest.validators.clone()
+        self.0.stored.manifest.validators.clone()
     }
 
     /// Whether the snapshot is what a run would give that keeps all of its `fetched` resources;
@@ -66,10 +73,10 @@ impl Previous {
         fetched: usize,
         email_domain: &EmailDomain,
     ) -> Option<Summary> {
-        let Inner { data_dir, manifest } = &*self.0;
+        let StoredSnapshot { folder, manifest } = &self.0.stored;
         let stands =
             spool.kept().len() == fetched && manifest.email_domain.as_ref() == Some(email_domain);
-        let read = || read_json(&data_dir.join(manifest.flow.file_name("summary")));
+        let read = || read_json(&folder.join(manifest.flow.file_name("summary")));
         stands.then(read).flatten()
     }
 
@@ -77,9 +84,13 @@ impl Previous {
     pub(super) fn restore(&self, spool: &Spool) -> Result<(), Error> {
         for page in spool.kept() {
             let resource = page.subject.resource;
-            let name = self.0.manifest.flow.file_name(resource.name());
-            let validators = self.0.manifest.validators.get(&resource).cloned();
-            let path = self.0.data_dir.join(name);
+            let stored = &self.0.stored;
+            let output = Output::all_of(resource);
+            let usual = || output.file_name(stored.manifest.flow);
+            let file = stored.manifest.file(output);
+            let name = file.map_or_else(usual, |file| file.name.clone());
+            let validators = stored.manifest.validators.get(&resource).cloned();
+            let path = stored.folder.join(name);
             spool.take_stored(page, &path, &PageInfo::unchanged(validators))?;
         }
         Ok(())
@@ -87,7 +98,8 @@ impl Previous {
 
     /// The snapshot.
     pub(super) fn snapshot(&self) -> Snapshot {
-        let Inner { data_dir, manifest } = &*self.0;
+        let Inner { data_dir, stored } = &*self.0;
+        let manifest = &stored.manifest;
         Snapshot {
             data_dir: data_dir.clone(),
             files: manifest.files.clone(),
@@ -98,6 +110,6 @@ impl Previous {
 
     /// The run that it came from.
     pub(super) fn run(&self) -> &str {
-        &self.0.manifest.run
+        &self.0.stored.manifest.run
     }
 }

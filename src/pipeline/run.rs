@@ -24,7 +24,7 @@ use crate::storage::{
 };
 use crate::text::milliseconds;
 
-use super::carry::{Carried, gone, refuse_nothing};
+use super::carry::{Carried, refuse_nothing};
 use super::previous::Previous;
 use super::reduction::{Reduced, Reduction};
 use super::rejects::Rejects;
@@ -266,6 +266,7 @@ impl Run {
     /// The end of a run in which nothing changed: the last snapshot stands.
     fn unchanged(&self, previous: &Previous, summary: Summary) -> Result<Report, Error> {
         info!(previous = previous.run(), "nothing changed");
+        self.stage.keep_snapshots(self.settings.keep_snapshots);
         let recorded = self.history.as_ref().map(|history| {
             let run = self.new_run(Timestamp::now());
             let mut history = open(history);
@@ -443,14 +444,13 @@ impl Run {
                 "stored"
             );
         }
-        let gone = gone(&self.settings.data_dir, self.shape, &files);
         let new = NewSnapshot {
             run: &self.id,
             files: &files,
             manifest: &manifest,
-            gone: &gone,
             beside: changes.is_some().then_some(history::STEP),
             keep_raw: self.settings.keep_raw,
+            keep_snapshots: self.settings.keep_snapshots,
         };
         let snapshot = self.stage.commit(new, &self.stop)?;
         let history = self.history.as_ref().zip(changes);

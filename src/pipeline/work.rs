@@ -87,6 +87,7 @@ impl From<StorageError> for Refusal {
                 cause,
             } => (operation.to_string(), path, cause.raw_os_error()),
             StorageError::Locked(path)
+            | StorageError::NoLinks(path)
             | StorageError::NoRoom { path, .. }
             | StorageError::Damaged(path)
             | StorageError::ForeignHistory(path, _)

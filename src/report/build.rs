@@ -15,11 +15,12 @@ use jiff::Timestamp;
 use crate::activity::Email;
 use crate::concurrency::spawn_scoped;
 use crate::error::{Error, StopReason, StorageError};
-use crate::history::Log;
+use crate::history::{Log, LoggedRun};
 use crate::json::Text;
 use crate::record::{Field, Fields, FromFields, Id, Reject, Resource, Time, map};
-use crate::storage::{Manifest, Piece, each_piece};
+use crate::storage::{Piece, StoredSnapshot, each_piece};
 
+use super::at::Then;
 use super::calendar::{Calendar, EventKind};
 use super::data_sources::{DataSources, ResourceFile};
 use super::model::{ActivityReport, PostSummary, RunChanges, Totals, UnansweredPosts, Unlinked};
@@ -56,31 +57,44 @@ impl ActivityReport {
     /// # Errors
     /// As [`of`](Self::of).
     pub fn in_zone(data_dir: &Path, top: usize, zone: &Zone) -> Result<Self, Error> {
-        let mut report = read_consistently(data_dir, |manifests| {
-            Self::of_manifests(data_dir, manifests, (top, zone))
+        let mut report = read_consistently(data_dir, |snapshots| {
+            Self::of_snapshots(data_dir, snapshots, (top, zone))
         })?;
-        report.history = run_changes(data_dir, &report.source)?;
+        report.history = run_changes(data_dir, &report.source, None)?;
         Ok(report)
     }
 
-    fn of_manifests(
+    /// Builds the report as it was when a run had finished (`at` is its id), at the end of a day
+    /// in UTC (`2026-11-28`), or at a moment (`2026-11-28T08:00:00Z`). This needs a snapshot that
+    /// is still kept.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of), and if there is no such snapshot.
+    pub fn at(data_dir: &Path, top: usize, zone: &Zone, at: &str) -> Result<Self, Error> {
+        let then = Then::find(data_dir, at)?;
+        let mut report = Self::of_snapshots(data_dir, &then.snapshots, (top, zone))?;
+        report.history = run_changes(data_dir, &report.source, Some(then.until))?;
+        Ok(report)
+    }
+
+    fn of_snapshots(
         data_dir: &Path,
-        manifests: &[Manifest],
+        snapshots: &[StoredSnapshot],
         options: Options<'_>,
     ) -> Result<Self, Error> {
-        let sources = DataSources::of(data_dir, manifests)?;
+        let sources = DataSources::of(data_dir, snapshots)?;
         let mut builder = Builder::new(&sources, options);
         thread::scope(|scope| {
             let (sender, chunks) = bounded(QUEUE);
             let reader = spawn_scoped(scope, {
                 let sources = &sources;
                 // The queue ends when its sender is dropped.
-                move || read(data_dir, sources, &sender)
+                move || read(sources, &sender)
             });
             let reader = reader.map_err(Error::start("a thread to read in"))?;
             let built = chunks
                 .iter()
-                .try_for_each(|(file, chunk)| builder.add(data_dir, file, &chunk));
+                .try_for_each(|(file, chunk)| builder.add(file, &chunk));
             // Makes the reader stop after an error.
             drop(chunks);
             let read = reader.join().unwrap_or_else(|panic| resume_unwind(panic));
@@ -90,17 +104,19 @@ impl ActivityReport {
     }
 }
 
-/// Calls `read` again if a run has replaced the files while it was reading.
+/// Calls `read` with the current snapshots, and again if a run has removed their folders while it
+/// was reading. Snapshots in folders of their own do not change while they are read.
 pub(super) fn read_consistently<T>(
     data_dir: &Path,
-    mut read: impl FnMut(&[Manifest]) -> Result<T, Error>,
+    mut read: impl FnMut(&[StoredSnapshot]) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let mut reads = 1;
     loop {
-        let manifests = Manifest::all(data_dir)?;
-        let result = read(&manifests);
-        let unchanged = || Ok::<_, Error>(Manifest::all(data_dir)? == manifests);
-        if reads == MAX_READS || unchanged()? {
+        let snapshots = StoredSnapshot::all(data_dir)?;
+        let result = read(&snapshots);
+        let in_folders = snapshots.iter().all(|one| one.folder != data_dir);
+        let unchanged = || Ok::<_, Error>(StoredSnapshot::all(data_dir)? == snapshots);
+        if result.is_ok() && in_folders || reads == MAX_READS || unchanged()? {
             return result;
         }
         reads += 1;
@@ -109,13 +125,12 @@ pub(super) fn read_consistently<T>(
 
 /// Sends the records of all files, in the order in which they have to be counted.
 fn read<'s>(
-    data_dir: &Path,
     sources: &'s DataSources,
     sender: &Sender<(&'s ResourceFile, Piece)>,
 ) -> Result<(), Error> {
     for file in sources.in_order() {
         let mut connected = true;
-        let sent = each_piece(data_dir, &file.file, |chunk| {
+        let sent = each_piece(&file.folder, &file.file, |chunk| {
             connected = sender.send((file, chunk)).is_ok();
             if connected {
                 Ok(())
@@ -171,11 +186,11 @@ impl<'z> Builder<'z> {
         }
     }
 
-    fn add(&mut self, data_dir: &Path, file: &ResourceFile, chunk: &Piece) -> Result<(), Error> {
+    fn add(&mut self, file: &ResourceFile, chunk: &Piece) -> Result<(), Error> {
         match file.resource {
-            Resource::Users => each_record(data_dir, file, chunk, |user| self.add_user(user)),
-            Resource::Posts => each_record(data_dir, file, chunk, |post| self.add_post(post)),
-            Resource::Comments => each_record(data_dir, file, chunk, |comment| {
+            Resource::Users => each_record(file, chunk, |user| self.add_user(user)),
+            Resource::Posts => each_record(file, chunk, |post| self.add_post(post)),
+            Resource::Comments => each_record(file, chunk, |comment| {
                 self.add_comment(&comment);
             }),
         }
@@ -304,13 +319,19 @@ impl<'z> Builder<'z> {
     }
 }
 
-/// What each run of a source changed, oldest first; `None` without a history.
-fn run_changes(data_dir: &Path, source: &str) -> Result<Option<Vec<RunChanges>>, StorageError> {
+/// What each run of a source changed, oldest first, up to `until`; `None` without a history.
+fn run_changes(
+    data_dir: &Path,
+    source: &str,
+    until: Option<Timestamp>,
+) -> Result<Option<Vec<RunChanges>>, StorageError> {
     let Some(log) = Log::open(data_dir)? else {
         return Ok(None);
     };
     let runs = log.runs(Some(source))?.into_iter();
-    let changes = runs.filter(|run| !run.unchanged).map(|run| RunChanges {
+    let counts =
+        |run: &LoggedRun| !run.unchanged && until.is_none_or(|until| run.finished_at <= until);
+    let changes = runs.filter(counts).map(|run| RunChanges {
         run: run.run,
         at: run.finished_at,
         changes: run
@@ -324,7 +345,6 @@ fn run_changes(data_dir: &Path, source: &str) -> Result<Option<Vec<RunChanges>>,
 
 /// Maps the records of a chunk.
 pub(super) fn each_record<'a, T: FromFields<'a>>(
-    data_dir: &Path,
     file: &ResourceFile,
     chunk: &'a Piece,
     mut take: impl FnMut(T),
@@ -333,7 +353,7 @@ pub(super) fn each_record<'a, T: FromFields<'a>>(
         let record = record.map_err(|rejected| {
             let mut reject = Reject::from(rejected);
             reject.index += chunk.first;
-            StorageError::unsound(&data_dir.join(&file.file.name), &reject)
+            StorageError::unsound(&file.folder.join(&file.file.name), &reject)
         })?;
         take(record.into_record());
     }

@@ -1,13 +1,13 @@
 //! Which stored file each resource of a report comes from.
 
 use std::cmp::Reverse;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, StorageError};
 use crate::pipeline::mappings;
 use crate::record::{Field, FieldMap, Mapping, Resource};
 use crate::source::Source;
-use crate::storage::{Flow, Manifest, Output, StoredFile};
+use crate::storage::{Flow, Output, StoredFile, StoredSnapshot};
 
 use super::model::SnapshotFile;
 
@@ -36,6 +36,8 @@ pub(super) struct DataSources {
 #[derive(Debug)]
 pub(super) struct ResourceFile {
     pub(super) resource: Resource,
+    /// The folder that the file is in.
+    pub(super) folder: PathBuf,
     pub(super) file: StoredFile,
     pub(super) mapping: Mapping,
     /// Whether the source maps `post_id`.
@@ -47,13 +49,17 @@ pub(super) struct ResourceFile {
 impl DataSources {
     /// Picks the newest file of each resource, among the snapshots of the source that the newest
     /// snapshot is of.
-    pub(super) fn of(data_dir: &Path, manifests: &[Manifest]) -> Result<Self, Error> {
-        let Some(newest) = manifests.first() else {
+    pub(super) fn of(data_dir: &Path, snapshots: &[StoredSnapshot]) -> Result<Self, Error> {
+        let Some(StoredSnapshot {
+            manifest: newest, ..
+        }) = snapshots.first()
+        else {
             return Err(StorageError::NoSnapshot(data_dir.to_owned()).into());
         };
-        let same_source =
-            |manifest: &&Manifest| manifest.run == newest.run || manifest.same_source(newest);
-        let candidates: Vec<_> = manifests.iter().filter(same_source).collect();
+        let same_source = |StoredSnapshot { manifest, .. }: &&StoredSnapshot| {
+            manifest.run == newest.run || manifest.same_source(newest)
+        };
+        let candidates: Vec<_> = snapshots.iter().filter(same_source).collect();
         let mut files = Vec::new();
         for (resource, output) in [
             (Resource::Users, Output::Users),
@@ -61,14 +67,14 @@ impl DataSources {
             (Resource::Posts, Output::Posts),
         ] {
             let found = candidates.iter();
-            let found = found.filter_map(|manifest| Some((manifest, manifest.file(output)?)));
+            let found = found.filter_map(|stored| Some((stored, stored.manifest.file(output)?)));
             // A snapshot may contain a resource of an older run. `min_by_key` returns the first
             // of equals, which is that of the newest snapshot.
-            let age = |(manifest, _): &(&&Manifest, &StoredFile)| {
-                Reverse(manifest.fetched_by(resource).finished_at)
+            let age = |(stored, _): &(&&StoredSnapshot, &StoredFile)| {
+                Reverse(stored.manifest.fetched_by(resource).finished_at)
             };
-            if let Some((manifest, file)) = found.min_by_key(age) {
-                files.push(ResourceFile::new(data_dir, resource, manifest, file)?);
+            if let Some((stored, file)) = found.min_by_key(age) {
+                files.push(ResourceFile::new(resource, stored, file)?);
             }
         }
         Ok(Self {
@@ -104,13 +110,12 @@ impl DataSources {
 
 impl ResourceFile {
     fn new(
-        data_dir: &Path,
         resource: Resource,
-        manifest: &Manifest,
+        StoredSnapshot { folder, manifest }: &StoredSnapshot,
         file: &StoredFile,
     ) -> Result<Self, Error> {
         let Some(definition) = &manifest.source_definition else {
-            let path = data_dir.join(manifest.flow.file_name("manifest"));
+            let path = folder.join(manifest.flow.file_name("manifest"));
             let command = match manifest.flow {
                 Flow::Main => "activity-tracker run --fresh",
                 Flow::Async => "activity-tracker run --async --fresh",
@@ -125,6 +130,7 @@ impl ResourceFile {
         let maps_post_id = endpoint.is_some_and(|endpoint| endpoint.fields.has(Field::PostId));
         Ok(Self {
             resource,
+            folder: folder.clone(),
             file: file.clone(),
             mapping: mappings(&source).of(resource).clone(),
             maps_post_id,

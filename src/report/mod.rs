@@ -3,6 +3,7 @@
 //! [`ActivityReport::of`] counts stored records; [`terminal`], [`markdown`], [`csv`], [`json`]
 //! and [`html`] format the result. [`changes`] lists what changed between runs.
 
+mod at;
 mod build;
 mod calendar;
 pub mod changes;

@@ -67,14 +67,14 @@ fn each_candidate(
     log: &Log,
     mut take: impl FnMut(&Candidate),
 ) -> Result<(), Error> {
-    let stored = read_consistently(data_dir, |manifests| {
-        let sources = DataSources::of(data_dir, manifests)?;
+    let stored = read_consistently(data_dir, |snapshots| {
+        let sources = DataSources::of(data_dir, snapshots)?;
         let mut files = sources.in_order();
         let Some(users) = files.find(|file| file.resource == Resource::Users) else {
             return Ok(());
         };
-        each_piece(data_dir, &users.file, |chunk| {
-            each_record(data_dir, users, &chunk, |user: Candidate| take(&user))
+        each_piece(&users.folder, &users.file, |chunk| {
+            each_record(users, &chunk, |user: Candidate| take(&user))
         })
     });
     match stored {

@@ -1,6 +1,5 @@
 //! The cached report; recomputed only when the files change.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -14,7 +13,7 @@ use crate::record::Id;
 use crate::report::html::{self, PageContext};
 use crate::report::{ActivityReport, PostSummary, UserActivity, json};
 use crate::storage::Flow;
-use crate::{history, regular_file};
+use crate::{history, regular_file, storage};
 
 /// The maximum number of unanswered posts in the report, as the command's default.
 const LISTED: usize = 10;
@@ -155,29 +154,32 @@ impl CachedReport {
 struct Fingerprint {
     /// Manifests contain the run's id, so they always differ.
     manifests: [Option<Vec<u8>>; 2],
-    /// Names, lengths and modification times.
-    files: Vec<(OsString, u64, Option<SystemTime>)>,
+    /// Paths, lengths and modification times.
+    files: Vec<(PathBuf, u64, Option<SystemTime>)>,
 }
 
 impl Fingerprint {
     /// Unreadable files count as missing; reading them returns the error.
     fn of(data_dir: &Path) -> Self {
-        let entries = fs::read_dir(data_dir).into_iter().flatten().flatten();
+        let folders = Flow::BOTH.map(|flow| storage::snapshot_folder(data_dir, flow));
+        let manifest = |(flow, folder): (Flow, &Option<PathBuf>)| {
+            let path = folder.as_ref()?.join(flow.file_name("manifest"));
+            regular_file::read_no_link(&path, MAX_MANIFEST).ok()
+        };
+        let [main, tasks] = &folders;
+        let manifests = [(Flow::Main, main), (Flow::Async, tasks)].map(manifest);
+        let all = folders.iter().flatten().map(PathBuf::as_path);
+        let entries = all
+            .chain([data_dir])
+            .flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());
         let mut files: Vec<_> = entries
             .filter_map(|entry| {
                 let metadata = entry.metadata().ok().filter(fs::Metadata::is_file)?;
-                Some((entry.file_name(), metadata.len(), metadata.modified().ok()))
+                Some((entry.path(), metadata.len(), metadata.modified().ok()))
             })
             .collect();
         files.sort_unstable();
-        let manifest = |flow: Flow| {
-            let path = data_dir.join(flow.file_name("manifest"));
-            regular_file::read_no_link(&path, MAX_MANIFEST).ok()
-        };
-        Self {
-            manifests: [Flow::Main, Flow::Async].map(manifest),
-            files,
-        }
+        Self { manifests, files }
     }
 }
 

@@ -10,7 +10,7 @@ use super::history_queries;
 use crate::error::{Error, StorageError};
 use crate::history::{ChangeCounts, LoggedRun};
 use crate::record::Resource;
-use crate::storage::{Counts, Manifest};
+use crate::storage::{Counts, Manifest, StoredSnapshot};
 
 /// The metrics of one source and flow.
 #[derive(Debug, Default)]
@@ -34,9 +34,9 @@ type Metrics = BTreeMap<(String, String), FlowMetrics>;
 pub(super) fn text(data_dir: &Path) -> Result<String, Error> {
     let mut metrics = Metrics::new();
     history_queries::each_run(data_dir, |run| add_run(&mut metrics, &run))?;
-    let manifests = match Manifest::all(data_dir) {
+    let manifests = match StoredSnapshot::all(data_dir) {
         Err(Error::Storage(StorageError::NoSnapshot(_))) => Vec::new(),
-        found => found?,
+        found => found?.into_iter().map(|stored| stored.manifest).collect(),
     };
     add_snapshots(&mut metrics, &manifests);
     Ok(exposition(&metrics))

@@ -1,46 +1,48 @@
-//! Putting the files of a snapshot in place, all of them or none.
+//! Making a snapshot the current one: one rename of one symbolic link.
 //!
-//! Files are renamed one by one, so a crash can come between two of them. Before
-//! the first, a record of what is to be done is written and synced: from then on
-//! the commit is decided, and whoever opens the data directory next finishes it.
-//! When a step fails while the program runs, the record becomes one of what is
-//! to be undone, and the old files, which have kept a second name, go back.
+//! The files of a run are written and synced in a folder of their own. That folder gets its place
+//! among the snapshots, and then the link of the flow is replaced by one that leads there. Until
+//! that rename nobody sees anything of the new snapshot, and from it on everybody sees all of it.
+//!
+//! What is left to do then ([`finish`], [`settled`]) can be done again by whoever opens the data
+//! directory next. A link in the staging folder, [`COMMITTING`], tells them that there is
+//! something to do, and of which run. If the link of the flow does not name that run, it is not
+//! committed, and its folder goes.
 //!
 //! A power cut may leave any of the names that were not synced, and none of the others. So the
 //! order in which names are synced is part of the protocol, and all of it is in this file:
 //!
 //! | what is synced | before | or else |
 //! | --- | --- | --- |
-//! | the data directory's own name, and those above it, if this is its first snapshot | the record | a run that said it was done has left nothing |
-//! | staging folder, work folder, data directory ([`Folders::sync_names`]) | the record, and before a record that was found is acted on | some files are new, and there is no record to finish by |
-//! | staging folder | the first rename, once the record is there | the same |
-//! | data directory | the record is removed, the history is told | some files are old, and there is no record any more |
-//! | spool | the record is removed | pages of the snapshot look like those of an unfinished run |
+//! | the folder of the new files | it is moved | the snapshot lacks files |
+//! | the data directory's own name, and those above it, if this is its first snapshot | the rename | a run that said it was done has left nothing |
+//! | staging folder, work folder, data directory ([`Folders::sync_names`]) | the folder is moved, and before [`COMMITTING`] is acted on | a folder that was never committed looks like an earlier snapshot |
+//! | data directory | the rename, if there are new names | a name is missing |
+//! | `.snapshots` | the rename, and before [`COMMITTING`] is acted on | the link leads nowhere |
+//! | `.snapshots` | anything is done behind the rename | links are gone or the history is told, and the old snapshot is the current one |
+//! | data directory, spool | [`COMMITTING`] is removed | a link to nothing stays, or pages of the snapshot look like those of an unfinished run |
 //!
 //! Contents are synced where they are written. `tests/it/power_cuts/mod.rs` cuts the power at each call.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-use crate::error::StorageError;
+use crate::error::{STEP_FILE, StorageError};
 
-use super::disk::{self, DiskFile};
+use super::disk::{self, At};
+use super::names;
 use super::output::Flow;
 use super::readers::Readers;
-use super::stored_file::is_plain;
-use super::workspace::Folders;
-
-/// Says that a commit was decided on.
-const DECIDED: &str = "commit.json";
-/// Says that it is taken back.
-const UNDONE: &str = "undo.json";
+use super::snapshots::{self, StoredSnapshot, point_at};
+use super::take_over::take_over;
+use super::version_0;
+use super::workspace::{COMMITTING, Folders, NEXT};
 
 impl Folders {
     /// Has on the disk all names that lead from the data directory to what is staged. Where the
     /// file system has a journal, the first sync writes it, and the others find little to do.
-    fn sync_names(&self) -> Result<(), StorageError> {
+    pub(super) fn sync_names(&self) -> Result<(), StorageError> {
         for folder in [&self.staging(), &self.root, &self.data_dir] {
             disk::sync_folder(folder)?;
         }
@@ -51,7 +53,7 @@ impl Folders {
     /// that was killed may have made them. Once there is a snapshot, they are on the disk.
     fn sync_first_names(&self) -> Result<(), StorageError> {
         let is_there = |flow: Flow| self.data_dir.join(flow.file_name("manifest")).exists();
-        if [Flow::Main, Flow::Async].into_iter().any(is_there) {
+        if Flow::BOTH.into_iter().any(is_there) {
             return Ok(());
         }
         let data_dir = std::path::absolute(&self.data_dir)
@@ -64,6 +66,22 @@ impl Folders {
             }
         }
         Ok(())
+    }
+
+    /// Nobody is to go on with pages that are in the snapshot.
+    pub(super) fn forget_pages(&self) -> Result<(), StorageError> {
+        self.forget_journal()?;
+        let spool = self.spool();
+        if disk::at(&spool) == At::Folder {
+            disk::sync_folder(&spool)?;
+        }
+        Ok(())
+    }
+
+    /// The run that is about to commit, or has.
+    fn committing(&self) -> Option<String> {
+        let run = disk::link_to(&self.staging().join(COMMITTING))?;
+        snapshots::is_run(&run).then_some(run)
     }
 }
 
@@ -78,160 +96,194 @@ fn is_of_others(error: &std::io::Error) -> bool {
     kinds.contains(&error.kind())
 }
 
-/// What a commit changes in the data directory.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Commit {
-    run: String,
-    changes: Vec<Change>,
-    /// Where the spool goes, if it is kept.
-    spool_to: Option<String>,
+/// What a run is about to commit.
+#[derive(Clone, Debug)]
+pub(super) struct Commit<'a> {
+    pub(super) run: &'a str,
+    pub(super) readers: Readers,
+    /// The files of the snapshot, its manifest among them.
+    pub(super) names: Vec<&'a str>,
+    /// A file that is committed with them, and is none of the snapshot's.
+    pub(super) beside: Option<&'a str>,
+    pub(super) keep_raw: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Change {
-    name: String,
-    /// Whether there is a new file, or the old one is to go.
-    new: bool,
-    /// Whether there was an old one.
-    old: bool,
-}
-
-impl Commit {
-    /// Plans to put `names` in place and to remove `gone`. The staged files are synced already.
-    pub(super) fn plan(
-        (folders, readers): (&Folders, Readers),
-        run: &str,
-        names: &[&str],
-        gone: &[String],
-        spool_to: Option<String>,
-    ) -> Result<Self, StorageError> {
-        for name in names {
-            readers.of_file(&folders.staging().join(name))?;
-        }
-        let change = |name: &str, new| {
-            let place = folders.data_dir.join(name);
-            let old = disk::keep(&place, &kept(folders, name))?;
-            Ok(Change {
-                name: name.to_owned(),
-                new,
-                old,
-            })
-        };
-        let new = names.iter().map(|name| change(name, true));
-        let removed = gone.iter().map(|name| change(name, false));
-        Ok(Self {
-            run: run.to_owned(),
-            changes: new.chain(removed).collect::<Result<_, StorageError>>()?,
-            spool_to,
-        })
-    }
-
-    /// Decides on it: from here on a crash is followed by its completion.
-    fn decide(&self, folders: &Folders) -> Result<(), StorageError> {
-        let staging = folders.staging();
-        let written = staging.join("commit.json.new");
-        let json = serde_json::to_vec_pretty(self)
-            .map_err(|error| StorageError::io("write", &written)(error.into()))?;
-        let mut file = DiskFile::create(&written)?;
-        file.write(&json)?;
-        file.sync()?;
-        folders.sync_first_names()?;
-        folders.sync_names()?;
-        disk::rename(&written, &staging.join(DECIDED))?;
-        disk::sync_folder(&staging)
-    }
-
-    /// Carries it out.
+impl Commit<'_> {
+    /// Makes the new snapshot the current one.
     ///
     /// # Errors
-    /// When a step fails; all of it was taken back then.
+    /// When a step fails; the last snapshot stands then.
     pub(super) fn carry_out(&self, folders: &Folders) -> Result<(), StorageError> {
-        let done = self
-            .decide(folders)
-            .and_then(|()| self.put_in_place(folders, Missing::IsAnError));
+        expect_id(folders, self.run)?;
+        names::expect_room(folders, &self.names)?;
+        let mut before = None;
+        let done = self.prepare(folders).and_then(|()| {
+            before = snapshots::linked(&folders.data_dir, folders.flow);
+            self.put_in_place(folders)?;
+            point_at(folders, self.run)
+        });
         let Err(failed) = done else { return Ok(()) };
-        if let Err(error) = self.take_back(folders) {
-            // Whichever record is there decides; the next command acts on it.
+        let undone = point_back(folders, self.run, before.as_deref())
+            .and_then(|()| withdraw(folders, self.run));
+        if let Err(error) = undone {
             error!(%error, "the commit could not be taken back; the next command settles it");
         }
         Err(failed)
     }
 
-    fn put_in_place(&self, folders: &Folders, missing: Missing) -> Result<(), StorageError> {
-        for Change { name, new, .. } in &self.changes {
-            let place = folders.data_dir.join(name);
-            if !new {
-                disk::remove_file(&place)?;
-                continue;
-            }
-            let staged = folders.staging().join(name);
-            if !disk::rename(&staged, &place)? && missing == Missing::IsAnError {
-                let gone = std::io::ErrorKind::NotFound.into();
-                return Err(StorageError::io("put in place", &staged)(gone));
-            }
+    /// Everything up to where the next command can tell that this run is to commit.
+    fn prepare(&self, folders: &Folders) -> Result<(), StorageError> {
+        let new = folders.new_files();
+        for name in self.names.iter().copied().chain(self.beside) {
+            self.readers.of_file(&new.join(name))?;
         }
-        if let Some(name) = &self.spool_to {
-            disk::rename(&folders.spool(), &folders.data_dir.join(name))?;
+        self.readers.of_folder(&new)?;
+        disk::sync_folder(&new)?;
+        let snapshots = folders.snapshots();
+        disk::create_own_folder(&snapshots)?;
+        self.readers.of_folder(&snapshots)?;
+        let link = snapshots.join(folders.flow.name());
+        if disk::at(&link) == At::Folder {
+            // Of a copy of a data directory in which links were turned to what they lead to.
+            folders.remove_snapshot(folders.flow.name())?;
         }
-        disk::sync_folder(&folders.data_dir)
+        take_over(folders, self.readers, self.run)?;
+        disk::make_link(self.run, &folders.staging().join(COMMITTING))?;
+        folders.sync_first_names()?;
+        folders.sync_names()
     }
 
-    fn take_back(&self, folders: &Folders) -> Result<(), StorageError> {
-        let staging = folders.staging();
-        // Not decided on: nothing was changed.
-        if !disk::rename(&staging.join(DECIDED), &staging.join(UNDONE))? {
-            return Ok(());
+    /// Everything up to the rename that commits.
+    fn put_in_place(&self, folders: &Folders) -> Result<(), StorageError> {
+        let new = folders.new_files();
+        if !disk::rename(&new, &folders.snapshots().join(self.run))? {
+            let gone = std::io::ErrorKind::NotFound.into();
+            return Err(StorageError::io("put in place", &new)(gone));
         }
-        disk::sync_folder(&staging)?;
-        self.restore(folders)
+        if self.keep_raw {
+            disk::rename(&folders.spool(), &raw(folders, self.run))?;
+        }
+        let added = names::add(folders, &self.names)?;
+        if added || self.keep_raw {
+            disk::sync_folder(&folders.data_dir)?;
+        }
+        disk::sync_folder(&folders.snapshots())
     }
+}
 
-    fn restore(&self, folders: &Folders) -> Result<(), StorageError> {
-        for Change { name, old, .. } in &self.changes {
-            let place = folders.data_dir.join(name);
-            if *old {
-                // What is not there was put back before.
-                disk::rename(&kept(folders, name), &place)?;
-            } else {
-                disk::remove_file(&place)?;
-            }
+/// A folder of another name would not be known for a snapshot.
+fn expect_id(folders: &Folders, run: &str) -> Result<(), StorageError> {
+    if snapshots::is_run(run) {
+        return Ok(());
+    }
+    let problem = "the id of a run is of the form 20261128T060000Z-1a2b";
+    let cause = std::io::Error::new(std::io::ErrorKind::InvalidInput, problem);
+    Err(StorageError::io(
+        "put in place",
+        &folders.snapshots().join(run),
+    )(cause))
+}
+
+/// Looks whether the file system has symbolic links, where there is no snapshot to show that.
+///
+/// # Errors
+/// When it has none.
+pub(super) fn expect_links(folders: &Folders) -> Result<(), StorageError> {
+    let data_dir = &folders.data_dir;
+    if Flow::BOTH
+        .into_iter()
+        .any(|flow| snapshots::linked(data_dir, flow).is_some())
+    {
+        return Ok(());
+    }
+    let link = folders.staging().join(NEXT);
+    match disk::make_link(folders.flow.name(), &link) {
+        Err(StorageError::NoLinks(_)) => Err(StorageError::NoLinks(data_dir.clone())),
+        made => made.and_then(|()| disk::remove_file(&link)),
+    }
+}
+
+/// Undoes the rename, where it was done and its sync failed.
+fn point_back(folders: &Folders, run: &str, before: Option<&str>) -> Result<(), StorageError> {
+    if snapshots::linked(&folders.data_dir, folders.flow).as_deref() != Some(run) {
+        return Ok(());
+    }
+    match before {
+        Some(before) => point_at(folders, before),
+        None => disk::remove_file(&folders.snapshots().join(folders.flow.name())),
+    }
+}
+
+/// Removes what a run has put in place that did not come to its commit.
+fn withdraw(folders: &Folders, run: &str) -> Result<(), StorageError> {
+    let raw = raw(folders, run);
+    if disk::at(&raw) == At::Folder && disk::at(&folders.spool()) == At::Nothing {
+        disk::rename(&raw, &folders.spool())?;
+    }
+    folders.remove_snapshot(run)?;
+    remove_remains(folders)?;
+    let current = StoredSnapshot::current(&folders.data_dir, folders.flow);
+    // Where its manifest cannot be read, nobody knows which names are too many.
+    if let Ok(current) = current {
+        let names = current.as_ref().map(StoredSnapshot::names);
+        let mut names = names.unwrap_or_default();
+        let manifest = folders.flow.file_name("manifest");
+        if current.is_some() {
+            names.push(&manifest);
         }
-        if let Some(name) = &self.spool_to {
-            disk::rename(&folders.data_dir.join(name), &folders.spool())?;
-        }
+        names::remove_others(folders, &names)?;
+    }
+    if disk::at(&folders.snapshots()) == At::Folder {
+        disk::sync_folder(&folders.snapshots())?;
+    }
+    folders.remove_snapshots_if_empty()?;
+    disk::sync_folder(&folders.data_dir)?;
+    folders.remove_staged(NEXT)?;
+    folders.remove_staged(COMMITTING)
+}
+
+/// The first of what is left to do behind the rename: what is beside the snapshot gets its place,
+/// and the names in the data directory are those of the new snapshot.
+pub(super) fn finish(folders: &Folders, run: &str, names: &[&str]) -> Result<(), StorageError> {
+    let beside = folders.snapshots().join(run).join(STEP_FILE);
+    let released =
+        disk::at(&beside) == At::File && disk::rename(&beside, &folders.data_dir.join(STEP_FILE))?;
+    let replaced = names::replace(folders, names)?;
+    let removed = names::remove_others(folders, names)?;
+    if released || replaced || removed {
         disk::sync_folder(&folders.data_dir)?;
-        folders.remove_staged(UNDONE)
+    }
+    Ok(())
+}
+
+/// The rest of it: the pages are not needed any more, nor are snapshots that are older than
+/// those that are kept. A snapshot that cannot be removed is in nobody's way: the next run tries
+/// again.
+pub(super) fn settled(folders: &Folders, keep: Option<usize>) -> Result<(), StorageError> {
+    folders.forget_pages()?;
+    if let Some(keep) = keep {
+        prune(folders, keep);
+    }
+    folders.remove_staged(COMMITTING)
+}
+
+/// Removes all earlier snapshots of the flow but the newest ones. What cannot be removed, the
+/// next run removes.
+pub(super) fn prune(folders: &Folders, keep: usize) {
+    let earlier = snapshots::earlier(&folders.data_dir);
+    let earlier = earlier.inspect_err(|error| warn!(%error, "no snapshot is removed"));
+    let earlier = earlier.unwrap_or_default().into_iter();
+    let of_flow = earlier.filter(|earlier| earlier.flow == folders.flow);
+    for earlier in of_flow.skip(keep) {
+        if let Err(error) = folders.remove_snapshot(&earlier.run) {
+            warn!(%error, run = earlier.run, "an earlier snapshot stays");
+        }
     }
 }
 
-/// What it means when a staged file is not there.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Missing {
-    IsAnError,
-    /// It was put in place before the crash.
-    WasMoved,
-}
-
-/// The second name of a file that is replaced.
-fn kept(folders: &Folders, name: &str) -> PathBuf {
-    folders.staging().join(format!("{name}.old"))
-}
-
-/// Whether a commit was cut off half-way.
+/// Whether there is something to settle.
 pub(super) fn is_pending(folders: &Folders) -> bool {
-    let staging = folders.staging();
-    staging.join(DECIDED).exists() || staging.join(UNDONE).exists()
-}
-
-/// The commit is done, and its record is not needed any more.
-pub(super) fn settled(folders: &Folders) -> Result<(), StorageError> {
-    // Nobody is to go on with pages that are in the snapshot.
-    folders.forget_journal()?;
-    let spool = folders.spool();
-    if spool.exists() {
-        disk::sync_folder(&spool)?;
-    }
-    folders.remove_staged(DECIDED)
+    folders.committing().is_some() || version_0::is_pending(folders)
 }
 
 /// Finishes, or takes back, what a killed commit of a flow left, and removes what
@@ -239,172 +291,63 @@ pub(super) fn settled(folders: &Folders) -> Result<(), StorageError> {
 pub(super) fn recover(folders: &Folders) -> Result<Option<String>, StorageError> {
     // Before anything of it is looked at.
     folders.check()?;
-    let staging = folders.staging();
-    let mut finished = None;
-    if let Some(commit) = read(&staging.join(UNDONE))? {
-        info!(run = commit.run, "taking back a commit that failed");
-        folders.sync_names()?;
-        commit.restore(folders)?;
-    } else if let Some(commit) = read(&staging.join(DECIDED))? {
-        info!(run = commit.run, "finishing a commit that was cut off");
+    let mut finished = version_0::settle(folders)?;
+    if let Some(run) = folders.committing() {
         // Whoever was killed may not have come to it.
         folders.sync_names()?;
-        commit.put_in_place(folders, Missing::WasMoved)?;
-        settled(folders)?;
-        // Its pages are in the snapshot now.
-        folders.clear()?;
-        finished = Some(commit.run);
+        let snapshots = folders.snapshots();
+        if disk::at(&snapshots) == At::Folder {
+            disk::sync_folder(&snapshots)?;
+        }
+        if snapshots::linked(&folders.data_dir, folders.flow).as_ref() == Some(&run) {
+            info!(run, "finishing a commit that was cut off");
+            finish_found(folders, &run)?;
+            settled(folders, None)?;
+            // Its pages are in the snapshot now.
+            folders.clear()?;
+            finished = Some(run);
+        } else {
+            info!(
+                run,
+                "removing what a run left that did not come to its commit"
+            );
+            withdraw(folders, &run)?;
+        }
     }
     folders.clear_staging()?;
     Ok(finished)
 }
 
-fn read(path: &Path) -> Result<Option<Commit>, StorageError> {
-    let Some(bytes) = disk::read(path)? else {
-        return Ok(None);
+/// [`finish`], by what the manifest says.
+fn finish_found(folders: &Folders, run: &str) -> Result<(), StorageError> {
+    let folder = folders.snapshots().join(run);
+    let manifest = folders.flow.file_name("manifest");
+    let Some(found) = StoredSnapshot::read(&folder, folders.flow)? else {
+        return Err(StorageError::Damaged(folder.join(manifest)));
     };
-    let broken = |cause: String| StorageError::io("read", path)(std::io::Error::other(cause));
-    let commit: Commit =
-        serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
-    let names = commit.changes.iter().map(|change| change.name.as_str());
-    for name in names.chain(commit.spool_to.as_deref()) {
-        if !is_plain(name) {
-            return Err(broken(format!("`{name}` is no file of the data directory")));
-        }
-    }
-    Ok(Some(commit))
+    let mut names = found.names();
+    names.push(&manifest);
+    finish(folders, run, &names)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::storage::output::Flow;
-    use std::fs;
-
-    /// A data directory with an old snapshot, and a new one staged.
-    fn staged() -> (tempfile::TempDir, Folders) {
-        let place = tempfile::tempdir().unwrap();
-        let folders = Folders::new(place.path(), Flow::Main);
-        fs::create_dir_all(folders.staging()).unwrap();
-        fs::create_dir_all(folders.spool()).unwrap();
-        for name in ["users.json", "posts.json", "rejected.ndjson"] {
-            fs::write(place.path().join(name), format!("old {name}")).unwrap();
-        }
-        for name in ["users.json", "posts.json", "summary.json"] {
-            fs::write(folders.staging().join(name), format!("new {name}")).unwrap();
-        }
-        (place, folders)
-    }
-
-    fn plan(folders: &Folders) -> Commit {
-        let gone = ["rejected.ndjson".to_owned()];
-        Commit::plan(
-            (folders, Readers::Owner),
-            "1",
-            &["users.json", "posts.json", "summary.json"],
-            &gone,
-            Some("raw-1".to_owned()),
-        )
-        .unwrap()
-    }
-
-    /// The files of the data directory.
-    fn files(folders: &Folders) -> Vec<String> {
-        let entries = fs::read_dir(&folders.data_dir).unwrap().map(Result::unwrap);
-        let files = entries.filter(|entry| entry.path().is_file());
-        let mut texts: Vec<_> = files
-            .map(|entry| fs::read_to_string(entry.path()).unwrap())
-            .collect();
-        texts.sort();
-        texts
-    }
-
-    const OLD: [&str; 3] = ["old posts.json", "old rejected.ndjson", "old users.json"];
-    const NEW: [&str; 3] = ["new posts.json", "new summary.json", "new users.json"];
-
-    #[test]
-    fn a_commit_changes_all_files() {
-        let (place, folders) = staged();
-        plan(&folders).carry_out(&folders).unwrap();
-        assert_eq!(files(&folders), NEW);
-        assert!(place.path().join("raw-1").is_dir());
-        assert!(is_pending(&folders));
-    }
-
-    #[test]
-    fn a_commit_that_was_decided_on_is_finished_however_far_it_came() {
-        for moved in 0..=3 {
-            let (_place, folders) = staged();
-            let commit = plan(&folders);
-            commit.decide(&folders).unwrap();
-            for name in &["users.json", "posts.json", "summary.json"][..moved] {
-                let (from, to) = (folders.staging().join(name), folders.data_dir.join(name));
-                fs::rename(from, to).unwrap();
-            }
-            assert_eq!(recover(&folders).unwrap(), Some("1".to_owned()));
-            assert_eq!(files(&folders), NEW, "{moved}");
-            assert!(!folders.root.exists());
-            assert_eq!(recover(&folders).unwrap(), None);
+/// Removes what was left of snapshots whose removal was cut off: their manifests go first.
+pub(super) fn remove_remains(folders: &Folders) -> Result<(), StorageError> {
+    let snapshots = folders.snapshots();
+    for run in snapshots::not_current(&folders.data_dir)? {
+        let folder = snapshots.join(&run);
+        let has = |flow: Flow| disk::at(&folder.join(flow.file_name("manifest"))) != At::Nothing;
+        if !Flow::BOTH.into_iter().any(has) {
+            folders.remove_snapshot(&run)?;
         }
     }
+    Ok(())
+}
 
-    #[test]
-    fn a_commit_that_was_not_decided_on_is_forgotten() {
-        let (_place, folders) = staged();
-        plan(&folders);
-        assert_eq!(recover(&folders).unwrap(), None);
-        assert_eq!(files(&folders), OLD);
-        assert!(folders.spool().exists() && !folders.staging().exists());
-    }
+/// Where the pages of a run stay.
+fn raw(folders: &Folders, run: &str) -> PathBuf {
+    folders.data_dir.join(raw_name(run))
+}
 
-    #[test]
-    fn when_one_file_cannot_be_put_in_place_all_keep_their_places() {
-        let (_place, folders) = staged();
-        let commit = plan(&folders);
-        fs::remove_file(folders.staging().join("summary.json")).unwrap();
-        let error = commit.carry_out(&folders).unwrap_err();
-        assert!(
-            error.to_string().starts_with("cannot put in place"),
-            "{error}"
-        );
-        assert_eq!(files(&folders), OLD);
-        assert!(!is_pending(&folders) && folders.spool().exists());
-    }
-
-    #[test]
-    fn what_is_taken_back_is_taken_back_by_the_next_command_too() {
-        for undone in 0..=2 {
-            let (_place, folders) = staged();
-            let commit = plan(&folders);
-            commit.decide(&folders).unwrap();
-            commit.put_in_place(&folders, Missing::IsAnError).unwrap();
-            let staging = folders.staging();
-            fs::rename(staging.join(DECIDED), staging.join(UNDONE)).unwrap();
-            for name in &["users.json", "posts.json"][..undone] {
-                fs::rename(kept(&folders, name), folders.data_dir.join(name)).unwrap();
-            }
-            assert_eq!(recover(&folders).unwrap(), None);
-            assert_eq!(files(&folders), OLD, "{undone}");
-            assert!(folders.spool().exists());
-        }
-    }
-
-    #[test]
-    fn a_record_that_names_other_places_is_not_followed() {
-        let (_place, folders) = staged();
-        for name in ["../a", "/etc/passwd", "a/b", "", ".."] {
-            let commit = Commit {
-                run: "1".to_owned(),
-                changes: vec![Change {
-                    name: name.to_owned(),
-                    new: false,
-                    old: false,
-                }],
-                spool_to: None,
-            };
-            let json = serde_json::to_vec(&commit).unwrap();
-            fs::write(folders.staging().join(DECIDED), json).unwrap();
-            assert!(recover(&folders).is_err(), "{name}");
-        }
-    }
+pub(super) fn raw_name(run: &str) -> String {
+    format!("raw-{run}")
 }

@@ -7,14 +7,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::activity::EmailDomain;
-use crate::error::{Error, StorageError};
 use crate::fetch::{Missing, Validators};
 use crate::record::Resource;
 use crate::source::Definition;
 
+use super::disk;
 use super::output::{Flow, Output};
 use super::stored_file::StoredFile;
-use super::{disk, stage};
 
 /// What a run left, and how to check it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,36 +69,6 @@ pub struct CarriedFrom {
 }
 
 impl Manifest {
-    /// The manifest of the last snapshot of a flow; nothing where there is none that can be read.
-    #[must_use]
-    pub fn last(data_dir: &Path, flow: Flow) -> Option<Self> {
-        read_json(&data_dir.join(flow.file_name("manifest")))
-    }
-
-    /// The manifests of all snapshots in `data_dir`, the newest one first.
-    ///
-    /// A commit that was cut off half-way is finished first.
-    ///
-    /// # Errors
-    /// When one is there and cannot be read, or there is none.
-    pub fn all(data_dir: &Path) -> Result<Vec<Self>, Error> {
-        stage::settle(data_dir)?;
-        let mut found = Vec::new();
-        for flow in [Flow::Main, Flow::Async] {
-            let path = data_dir.join(flow.file_name("manifest"));
-            if let Some(bytes) = disk::read(&path)? {
-                let manifest: Self = serde_json::from_slice(&bytes)
-                    .map_err(|error| StorageError::unsound(&path, &error))?;
-                found.push(manifest);
-            }
-        }
-        if found.is_empty() {
-            return Err(StorageError::NoSnapshot(data_dir.to_owned()).into());
-        }
-        found.sort_by_key(|manifest| std::cmp::Reverse(manifest.finished_at));
-        Ok(found)
-    }
-
     /// Whether both are of the same API, whichever resources of it were fetched.
     #[must_use]
     pub fn same_source(&self, other: &Self) -> bool {

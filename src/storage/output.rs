@@ -17,6 +17,9 @@ pub enum Flow {
 }
 
 impl Flow {
+    /// Both of them.
+    pub const BOTH: [Self; 2] = [Self::Main, Self::Async];
+
     /// The name as it stands in files and messages.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -38,6 +41,17 @@ impl Flow {
             Self::Async => format!("{stem}_async.{extension}"),
         }
     }
+}
+
+/// Whether a file of this name may be one of a snapshot: no other name is ever taken, whatever
+/// a manifest says.
+pub(super) fn is_public(name: &str) -> bool {
+    let stems = ["manifest", "summary"].into_iter();
+    let stems = stems.chain(Output::ALL.map(Output::stem));
+    let ends = [".json", ".ndjson", "_async.json", "_async.ndjson"];
+    stems
+        .filter_map(|stem| name.strip_prefix(stem))
+        .any(|end| ends.contains(&end))
 }
 
 /// The files that hold records.

@@ -3,7 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -46,11 +46,20 @@ pub struct Staging {
     created: Vec<PathBuf>,
     /// Whether the spool holds pages that a later run can go on from.
     worth_keeping: AtomicBool,
-    committed: AtomicBool,
+    committed: OnceLock<Committed>,
     /// Held while removing: whoever ends the program waits until that is done.
     cleaning: Mutex<()>,
     /// Locked for as long as anybody writes.
     _lock: File,
+}
+
+/// What is left to do behind a commit.
+#[derive(Debug)]
+struct Committed {
+    /// How many earlier snapshots stay.
+    keep: usize,
+    /// Whether the names in the data directory could not be put right.
+    unfinished: bool,
 }
 
 /// What a commit put in place.
@@ -71,16 +80,16 @@ pub struct Snapshot {
 pub struct NewSnapshot<'a> {
     /// The run that made it.
     pub run: &'a str,
-    /// The files, the manifest apart, written and synced in the staging folder.
+    /// The files, the manifest apart, written and synced in [`Stage::new_files`].
     pub files: &'a [StoredFile],
     /// The manifest.
     pub manifest: &'a StoredFile,
-    /// Files of the last snapshot that this one does not have.
-    pub gone: &'a [String],
-    /// A file of the staging folder that is put in place with them, but is none of the snapshot's.
+    /// A file that is beside them, and is committed with them, but is none of the snapshot's.
     pub beside: Option<&'a str>,
     /// Whether the pages are kept.
     pub keep_raw: bool,
+    /// How many earlier snapshots of the flow stay.
+    pub keep_snapshots: usize,
 }
 
 impl Stage {
@@ -101,7 +110,8 @@ impl Stage {
         let lock = lock(data_dir, wait, stop)?;
         recover_all(data_dir)?;
         let folders = Folders::new(data_dir, flow);
-        for folder in [&folders.root, &folders.staging()] {
+        commit::remove_remains(&folders)?;
+        for folder in [&folders.root, &folders.staging(), &folders.new_files()] {
             disk::create_own_folder(folder)?;
         }
         let staging = Arc::new(Staging {
@@ -109,10 +119,12 @@ impl Stage {
             readers,
             created,
             worth_keeping: AtomicBool::new(false),
-            committed: AtomicBool::new(false),
+            committed: OnceLock::new(),
             cleaning: Mutex::default(),
             _lock: lock,
         });
+        // Not after all is fetched.
+        commit::expect_links(&staging.folders)?;
         let clean_on_stop = stop.on_request({
             // The run may be writing there still; what it adds now, its own end removes.
             let staging = Arc::downgrade(&staging);
@@ -137,7 +149,7 @@ impl Stage {
     /// Where new files are written.
     #[must_use]
     pub fn new_files(&self) -> PathBuf {
-        self.staging.folders.staging()
+        self.staging.folders.new_files()
     }
 
     /// What a run that was cut off left of this flow.
@@ -188,36 +200,47 @@ impl Stage {
         Arc::clone(&self.staging)
     }
 
-    /// Puts the files of a snapshot in place, all of them or none.
+    /// Makes a new snapshot the current one, or leaves the last one as it is.
     ///
     /// # Errors
-    /// When the run was stopped, or a file cannot be moved.
+    /// When the run was stopped, or a step fails.
     pub fn commit(&self, new: NewSnapshot<'_>, stop: &Stop) -> Result<Snapshot, Error> {
         stop.begin_commit()?;
         let folders = &self.staging.folders;
         let files = new.files.iter().chain([new.manifest]);
-        let names = files.map(|file| file.name.as_str()).chain(new.beside);
-        let names: Vec<_> = names.collect();
-        let raw = new.keep_raw.then(|| format!("raw-{}", new.run));
-        let commit = Commit::plan(
-            (folders, self.staging.readers),
-            new.run,
-            &names,
-            new.gone,
-            raw.clone(),
-        )?;
+        let commit = Commit {
+            run: new.run,
+            readers: self.staging.readers,
+            names: files.map(|file| file.name.as_str()).collect(),
+            beside: new.beside,
+            keep_raw: new.keep_raw,
+        };
         // Before anything is decided: what fails here leaves all as it was.
         if new.keep_raw {
             self.staging.sync_spool()?;
         }
         commit.carry_out(folders)?;
-        self.staging.committed.store(true, Ordering::SeqCst);
+        let finished = commit::finish(folders, new.run, &commit.names);
+        if let Err(error) = &finished {
+            warn!(%error, "the next command finishes the commit");
+        }
+        // Set once: there is one commit.
+        let _ = self.staging.committed.set(Committed {
+            keep: new.keep_snapshots,
+            unfinished: finished.is_err(),
+        });
         Ok(Snapshot {
             data_dir: folders.data_dir.clone(),
             files: new.files.to_vec(),
             manifest: new.manifest.name.clone(),
-            raw,
+            raw: new.keep_raw.then(|| commit::raw_name(new.run)),
         })
+    }
+
+    /// Removes all earlier snapshots of the flow but the newest ones, where a run found nothing
+    /// new.
+    pub fn keep_snapshots(&self, keep: usize) {
+        commit::prune(&self.staging.folders, keep);
     }
 }
 
@@ -247,18 +270,24 @@ impl Staging {
     }
 
     fn try_clean(&self) -> Result<(), StorageError> {
-        let committed = self.committed.load(Ordering::SeqCst);
-        if committed {
-            commit::settled(&self.folders)?;
-        } else if commit::is_pending(&self.folders) {
-            // It could not be taken back, and is not to be forgotten.
-            return Ok(());
-        }
-        if !committed && self.worth_keeping.load(Ordering::SeqCst) {
-            return self.folders.clear_staging();
+        let committed = self.committed.get();
+        match committed {
+            Some(Committed {
+                keep,
+                unfinished: false,
+            }) => {
+                commit::settled(&self.folders, Some(*keep))?;
+            }
+            // It could not be finished, or taken back, and is not to be forgotten.
+            Some(_) => return Ok(()),
+            None if commit::is_pending(&self.folders) => return Ok(()),
+            None if self.worth_keeping.load(Ordering::SeqCst) => {
+                return self.folders.clear_staging();
+            }
+            None => {}
         }
         self.folders.clear()?;
-        if !committed {
+        if committed.is_none() {
             for folder in self.created.iter().rev() {
                 disk::remove_folder(folder)?;
             }
@@ -295,7 +324,7 @@ impl Drop for Staging {
 
 /// Settles what killed commits left in a data directory that is locked.
 fn recover_all(data_dir: &Path) -> Result<(), StorageError> {
-    for flow in [Flow::Main, Flow::Async] {
+    for flow in Flow::BOTH {
         if let Some(run) = commit::recover(&Folders::new(data_dir, flow))? {
             warn!(run, "finished the commit of a run that was killed in it");
         }
@@ -303,14 +332,20 @@ fn recover_all(data_dir: &Path) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Settles what killed commits left in a data directory, if there is anything to settle.
+/// Settles what killed commits left in a data directory, if there is anything to settle. A run
+/// that has the directory does so itself.
 pub(crate) fn settle(data_dir: &Path) -> Result<(), Error> {
     let pending = |flow| commit::is_pending(&Folders::new(data_dir, flow));
-    if [Flow::Main, Flow::Async].into_iter().any(pending) {
-        let _lock = lock(data_dir, None, &Stop::new())?;
-        recover_all(data_dir)?;
+    if !Flow::BOTH.into_iter().any(pending) {
+        return Ok(());
     }
-    Ok(())
+    match lock(data_dir, None, &Stop::new()) {
+        Err(Error::Storage(StorageError::Locked(_))) => Ok(()),
+        held => {
+            let _held = held?;
+            Ok(recover_all(data_dir)?)
+        }
+    }
 }
 
 /// Makes a directory and those above it; gives the ones that were missing, outermost first.
@@ -386,16 +421,21 @@ mod tests {
         write_json(&stage.new_files(), name.to_owned(), &name).unwrap()
     }
 
-    fn commit(stage: &Stage, files: &[StoredFile], manifest: &StoredFile, stop: &Stop) {
-        let new = NewSnapshot {
-            run: "1",
+    const RUN: &str = "20261128T060000Z-1a2b";
+
+    fn new<'a>(files: &'a [StoredFile], manifest: &'a StoredFile) -> NewSnapshot<'a> {
+        NewSnapshot {
+            run: RUN,
             files,
             manifest,
-            gone: &[],
             beside: None,
             keep_raw: false,
-        };
-        stage.commit(new, stop).unwrap();
+            keep_snapshots: 1,
+        }
+    }
+
+    fn commit(stage: &Stage, files: &[StoredFile], manifest: &StoredFile, stop: &Stop) {
+        stage.commit(new(files, manifest), stop).unwrap();
     }
 
     #[test]
@@ -405,10 +445,15 @@ mod tests {
         let stop = Stop::new();
         let stage = open(&data, &stop).unwrap();
         let (users, manifest) = (file(&stage, "users.json"), file(&stage, "manifest.json"));
-        fs::write(stage.new_files().join("users-1.segments"), "").unwrap();
+        fs::write(stage.folder().join("staging/users-1.segments"), "").unwrap();
         commit(&stage, &[users], &manifest, &stop);
         drop(stage);
-        assert_eq!(names(&data), ["manifest.json", "users.json"]);
+        assert_eq!(names(&data), [".snapshots", "manifest.json", "users.json"]);
+        assert_eq!(names(&data.join(".snapshots")), [RUN, "main"]);
+        assert_eq!(
+            fs::read_to_string(data.join("users.json")).unwrap(),
+            "\"users.json\"\n"
+        );
     }
 
     #[test]
@@ -434,15 +479,7 @@ mod tests {
         let manifest = &file(&stage, "manifest.json");
         stop.request(StopReason::Interrupt);
         assert!(names(place.path()).is_empty());
-        let new = NewSnapshot {
-            run: "1",
-            files: &[],
-            manifest,
-            gone: &[],
-            beside: None,
-            keep_raw: false,
-        };
-        assert!(stage.commit(new, &stop).is_err());
+        assert!(stage.commit(new(&[], manifest), &stop).is_err());
     }
 
     #[test]

@@ -29,16 +29,16 @@ impl Piece {
     }
 }
 
-/// Hands over all records of a file of `data_dir`, a piece at a time.
+/// Hands over all records of a file of a snapshot in `folder`, a piece at a time.
 ///
 /// # Errors
 /// When the file cannot be read or is not what its manifest says, or `take` fails.
 pub fn each_piece<E: From<StorageError>>(
-    data_dir: &Path,
+    folder: &Path,
     stored: &StoredFile,
     mut take: impl FnMut(Piece) -> Result<(), E>,
 ) -> Result<(), E> {
-    let path = data_dir.join(&stored.name);
+    let path = folder.join(&stored.name);
     let unsound = |reason: &dyn std::fmt::Display| E::from(StorageError::unsound(&path, reason));
     let mut file = DiskFile::open(&path)?;
     let mut splitter = Splitter::of_array();

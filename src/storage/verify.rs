@@ -4,24 +4,28 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, StorageError};
 
-use super::disk::{self, DiskFile};
-use super::manifest::Manifest;
+use super::disk::{self, At, DiskFile};
+use super::manifest::{Manifest, read_json};
+use super::names;
 use super::output::Flow;
+use super::snapshots::{self, StoredSnapshot};
 use super::stage;
 use super::stored_file::{StoredFile, is_plain};
+use super::workspace::SNAPSHOTS;
 
 /// What was found out about one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// What its manifest says.
-    pub manifest: Manifest,
+    /// The snapshot.
+    pub snapshot: StoredSnapshot,
     /// The manifest's name.
     pub name: String,
     /// The files that are not as the manifest says, or not there.
     pub damaged: Vec<PathBuf>,
 }
 
-/// Holds the files of each snapshot in `data_dir` against its manifest.
+/// Compares the files of the current snapshot of each flow in `data_dir` with its manifest, and
+/// looks whether the names in the data directory lead to them.
 ///
 /// A commit that was cut off half-way is finished first.
 ///
@@ -30,15 +34,17 @@ pub struct Verified {
 pub fn verify(data_dir: &Path) -> Result<Vec<Verified>, Error> {
     stage::settle(data_dir)?;
     let mut found = Vec::new();
-    for flow in [Flow::Main, Flow::Async] {
-        let Some(mut verified) = verify_flow(data_dir, flow)? else {
-            continue;
-        };
-        if !verified.damaged.is_empty() {
-            // A run may have put a new snapshot in place meanwhile.
-            verified = verify_flow(data_dir, flow)?.unwrap_or(verified);
+    for flow in Flow::BOTH {
+        while let Some(snapshot) = StoredSnapshot::current(data_dir, flow)? {
+            let verified = Verified::of(data_dir, snapshot, flow)?;
+            // A run may have committed meanwhile, and the folder may be gone.
+            let stands = verified.damaged.is_empty()
+                || StoredSnapshot::current(data_dir, flow)?.as_ref() == Some(&verified.snapshot);
+            if stands {
+                found.push(verified);
+                break;
+            }
         }
-        found.push(verified);
     }
     if found.is_empty() {
         return Err(StorageError::NoSnapshot(data_dir.to_owned()).into());
@@ -46,33 +52,106 @@ pub fn verify(data_dir: &Path) -> Result<Vec<Verified>, Error> {
     Ok(found)
 }
 
-fn verify_flow(data_dir: &Path, flow: Flow) -> Result<Option<Verified>, StorageError> {
-    let name = flow.file_name("manifest");
-    let path = data_dir.join(&name);
-    let Some(bytes) = disk::read(&path)? else {
-        return Ok(None);
-    };
-    let manifest: Manifest =
-        serde_json::from_slice(&bytes).map_err(|error| StorageError::unsound(&path, &error))?;
-    let mut damaged = Vec::new();
-    for file in &manifest.files {
-        if !is_whole(data_dir, file)? {
-            damaged.push(data_dir.join(&file.name));
+/// What was found out about an earlier snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedEarlier {
+    /// Its folder, counted from the data directory.
+    pub name: PathBuf,
+    /// How many files its manifest names; none where that cannot be read.
+    pub files: Option<usize>,
+    /// The files that are not as the manifest says, or not there.
+    pub damaged: Vec<PathBuf>,
+}
+
+/// Compares the earlier snapshots that are kept with their manifests, the newest one first: the
+/// lengths of their files, and their checksums only if `full`.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn verify_earlier(data_dir: &Path, full: bool) -> Result<Vec<VerifiedEarlier>, Error> {
+    let mut found = Vec::new();
+    for earlier in snapshots::earlier(data_dir)? {
+        let name = Path::new(SNAPSHOTS).join(&earlier.run);
+        let folder = data_dir.join(&name);
+        let manifest = folder.join(earlier.flow.file_name("manifest"));
+        let stored = earlier.manifest;
+        if stored.is_none() && disk::at(&manifest) == At::Nothing {
+            // A run that is under way has removed it.
+            continue;
         }
+        let mut damaged = Vec::new();
+        if stored.is_none() {
+            damaged.push(manifest.clone());
+        }
+        for file in stored.iter().flat_map(|manifest| &manifest.files) {
+            let is_sound = if full {
+                is_whole(&folder, file)?
+            } else {
+                is_plain(&file.name) && disk::length(&folder.join(&file.name)) == Some(file.bytes)
+            };
+            if !is_sound {
+                damaged.push(folder.join(&file.name));
+            }
+        }
+        if !damaged.is_empty() && disk::at(&manifest) == At::Nothing {
+            continue;
+        }
+        found.push(VerifiedEarlier {
+            name,
+            files: stored.map(|manifest| manifest.files.len()),
+            damaged,
+        });
     }
-    Ok(Some(Verified {
-        manifest,
-        name,
-        damaged,
-    }))
+    Ok(found)
+}
+
+impl Verified {
+    fn of(data_dir: &Path, snapshot: StoredSnapshot, flow: Flow) -> Result<Self, StorageError> {
+        let name = flow.file_name("manifest");
+        let mut damaged = Vec::new();
+        for file in &snapshot.manifest.files {
+            if !is_whole(&snapshot.folder, file)? {
+                damaged.push(snapshot.path(file));
+            }
+        }
+        if snapshot.folder != data_dir {
+            let names = snapshot.names().into_iter().chain([name.as_str()]);
+            // A file there with the same bytes is as good as a link, and the next run makes it one.
+            let is_copy = |path: &PathBuf| is_copy(&snapshot, data_dir, path);
+            let wrong = names::wrong(data_dir, flow, names).into_iter();
+            damaged.extend(wrong.filter(|path| !is_copy(path)));
+        }
+        Ok(Self {
+            snapshot,
+            name,
+            damaged,
+        })
+    }
+}
+
+/// Whether a file of the data directory has the bytes of the snapshot's file of that name.
+fn is_copy(snapshot: &StoredSnapshot, data_dir: &Path, path: &Path) -> bool {
+    let files = &snapshot.manifest.files;
+    match files.iter().find(|file| data_dir.join(&file.name) == path) {
+        Some(file) => is_whole(data_dir, file).unwrap_or_default(),
+        None => read_json(path).is_some_and(|manifest: Manifest| manifest == snapshot.manifest),
+    }
+}
+
+/// Whether the names in the data directory lead to the files of its current snapshot.
+#[must_use]
+pub fn names_stand(data_dir: &Path, snapshot: &StoredSnapshot) -> bool {
+    let manifest = snapshot.manifest.flow.file_name("manifest");
+    let names = snapshot.names().into_iter().chain([manifest.as_str()]);
+    snapshot.folder == data_dir || names::wrong(data_dir, snapshot.manifest.flow, names).is_empty()
 }
 
 /// Whether a file is there and as its manifest says. A link to such a file is none.
 ///
 /// # Errors
 /// When it is there and cannot be read.
-pub fn is_whole(data_dir: &Path, stored: &StoredFile) -> Result<bool, StorageError> {
-    let path = data_dir.join(&stored.name);
+pub fn is_whole(folder: &Path, stored: &StoredFile) -> Result<bool, StorageError> {
+    let path = folder.join(&stored.name);
     if !is_plain(&stored.name) || !disk::is_file(&path) {
         return Ok(false);
     }

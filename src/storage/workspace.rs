@@ -7,21 +7,33 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::error::StorageError;
+use crate::error::{STEP_FILE, StorageError};
 
 use super::disk::{Entry, Folder};
 use super::journal::Journal;
-use super::output::{Flow, Output};
+use super::output::{Flow, is_public};
+
+/// The folder of all snapshots in a data directory.
+pub(super) const SNAPSHOTS: &str = ".snapshots";
+/// A link in the staging folder with the name of the run that is about to commit, or has.
+pub(super) const COMMITTING: &str = "committing";
+/// A link in the staging folder that is to be the link of the flow.
+pub(super) const NEXT: &str = "current";
+/// What version 0 of the program noted a commit in: what is to be done, or taken back.
+pub(super) const VERSION_0: [&str; 3] = ["commit.json", "undo.json", "commit.json.new"];
 
 /// The folder of pages within that of a flow.
 pub(super) const SPOOL: &str = "spool";
-/// The folder of segments and new files within that of a flow.
+/// The folder of segments within that of a flow.
 pub const STAGING: &str = "staging";
+/// The folder of new files within that of a flow.
+const NEW: &str = "snapshot";
 
 /// The folders of one flow in the data directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Folders {
     pub(super) data_dir: PathBuf,
+    pub(super) flow: Flow,
     /// Where the flow works: pages and what is made of them.
     pub(super) root: PathBuf,
     name: &'static str,
@@ -35,6 +47,7 @@ impl Folders {
         };
         Self {
             data_dir: data_dir.to_owned(),
+            flow,
             root: data_dir.join(name),
             name,
         }
@@ -48,6 +61,16 @@ impl Folders {
     /// What is made of the pages.
     pub(super) fn staging(&self) -> PathBuf {
         self.root.join(STAGING)
+    }
+
+    /// The snapshots of both flows.
+    pub(super) fn snapshots(&self) -> PathBuf {
+        self.data_dir.join(SNAPSHOTS)
+    }
+
+    /// The files of the snapshot to be.
+    pub(super) fn new_files(&self) -> PathBuf {
+        self.root.join(NEW)
     }
 
     fn open(&self) -> Result<Option<(Folder, Folder)>, StorageError> {
@@ -67,9 +90,9 @@ impl Folders {
             return Ok(());
         };
         let is_folder_of_ours = |entry: &Entry| {
-            entry.is_folder && [SPOOL, STAGING].iter().any(|ours| entry.name == *ours)
+            entry.is_folder && [SPOOL, STAGING, NEW].iter().any(|ours| entry.name == *ours)
         };
-        for inner in [SPOOL, STAGING] {
+        for inner in [SPOOL, STAGING, NEW] {
             // An error where it is no folder.
             root.inner(inner)?;
         }
@@ -90,8 +113,11 @@ impl Folders {
     /// # Errors
     /// When something cannot be removed, or is there that no run made.
     pub(super) fn clear_staging(&self) -> Result<(), StorageError> {
-        self.open()?
-            .map_or(Ok(()), |(_, root)| clear(&root, STAGING, is_of_staging))
+        let Some((_, root)) = self.open()? else {
+            return Ok(());
+        };
+        let new = clear(&root, NEW, is_of_snapshot);
+        clear(&root, STAGING, is_of_staging).and(new)
     }
 
     /// Removes everything that runs of the flow made.
@@ -102,8 +128,9 @@ impl Folders {
         let Some((data_dir, root)) = self.open()? else {
             return Ok(());
         };
+        let new = clear(&root, NEW, is_of_snapshot);
         let staging = clear(&root, STAGING, is_of_staging);
-        clear(&root, SPOOL, is_of_spool).and(staging)?;
+        clear(&root, SPOOL, is_of_spool).and(staging).and(new)?;
         refuse(&root, &foreign(&root.entries()?, |_| false))?;
         data_dir.remove_folder(self.name)
     }
@@ -116,6 +143,52 @@ impl Folders {
     /// Removes one of the staged files, if it is there.
     pub(super) fn remove_staged(&self, name: &str) -> Result<(), StorageError> {
         self.remove(STAGING, name)
+    }
+
+    /// Removes a snapshot, if it is there: its manifest first, so that what is left of it looks
+    /// like nothing else.
+    ///
+    /// # Errors
+    /// When something cannot be removed, or is there that no run made.
+    pub(super) fn remove_snapshot(&self, name: &str) -> Result<(), StorageError> {
+        let Some(all) = self.open_snapshots()? else {
+            return Ok(());
+        };
+        let Some(folder) = all.inner(name)? else {
+            return Ok(());
+        };
+        let entries = folder.entries()?;
+        refuse(
+            &folder,
+            &foreign(&entries, |entry| is_file(entry, is_of_snapshot)),
+        )?;
+        let manifests = Flow::BOTH.map(|flow| flow.file_name("manifest"));
+        let mut found = manifests
+            .iter()
+            .filter(|name| entries.iter().any(|entry| entry.name == name.as_str()));
+        if let Some(manifest) = found.next() {
+            folder.remove_file(manifest.as_ref())?;
+            folder.sync()?;
+        }
+        clear(&all, name, is_of_snapshot)
+    }
+
+    /// Removes the folder of all snapshots, if nothing is in it.
+    pub(super) fn remove_snapshots_if_empty(&self) -> Result<(), StorageError> {
+        let Some(all) = self.open_snapshots()? else {
+            return Ok(());
+        };
+        if !all.entries()?.is_empty() {
+            return Ok(());
+        }
+        Folder::open(&self.data_dir)?.map_or(Ok(()), |data_dir| data_dir.remove_folder(SNAPSHOTS))
+    }
+
+    fn open_snapshots(&self) -> Result<Option<Folder>, StorageError> {
+        let Some(data_dir) = Folder::open(&self.data_dir)? else {
+            return Ok(None);
+        };
+        data_dir.inner(SNAPSHOTS)
     }
 
     fn remove(&self, inner: &str, name: &str) -> Result<(), StorageError> {
@@ -132,13 +205,17 @@ fn clear(root: &Folder, name: &str, is_ours: fn(&str) -> bool) -> Result<(), Sto
     let Some(folder) = root.inner(name)? else {
         return Ok(());
     };
-    let ours = |entry: &Entry| !entry.is_folder && entry.name.to_str().is_some_and(is_ours);
+    let ours = |entry: &Entry| is_file(entry, is_ours);
     let entries = folder.entries()?;
     for entry in entries.iter().filter(|entry| ours(entry)) {
         folder.remove_file(&entry.name)?;
     }
     refuse(&folder, &foreign(&entries, ours))?;
     root.remove_folder(name)
+}
+
+fn is_file(entry: &Entry, is_ours: fn(&str) -> bool) -> bool {
+    !entry.is_folder && entry.name.to_str().is_some_and(is_ours)
 }
 
 fn foreign(entries: &[Entry], ours: impl Fn(&Entry) -> bool) -> Vec<&OsStr> {
@@ -163,24 +240,25 @@ fn is_of_spool(name: &str) -> bool {
 }
 
 fn is_of_staging(name: &str) -> bool {
-    let is_record = ["commit.json", "commit.json.new", "undo.json"].contains(&name);
+    let is_link = [COMMITTING, NEXT].contains(&name);
     let is_made_of_slices = [".segments", ".entries", ".merged"]
         .iter()
         .any(|end| name.ends_with(end));
-    // SQLite puts files of its own beside a database.
-    let is_step = name.starts_with(".history-next.db");
-    is_record || is_made_of_slices || is_step || is_of_snapshot(name)
+    let public = name.strip_suffix(".link").unwrap_or(name);
+    is_link || is_made_of_slices || is_public(public) || is_of_version_0(name)
 }
 
-/// Whether a file is one of a snapshot, or what is kept of the one before.
+/// Whether a file is one of the folder of a snapshot.
 fn is_of_snapshot(name: &str) -> bool {
-    let name = name.strip_suffix(".old").unwrap_or(name);
-    let stems = ["manifest", "summary"].into_iter();
-    let stems = stems.chain(Output::ALL.map(Output::stem));
-    let ends = [".json", ".ndjson", "_async.json", "_async.ndjson"];
-    stems
-        .filter_map(|stem| name.strip_prefix(stem))
-        .any(|end| ends.contains(&end))
+    // SQLite puts files of its own beside a database.
+    is_public(name) || name.starts_with(STEP_FILE)
+}
+
+/// Whether version 0 of the program may have left a file in its staging folder, where it had the
+/// files of the snapshot to be, and second names of those of the last one.
+fn is_of_version_0(name: &str) -> bool {
+    let file = name.strip_suffix(".old").unwrap_or(name);
+    VERSION_0.contains(&name) || is_of_snapshot(file)
 }
 
 #[cfg(test)]
@@ -196,6 +274,9 @@ mod tests {
             "rejected_async.ndjson",
             "manifest_async.json.old",
             "summary.json",
+            "committing",
+            "current",
+            "users.json.link",
             "commit.json.new",
             "users-17-ThreadId(3).segments",
             "posts-17-ThreadId(3).entries",

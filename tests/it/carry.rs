@@ -253,14 +253,16 @@ fn what_is_to_stay_and_is_damaged_ends_the_run_and_is_left_as_it_is() {
             let server = Server::start(routes.into_iter().take(taken).map(response));
             let place = Workplace::new();
             place.run_well(&[&[server.url(), "--max-rejects", "1"], flow].concat());
-            harm(&place.data_dir().join(name(harmed)));
+            let stored = |stem| place.stored(&name(stem));
+            let named = stored(named);
+            harm(&place.path().join(stored(harmed)));
             let before = place.data();
             let outcome = place.run(&[&[server.url(), "--resources", "users"], flow].concat());
             outcome.assert_code(5);
             let told = format!(
-                "error: cannot carry over data/{}: {reason}\n  try: nothing was changed; `run \
+                "error: cannot carry over {}: {reason}\n  try: nothing was changed; `run \
                  --fresh` without --resources makes it anew\n",
-                name(named)
+                named.display()
             );
             assert_eq!(outcome.stderr, told, "{harmed}");
             place.assert_unchanged(&before);

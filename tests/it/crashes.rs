@@ -11,7 +11,7 @@ use std::thread;
 
 use rusqlite::Connection;
 
-use super::support::program::{HISTORY, Outcome, Running, SNAPSHOT, Workplace};
+use super::support::program::{HISTORY, Outcome, Running, SNAPSHOT, Workplace, runs};
 use super::support::records::{compact, post, posts, user, users};
 use super::support::server::{Reply, Route, Server};
 
@@ -78,7 +78,7 @@ impl World {
 fn snapshot(place: &Workplace) -> Files {
     let entries = fs::read_dir(place.data_dir()).expect("list the data directory");
     let files = entries.map(|entry| entry.expect("an entry").path());
-    let named = files.filter(|path| path.is_file()).map(|path| {
+    let named = files.filter(|path| !path.is_dir()).map(|path| {
         let name = path.file_name().expect("a name").to_string_lossy();
         (name.into_owned(), fs::read(&path).expect("read a file"))
     });
@@ -177,6 +177,7 @@ fn killed(kind: &str, next: &(dyn Fn(&World, &Workplace) + Sync)) {
                 .assert_code(0);
             assert_eq!(snapshot(&place), new, "{}", says());
             assert!(!place.data_dir().join(".run-main").exists(), "{}", says());
+            assert_eq!(runs(&place.data_dir()).len(), 2, "{}", says());
             true
         });
         println!("{kind} {flow:?}: {calls} calls");
@@ -232,6 +233,7 @@ fn a_disk_that_fails_at_any_call_leaves_the_old_snapshot() {
             assert_eq!(snapshot(&place), new, "{}", says());
             let left = place.data_dir().join(".run-main");
             assert!(!left.exists(), "{}", says());
+            assert_eq!(runs(&place.data_dir()).len(), 2, "{}", says());
             true
         });
         println!("error {error} {flow:?}: {calls} calls");

@@ -11,6 +11,8 @@ mod check;
 #[cfg(test)]
 mod closed;
 #[cfg(test)]
+mod commits;
+#[cfg(test)]
 mod consent;
 #[cfg(test)]
 mod crashes;
@@ -62,6 +64,8 @@ mod resume;
 mod run;
 #[cfg(test)]
 mod serve;
+#[cfg(test)]
+mod snapshots;
 #[cfg(test)]
 mod starting;
 #[cfg(test)]

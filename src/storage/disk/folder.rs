@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat, statat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fsync, openat, statat, unlinkat};
 use rustix::io::Errno;
 
 use crate::error::StorageError;
@@ -99,6 +99,13 @@ impl Folder {
             let is_folder = flags.contains(AtFlags::REMOVEDIR);
             record::paths(if is_folder { "rmdir" } else { "unlink" }, &[&path]);
         }
+        Ok(())
+    }
+
+    /// Has its entries on the disk.
+    pub(in crate::storage) fn sync(&self) -> Result<(), StorageError> {
+        call("sync", &self.path, || Ok(fsync(&self.file)?))?;
+        record::paths("sync", &[&self.path]);
         Ok(())
     }
 

@@ -17,8 +17,10 @@ use crate::error::StorageError;
 use crate::regular_file;
 
 mod folder;
+mod links;
 
 pub(super) use folder::{Entry, Folder};
+pub(super) use links::{At, at, link_to, make_link};
 
 /// Records hold e-mail addresses: what is written can be read by nobody else, unless the
 /// commit widens that.
@@ -174,6 +176,12 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, StorageError> {
 /// Whether a regular file stands there, and no link to one.
 pub(super) fn is_file(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|about| about.is_file())
+}
+
+/// How long a regular file is; none where there is none, or a link to one.
+pub(super) fn length(path: &Path) -> Option<u64> {
+    let about = path.symlink_metadata().ok()?;
+    about.is_file().then_some(about.len())
 }
 
 /// A file to be read from its beginning, a little at a time.

@@ -6,10 +6,10 @@
 //! (`tests/it/power_cuts/mod.rs`).
 
 #[cfg(debug_assertions)]
-pub(super) use on::{found, paths, truncate, write};
+pub(super) use on::{found, link, paths, truncate, write};
 
 #[cfg(not(debug_assertions))]
-pub(super) use off::{found, paths, truncate, write};
+pub(super) use off::{found, link, paths, truncate, write};
 
 #[cfg(debug_assertions)]
 mod on {
@@ -39,6 +39,14 @@ mod on {
             let end = file.stream_position().unwrap_or_default();
             let at = end.saturating_sub(bytes.len() as u64);
             json!({ "call": "write", "paths": names(&[path]), "at": at, "bytes": hex(bytes) })
+        });
+    }
+
+    /// A symbolic link that leads there.
+    pub(in super::super) fn link(target: &str, path: &Path) {
+        add(|| {
+            let target = hex(target.as_bytes());
+            json!({ "call": "symlink", "paths": names(&[path]), "bytes": target })
         });
     }
 
@@ -92,6 +100,8 @@ mod off {
     pub(in super::super) fn paths(_: &str, _: &[&Path]) {}
 
     pub(in super::super) fn write(_: &mut File, _: &Path, _: &[u8]) {}
+
+    pub(in super::super) fn link(_: &str, _: &Path) {}
 
     pub(in super::super) fn truncate(_: &Path, _: u64) {}
 

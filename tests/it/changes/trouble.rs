@@ -197,7 +197,7 @@ fn a_removed_user_keeps_its_id_without_the_last_snapshot() {
     let server = Server::start(["users", "posts"].map(|resource| route(resource, stages)));
     place.run_well(&[server.url()]);
     for name in ["manifest.json", "users.json", "posts.json"] {
-        fs::remove_file(place.data_dir().join(name)).expect("remove a file");
+        fs::remove_file(place.path().join(place.stored(name))).expect("remove a file");
     }
     place.run_well(&[server.url()]);
     server.finish();

@@ -168,6 +168,7 @@ pub(super) fn run(flow: Flow, url: &str, data_dir: &Path, row: &Row) -> Result<(
         },
         start: Start::default(),
         keep_raw: false,
+        keep_snapshots: 1,
         readers: Readers::Owner,
         wait: false,
         strict: false,

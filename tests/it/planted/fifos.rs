@@ -30,30 +30,46 @@ fn command(place: &Workplace, args: &[&str]) -> Outcome {
 fn place_with(server: &Server, name: &str) -> Workplace {
     let place = Workplace::new();
     place.run_well(&[server.url()]);
-    let path = place.data_dir().join(name);
-    fs::remove_file(&path).expect("remove a file");
-    fifo(&path);
+    plant(&place.data_dir().join(name));
     place
+}
+
+fn plant(path: &Path) {
+    fs::remove_file(path).expect("remove a file");
+    fifo(path);
 }
 
 #[test]
 fn a_fifo_in_place_of_a_stored_file_is_an_error_of_those_who_read_it() {
     let server = server();
     let cases = [
-        ("manifest.json", "report", "cannot read data/manifest.json"),
-        ("manifest.json", "verify", "cannot read data/manifest.json"),
-        ("users.json", "report", "cannot open data/users.json"),
+        ("manifest.json", "report", "cannot read"),
+        ("manifest.json", "verify", "cannot read"),
+        ("users.json", "report", "cannot open"),
     ];
     for (name, asked, says) in cases {
-        let place = place_with(&server, name);
+        let place = Workplace::new();
+        place.run_well(&[server.url()]);
+        let path = place.stored(name);
+        plant(&place.path().join(&path));
         let outcome = command(&place, &[asked]);
         outcome.assert_code(5);
-        assert_eq!(outcome.first_line(), format!("error: {says}: {FIFO}"));
+        let says = format!("error: {says} {}: {FIFO}", path.display());
+        assert_eq!(outcome.first_line(), says);
     }
-    let place = place_with(&server, "users.json");
-    let outcome = command(&place, &["verify"]);
-    outcome.assert_code(5);
-    assert!(outcome.stdout.contains("users.json"), "{outcome:?}");
+}
+
+#[test]
+fn a_fifo_in_place_of_a_name_is_told_by_verify_and_in_nobodys_way() {
+    let server = server();
+    for name in ["manifest.json", "users.json"] {
+        let place = place_with(&server, name);
+        command(&place, &["report"]).assert_code(0);
+        let outcome = command(&place, &["verify"]);
+        outcome.assert_code(5);
+        let says = format!("\n  damaged or missing: data/{name}\n");
+        assert!(outcome.stdout.contains(&says), "{outcome:?}");
+    }
 }
 
 #[test]

@@ -128,7 +128,9 @@ fn a_link_in_place_of_a_file_goes_and_what_it_leads_to_stays() {
         assert_eq!(files(&theirs), before);
         assert_eq!(place.file(&names[0]), stored(&users()));
         for name in names {
-            assert!(!place.data_dir().join(name).is_symlink());
+            let flow = if flow.is_empty() { "main" } else { "async" };
+            let ours = Path::new(".snapshots").join(flow).join(&name);
+            assert_eq!(fs::read_link(place.data_dir().join(name)).ok(), Some(ours));
         }
         assert!(!root.exists());
     }
@@ -180,8 +182,9 @@ fn a_data_directory_may_be_a_link() {
 #[test]
 fn a_link_in_place_of_a_stored_file_is_not_followed() {
     let server = server();
-    let cannot = |operation: &str, name: &str| {
-        format!("cannot {operation} data/{name}: it is a symbolic link, and a regular file")
+    let cannot = |operation: &str, path: &Path| {
+        let path = path.display();
+        format!("cannot {operation} {path}: it is a symbolic link, and a regular file")
     };
     for flow in FLOWS {
         let end = if flow.is_empty() { "" } else { "_async" };
@@ -193,7 +196,8 @@ fn a_link_in_place_of_a_stored_file_is_not_followed() {
             ("posts", "open", None),
         ] {
             let name = format!("{name}{end}.json");
-            let (path, theirs) = (place.data_dir().join(&name), place.path().join("theirs"));
+            let shown = place.stored(&name);
+            let (path, theirs) = (place.path().join(&shown), place.path().join("theirs"));
             // What it leads to is whole: that it is elsewhere is what is wrong.
             fs::rename(&path, &theirs).expect("move a file");
             symlink(&theirs, &path).expect("plant a link");
@@ -201,11 +205,11 @@ fn a_link_in_place_of_a_stored_file_is_not_followed() {
             let report = ask("report");
             report.assert_code(5);
             assert!(report.stdout.is_empty(), "{report:?}");
-            let says = cannot(reads, &name);
+            let says = cannot(reads, &shown);
             assert!(report.first_line().contains(&says), "{report:?}");
             let verify = ask("verify");
             verify.assert_code(5);
-            let says = verifies.map_or(name.clone(), |operation| cannot(operation, &name));
+            let says = verifies.map_or(name.clone(), |operation| cannot(operation, &shown));
             let said = [verify.stdout.as_str(), &verify.stderr].concat();
             assert!(said.contains(&says), "{said}");
             let page = Served::start(&place, &[]).get("/");

@@ -128,7 +128,7 @@ fn pages_that_are_kept_are_on_the_disk_before_the_commit_is_decided_on() {
         let found = calls.iter().position(|made| made == call);
         found.unwrap_or_else(|| panic!("{call}: {calls:#?}"))
     };
-    let decided = at("put in place data/.run-main/staging/commit.json");
+    let decided = at("put in place data/.snapshots/main");
     for name in ["", "/users-0.page", "/posts-0.page", "/journal.ndjson"] {
         assert!(at(&format!("sync {spool}{name}")) < decided, "{name}");
     }

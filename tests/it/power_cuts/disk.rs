@@ -3,7 +3,8 @@
 //! The model takes for granted only what POSIX does: syncing a file has its contents on the
 //! disk and not its name; syncing a folder has the names in it on the disk. Names that were
 //! not synced are there or not, in any subset, but those of one name come in their order.
-//! Contents that were not synced are there, or not, or in part. A rename is one step.
+//! Contents that were not synced are there, or not, or in part. A rename is one step. A symbolic
+//! link has its text from when it has its name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -18,12 +19,21 @@ type Name = (Node, String);
 
 type Names = BTreeMap<Name, Node>;
 
-/// What is in a directory: files with their bytes, folders without.
-pub(super) type Image = BTreeMap<PathBuf, Option<Rc<[u8]>>>;
+/// What is in a directory.
+pub(super) type Image = BTreeMap<PathBuf, Entry>;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Entry {
+    Folder,
+    File(Rc<[u8]>),
+    /// A symbolic link and its text.
+    Link(String),
+}
 
 #[derive(Clone, Debug)]
 enum Content {
     Folder,
+    Link(String),
     File {
         synced: Rc<[u8]>,
         /// What was done to it since.
@@ -120,10 +130,11 @@ impl Disk {
             synced: Names::new(),
             pending: Vec::new(),
         };
-        for (path, bytes) in image {
-            let content = match bytes {
-                None => Content::Folder,
-                Some(bytes) => Content::File {
+        for (path, entry) in image {
+            let content = match entry {
+                Entry::Folder => Content::Folder,
+                Entry::Link(text) => Content::Link(text.clone()),
+                Entry::File(bytes) => Content::File {
                     synced: Rc::clone(bytes),
                     edits: Vec::new(),
                 },
@@ -189,6 +200,11 @@ impl Disk {
                 let name = self.name(path).expect("a folder");
                 self.change(Change::Unlink(name));
             }
+            Kind::Symlink => {
+                let name = self.name(path).expect("a folder");
+                let text = String::from_utf8(call.bytes.clone()).expect("UTF-8");
+                self.link(name, Content::Link(text));
+            }
             Kind::Mkdir => {
                 if self.node(path).is_none() {
                     let name = self.name(path).expect("a folder");
@@ -248,13 +264,14 @@ impl Disk {
     fn edit(&mut self, node: Node, edit: Edit) {
         match &mut self.nodes[node] {
             Content::File { edits, .. } => edits.push(edit),
-            Content::Folder => panic!("a folder is written to"),
+            Content::Folder | Content::Link(_) => panic!("no file is written to"),
         }
     }
 
     fn sync(&mut self, node: Node) {
         let all = match &self.nodes[node] {
             Content::Folder => return self.sync_names(|(folder, _)| *folder == node),
+            Content::Link(_) => panic!("a link is synced"),
             Content::File { .. } => self.bytes(node, Written::All),
         };
         self.nodes[node] = Content::File {
@@ -345,10 +362,13 @@ impl Disk {
                 match &self.nodes[*node] {
                     Content::Folder => {
                         folders.push((*node, path.clone()));
-                        image.insert(path, None);
+                        image.insert(path, Entry::Folder);
+                    }
+                    Content::Link(text) => {
+                        image.insert(path, Entry::Link(text.clone()));
                     }
                     Content::File { .. } => {
-                        image.insert(path, Some(self.bytes(*node, written)));
+                        image.insert(path, Entry::File(self.bytes(*node, written)));
                     }
                 }
             }
@@ -358,7 +378,7 @@ impl Disk {
 
     fn bytes(&self, node: Node, written: Written) -> Rc<[u8]> {
         let Content::File { synced, edits } = &self.nodes[node] else {
-            panic!("a folder has no bytes");
+            panic!("it has no bytes");
         };
         let (Some(last), Some(first)) = (edits.last(), edits.first()) else {
             return Rc::clone(synced);

@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
-use super::disk::{Disk, Image, Subset, Written};
+use super::disk::{Disk, Entry, Image, Subset, Written};
 use super::record::{Call, Kind};
 
-/// With this file, a commit begins.
-pub(super) const COMMIT: &str = "staging/commit.json.new";
+/// With this link, a commit begins.
+pub(super) const COMMIT: &str = "staging/committing";
 
 /// How closely one looks.
 #[derive(Clone, Copy, Debug)]
@@ -183,12 +183,16 @@ impl fmt::Display for Counts {
 
 fn digest(image: &Image) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
-    for (path, bytes) in image {
-        let length = bytes.as_ref().map_or(-1, |bytes| bytes.len().cast_signed());
+    for (path, entry) in image {
+        let (kind, bytes): (u8, &[u8]) = match entry {
+            Entry::Folder => (0, &[]),
+            Entry::File(bytes) => (1, bytes),
+            Entry::Link(text) => (2, text.as_bytes()),
+        };
         hasher.update(path.as_os_str().as_encoded_bytes());
-        hasher.update(&[0]);
-        hasher.update(&length.to_le_bytes());
-        hasher.update(bytes.as_deref().unwrap_or_default());
+        hasher.update(&[0, kind]);
+        hasher.update(&bytes.len().to_le_bytes());
+        hasher.update(bytes);
     }
     hasher.finalize()
 }

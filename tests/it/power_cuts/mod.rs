@@ -49,6 +49,15 @@ fn a_power_cut_in_a_later_run_leaves_the_old_snapshot_or_the_new_one() {
     }
 }
 
+#[test]
+fn a_power_cut_while_files_of_version_0_are_taken_over_leaves_the_old_snapshot_or_the_new_one() {
+    if !is_release() {
+        for flow in flows_of_commits() {
+            Scene::over_version_0(*flow).record(Ending::Done).check();
+        }
+    }
+}
+
 /// The flows whose commit is cut off in more than one way: they share it.
 fn flows_of_commits() -> &'static [Flow] {
     if is_long() { &FLOWS } else { &FLOWS[..1] }
@@ -61,9 +70,8 @@ fn a_power_cut_after_a_kill_leaves_the_old_snapshot_or_the_new_one() {
     }
     for flow in flows_of_commits() {
         let scene = Scene::later_run(*flow);
-        // In the short form: where it was decided on, and the disk does not know of it yet.
-        let is_decision = |call: &Call| call.is_rename_to("commit.json");
-        for call in scene.calls_of_the_commit(is_decision) {
+        // In the short form: where it is done, and the disk does not know of it yet.
+        for call in scene.calls_of_the_commit(Call::is_commit) {
             scene.record(Ending::KilledThenVerified(call)).check();
         }
     }
@@ -76,9 +84,8 @@ fn a_power_cut_while_a_commit_is_taken_back_leaves_the_old_snapshot_or_the_new_o
     }
     for flow in flows_of_commits() {
         let scene = Scene::later_run(*flow);
-        // In the short form: where all files but the manifest were put in place.
-        let is_summary = |call: &Call| call.is_rename_to("summary.json");
-        for call in scene.calls_of_the_commit(is_summary) {
+        // In the short form: where it is done, and its sync fails.
+        for call in scene.calls_of_the_commit(Call::is_commit) {
             scene.record(Ending::Failed(call)).check();
         }
     }

@@ -23,6 +23,8 @@ pub(super) enum Kind {
     Unlink,
     Mkdir,
     Rmdir,
+    /// Makes a symbolic link with these bytes as its text.
+    Symlink,
     /// SQLite put a file on the disk, and its own name: all of it or nothing, for its journal sees
     /// to that. None of the program's calls.
     Found,
@@ -60,8 +62,9 @@ impl Call {
         &self.paths[0]
     }
 
-    pub(super) fn is_rename_to(&self, name: &str) -> bool {
-        self.kind == Kind::Rename && self.paths[1].ends_with(name)
+    /// Whether it makes a snapshot the current one.
+    pub(super) fn is_commit(&self) -> bool {
+        self.kind == Kind::Rename && self.path().ends_with("staging/current")
     }
 }
 

@@ -3,17 +3,20 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use activity_tracker::concurrency::Stop;
 use activity_tracker::error::{Error, StorageError};
 use activity_tracker::history::{self, History};
-use activity_tracker::storage::{self, Flow, Readers, Stage};
+use activity_tracker::storage::{
+    self, Flow, Manifest, Readers, Stage, StoredFile, StoredSnapshot, is_whole,
+};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
-use super::disk::Image;
+use super::disk::{Entry, Image};
 
 /// What the history is to learn: where it could not be removed, the next command does that.
 const STEP: &str = ".history-next.db";
@@ -42,11 +45,15 @@ pub(super) fn image_of(folder: &Path) -> Image {
         for entry in entries {
             let path = entry.expect("an entry").path();
             let within = path.strip_prefix(folder).expect("a path below").to_owned();
-            if path.is_dir() {
+            if let Ok(text) = fs::read_link(&path) {
+                let text = text.to_str().expect("UTF-8").to_owned();
+                image.insert(within, Entry::Link(text));
+            } else if path.is_dir() {
                 folders.push(path);
-                image.insert(within, None);
+                image.insert(within, Entry::Folder);
             } else {
-                image.insert(within, Some(fs::read(&path).expect("read a file").into()));
+                let bytes = fs::read(&path).expect("read a file").into();
+                image.insert(within, Entry::File(bytes));
             }
         }
     }
@@ -68,11 +75,12 @@ pub(super) fn scratch() -> TempDir {
 /// Puts an image into an empty folder.
 pub(super) fn put(image: &Image, folder: &Path) {
     // By path, so that each folder is made before what is in it.
-    for (path, bytes) in image {
+    for (path, entry) in image {
         let path = folder.join(path);
-        match bytes {
-            None => fs::create_dir(&path).expect("make a folder"),
-            Some(bytes) => fs::write(&path, bytes).expect("write a file"),
+        match entry {
+            Entry::Folder => fs::create_dir(&path).expect("make a folder"),
+            Entry::File(bytes) => fs::write(&path, bytes).expect("write a file"),
+            Entry::Link(text) => symlink(text, &path).expect("make a link"),
         }
     }
 }
@@ -82,8 +90,10 @@ pub(super) fn state(data_dir: &Path) -> Result<State, String> {
     let last_run = last_run(&data_dir.join("history.db"))?;
     let manifest = [Flow::Main, Flow::Async]
         .into_iter()
-        .filter_map(|flow| storage::Manifest::last(data_dir, flow))
+        .filter_map(|flow| StoredSnapshot::last(data_dir, flow))
+        .map(|stored| stored.manifest)
         .max_by_key(|manifest| manifest.finished_at);
+    expect_earlier(data_dir, manifest.as_ref())?;
     let stored = manifest.map(|manifest| manifest.run);
     if last_run != stored {
         return Err(format!(
@@ -91,19 +101,38 @@ pub(super) fn state(data_dir: &Path) -> Result<State, String> {
         ));
     }
     let mut files = BTreeMap::new();
-    for (path, bytes) in image_of(data_dir) {
+    for (path, entry) in image_of(data_dir) {
         let first = path.iter().next().unwrap_or_default().to_string_lossy();
         let manifest = first.starts_with("manifest");
-        if let Some(bytes) = bytes
+        if entry != Entry::Folder
             && !first.starts_with(".run-")
+            && first != ".snapshots"
             && first != "history.db"
             && first != STEP
         {
-            let bytes = if manifest { Vec::new() } else { bytes.to_vec() };
-            files.insert(path, bytes);
+            // As people read it: a link is what it leads to.
+            let bytes = fs::read(data_dir.join(&path));
+            let bytes = bytes.map_err(|error| format!("{}: {error}", path.display()))?;
+            files.insert(path, if manifest { Vec::new() } else { bytes });
         }
     }
     Ok(State { files })
+}
+
+/// What looks like an earlier snapshot is one, and whole.
+fn expect_earlier(data_dir: &Path, current: Option<&Manifest>) -> Result<(), String> {
+    let earlier = StoredSnapshot::earlier(data_dir).map_err(|error| format!("earlier: {error}"))?;
+    for stored in earlier {
+        let is_whole = |file: &StoredFile| is_whole(&stored.folder, file).unwrap_or_default();
+        if !stored.manifest.files.iter().all(is_whole) {
+            return Err(format!("{} is not whole", stored.folder.display()));
+        }
+        let at = stored.manifest.finished_at;
+        if current.is_none_or(|current| current.finished_at < at) {
+            return Err(format!("{} was never current", stored.folder.display()));
+        }
+    }
+    Ok(())
 }
 
 fn last_run(history: &Path) -> Result<Option<String>, String> {
@@ -163,8 +192,8 @@ pub(super) fn by_run(data_dir: &Path, flow: Flow) -> Result<State, String> {
         Stage::open(data_dir, (flow, Readers::default()), None, &Stop::new()).map_err(failed)?;
     History::open(data_dir, &Stop::new()).map_err(|error| failed(error.into()))?;
     let unfinished = stage.unfinished().map_err(|error| failed(error.into()))?;
-    let manifest = storage::Manifest::last(data_dir, flow);
-    let stored = manifest.map(|manifest| manifest.run);
+    let stored = StoredSnapshot::last(data_dir, flow);
+    let stored = stored.map(|stored| stored.manifest.run);
     if let Some(left) = unfinished.filter(|left| Some(&left.header.run) == stored.as_ref()) {
         let run = &left.header.run;
         return Err(format!("run: {run} is stored, and said to be unfinished"));

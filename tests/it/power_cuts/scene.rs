@@ -8,7 +8,7 @@ use std::process::Command;
 use activity_tracker::storage::Flow;
 
 use crate::crashes::{World, is_long};
-use crate::support::program::{Outcome, Running, Workplace};
+use crate::support::program::{Outcome, Running, Workplace, to_version_0};
 
 use super::disk::{Disk, Image};
 use super::images::{self, Share};
@@ -79,6 +79,14 @@ impl Scene {
         Self::new("later run", flow, Path::new("data"), |world, place| {
             world.run(place, &world.old, None, &[]).assert_code(4);
             fs::write(place.data_dir().join("notes.txt"), "mine").expect("write a file");
+        })
+    }
+
+    /// A run over a snapshot of version 0 of the program.
+    pub(super) fn over_version_0(flow: Flow) -> Self {
+        Self::new("over version 0", flow, Path::new("data"), |world, place| {
+            world.run(place, &world.old, None, &[]).assert_code(4);
+            to_version_0(&place.data_dir());
         })
     }
 

@@ -104,6 +104,15 @@ fn parse(line: &str) -> Vec<Call> {
             );
             call(Kind::Link, &[from, to])
         }
+        "symlink" | "symlinkat" => {
+            let (text, path) = match name {
+                "symlink" => (arguments[0], text(arguments[1])),
+                _ => (arguments[0], at(arguments[1], arguments[2])),
+            };
+            let bytes = bytes_of_text(text);
+            let call = Call::new(Kind::Symlink, &[&path]);
+            vec![Call { bytes, ..call }]
+        }
         "unlink" => call(Kind::Unlink, &[text(arguments[0])]),
         "unlinkat" => call(Kind::Unlink, &[at(arguments[0], arguments[1])]),
         "mkdir" => call(Kind::Mkdir, &[text(arguments[0])]),

@@ -49,8 +49,10 @@ fn place(server: &Server) -> Workplace {
 /// The targets of the pages that are in the journal, whole.
 fn whole(place: &Workplace) -> BTreeSet<String> {
     let root = place.data_dir().join(".run-async");
-    if root.join("staging/commit.json").exists() {
-        // That run was done but for its commit, which the next one finishes before it begins anew.
+    let committing = fs::read_link(root.join("staging/committing"));
+    let current = fs::read_link(place.data_dir().join(".snapshots/async"));
+    if committing.is_ok_and(|run| current.is_ok_and(|current| current == run)) {
+        // That run has committed; the next one clears up behind it before it begins anew.
         return BTreeSet::new();
     }
     let journal = root.join("spool/journal.ndjson");

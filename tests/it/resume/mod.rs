@@ -365,22 +365,23 @@ fn what_is_damaged_is_told_with_its_run() {
         "{outcome:?}"
     );
     fs::write(place.data_dir().join("users.json"), "[]").expect("spoil a file");
-    fs::remove_file(place.data_dir().join("posts.json")).expect("remove a file");
+    let stored = ["users.json", "posts.json"].map(|name| place.stored(name));
+    fs::remove_file(place.path().join(&stored[1])).expect("remove a file");
     let outcome = verify();
     outcome.assert_code(5);
     assert!(
         outcome.stdout.starts_with("manifest.json: damaged, "),
         "{outcome:?}"
     );
-    for name in ["users.json", "posts.json"] {
-        assert!(
-            outcome
-                .stdout
-                .contains(&format!("\n  damaged or missing: data/{name}\n"))
-        );
+    for path in &stored {
+        let says = format!("\n  damaged or missing: {}\n", path.display());
+        assert!(outcome.stdout.contains(&says), "{outcome:?}");
     }
     assert_eq!(
         outcome.first_line(),
-        "error: cannot use data/users.json: it is not as it was written"
+        format!(
+            "error: cannot use {}: it is not as it was written",
+            stored[0].display()
+        )
     );
 }

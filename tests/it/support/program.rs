@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tempfile::TempDir;
 
 /// How long a run may take before the test fails in place of hanging.
@@ -81,6 +82,19 @@ impl Workplace {
     #[track_caller]
     pub(crate) fn assert_unchanged(&self, before: &BTreeMap<String, Vec<u8>>) {
         assert_eq!(self.data(), *before);
+    }
+
+    /// Where a file of the current snapshot of the main flow is, or of the async flow if its name
+    /// says so, as messages name it.
+    pub(crate) fn stored(&self, name: &str) -> PathBuf {
+        let flow = if name.contains("_async.") {
+            "async"
+        } else {
+            "main"
+        };
+        let snapshots = Path::new("data").join(SNAPSHOTS);
+        let run = fs::read_link(self.path.join(&snapshots).join(flow)).expect("a link");
+        snapshots.join(run).join(name)
     }
 
     /// One file of the data directory.
@@ -184,9 +198,45 @@ pub(crate) fn fill_with_old_snapshot(data_dir: &Path) {
     }
 }
 
+/// Makes of a data directory what version 0 of the program would have left: files in the place
+/// of links, and no folder of snapshots.
+pub(crate) fn to_version_0(data_dir: &Path) {
+    for entry in fs::read_dir(data_dir).expect("list a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_symlink() {
+            let bytes = fs::read(&path).expect("read through a link");
+            fs::remove_file(&path).expect("remove a link");
+            fs::write(&path, bytes).expect("write a file");
+        }
+    }
+    fs::remove_dir_all(data_dir.join(SNAPSHOTS)).expect("remove the snapshots");
+}
+
+/// The folder of snapshots in a data directory.
+pub(crate) const SNAPSHOTS: &str = ".snapshots";
+
+/// The names of the snapshots in a data directory, the oldest first. Those without a manifest that
+/// can be read come before the others.
+pub(crate) fn runs(data_dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(data_dir.join(SNAPSHOTS)).expect("list the snapshots");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let folders = paths.filter(|path| path.is_dir() && !path.is_symlink());
+    let finished = |folder: &PathBuf| {
+        let mut names = ["manifest.json", "manifest_async.json"].into_iter();
+        let text = names.find_map(|name| fs::read(folder.join(name)).ok())?;
+        let manifest: serde_json::Value = serde_json::from_slice(&text).ok()?;
+        manifest["finished_at"].as_str()?.parse::<Timestamp>().ok()
+    };
+    let mut folders: Vec<_> = folders.collect();
+    folders.sort_by_key(finished);
+    let name = |folder: &PathBuf| folder.file_name().map(|name| name.to_string_lossy().into());
+    folders.iter().filter_map(name).collect()
+}
+
 /// What is in a folder: files with their bytes, folders with a slash behind their names.
 /// The pages of a run that did not finish do not count: they may be there or not. Nor does
-/// a history beside a snapshot, which tells one run from another.
+/// a history beside a snapshot, which tells one run from another, nor the folder of snapshots,
+/// whose files are read through their links.
 pub(crate) fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(folder).expect("list a folder");
     let named = entries.filter_map(|entry| {
@@ -195,10 +245,16 @@ pub(crate) fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
         if name.starts_with(".run-") {
             assert_only_pages(&path);
             None
+        } else if name == SNAPSHOTS {
+            None
         } else if path.is_dir() {
             Some((format!("{name}/"), Vec::new()))
         } else {
-            Some((name.into_owned(), fs::read(&path).expect("read a file")))
+            let bytes = match fs::read(&path) {
+                Err(_) if path.is_symlink() => b"leads to nothing".to_vec(),
+                bytes => bytes.expect("read a file"),
+            };
+            Some((name.into_owned(), bytes))
         }
     });
     let mut named: BTreeMap<_, _> = named.collect();

@@ -1,0 +1,96 @@
+//! The names in the data directory that people read: links through the link of their flow.
+//!
+//! Only a link with exactly the text that a run gives it is one of ours. Anything else that
+//! stands at such a name is replaced when a snapshot has this file, and never followed.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::StorageError;
+
+use super::disk::{self, At, Folder};
+use super::output::{Flow, is_public};
+use super::workspace::{Folders, SNAPSHOTS};
+
+/// The text of the link at a name.
+fn target(flow: Flow, name: &str) -> String {
+    format!("{SNAPSHOTS}/{}/{name}", flow.name())
+}
+
+/// Whether a link of ours stands at this name.
+pub(super) fn is_ours(data_dir: &Path, flow: Flow, name: &str) -> bool {
+    disk::at(&data_dir.join(name)) == At::Link(Some(target(flow, name)))
+}
+
+/// Looks whether links can be put at these names.
+///
+/// # Errors
+/// When a folder is there.
+pub(super) fn expect_room(folders: &Folders, names: &[&str]) -> Result<(), StorageError> {
+    let mut places = names.iter().map(|name| folders.data_dir.join(name));
+    match places.find(|place| disk::at(place) == At::Folder) {
+        Some(place) => {
+            let cause = std::io::ErrorKind::IsADirectory.into();
+            Err(StorageError::io("put in place", &place)(cause))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Puts links where nothing is. Tells whether there were such names.
+pub(super) fn add(folders: &Folders, names: &[&str]) -> Result<bool, StorageError> {
+    let mut added = false;
+    for name in names {
+        let place = folders.data_dir.join(name);
+        if disk::at(&place) == At::Nothing {
+            disk::make_link(&target(folders.flow, name), &place)?;
+            added = true;
+        }
+    }
+    Ok(added)
+}
+
+/// Puts a link in the place of whatever else is at these names. Tells whether there was any.
+pub(super) fn replace(folders: &Folders, names: &[&str]) -> Result<bool, StorageError> {
+    let mut replaced = false;
+    for name in names {
+        if !is_ours(&folders.data_dir, folders.flow, name) {
+            let staged = folders.staging().join(format!("{name}.link"));
+            // Of a first try.
+            disk::remove_file(&staged)?;
+            disk::make_link(&target(folders.flow, name), &staged)?;
+            disk::rename(&staged, &folders.data_dir.join(name))?;
+            replaced = true;
+        }
+    }
+    Ok(replaced)
+}
+
+/// Removes our links at all other names. Tells whether there were any.
+pub(super) fn remove_others(folders: &Folders, names: &[&str]) -> Result<bool, StorageError> {
+    let Some(data_dir) = Folder::open(&folders.data_dir)? else {
+        return Ok(false);
+    };
+    let mut removed = false;
+    for entry in data_dir.entries()? {
+        let Some(name) = entry.name.to_str().filter(|_| !entry.is_folder) else {
+            continue;
+        };
+        if !names.contains(&name) && is_ours(&folders.data_dir, folders.flow, name) {
+            data_dir.remove_file(&entry.name)?;
+            removed = true;
+        }
+    }
+    Ok(removed)
+}
+
+/// The names at which something else stands than a link of ours, or nothing.
+pub(super) fn wrong<'a>(
+    data_dir: &Path,
+    flow: Flow,
+    names: impl Iterator<Item = &'a str>,
+) -> Vec<PathBuf> {
+    names
+        .filter(|name| is_public(name) && !is_ours(data_dir, flow, name))
+        .map(|name| data_dir.join(name))
+        .collect()
+}

@@ -1,0 +1,50 @@
+//! The files that version 0 of the program left in the data directory itself, and copies of a
+//! data directory in which links were turned to files: they become a snapshot like any other.
+//!
+//! At each name stand the same bytes before, meanwhile and afterwards. The manifest is the first
+//! one to become a link: while it is a file, all of them are read where it is.
+
+use tracing::info;
+
+use crate::error::StorageError;
+
+use super::disk::{self, At};
+use super::names;
+use super::readers::Readers;
+use super::snapshots::{self, StoredSnapshot, point_at};
+use super::workspace::Folders;
+
+/// Makes a snapshot of what stands in the data directory itself, for the run `by`.
+pub(super) fn take_over(folders: &Folders, readers: Readers, by: &str) -> Result<(), StorageError> {
+    let (data_dir, flow) = (&folders.data_dir, folders.flow);
+    let Some(found) = StoredSnapshot::last(data_dir, flow) else {
+        return Ok(());
+    };
+    if found.folder != *data_dir {
+        return Ok(());
+    }
+    let run = snapshots::name_for(&found.manifest.run, data_dir, by);
+    info!(run, "the last snapshot gets a folder of its own");
+    let all = folders.snapshots();
+    let folder = all.join(&run);
+    disk::create_own_folder(&folder)?;
+    readers.of_folder(&folder)?;
+    let names = found.names();
+    let files = names
+        .iter()
+        .filter(|name| disk::at(&data_dir.join(name)) == At::File);
+    for name in files {
+        disk::keep(&data_dir.join(name), &folder.join(name))?;
+    }
+    disk::sync_folder(&folder)?;
+    // With its manifest it is a snapshot.
+    let manifest = flow.file_name("manifest");
+    disk::keep(&data_dir.join(&manifest), &folder.join(&manifest))?;
+    disk::sync_folder(&folder)?;
+    disk::sync_folder(&all)?;
+    point_at(folders, &run)?;
+    names::replace(folders, &[&manifest])?;
+    disk::sync_folder(data_dir)?;
+    names::replace(folders, &names)?;
+    disk::sync_folder(data_dir)
+}
