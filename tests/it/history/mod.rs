@@ -281,7 +281,10 @@ fn a_replay_is_no_news() {
     let raw = raw.map(|entry| entry.expect("an entry").path());
     let raw = raw
         .into_iter()
-        .find(|path| path.is_dir())
+        .find(|path| {
+            let name = path.file_name().and_then(|name| name.to_str());
+            name.is_some_and(|name| name.starts_with("raw-"))
+        })
         .expect("the pages");
     place.run_well(&["--replay", raw.to_str().expect("UTF-8")]);
     assert_eq!(rows(&place, "SELECT count(*) FROM runs"), ["1"]);
