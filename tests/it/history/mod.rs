@@ -281,7 +281,7 @@ fn a_replay_is_no_news() {
     let raw = raw.map(|entry| entry.expect("an entry").path());
     let raw = raw
         .into_iter()
-        .find(|path| path.is_dir())
+        .find(|path| path.join("journal.ndjson").is_file())
         .expect("the pages");
     place.run_well(&["--replay", raw.to_str().expect("UTF-8")]);
     assert_eq!(rows(&place, "SELECT count(*) FROM runs"), ["1"]);
