@@ -160,8 +160,10 @@ pub(super) fn linked(data_dir: &Path, flow: Flow) -> Option<String> {
 /// Has the link of the flow lead to the snapshot of a run.
 pub(super) fn point_at(folders: &Folders, run: &str) -> Result<(), StorageError> {
     let next = folders.staging().join(NEXT);
-    // Of a first try.
-    disk::remove_file(&next)?;
+    if disk::at(&next) != At::Nothing {
+        // Of a first try.
+        disk::remove_file(&next)?;
+    }
     disk::make_link(run, &next)?;
     disk::rename(&next, &folders.snapshots().join(folders.flow.name()))?;
     disk::sync_folder(&folders.snapshots())

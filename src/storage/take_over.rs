@@ -17,12 +17,12 @@ use super::workspace::Folders;
 /// Makes a snapshot of what stands in the data directory itself, for the run `by`.
 pub(super) fn take_over(folders: &Folders, readers: Readers, by: &str) -> Result<(), StorageError> {
     let (data_dir, flow) = (&folders.data_dir, folders.flow);
+    if snapshots::folder_of(data_dir, flow).as_ref() != Some(data_dir) {
+        return Ok(());
+    }
     let Some(found) = StoredSnapshot::last(data_dir, flow) else {
         return Ok(());
     };
-    if found.folder != *data_dir {
-        return Ok(());
-    }
     let run = snapshots::name_for(&found.manifest.run, data_dir, by);
     info!(run, "the last snapshot gets a folder of its own");
     let all = folders.snapshots();

@@ -388,3 +388,61 @@ fn somebody_elses_file_in_an_earlier_snapshot_stays_and_is_in_nobodys_way() {
     assert!(place.log().contains("no run made `notes.txt`"));
     ask(&place, &["verify"]).assert_code(0);
 }
+
+#[test]
+fn pages_that_are_kept_are_there_to_resume_from_when_the_commit_does_not_come() {
+    if !cfg!(debug_assertions) {
+        return;
+    }
+    let answer = |path, body: &str| Route::get(path).reply(Reply::json(body)).any_times();
+    let server = Server::start([answer("/users", &compact(&users())), answer("/posts", "[]")]);
+    let usual = ["run", server.url(), "--keep-raw", "--workers", "1"];
+    let args = [&usual[..], &["--concurrency", "1"]].concat();
+    let run = |place: &Workplace, fault: &str, more: &[&str]| {
+        let mut command = place.command(&[&args[..], more].concat());
+        command.env("ACTIVITY_TRACKER_FAULT", fault);
+        command.env("ACTIVITY_TRACKER_RECORD", place.path().join("calls"));
+        Running::start(&mut command).wait()
+    };
+    let place = Workplace::new();
+    run(&place, &format!("kill:{}", u64::MAX), &[]).assert_code(0);
+    let calls = fs::read_to_string(place.path().join("calls")).expect("a record");
+    let mut calls = calls
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a call"));
+    let commit = calls.find(|call| {
+        let from = call["paths"][0].as_str().unwrap_or_default();
+        call["call"] == "rename" && from.ends_with("staging/current")
+    });
+    let number = commit.expect("a commit")["number"]
+        .as_u64()
+        .expect("a number");
+    let raw = |place: &Workplace| {
+        let entries = fs::read_dir(place.data_dir()).expect("list the data directory");
+        let names = entries.map(|entry| entry.expect("an entry").file_name());
+        names
+            .filter(|name| name.to_string_lossy().starts_with("raw-"))
+            .count()
+    };
+    // At the rename, and behind it.
+    for (call, kept) in [(number, 0), (number + 1, 1)] {
+        let place = Workplace::new();
+        let outcome = run(&place, &format!("kill:{call}"), &[]);
+        assert_eq!(outcome.status.code(), None, "{outcome:?}");
+        assert_eq!(raw(&place), 1, "they were moved before");
+        let asked = server.requests().len();
+        let verified = ask(&place, &["verify"]);
+        verified.assert_code(if kept == 1 { 0 } else { 5 });
+        assert_eq!(raw(&place), kept);
+        if kept == 0 {
+            run(&place, "", &["--resume"]).assert_code(0);
+            assert_eq!(
+                server.requests().len(),
+                asked,
+                "all pages came out of the spool"
+            );
+            assert_eq!(raw(&place), 1);
+        }
+        assert_eq!(place.file("users.json"), stored(&users()));
+    }
+}
