@@ -243,7 +243,7 @@ async fn process<T>(
         ended.unwrap_or_else(rethrow);
     }
     let (produced, ()) = outcome?;
-    reduction.settle(|answer| run.journal.is_whole(answer));
+    reduction.settle(|response| run.journal.is_whole(response));
     Ok(produced)
 }
 

@@ -148,7 +148,7 @@ fn process<T: Send>(
             Err(error) => (None, Err(error)),
         };
         run.stop_or(first_error([echo, reduced], Error::is_echo))?;
-        reduction.settle(|answer| run.journal.is_whole(answer));
+        reduction.settle(|response| run.journal.is_whole(response));
         produced.ok_or(Error::Stopped(StopReason::Failure))
     })
 }

@@ -17,7 +17,7 @@ use super::work::Done;
 
 /// Tallies merged as they come; segments put in the API's order, whatever the order they come in.
 ///
-/// What comes of an answer that is still on its way is kept apart until it is known to be whole.
+/// What comes of a response that is still on its way is kept apart until it is known to be whole.
 #[derive(Default)]
 pub(super) struct Reduction {
     /// Whether nobody waits for what comes of the slices, for their pages were there before.
@@ -154,16 +154,16 @@ impl Reduction {
 
     /// Where what came of a slice belongs.
     fn parts(&mut self, slice: &Slice) -> &mut Parts {
-        match slice.answer {
-            Some(answer) => self.provisional.entry(answer).or_default(),
+        match slice.response {
+            Some(response) => self.provisional.entry(response).or_default(),
             None => &mut self.settled,
         }
     }
 
-    /// All answers have ended: those that turned out whole count, the others never came.
+    /// All responses have ended: those that turned out whole count, the others never came.
     pub(super) fn settle(&mut self, is_whole: impl Fn(u64) -> bool) {
-        for (answer, parts) in std::mem::take(&mut self.provisional) {
-            if is_whole(answer) {
+        for (response, parts) in std::mem::take(&mut self.provisional) {
+            if is_whole(response) {
                 self.settled.merge(parts);
             }
         }
@@ -255,7 +255,7 @@ mod tests {
             records: 1,
             has_children: false,
             url: "http://api.test/posts".parse().unwrap(),
-            answer: None,
+            response: None,
             longest: None,
             repeated: Vec::new(),
             place: place.clone(),

@@ -244,7 +244,7 @@ mod tests {
             records: 2,
             has_children: false,
             url: "http://api.test/posts?_page=4".parse().unwrap(),
-            answer: None,
+            response: None,
             longest: None,
             repeated: Vec::new(),
             place: Place {

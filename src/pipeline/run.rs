@@ -136,8 +136,8 @@ impl Run {
         Workbench::new(self.stage.folder(), &self.settings, mappings)
     }
 
-    /// Has long records set aside, and slices processed while their answer comes. The latter
-    /// not in a strict run: what ends that must not be in an answer that breaks off and comes again.
+    /// Has long records set aside, and slices processed while their response comes. The latter
+    /// not in a strict run: what ends that must not be in a response that breaks off and comes again.
     pub(super) fn prepared(&self, spool: Spool) -> Spool {
         let spool = spool.with_longest_record(self.settings.max_record);
         if self.settings.strict {
@@ -305,8 +305,8 @@ impl Run {
         observer: &dyn Observer,
     ) -> Result<(), Error> {
         if slice
-            .answer
-            .is_some_and(|answer| self.journal.broke_off(answer))
+            .response
+            .is_some_and(|response| self.journal.broke_off(response))
         {
             return Ok(());
         }

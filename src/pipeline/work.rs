@@ -494,7 +494,7 @@ mod tests {
             records: 2,
             has_children: false,
             url: "http://api.test/posts".parse().unwrap(),
-            answer: None,
+            response: None,
             longest: None,
             repeated: Vec::new(),
             place,

@@ -199,7 +199,7 @@ impl Journaled {
         pages.len() as u64
     }
 
-    /// How many pages the run knew of, as far as its answers told.
+    /// How many pages the run knew of, as far as the responses said.
     #[must_use]
     pub fn planned(&self) -> u64 {
         let mut planned: HashMap<_, u64> = HashMap::new();
@@ -241,12 +241,12 @@ pub struct Journal {
     missing: BTreeMap<Resource, Missing>,
     /// How many came since.
     added: AtomicU64,
-    answers: Mutex<Answers>,
+    streams: Mutex<Streams>,
 }
 
-/// What is known of answers whose slices are processed while they come.
+/// What is known of responses whose slices are processed while they come.
 #[derive(Debug, Default)]
-struct Answers {
+struct Streams {
     next: u64,
     whole: HashSet<u64>,
     broken_off: HashSet<u64>,
@@ -254,26 +254,26 @@ struct Answers {
     sums: HashMap<String, Sum>,
 }
 
-/// An answer whose slices are processed while it comes. Dropped before its end, it broke off.
+/// A response whose slices are processed while it comes. Dropped before its end, it broke off.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct StreamedResponse {
     pub(super) number: u64,
     journal: Arc<Journal>,
     ended: bool,
 }
 
-impl Answer {
+impl StreamedResponse {
     /// It turned out to be whole: what came of its slices counts.
     pub(super) fn is_whole(&mut self) {
         self.ended = true;
-        self.journal.answers().whole.insert(self.number);
+        self.journal.streams().whole.insert(self.number);
     }
 }
 
-impl Drop for Answer {
+impl Drop for StreamedResponse {
     fn drop(&mut self) {
         if !self.ended {
-            self.journal.answers().broken_off.insert(self.number);
+            self.journal.streams().broken_off.insert(self.number);
         }
     }
 }
@@ -304,7 +304,7 @@ impl Journal {
             entries: HashMap::new(),
             missing: BTreeMap::new(),
             added: AtomicU64::new(0),
-            answers: Mutex::default(),
+            streams: Mutex::default(),
         };
         journal.write(&Line::Run(Cow::Borrowed(header)))?;
         Ok(journal)
@@ -340,46 +340,46 @@ impl Journal {
             missing: journaled.missing,
             entries: entries.map(|entry| (entry.key(), entry)).collect(),
             added: AtomicU64::new(0),
-            answers: Mutex::default(),
+            streams: Mutex::default(),
         }
     }
 
-    fn answers(&self) -> MutexGuard<'_, Answers> {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn streams(&self) -> MutexGuard<'_, Streams> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins an answer whose slices are processed while it comes.
-    pub(super) fn begin_answer(self: &Arc<Self>) -> Answer {
-        let mut answers = self.answers();
-        answers.next += 1;
-        Answer {
-            number: answers.next,
+    /// Begins a response whose slices are processed while it comes.
+    pub(super) fn begin_response(self: &Arc<Self>) -> StreamedResponse {
+        let mut streams = self.streams();
+        streams.next += 1;
+        StreamedResponse {
+            number: streams.next,
             journal: Arc::clone(self),
             ended: false,
         }
     }
 
-    /// Whether an answer broke off: its page may be written anew already, so whatever
+    /// Whether a response broke off: its page may be written anew already, so whatever
     /// comes of its slices from here on means nothing, errors too.
     #[must_use]
-    pub fn broke_off(&self, answer: u64) -> bool {
-        self.answers().broken_off.contains(&answer)
+    pub fn broke_off(&self, response: u64) -> bool {
+        self.streams().broken_off.contains(&response)
     }
 
-    /// Whether an answer turned out to be whole.
+    /// Whether a response turned out to be whole.
     #[must_use]
-    pub fn is_whole(&self, answer: u64) -> bool {
-        self.answers().whole.contains(&answer)
+    pub fn is_whole(&self, response: u64) -> bool {
+        self.streams().whole.contains(&response)
     }
 
     pub(super) fn add_sum(&self, file: String, sum: Sum) {
-        self.answers().sums.insert(file, sum);
+        self.streams().sums.insert(file, sum);
     }
 
     /// What is known of a file that holds all pages of a resource, as slices name it.
     #[must_use]
     pub fn sum(&self, file: &str) -> Option<Sum> {
-        self.answers().sums.get(file).cloned()
+        self.streams().sums.get(file).cloned()
     }
 
     /// The spool that it is of.

@@ -74,7 +74,7 @@ fn store(
 
 /// Joins segments, whose places are counted from `from`, into the file `name` in `folder`.
 ///
-/// An answer that was laid out like the file comes out byte for byte. If it is all of the
+/// A response that was laid out like the file comes out byte for byte. If it is all of the
 /// resource, it is not even copied: its page gets a second name.
 ///
 /// # Errors

@@ -34,10 +34,10 @@ pub struct Slice {
     pub has_children: bool,
     /// Where the page was asked for.
     pub url: Url,
-    /// The answer that it is of, where that is still on its way: what comes of the
-    /// slice counts only if the answer turns out to be whole.
+    /// The response that it is of, where that is still on its way: what comes of the
+    /// slice counts only if the response turns out to be whole.
     #[serde(skip)]
-    pub answer: Option<u64>,
+    pub response: Option<u64>,
     /// Set where its one record is longer than this, which is as long as a record may be:
     /// it is to be rejected without being held in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,8 +93,8 @@ pub(super) struct Slices {
     pub(super) page: Page,
     /// The page's file, as slices name it.
     pub(super) file: String,
-    /// The answer that they are of, if that is still on its way.
-    pub(super) answer: Option<u64>,
+    /// The response that they are of, if that is still on its way.
+    pub(super) response: Option<u64>,
     /// How long a record may be.
     longest: u64,
     records: u64,
@@ -109,14 +109,14 @@ pub(super) struct Slices {
 
 impl Slicer {
     /// For a page whose records may be so long.
-    pub(super) fn new(page: Page, file: String, answer: Option<u64>, longest: u64) -> Self {
+    pub(super) fn new(page: Page, file: String, response: Option<u64>, longest: u64) -> Self {
         Self {
             splitter: page.splitter(),
             ends: page.shows_ends.then(EndRecords::default),
             slices: Slices {
                 page,
                 file,
-                answer,
+                response,
                 longest,
                 records: 0,
                 overlap: false,
@@ -191,7 +191,7 @@ impl Slices {
             records: 0,
             has_children: self.page.has_children,
             url: self.page.subject.url.clone(),
-            answer: self.answer,
+            response: self.response,
             longest: too_long.then_some(self.longest),
             repeated: Vec::new(),
             place: Place {

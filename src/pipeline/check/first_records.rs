@@ -101,7 +101,7 @@ impl SinkFactory for FirstRecords {
         Ok(None)
     }
 
-    /// Nothing is asked for in a way that could be answered with this.
+    /// Nothing is asked for in a way that could get this response.
     fn keep(&self, _: &Page) {}
 }
 
@@ -303,7 +303,7 @@ mod tests {
         FirstRecords::new(&Arc::new(reading), &SharedFetch::new(fetch))
     }
 
-    /// What is seen of an answer that comes in pieces of this length.
+    /// What is seen of a response that comes in pieces of this length.
     fn receive(text: &str, records_at: &str, piece: usize) -> (Received, Beginning) {
         let sinks = sinks();
         let mut sink = sinks.open(page(records_at)).unwrap();

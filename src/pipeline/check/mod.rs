@@ -39,7 +39,7 @@ const SHOWN: usize = 60;
 pub struct Check {
     /// What was found out about each resource.
     pub findings: BTreeMap<Resource, Finding>,
-    /// Why a report could not tell which posts have an answer, as far as that is seen.
+    /// Why a report could not tell which posts have a reply, as far as that is seen.
     pub unlinked: Option<Unlinked>,
     /// What a run would fail with. What could be looked at before is told all the same.
     pub failure: Option<Error>,

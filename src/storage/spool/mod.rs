@@ -13,7 +13,7 @@ use crate::fetch::{
 use crate::record::Resource;
 
 use super::disk::DiskFile;
-use super::journal::{Answer, Entry, Journal, Sum};
+use super::journal::{Entry, Journal, StreamedResponse, Sum};
 use super::room::Room;
 use super::slice::{Slice, Slicer, page_name};
 use super::stage::Staging;
@@ -24,14 +24,14 @@ pub struct Spool {
     journal: Arc<Journal>,
     forward: Forward,
     room: Arc<Room>,
-    /// Whether slices are sent on while their answer comes.
+    /// Whether slices are sent on while their response comes.
     streams: bool,
     /// How long a record may be, in bytes.
     longest: u64,
     /// Pages that are as they were in the last snapshot.
     kept: Mutex<Vec<Page>>,
     /// Of each resource whose pages may be fetched again: the look that counts.
-    looks: Mutex<HashMap<Resource, (u32, Answer)>>,
+    looks: Mutex<HashMap<Resource, (u32, StreamedResponse)>>,
 }
 
 /// What is taken of pages that are there: all of it, unless one says otherwise.
@@ -75,9 +75,9 @@ impl Spool {
         }
     }
 
-    /// Sends slices on while their answer comes, if it is all of its resource and nobody
+    /// Sends slices on while their response comes, if it is all of its resource and nobody
     /// waits for its ids. What comes of them counts if the [`Journal`] says
-    /// that the answer was whole.
+    /// that the response was whole.
     #[must_use]
     pub fn streaming(self) -> Self {
         Self {
@@ -110,7 +110,7 @@ impl Spool {
     fn look(&self, page: &Page) -> Option<u64> {
         let look = page.look?;
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        let begin = || (look, self.journal.begin_answer());
+        let begin = || (look, self.journal.begin_response());
         let known = looks.entry(page.subject.resource).or_insert_with(begin);
         if known.0 < look {
             *known = begin();
@@ -121,8 +121,8 @@ impl Spool {
     /// All pages are there: what came of the last look at each resource counts.
     pub fn looked(&self) {
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        for (_, answer) in looks.values_mut() {
-            answer.is_whole();
+        for (_, response) in looks.values_mut() {
+            response.is_whole();
         }
     }
 
@@ -220,10 +220,10 @@ impl Spool {
         (path, place)
     }
 
-    fn whole(&self, slices: Vec<Slice>, answer: Option<Answer>) -> WholePage {
+    fn whole(&self, slices: Vec<Slice>, response: Option<StreamedResponse>) -> WholePage {
         WholePage {
             slices,
-            answer,
+            response,
             entry: None,
             sum: None,
             staging: Arc::clone(&self.staging),
@@ -301,8 +301,8 @@ impl SinkFactory for Spool {
         // A page that is received once more starts over.
         let file = DiskFile::create_anew(&path)?;
         let streams = self.streams && !page.one_of_many && !page.has_children;
-        let answer = streams.then(|| self.journal.begin_answer());
-        let number = answer.as_ref().map(|answer| answer.number).or(look);
+        let response = streams.then(|| self.journal.begin_response());
+        let number = response.as_ref().map(|response| response.number).or(look);
         Ok(SpoolSink {
             joined: page.one_of_many,
             room: Arc::clone(&self.room),
@@ -313,7 +313,7 @@ impl SinkFactory for Spool {
             received: 0,
             opened: false,
             closed: false,
-            empty: self.whole(Vec::new(), answer),
+            empty: self.whole(Vec::new(), response),
         })
     }
 
@@ -389,7 +389,7 @@ impl Sink for SpoolSink {
             self.store(b"]")?;
             self.closed = true;
         }
-        if self.empty.answer.is_some() {
+        if self.empty.response.is_some() {
             self.empty.forward(self.slicer.slices.whole.drain(..))?;
         }
         Ok(())
@@ -442,7 +442,7 @@ impl Sink for SpoolSink {
 pub struct WholePage {
     /// Those that were not sent on while it came.
     slices: Vec<Slice>,
-    answer: Option<Answer>,
+    response: Option<StreamedResponse>,
     /// Of its file, where that is all of its resource.
     sum: Option<(String, Sum)>,
     /// What the journal is to say of it, unless it does already.
@@ -461,8 +461,8 @@ impl WholePage {
         if let Some((file, sum)) = self.sum {
             self.journal.add_sum(file, sum);
         }
-        if let Some(mut answer) = self.answer {
-            answer.is_whole();
+        if let Some(mut response) = self.response {
+            response.is_whole();
         }
         self.slices
             .into_iter()

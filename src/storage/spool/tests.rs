@@ -270,7 +270,7 @@ fn slices_of_an_answer_that_breaks_off_are_known_for_such_before_it_comes_again(
         let mut sink = spool.open(single()).unwrap();
         sink.write(format!("[{record},{record},").as_bytes())
             .unwrap();
-        (sink, slices.try_recv().unwrap().answer.unwrap())
+        (sink, slices.try_recv().unwrap().response.unwrap())
     };
     let (broken, first) = begin();
     assert!(!spool.journal.broke_off(first) && !spool.journal.is_whole(first));
