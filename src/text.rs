@@ -8,9 +8,9 @@ pub(crate) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// An error and its causes in one line, safe to show: `what: why: why that`.
+/// An error and its causes in one line, escaped: `error: cause: cause of the cause`.
 ///
-/// A cause whose words its effect has quoted already is not said twice.
+/// A cause that is already quoted is not repeated.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut line = Printable(&error.to_string()).to_string();
@@ -154,15 +154,16 @@ pub(crate) fn beginning(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
 }
 
-/// A count with its noun: `1 post`, `2 posts`.
+/// A count with its noun: `1 post`, `1,200 posts`.
 #[must_use]
 pub fn count(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
+    format!("{} {noun}{plural}", grouped(number))
 }
 
-/// A number with its thousands set apart: `1,234,567`.
-pub(crate) fn grouped(number: u64) -> String {
+/// A number with thousands separators, for people: `1,234,567`.
+#[must_use]
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -289,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_stand_in_groups_of_three() {
+    fn numbers_have_thousands_separators() {
         let cases = [
             (0, "0"),
             (999, "999"),
@@ -300,5 +301,7 @@ mod tests {
         for (number, expected) in cases {
             assert_eq!(grouped(number), expected);
         }
+        assert_eq!(count(1, "post"), "1 post");
+        assert_eq!(count(1_200, "post"), "1,200 posts");
     }
 }
