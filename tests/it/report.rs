@@ -443,7 +443,7 @@ fn what_is_printed_is_of_the_form_and_length_asked_for() {
 #[test]
 fn what_cannot_be_reported_is_told_with_its_exit_code() {
     let place = small();
-    let no_snapshot = "error: cannot use nowhere: there is no snapshot in it";
+    let no_snapshot = "error: no snapshot in nowhere";
     let cases: [(&[&str], i32, &str); 7] = [
         (&["--data-dir", "nowhere"], 5, no_snapshot),
         (
@@ -465,12 +465,12 @@ fn what_cannot_be_reported_is_told_with_its_exit_code() {
         (
             &["--top", "many"],
             2,
-            "error: invalid value 'many' for '--top <N>': expected a number, 1 or more",
+            "error: invalid value 'many' for '--top <N>': not a whole number",
         ),
         (
             &["--top", "0"],
             2,
-            "error: invalid value '0' for '--top <N>': expected at least 1",
+            "error: invalid value '0' for '--top <N>': must be at least 1",
         ),
     ];
     for (args, code, says) in cases {
@@ -483,7 +483,7 @@ fn what_cannot_be_reported_is_told_with_its_exit_code() {
     outcome.assert_code(5);
     insta::assert_snapshot!(outcome.stderr, @r"
     error: cannot read data/posts.json: the JSON array is not closed: it ends after 9 bytes
-      try: `activity-tracker verify` says which files are whole, and `run --fresh` makes them anew
+      try: `activity-tracker verify` shows which files are intact, and `run --fresh` fetches them again
     ");
 }
 
@@ -502,7 +502,7 @@ fn the_web_page_is_written_beside_its_place_and_put_there_whole() {
     let outcome = report(&place, &["--html", "report.html"]);
     outcome.assert_code(0);
     assert_eq!(outcome.stdout, "");
-    assert_eq!(outcome.stderr, "report in report.html\n");
+    assert_eq!(outcome.stderr, "Report saved to report.html\n");
     let page = fs::read_to_string(place.path().join("report.html")).expect("the page");
     assert!(page.starts_with("<!doctype html>") || page.starts_with("<!DOCTYPE html>"));
     assert!(page.contains("Maudie Huel"));

@@ -18,7 +18,7 @@ fn what_cannot_be_told_is_an_error_with_its_exit_code() {
         (
             &["--data-dir", "nowhere"],
             5,
-            "error: cannot tell what changed: there is no history in nowhere",
+            "error: no history in nowhere",
         ),
         (
             &["--since", "soon"],
@@ -79,8 +79,8 @@ fn without_a_history_there_is_a_hint_how_one_is_made() {
     let outcome = changes(&place, &[]);
     outcome.assert_code(5);
     insta::assert_snapshot!(outcome.stderr, @r"
-    error: cannot tell what changed: there is no history in data
-      try: `activity-tracker run` makes one, unless --no-history is given; --data-dir says where
+    error: no history in data
+      try: `activity-tracker run` makes one, unless --no-history is given; check --data-dir
     ");
 }
 
@@ -102,19 +102,19 @@ fn a_history_that_is_damaged_newer_or_not_ours_is_told_and_left_alone() {
     let cases = [
         (
             b"garbage\n".repeat(1000),
-            "cannot use the history data/history.db: it is damaged: file is not a database",
+            "cannot use the history data/history.db: damaged: file is not a database",
         ),
         (
             torn,
-            "cannot use the history data/history.db: it is damaged: database disk image is malformed",
+            "cannot use the history data/history.db: damaged: database disk image is malformed",
         ),
         (
             with("PRAGMA user_version = 99"),
-            "cannot use the history data/history.db: a later version of this program made it",
+            "cannot use the history data/history.db: it was made by a newer version",
         ),
         (
             with("PRAGMA application_id = 7"),
-            "cannot use the history data/history.db: it is another program's file",
+            "cannot use the history data/history.db: it belongs to another program",
         ),
     ];
     for (bytes, says) in cases {

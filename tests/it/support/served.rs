@@ -79,7 +79,7 @@ impl Served {
             .expect("start the program");
         let mut stderr = BufReader::new(child.stderr.take().expect("its stderr"));
         let mut said = String::new();
-        while !said.contains("Ctrl-C ends it") {
+        while !said.contains("press Ctrl-C to stop") {
             let read = stderr.read_line(&mut said).expect("what it says");
             assert!(read > 0, "it ended: {said}");
         }
