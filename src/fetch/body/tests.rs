@@ -98,7 +98,10 @@ fn a_length_is_one_number_however_often_it_is_said() {
         (&[" 04 "], Ok(Some(4))),
         (&["4", "4"], Ok(Some(4))),
         (&["4, 4"], Ok(Some(4))),
-        (&["4", "5"], Err("conflicting Content-Length headers: 4 and 5")),
+        (
+            &["4", "5"],
+            Err("conflicting Content-Length headers: 4 and 5"),
+        ),
         (&["4,5"], Err("conflicting Content-Length headers: 4 and 5")),
         (&["+4"], Err("invalid Content-Length `+4`")),
         (&["-4"], Err("invalid Content-Length `-4`")),
