@@ -6,7 +6,7 @@
 
 use std::hint::black_box;
 
-use activity_tracker::activity::{Comment, Post, Tally, User};
+use activity_tracker::activity::{ActivityCounts, Comment, Post, User};
 use activity_tracker::json::splitter::Splitter;
 use activity_tracker::record::{FromFields, Mapping, Resource, map};
 use divan::Bencher;
@@ -211,7 +211,7 @@ fn map_comments(bencher: Bencher) {
 
 /// What a worker counts in a slice of posts, apart from reading them.
 #[divan::bench]
-fn tally_posts(bencher: Bencher) {
+fn count_posts(bencher: Bencher) {
     let answer = Data::Posts.answer();
     let slice = slice(&answer);
     let mapping = Mapping::placeholder(Resource::Posts);
@@ -221,16 +221,16 @@ fn tally_posts(bencher: Bencher) {
     bencher
         .counter(BytesCount::of_slice(slice))
         .bench_local(|| {
-            let mut tally = Tally::default();
+            let mut counts = ActivityCounts::default();
             for post in black_box(&posts) {
-                tally.add_post(post);
+                counts.add_post(post);
             }
-            tally
+            counts
         });
 }
 
 #[divan::bench]
-fn tally_users(bencher: Bencher) {
+fn count_users(bencher: Bencher) {
     let answer = Data::Users.answer();
     let slice = slice(&answer);
     let mapping = Mapping::placeholder(Resource::Users);
@@ -240,73 +240,75 @@ fn tally_users(bencher: Bencher) {
     bencher
         .counter(BytesCount::of_slice(slice))
         .bench_local(|| {
-            let mut tally = Tally::default();
+            let mut counts = ActivityCounts::default();
             for user in black_box(&users) {
-                tally.add_user(user);
+                counts.add_user(user);
             }
-            tally
+            counts
         });
 }
 
 /// What is counted of each 1 MiB of an answer.
-fn tallies(data: Data) -> Vec<Tally> {
+fn all_counts(data: Data) -> Vec<ActivityCounts> {
     let answer = data.answer();
     let (users, posts) = (
         Mapping::placeholder(Resource::Users),
         Mapping::placeholder(Resource::Posts),
     );
-    let mut tallies = vec![Tally::default()];
+    let mut all_counts = vec![ActivityCounts::default()];
     let mut length = 0;
     for record in activity_tracker::json::splitter::records(slice(&answer)).flatten() {
         length += record.len();
         if length > 1024 * 1024 {
             length = 0;
-            tallies.push(Tally::default());
+            all_counts.push(ActivityCounts::default());
         }
-        let Some(tally) = tallies.last_mut() else {
+        let Some(counts) = all_counts.last_mut() else {
             break;
         };
         if matches!(data, Data::Users) {
             map(record, &users)
                 .flatten()
-                .for_each(|user| tally.add_user(&user));
+                .for_each(|user| counts.add_user(&user));
         } else {
             map(record, &posts)
                 .flatten()
-                .for_each(|post| tally.add_post(&post));
+                .for_each(|post| counts.add_post(&post));
         }
     }
-    tallies
+    all_counts
 }
 
-/// The tallies of 8 slices as workers tell them.
+/// The counts of 8 slices, as workers send them.
 #[divan::bench(args = [Data::Users, Data::Posts, Data::Crowd])]
-fn tell_tallies(bencher: Bencher, data: Data) {
-    let tallies = tallies(data);
+fn tell_all_counts(bencher: Bencher, data: Data) {
+    let all_counts = all_counts(data);
     bencher
-        .counter(ItemsCount::new(tallies.len()))
+        .counter(ItemsCount::new(all_counts.len()))
         .bench_local(|| {
-            for tally in black_box(&tallies) {
-                black_box(serde_json::to_string(tally).is_ok());
+            for counts in black_box(&all_counts) {
+                black_box(serde_json::to_string(counts).is_ok());
             }
         });
 }
 
 /// The same as they are read and added to those of a long run, which knows all authors.
 #[divan::bench(args = [Data::Users, Data::Posts, Data::Crowd])]
-fn add_told_tallies(bencher: Bencher, data: Data) {
-    let tallies = tallies(data);
-    let lines: Vec<_> = tallies
+fn add_told_all_counts(bencher: Bencher, data: Data) {
+    let all_counts = all_counts(data);
+    let lines: Vec<_> = all_counts
         .iter()
-        .filter_map(|tally| serde_json::to_string(tally).ok())
+        .filter_map(|counts| serde_json::to_string(counts).ok())
         .collect();
-    let mut all = tallies.into_iter().fold(Tally::default(), Tally::merge);
+    let mut all = all_counts
+        .into_iter()
+        .fold(ActivityCounts::default(), ActivityCounts::merge);
     bencher
         .counter(ItemsCount::new(lines.len()))
         .bench_local(|| {
             for line in black_box(&lines) {
-                if let Ok(tally) = serde_json::from_str(line) {
-                    all = std::mem::take(&mut all).merge(tally);
+                if let Ok(counts) = serde_json::from_str(line) {
+                    all = std::mem::take(&mut all).merge(counts);
                 }
             }
         });

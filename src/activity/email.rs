@@ -9,19 +9,19 @@ use serde::{Deserialize, Serialize};
 use crate::json::{Mismatch, Sound, Text};
 use crate::record::FromRaw;
 
-/// An e-mail address as an API gave it; not checked beyond being a string.
+/// An e-mail address as the API sent it; only checked to be a string.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Email<'a>(Text<'a>);
 
 impl Email<'_> {
-    /// The address, to the letter.
+    /// The address, verbatim.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
-    /// What stands behind the last `@`, where there is one.
+    /// The part after the last `@`, if there is one.
     #[must_use]
     pub fn domain(&self) -> Option<&str> {
         self.as_str().rsplit_once('@').map(|(_, domain)| domain)
@@ -38,7 +38,7 @@ impl<'a> FromRaw<'a> for Email<'a> {
     }
 }
 
-/// The domain to filter users by: whole labels, in any case.
+/// A domain to filter users by: whole labels, case-insensitive.
 ///
 /// ```
 /// use activity_tracker::activity::EmailDomain;
@@ -52,7 +52,7 @@ impl<'a> FromRaw<'a> for Email<'a> {
 #[serde(transparent)]
 pub struct EmailDomain(String);
 
-/// Why a text is not a domain to filter by.
+/// The text is not a domain.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected the labels of a domain such as `biz` or `april.biz`, found `{0}`")]
 pub struct InvalidDomain(String);
@@ -64,7 +64,7 @@ impl EmailDomain {
         &self.0
     }
 
-    /// Whether `domain` is this domain or lies below it.
+    /// Whether `domain` is this domain or a subdomain.
     #[must_use]
     pub fn covers(&self, domain: &str) -> bool {
         let (domain, wanted) = (domain.as_bytes(), self.0.as_bytes());
@@ -74,9 +74,9 @@ impl EmailDomain {
         domain[cut..].eq_ignore_ascii_case(wanted) && (cut == 0 || domain[cut - 1] == b'.')
     }
 
-    /// Whether the domain of `email` is this one or lies below it.
+    /// Whether `email` is in this domain or a subdomain.
     #[must_use]
-    pub fn takes(&self, email: &Email<'_>) -> bool {
+    pub fn contains(&self, email: &Email<'_>) -> bool {
         email.domain().is_some_and(|domain| self.covers(domain))
     }
 }
@@ -84,14 +84,14 @@ impl EmailDomain {
 impl FromStr for EmailDomain {
     type Err = InvalidDomain;
 
-    /// Reads `biz`, `.biz`, `@april.biz` and `April.Biz` alike.
+    /// Accepts `biz`, `.biz`, `@april.biz` and `April.Biz`.
     fn from_str(text: &str) -> Result<Self, InvalidDomain> {
         let domain = text.trim_start_matches('@').trim_start_matches('.');
-        let sound = !domain.is_empty()
+        let valid = !domain.is_empty()
             && domain.split('.').all(|label| {
                 !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-')
             });
-        if sound {
+        if valid {
             Ok(Self(domain.to_ascii_lowercase()))
         } else {
             Err(InvalidDomain(text.to_owned()))
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_domain_covers_whole_labels_in_any_case() {
+    fn a_domain_covers_whole_labels_case_insensitively() {
         let cases = [
             ("biz", "april.biz", true),
             ("biz", "APRIL.BIZ", true),
@@ -134,14 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_domain_is_refused() {
+    fn invalid_domains_are_errors() {
         for text in ["", ".", "@", "a..b", "biz.", "a b", "a@b", "a/b"] {
             assert!(text.parse::<EmailDomain>().is_err(), "{text:?}");
         }
     }
 
     #[test]
-    fn only_what_stands_behind_the_last_at_sign_is_the_domain() {
+    fn the_domain_is_after_the_last_at_sign() {
         let cases = [
             ("Sincere@april.biz", Some("april.biz")),
             ("\"a@b\"@c.biz", Some("c.biz")),

@@ -1,22 +1,22 @@
-//! What records mean: users, posts and comments, the processor that filters and maps them, and the
-//! tally that counts them.
+//! The meaning of records: users, posts and comments, how they are filtered and mapped, and how
+//! activity is counted and ranked.
 
-mod counts;
+mod activity_counts;
+mod counts_codec;
 mod email;
+mod id_counts;
 mod models;
 mod packed;
 mod processor;
 mod ranking;
-mod sent;
 mod summary;
-mod tally;
 mod unlinked;
 
+pub use activity_counts::ActivityCounts;
 pub use email::{Email, EmailDomain, InvalidDomain};
 pub use models::{Address, Comment, Company, Geo, Post, User};
 pub use processor::{by_email_domain, names, total};
-pub(crate) use ranking::LONGEST_NAME;
-pub use ranking::{NoNames, Ranker, Ranking, UserPosts, note};
+pub(crate) use ranking::MAX_NAME;
+pub use ranking::{InvalidUsers, Ranker, Ranking, UserPosts, encode_user};
 pub use summary::Summary;
-pub use tally::Tally;
 pub use unlinked::Unlinked;

@@ -1,12 +1,11 @@
-//! Users' ids and names in few bytes, as segments and the ranking hold them.
+//! A compact encoding of users' ids and names, for segments and the ranking.
 //!
-//! Numbers are variable in length, seven bits a byte, the low ones first (LEB128,
-//! as in DWARF); signed ones go by turns (0, -1, 1, -2, …), so that small ones are
-//! short. A text is its length and its bytes.
+//! Numbers are LEB128 (as in DWARF); signed ones are zigzag-encoded (0, -1, 1, -2, …), so that
+//! small ones are short. A text is its length and its bytes.
 
 use crate::record::Id;
 
-/// Puts a number behind what there is.
+/// Appends a number.
 pub(super) fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
     while let (low, rest @ 1..) = (number & 0x7f, number >> 7) {
         bytes.push(u8::try_from(low).unwrap_or_default() | 0x80);
@@ -15,7 +14,7 @@ pub(super) fn put_number(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(u8::try_from(number).unwrap_or_default());
 }
 
-/// Takes the number that comes next; none where there is no such.
+/// Takes the next number; `None` if it is invalid.
 pub(super) fn take_number(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {
@@ -29,51 +28,51 @@ pub(super) fn take_number(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// What a number with a sign is put as.
-pub(super) fn by_turns(number: i64) -> u64 {
+/// Zigzag-encodes a signed number.
+pub(super) fn zigzag(number: i64) -> u64 {
     (number.cast_unsigned() << 1) ^ (number >> 63).cast_unsigned()
 }
 
-/// The number that was put [`by_turns`].
-pub(super) fn signed(turns: u64) -> i64 {
-    (turns >> 1).cast_signed() ^ -(turns & 1).cast_signed()
+/// Decodes a [`zigzag`] number.
+pub(super) fn unzigzag(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
 }
 
-/// Puts a user's id and name.
+/// Appends a user's id and name.
 pub(super) fn put_user(bytes: &mut Vec<u8>, id: &Id, name: Option<&str>) {
     match id {
         Id::Number(number) => {
             put_number(bytes, 0);
-            put_number(bytes, by_turns(*number));
+            put_number(bytes, zigzag(*number));
         }
         Id::Text(text) => put_text(bytes, Some(text)),
     }
     put_text(bytes, name);
 }
 
-/// Takes the user who comes next; none where there is no such.
+/// Takes the next user; `None` if it is invalid.
 pub(super) fn take_user<'a>(bytes: &mut &'a [u8]) -> Option<(Id, Option<&'a str>)> {
     Some((take_id(bytes)?, take_text(bytes)?))
 }
 
-/// Takes the id that comes next; none where there is no such.
+/// Takes the next id; `None` if it is invalid.
 pub(super) fn take_id(bytes: &mut &[u8]) -> Option<Id> {
     if let Some(text) = take_text(bytes)? {
         return Some(Id::Text(text.into()));
     }
-    Some(Id::Number(signed(take_number(bytes)?)))
+    Some(Id::Number(unzigzag(take_number(bytes)?)))
 }
 
-/// A text is its length and one, and its bytes; 0 is none.
+/// Appends a text as its length plus one and its bytes; 0 is no text.
 fn put_text(bytes: &mut Vec<u8>, text: Option<&str>) {
     put_number(bytes, text.map_or(0, |text| text.len() as u64 + 1));
     bytes.extend_from_slice(text.unwrap_or_default().as_bytes());
 }
 
-/// Takes the text that comes next, if one was put there; none where neither is.
+/// Takes the next text, which may be absent; `None` if it is invalid.
 #[expect(
     clippy::option_option,
-    reason = "no text is what may stand there, none at all is an error"
+    reason = "the outer `None` is an error, the inner one an absent text"
 )]
 pub(super) fn take_text<'a>(bytes: &mut &'a [u8]) -> Option<Option<&'a str>> {
     let Some(length) = take_number(bytes)?.checked_sub(1) else {
@@ -97,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_break_off_or_make_no_sense_are_no_user() {
+    fn truncated_and_invalid_bytes_are_errors() {
         for bytes in [
             &b""[..],
             b"\0",
@@ -114,7 +113,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn users_are_taken_as_they_were_put(
+        fn decoding_returns_what_was_encoded(
             users in prop::collection::vec((prop_oneof![
                 any::<i64>().prop_map(Id::Number),
                 prop::sample::select(vec![i64::MIN, -1, 0, 63, 64, i64::MAX]).prop_map(Id::Number),

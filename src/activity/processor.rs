@@ -1,19 +1,21 @@
-//! The functional middle: filter, map and reduce over records, lazily.
+//! Filter, map and reduce over records, as lazy iterators.
 //!
-//! Each of these takes any iterator of mapped records (a page's, or those of
-//! many pages one behind the other) and asks it for a record only when it is
-//! asked for one itself. A reject passes through untouched, so the caller
-//! decides what becomes of it.
+//! Each function takes any iterator of mapped records, of one page or of many. Rejected records
+//! pass through, so the caller decides what to do with them.
+//!
+//! The flows use [`by_email_domain`] as it is. [`names`] and [`total`] are the plain forms, for
+//! programs that need only one result: `pipeline/work.rs` maps names and counts records in the
+//! same pass over a slice, with [`User::called`] and [`ActivityCounts`](super::ActivityCounts),
+//! whose `merge` is the real reduce.
 
 use super::email::EmailDomain;
 use super::models::User;
 use crate::record::{Mapped, Reject, Rejected};
 
-/// A record or the reason why it is none.
+/// A record, or a rejected one.
 type Item<'a, T> = Result<Mapped<'a, T>, Rejected<'a>>;
 
-/// Filter: the users whose e-mail address lies in `domain`, one at a time as they
-/// come. Those without an address lie nowhere.
+/// Filter: the users with an e-mail address in `domain`.
 ///
 /// ```
 /// use activity_tracker::record::{Mapping, Resource, map};
@@ -33,12 +35,15 @@ pub fn by_email_domain<'a>(
     domain: &EmailDomain,
 ) -> impl Iterator<Item = Item<'a, User<'a>>> {
     users.filter(|user| match user {
-        Ok(user) => user.email.as_ref().is_some_and(|email| domain.takes(email)),
+        Ok(user) => user
+            .email
+            .as_ref()
+            .is_some_and(|email| domain.contains(email)),
         Err(_) => true,
     })
 }
 
-/// Map: what users are called; those who are called nothing are left out.
+/// Map: the names of users; users without a name are left out.
 pub fn names<'a>(
     users: impl Iterator<Item = Item<'a, User<'a>>>,
 ) -> impl Iterator<Item = Result<String, Reject>> {
@@ -48,10 +53,10 @@ pub fn names<'a>(
     })
 }
 
-/// Reduce: how many records there are.
+/// Reduce: the number of records.
 ///
 /// # Errors
-/// The first reject, behind which nothing is read.
+/// The first rejected record, where reading ends.
 pub fn total<'a, T: 'a>(mut records: impl Iterator<Item = Item<'a, T>>) -> Result<u64, Reject> {
     records.try_fold(0, |count, record| Ok(record.map(|_| count + 1)?))
 }
@@ -68,33 +73,29 @@ mod tests {
     }
 
     #[test]
-    fn the_filter_asks_for_a_page_only_when_it_needs_one() {
+    fn the_filter_reads_a_page_only_when_it_needs_one() {
         let pages = [user(1, "a@x.biz"), user(2, "b@x.com"), user(3, "c@y.biz")];
         let mapping = Mapping::placeholder(Resource::Users);
-        let asked = Cell::new(0);
+        let read = Cell::new(0);
         let users = pages
             .iter()
-            .inspect(|_| asked.set(asked.get() + 1))
+            .inspect(|_| read.set(read.get() + 1))
             .flat_map(|page| map(page.as_bytes(), &mapping));
         let domain = "biz".parse().unwrap();
         let mut found = by_email_domain(users, &domain);
-        assert_eq!(
-            asked.get(),
-            0,
-            "nothing is read before the first is asked for"
-        );
+        assert_eq!(read.get(), 0, "nothing is read before the first `next`");
         assert_eq!(found.next().unwrap().unwrap().id.0, Id::Number(1));
         assert_eq!(
-            asked.get(),
+            read.get(),
             1,
-            "the second page is not touched for the first match"
+            "the second page is not read for the first match"
         );
         assert_eq!(found.next().unwrap().unwrap().id.0, Id::Number(3));
         assert!(found.next().is_none());
     }
 
     #[test]
-    fn a_reject_passes_the_filter_and_ends_the_total() {
+    fn a_rejected_record_passes_the_filter_and_ends_the_total() {
         let page = format!("{},{{}}", user(1, "a@x.com"));
         let mapping = Mapping::placeholder(Resource::Users);
         let domain = "biz".parse().unwrap();
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn users_without_an_address_are_in_no_domain_and_those_without_a_name_leave_none() {
+    fn users_without_an_address_or_name_are_left_out() {
         let fields = [
             (Field::Id, "id", false),
             (Field::Email, "contact.mail", true),

@@ -1,23 +1,23 @@
-//! Why it is not known which posts comments are on.
+//! Why comments cannot be matched to posts.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// Why it is not known which posts comments are on, and so which posts have an answer.
+/// Why comments cannot be matched to posts, so that it is unknown which posts have replies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unlinked {
-    /// The source maps no such field.
+    /// The source does not map `post_id`.
     NoField,
-    /// None of the comments has a value there.
+    /// No comment has a `post_id`.
     NoValue,
 }
 
 impl fmt::Display for Unlinked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoField => "the source maps no `post_id` of comments",
-            Self::NoValue => "no comment has a `post_id`, which names its post",
+            Self::NoField => "the source does not map `post_id` of comments",
+            Self::NoValue => "no comment has a `post_id`",
         })
     }
 }

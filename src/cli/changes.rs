@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 
 use activity_tracker::error::Error;
 use activity_tracker::record::Resource;
-use activity_tracker::report::changes::{self, ChangeList, Question, Unwritten};
+use activity_tracker::report::changes::{self, ChangeList, ChangeQuery, WriteError};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
@@ -72,22 +72,22 @@ enum Format {
 /// When the options are invalid, there is no readable history, or stdout cannot be written to.
 pub(crate) fn run(args: &ChangesArgs) -> Result<(), Error> {
     let default = (args.format == Format::Table).then_some(DEFAULT_LIMIT);
-    let question = Question {
+    let query = ChangeQuery {
         since: args.since.clone(),
         user: args.user.clone(),
         resource: args.resource,
         limit: args.limit.or(default),
     };
     catch_up(&args.data_dir.path)?;
-    let list = ChangeList::of(&args.data_dir.path, question, Timestamp::now())?;
+    let list = ChangeList::of(&args.data_dir.path, query, Timestamp::now())?;
     match print(args.format, &list) {
         Ok(()) => Ok(()),
-        Err(Unwritten::Unread(error)) => Err(error.into()),
-        Err(Unwritten::Unprinted(error)) => stdout_result(Err(error)),
+        Err(WriteError::History(error)) => Err(error.into()),
+        Err(WriteError::Output(error)) => stdout_result(Err(error)),
     }
 }
 
-fn print(format: Format, list: &ChangeList) -> Result<(), Unwritten> {
+fn print(format: Format, list: &ChangeList) -> Result<(), WriteError> {
     let mut out = BufWriter::new(io::stdout().lock());
     match format {
         Format::Table => {

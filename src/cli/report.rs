@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use activity_tracker::error::Error;
-use activity_tracker::report::html::{self, Home};
-use activity_tracker::report::{ActivityReport, Zone, csv, json, markdown, table};
+use activity_tracker::report::html::{self, PageContext};
+use activity_tracker::report::{ActivityReport, Zone, csv, json, markdown, terminal};
 use activity_tracker::storage;
 use clap::{Args, ValueEnum};
 
@@ -49,7 +49,7 @@ pub(crate) struct ReportArgs {
     #[arg(long, value_name = "N", default_value = "10", value_parser = at_least_one)]
     top: NonZeroUsize,
 
-    /// Time zone of days, weeks and hours: Europe/Berlin, +02:00 [default: UTC]
+    /// Time zone of days, hours and all times shown: Europe/Berlin, +02:00 [default: UTC]
     #[arg(long, value_name = "ZONE")]
     time_zone: Option<Zone>,
 }
@@ -74,7 +74,7 @@ enum Table {
     Runs,
 }
 
-impl From<Table> for csv::Table {
+impl From<Table> for csv::CsvTable {
     fn from(table: Table) -> Self {
         match table {
             Table::Users => Self::Users,
@@ -98,11 +98,11 @@ pub(crate) fn run(args: &ReportArgs) -> Result<(), Error> {
         return Err(Error::Usage(problem.to_owned()));
     }
     catch_up_or_warn(&args.data_dir.path)?;
-    let report =
-        ActivityReport::in_zone(&args.data_dir.path, args.top.get(), args.time_zone.as_ref())?;
+    let zone = args.time_zone.clone().unwrap_or_default();
+    let report = ActivityReport::in_zone(&args.data_dir.path, args.top.get(), &zone)?;
     let format = match &args.html {
         Some(file) => {
-            storage::replace(file, html::page(&report, Home::File).as_bytes())?;
+            storage::replace(file, html::page(&report, PageContext::File).as_bytes())?;
             printing::print_note(&format!("Report saved to {}", file.display()));
             args.format
         }
@@ -122,12 +122,12 @@ fn print(args: &ReportArgs, format: Format, report: &ActivityReport) -> io::Resu
         Format::Table => {
             // anstream strips colours where they are not wanted.
             let mut out = BufWriter::new(anstream::stdout().lock());
-            table::write(&mut out, report, width(), args.top.get())?;
+            terminal::write(&mut out, report, width(), args.top.get())?;
             return out.flush();
         }
         Format::Json => json::write(&mut out, report)?,
         Format::Csv => {
-            let table = args.table.map(csv::Table::from).unwrap_or_default();
+            let table = args.table.map(csv::CsvTable::from).unwrap_or_default();
             csv::write(&mut out, report, table)?;
         }
         Format::Markdown => markdown::write(&mut out, report, args.top.get())?,

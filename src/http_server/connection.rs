@@ -1,4 +1,4 @@
-//! A connection that ends when its client takes nothing of an answer.
+//! A connection with a write timeout.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,57 +10,57 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use super::places::Place;
+use super::slots::Slot;
 
-/// A stream whose writing fails when nothing could be written for some time.
+/// A stream whose writes fail with a timeout if the client does not read.
 #[derive(Debug)]
 pub(super) struct Connection {
     stream: TcpStream,
-    patience: Option<Duration>,
-    /// Runs while the client takes nothing.
-    waiting: Option<Pin<Box<Sleep>>>,
-    /// What is told of each byte that moves.
-    place: Option<Arc<Place>>,
+    write_timeout: Option<Duration>,
+    /// Runs while the client does not read.
+    timer: Option<Pin<Box<Sleep>>>,
+    /// Records the transferred bytes.
+    slot: Option<Arc<Slot>>,
 }
 
 impl Connection {
-    /// Without a patience it waits for as long as the client does.
+    /// Without a timeout, writes wait as long as the client.
     pub(super) fn new(
         stream: TcpStream,
-        patience: Option<Duration>,
-        place: Option<Arc<Place>>,
+        write_timeout: Option<Duration>,
+        slot: Option<Arc<Slot>>,
     ) -> Self {
         Self {
             stream,
-            patience,
-            waiting: None,
-            place,
+            write_timeout,
+            timer: None,
+            slot,
         }
     }
 
-    fn moved(&self, bytes: usize) {
-        if let Some(place) = self.place.as_ref().filter(|_| bytes > 0) {
-            place.moved(bytes);
+    fn transferred(&self, bytes: usize) {
+        if let Some(slot) = self.slot.as_ref().filter(|_| bytes > 0) {
+            slot.transferred(bytes);
         }
     }
 
-    fn patiently(
+    fn with_timeout(
         &mut self,
         context: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(bytes)) = written {
-            self.moved(bytes);
+            self.transferred(bytes);
         }
-        let (Poll::Pending, Some(patience)) = (&written, self.patience) else {
-            self.waiting = None;
+        let (Poll::Pending, Some(write_timeout)) = (&written, self.write_timeout) else {
+            self.timer = None;
             return written;
         };
-        let waiting = self
-            .waiting
-            .get_or_insert_with(|| Box::pin(sleep(patience)));
-        let over = waiting.as_mut().poll(context);
-        over.map(|()| Err(io::ErrorKind::TimedOut.into()))
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep(write_timeout)));
+        let elapsed = timer.as_mut().poll(context);
+        elapsed.map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -72,17 +72,17 @@ impl AsyncWrite for Connection {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(context, bytes);
-        this.patiently(context, written)
+        this.with_timeout(context, written)
     }
 
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        pieces: &[IoSlice<'_>],
+        buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write_vectored(context, pieces);
-        this.patiently(context, written)
+        let written = Pin::new(&mut this.stream).poll_write_vectored(context, buffers);
+        this.with_timeout(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -108,8 +108,8 @@ impl AsyncRead for Connection {
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(context, buffer);
         let bytes = buffer.filled().len().saturating_sub(before);
-        if let Some(place) = this.place.as_ref().filter(|_| bytes > 0) {
-            place.heard(bytes);
+        if let Some(slot) = this.slot.as_ref().filter(|_| bytes > 0) {
+            slot.received(bytes);
         }
         read
     }

@@ -1,10 +1,10 @@
-//! An HTTP server on a thread of its own, which ends when it is dropped.
+//! An HTTP server on its own thread, which stops when it is dropped.
 
 mod connection;
-mod makers;
-mod places;
+mod slots;
 #[cfg(test)]
 mod tests;
+mod workers;
 
 use std::future::pending;
 use std::io;
@@ -27,65 +27,64 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use connection::Connection;
-use places::Places;
+use slots::Slots;
 
-pub(crate) use makers::{Asker, Makers};
+pub(crate) use workers::{Client, Workers};
 
-/// How long to wait when nobody can be let in.
-const PAUSE: Duration = Duration::from_secs(1);
+/// How long to wait if no connection can be accepted.
+const ACCEPT_RETRY: Duration = Duration::from_secs(1);
 
-/// How a server presents itself to the system, and how it ends.
+/// The configuration of a server.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Manner {
+pub(crate) struct ServerConfig {
     /// The name of its thread.
     pub(crate) thread: &'static str,
-    /// How long answers under way may take when it is to end; what takes longer is cut.
+    /// How long responses in progress may take at shutdown; longer ones are aborted.
     pub(crate) grace: Duration,
-    /// What its clients may take up; all they like without.
+    /// The limits of clients; `None` is unlimited.
     pub(crate) limits: Option<Limits>,
 }
 
-/// What the clients of a server may take up.
+/// The limits of clients.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// How many connections there are at once. Further ones wait, and are let in as others go,
-    /// or take the place of one that is behind.
+    /// The maximum number of connections. Further clients wait until one disconnects or is
+    /// evicted.
     pub(crate) connections: usize,
-    /// How long a connection may take for the head of a request: the first one, or the next.
-    pub(crate) head: Duration,
-    /// How long a client may take nothing of an answer.
+    /// The timeout for the headers of each request.
+    pub(crate) headers: Duration,
+    /// The write timeout of a response.
     pub(crate) stall: Duration,
-    /// How long a client may do nothing, or be slower than the pace, before it gives its place
-    /// to somebody who waits for one.
+    /// How long a client may be idle or too slow before it can be evicted for a new one.
     pub(crate) patience: Duration,
 }
 
 /// A running server.
 ///
-/// Dropping it stops it: answers under way have their grace, and the thread is joined.
+/// Dropping it stops it: responses in progress get the grace period, and the thread is joined.
 #[derive(Debug)]
 pub(crate) struct HttpServer {
     address: SocketAddr,
-    /// Never sent on: that it is dropped is the signal to stop.
+    /// Dropping it is the signal to stop.
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl HttpServer {
-    /// Starts a server at `address`, whose port 0 takes any free one. What it answers with may
-    /// depend on where it listens then.
+    /// Starts a server at `address`; port 0 takes any free port. The router may depend on the
+    /// address.
     ///
     /// # Errors
-    /// When the address cannot be bound, or the thread or its runtime cannot be made.
+    /// If the address cannot be bound, or the thread or the runtime cannot be started.
     pub(crate) fn start(
         address: SocketAddr,
-        manner: Manner,
+        config: ServerConfig,
         router: impl FnOnce(SocketAddr) -> Router,
     ) -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        // Bound without the runtime, whose `block_on` panics where the caller is in another one.
+        // Not bound with `block_on`, which panics inside another runtime.
         let listener = net::TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -97,11 +96,10 @@ impl HttpServer {
 
         let (stop, stopped) = oneshot::channel();
         let thread = thread::Builder::new()
-            .name(manner.thread.to_owned())
+            .name(config.thread.to_owned())
             .spawn(move || {
-                runtime.block_on(serve(listener, router, manner, stopped));
-                // With the runtime goes every connection that is left. Nobody waits for what is
-                // made for them: it only reads.
+                runtime.block_on(serve(listener, router, config, stopped));
+                // This closes all remaining connections.
                 drop(runtime);
             })?;
         Ok(Self {
@@ -111,7 +109,7 @@ impl HttpServer {
         })
     }
 
-    /// Where the server listens.
+    /// The address that the server listens on.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -123,7 +121,7 @@ impl HttpServer {
 
     fn join(&mut self) {
         if let Some(thread) = self.thread.take() {
-            // A panic on the server's thread was reported there, and there is nothing to undo.
+            // A panic was printed already, and there is nothing to clean up.
             let _ = thread.join();
         }
     }
@@ -139,77 +137,76 @@ impl Drop for HttpServer {
 async fn serve(
     listener: TcpListener,
     router: Router,
-    manner: Manner,
+    config: ServerConfig,
     stopped: oneshot::Receiver<()>,
 ) {
-    let under_way = GracefulShutdown::new();
+    let in_progress = GracefulShutdown::new();
     tokio::select! {
-        () = let_in(&listener, &router, manner.limits, &under_way) => {}
-        // Either way of ending means stop.
+        () = accept_all(&listener, &router, config.limits, &in_progress) => {}
+        // A drop means stop, too.
         _ = stopped => {}
     }
     drop(listener);
-    // Who is late is cut.
-    let _ = timeout(manner.grace, under_way.shutdown()).await;
+    // After that, connections are closed.
+    let _ = timeout(config.grace, in_progress.shutdown()).await;
 }
 
-/// Lets clients in without an end, and answers each in a task of its own.
-async fn let_in(
+/// Accepts clients forever, and serves each in its own task.
+async fn accept_all(
     listener: &TcpListener,
     router: &Router,
     limits: Option<Limits>,
-    under_way: &GracefulShutdown,
+    in_progress: &GracefulShutdown,
 ) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(limits.map(|limits| limits.head));
-    let places = limits.map(Places::new);
+        .header_read_timeout(limits.map(|limits| limits.headers));
+    let slots = limits.map(Slots::new);
     loop {
-        let stream = accept(listener, places.as_ref()).await;
-        // Without this, the last part of an answer may wait for the acknowledgement of the part
-        // before it. Failing to set it costs only time.
+        let stream = accept(listener, slots.as_ref()).await;
+        // Avoids delays by Nagle's algorithm. A failure costs only time.
         let _ = stream.set_nodelay(true);
-        // Whoever comes meanwhile waits outside: in the system's queue, at no cost of ours.
-        let (place, lost) = match &places {
-            Some(places) => {
-                let (place, lost) = places.take().await;
-                (Some(place), Some(lost))
+        // Meanwhile, further clients wait in the system's backlog.
+        let (slot, lost) = match &slots {
+            Some(slots) => {
+                let (slot, lost) = slots.take().await;
+                (Some(slot), Some(lost))
             }
             None => (None, None),
         };
         let stall = limits.map(|limits| limits.stall);
-        let connection = Connection::new(stream, stall, place.clone());
+        let connection = Connection::new(stream, stall, slot.clone());
         let service = TowerToHyperService::new(router.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
-            let place = place.clone();
-            // Whoever makes the response tells when its turn comes.
-            request.extensions_mut().insert(Asker(place.clone()));
+            let slot = slot.clone();
+            // For the workers, which record when the response is started.
+            request.extensions_mut().insert(Client(slot.clone()));
             let response = service.call(request);
             async move {
-                if let Some(place) = &place {
-                    place.asked();
+                if let Some(slot) = &slot {
+                    slot.requested();
                 }
                 let response = response.await;
-                if let Some(place) = &place {
-                    place.made();
+                if let Some(slot) = &slot {
+                    slot.response_ready();
                 }
                 response
             }
         });
         let served = http.serve_connection(TokioIo::new(connection), service);
-        let served = under_way.watch(served);
+        let served = in_progress.watch(served);
         tokio::spawn(async move {
-            // However it ended, there is nobody left to tell.
+            // Nobody is interested in the result.
             tokio::select! {
                 _ = served => {}
-                () = given_up(lost) => {}
+                () = evicted(lost) => {}
             }
         });
     }
 }
 
-/// Waits until a client has lost its place.
-async fn given_up(lost: Option<oneshot::Receiver<()>>) {
+/// Waits until a client loses its slot.
+async fn evicted(lost: Option<oneshot::Receiver<()>>) {
     match lost {
         // Nothing is ever sent.
         Some(lost) => drop(lost.await),
@@ -217,23 +214,23 @@ async fn given_up(lost: Option<oneshot::Receiver<()>>) {
     }
 }
 
-async fn accept(listener: &TcpListener, places: Option<&Arc<Places>>) -> TcpStream {
+async fn accept(listener: &TcpListener, slots: Option<&Arc<Slots>>) -> TcpStream {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     loop {
         match listener.accept().await {
             Ok((stream, _)) => return stream,
-            // It went again before it was let in.
+            // The client disconnected before it was accepted.
             Err(error)
                 if matches!(
                     error.kind(),
                     ConnectionAborted | ConnectionRefused | ConnectionReset
                 ) => {}
-            // All file handles are taken, say; some may come free.
+            // For example, no file handles are left.
             Err(_) => {
-                if let Some(places) = places {
-                    places.give_one_up();
+                if let Some(slots) = slots {
+                    slots.evict_one();
                 }
-                sleep(PAUSE).await;
+                sleep(ACCEPT_RETRY).await;
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tracing::debug;
 
-use crate::activity::Tally;
+use crate::activity::ActivityCounts;
 use crate::error::{DataProcessingError, Error};
 use crate::fetch::{Event, Observer, Position};
 use crate::record::Resource;
@@ -29,7 +29,7 @@ pub(super) struct Reduction {
 /// What came of some slices.
 #[derive(Default)]
 struct Parts {
-    tally: Tally,
+    tally: ActivityCounts,
     segments: BTreeMap<Output, BTreeMap<(Resource, Position), Segment>>,
     rejects: Rejects,
     /// How many records came, by resource.
@@ -77,7 +77,7 @@ impl Parts {
 
 /// What came of all slices.
 pub(super) struct Reduced {
-    pub(super) tally: Tally,
+    pub(super) tally: ActivityCounts,
     /// The segments of each output, in order.
     pub(super) segments: BTreeMap<Output, Vec<Segment>>,
     pub(super) rejects: Rejects,
@@ -260,7 +260,7 @@ mod tests {
             repeated: Vec::new(),
             place: place.clone(),
         };
-        let mut tally = Tally::default();
+        let mut tally = ActivityCounts::default();
         tally.posts = 1;
         let segments = BTreeMap::from([(Output::Posts, Segment { place, records: 1 })]);
         let ids = Vec::new();

@@ -11,7 +11,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use tracing::{Span, info, warn};
 
-use crate::activity::{Ranking, Summary, Tally};
+use crate::activity::{ActivityCounts, Ranking, Summary};
 use crate::concurrency::{Stop, Stopped, spawn_scoped};
 use crate::error::{ApiError, DataProcessingError, Error, StorageError};
 use crate::fetch::{Event, Fetch, Observer, SharedFetch};
@@ -485,7 +485,7 @@ impl Run {
             .collect()
     }
 
-    fn sum_up(&self, tally: &Tally, rejects: &Rejects, all_rejects: u64) -> Summary {
+    fn sum_up(&self, tally: &ActivityCounts, rejects: &Rejects, all_rejects: u64) -> Summary {
         let Settings {
             source,
             email_domain,
@@ -509,7 +509,7 @@ impl Run {
     fn write(
         &self,
         summary: &mut Summary,
-        tally: Tally,
+        tally: ActivityCounts,
         segments: &BTreeMap<Output, Vec<Segment>>,
     ) -> Result<Vec<StoredFile>, Error> {
         let (flow, new_files) = (self.shape.flow, self.stage.new_files());
@@ -555,10 +555,10 @@ impl Run {
 }
 
 /// Who wrote how many posts, and what they are called, which is read no sooner than here.
-fn rank(folder: &Path, tally: Tally, called: &[Segment]) -> Result<Ranking, StorageError> {
+fn rank(folder: &Path, tally: ActivityCounts, called: &[Segment]) -> Result<Ranking, StorageError> {
     let bytes = called.iter().map(|segment| segment.place.length).sum();
     let users = called.iter().map(|segment| segment.records).sum();
-    let mut ranker = tally.ranker().with_room(users, bytes);
+    let mut ranker = tally.ranker().with_capacity(users, bytes);
     let mut bytes = Vec::new();
     for Segment { place, .. } in called {
         place.read_into(folder, &mut bytes)?;

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::activity::{Comment, EmailDomain, Post, Tally, User, by_email_domain, note};
+use crate::activity::{
+    ActivityCounts, Comment, EmailDomain, Post, User, by_email_domain, encode_user,
+};
 use crate::concurrency;
 use crate::error::{Error, StorageError};
 use crate::json::Object;
@@ -40,7 +42,7 @@ pub struct Workbench {
 /// What came of a slice: a small tally, and where its output is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Done {
-    pub(super) tally: Tally,
+    pub(super) tally: ActivityCounts,
     pub(super) segments: BTreeMap<Output, Segment>,
     /// The records that did not map, if there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -296,7 +298,7 @@ impl Workbench {
             beginning.read_into(&self.folder, bytes)?;
             let mut left = Leavings::new((slice, &[]), &self.folder, noted);
             left.too_long(bytes, longest)?;
-            return self.finish(left, Tally::default());
+            return self.finish(left, ActivityCounts::default());
         }
         slice.place.read_into(&self.folder, bytes)?;
         let bytes = bytes.as_slice();
@@ -304,11 +306,11 @@ impl Workbench {
         let tally = match slice.resource {
             Resource::Users => users(bytes, mapping, &self.email_domain, &mut left)?,
             Resource::Posts => {
-                let (count, left) = (Tally::add_post, &mut left);
+                let (count, left) = (ActivityCounts::add_post, &mut left);
                 written::<Post<'_>>(bytes, mapping, left, count, |post| post.author)?
             }
             Resource::Comments => {
-                let (count, left) = (Tally::add_comment, &mut left);
+                let (count, left) = (ActivityCounts::add_comment, &mut left);
                 written::<Comment<'_>>(bytes, mapping, left, count, |comment| comment.author)?
             }
         };
@@ -316,7 +318,7 @@ impl Workbench {
     }
 
     /// Writes what a slice leaves.
-    fn finish(&self, left: Leavings<'_>, tally: Tally) -> Result<Done, Refusal> {
+    fn finish(&self, left: Leavings<'_>, tally: ActivityCounts) -> Result<Done, Refusal> {
         let (slice, refused) = (left.slice, left.refused());
         let write = |(output, records): (Output, SegmentWriter)| {
             Ok((output, records.write(&self.folder, &segments(output))?))
@@ -401,8 +403,8 @@ fn users<'a>(
     mapping: &Mapping,
     domain: &EmailDomain,
     left: &mut Leavings<'a>,
-) -> Result<Tally, StorageError> {
-    let mut tally = Tally::default();
+) -> Result<ActivityCounts, StorageError> {
+    let mut tally = ActivityCounts::default();
     let mut filtered = SegmentWriter::new(Output::FilteredUsers.layout());
     let (mut called, mut noted) = (SegmentWriter::new(Output::Called.layout()), Vec::new());
     let mut outcome = Ok(());
@@ -420,7 +422,7 @@ fn users<'a>(
             tally.add_user(&user);
             left.take(&user, None);
             noted.clear();
-            note(&user, &mut noted);
+            encode_user(&user, &mut noted);
             called.push_run(&noted, 1);
             if let Some(name) = user.called() {
                 left.push_json(Output::UserNames, name.as_str());
@@ -447,11 +449,11 @@ fn written<'a, T: FromFields<'a> + Record>(
     slice: &'a [u8],
     mapping: &Mapping,
     left: &mut Leavings<'a>,
-    count: impl Fn(&mut Tally, &T),
+    count: impl Fn(&mut ActivityCounts, &T),
     author: impl Fn(&T) -> Option<Object<'a>>,
-) -> Result<Tally, StorageError> {
+) -> Result<ActivityCounts, StorageError> {
     // A fold would be the word for it, but moves the tally for each record.
-    let mut tally = Tally::default();
+    let mut tally = ActivityCounts::default();
     for record in map::<T>(slice, mapping) {
         match record {
             Ok(_) if left.leaves_out() => {}

@@ -1,92 +1,68 @@
-//! When things were written: days, weeks, hours, and how long answers took.
+//! Activity by day, week and hour, and the time to the first reply.
 //!
-//! Days and hours are those of one time zone. Days are counted from 1970-01-01, a Thursday.
+//! Days and hours are in one time zone. Days are numbered from 1970-01-01, a Thursday.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::str::FromStr;
 
 use foldhash::fast::RandomState;
-use jiff::fmt::temporal;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan, civil};
 
-use super::model::{Dates, Day, FirstAnswer, Week};
-use super::people::Number;
+use super::model::{Dates, Day, ReplyTimes, Week};
+use super::people::PersonIndex;
+use super::zone::Zone;
 
 const SECONDS_A_DAY: i64 = 24 * 60 * 60;
 
-/// As many weeks in a row may be quiet and be listed all the same: ten years.
-const QUIET_WEEKS: i64 = 520;
+/// Longer gaps without activity are left out: ten years of weeks.
+const MAX_GAP: i64 = 520;
 
-/// What was written, by day, hour and author.
-#[derive(Debug, Default)]
+/// Counts of posts and comments, by day, hour and author.
+#[derive(Debug)]
 pub(super) struct Calendar {
-    zone: Option<Zone>,
-    days: HashMap<i64, Written, RandomState>,
+    zone: Zone,
+    days: HashMap<i64, DayCounts, RandomState>,
     hours: [[u64; 24]; 7],
-    /// Who wrote something in a week, 64 people in a row an entry: sets of (person, week).
-    active: HashMap<(Number, i64), u64, RandomState>,
-    /// By week.
+    /// Bit sets of who was active in a week: an entry for 64 people and a week.
+    active: HashMap<(PersonIndex, i64), u64, RandomState>,
+    /// Accounts created, by week.
     joined: BTreeMap<i64, u64>,
-    /// How long each post waited, in microseconds.
+    /// The time to the first reply of each post, in microseconds.
     waits: Vec<i64>,
 }
 
-/// What a date is of.
+/// What was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum EventKind {
     Post,
     Comment,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Written {
+struct DayCounts {
     posts: u64,
     comments: u64,
 }
 
-/// A time zone by which days, weeks and hours are counted, in the place of UTC.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Zone {
-    name: String,
-    zone: TimeZone,
-}
-
-/// A text that names no time zone.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "unknown time zone: expected a name such as `Europe/Berlin`, or an offset such as `+02:00` (names come from this system's time zone database, the package tzdata)"
-)]
-pub struct UnknownZone;
-
-impl FromStr for Zone {
-    type Err = UnknownZone;
-
-    fn from_str(text: &str) -> Result<Self, UnknownZone> {
-        let parser = temporal::DateTimeParser::new();
-        let zone = parser.parse_time_zone(text).map_err(|_| UnknownZone)?;
-        // As the database spells it.
-        let name = zone.iana_name().unwrap_or(text).to_owned();
-        Ok(Self { name, zone })
-    }
-}
-
 impl Calendar {
-    /// Counts by the days of a zone; by those of UTC where there is none.
-    pub(super) fn of(zone: Option<&Zone>) -> Self {
+    /// An empty calendar of a time zone.
+    pub(super) fn new(zone: &Zone) -> Self {
         Self {
-            zone: zone.cloned(),
-            ..Self::default()
+            zone: zone.clone(),
+            days: HashMap::default(),
+            hours: Default::default(),
+            active: HashMap::default(),
+            joined: BTreeMap::new(),
+            waits: Vec::new(),
         }
     }
 
-    /// Notes that something was written.
-    pub(super) fn add(&mut self, kind: Kind, when: Timestamp, author: Option<Number>) {
+    /// Adds a post or comment.
+    pub(super) fn add(&mut self, kind: EventKind, when: Timestamp, author: Option<PersonIndex>) {
         let (day, hour) = self.day_and_hour(when);
-        let written = self.days.entry(day).or_default();
+        let counts = self.days.entry(day).or_default();
         match kind {
-            Kind::Post => written.posts += 1,
-            Kind::Comment => written.comments += 1,
+            EventKind::Post => counts.posts += 1,
+            EventKind::Comment => counts.comments += 1,
         }
         let weekday = usize::try_from((day + 3).rem_euclid(7)).unwrap_or_default();
         self.hours[weekday][hour] += 1;
@@ -95,44 +71,42 @@ impl Calendar {
         }
     }
 
-    /// Notes that an account was made.
+    /// Adds a new account.
     pub(super) fn add_account(&mut self, when: Timestamp) {
         let week = week_of(self.day_and_hour(when).0);
         *self.joined.entry(week).or_default() += 1;
     }
 
-    /// Notes how long a post waited for its first answer.
-    pub(super) fn add_wait(&mut self, post: Timestamp, first_answer: i64) {
+    /// Adds the time of a post's first reply, in microseconds since 1970.
+    pub(super) fn add_first_reply(&mut self, post: Timestamp, first_reply: i64) {
         self.waits
-            .push(first_answer.saturating_sub(post.as_microsecond()).max(0));
+            .push(first_reply.saturating_sub(post.as_microsecond()).max(0));
     }
 
-    /// All that is known of dates; nothing where nothing that was written has one.
+    /// The counts; `None` if no post or comment has a date.
     pub(super) fn finish(mut self) -> Option<Dates> {
         if self.days.is_empty() {
             return None;
         }
-        let first_answer = first_answer(&mut self.waits);
+        let time_to_first_reply = reply_times(&mut self.waits);
         let mut days: Vec<_> = self.days.iter().collect();
         days.sort_unstable_by_key(|(day, _)| **day);
-        let day = |(day, written): (&i64, &Written)| Day {
+        let day = |(day, counts): (&i64, &DayCounts)| Day {
             date: date(*day),
-            posts: written.posts,
-            comments: written.comments,
+            posts: counts.posts,
+            comments: counts.comments,
         };
         Some(Dates {
             days: days.into_iter().map(day).collect(),
             weeks: self.weeks(),
             hours: self.hours,
-            first_answer,
-            time_zone: self.zone.map(|zone| zone.name),
+            time_to_first_reply,
         })
     }
 
-    /// The day and the hour of it.
+    /// The number of the day, and the hour.
     fn day_and_hour(&self, when: Timestamp) -> (i64, usize) {
-        let zone = self.zone.as_ref();
-        let offset = zone.map_or(0, |zone| zone.zone.to_offset(when).seconds());
+        let offset = self.zone.offset(when);
         let seconds = when.as_nanosecond().div_euclid(1_000_000_000);
         let seconds = i64::try_from(seconds).unwrap_or_default();
         let seconds = seconds.saturating_add(offset.into());
@@ -159,21 +133,21 @@ impl Calendar {
         let mut before = None;
         for number in busy {
             let gap = before.map_or(number, |before| before + 1)..number;
-            if gap.end - gap.start < QUIET_WEEKS {
-                weeks.extend(gap.map(|quiet| (quiet, week(quiet))));
+            if gap.end - gap.start < MAX_GAP {
+                weeks.extend(gap.map(|empty| (empty, week(empty))));
             }
             weeks.insert(number, week(number));
             before = Some(number);
         }
-        for (day, written) in &self.days {
+        for (day, counts) in &self.days {
             if let Some(week) = weeks.get_mut(&week_of(*day)) {
-                week.posts += written.posts;
-                week.comments += written.comments;
+                week.posts += counts.posts;
+                week.comments += counts.comments;
             }
         }
         let mut active: Vec<_> = self.active.iter().collect();
         active.sort_unstable_by_key(|((_, week), _)| *week);
-        let mut seen: HashMap<Number, u64, RandomState> = HashMap::default();
+        let mut seen: HashMap<PersonIndex, u64, RandomState> = HashMap::default();
         for ((block, number), people) in active {
             let seen = seen.entry(*block).or_default();
             if let Some(week) = weeks.get_mut(number) {
@@ -186,7 +160,7 @@ impl Calendar {
     }
 }
 
-/// The number of the week that a day is in; weeks begin on Monday.
+/// The number of a day's week; weeks start on Monday.
 fn week_of(day: i64) -> i64 {
     (day + 3).div_euclid(7)
 }
@@ -201,19 +175,19 @@ fn date(day: i64) -> civil::Date {
     day.unwrap_or(beyond)
 }
 
-fn first_answer(waits: &mut [i64]) -> Option<FirstAnswer> {
+fn reply_times(waits: &mut [i64]) -> Option<ReplyTimes> {
     if waits.is_empty() {
         return None;
     }
-    // The nearest rank: the smallest wait that so many did not exceed.
-    let mut within = |tenths: usize| {
+    // The nearest-rank method: the result is one of the values.
+    let mut percentile = |tenths: usize| {
         let rank = (waits.len() * tenths).div_ceil(10).max(1);
         let (_, wait, _) = waits.select_nth_unstable(rank - 1);
         SignedDuration::from_micros(*wait)
     };
-    let (median, percentile_90) = (within(5), within(9));
-    Some(FirstAnswer {
-        answered: waits.len() as u64,
+    let (median, percentile_90) = (percentile(5), percentile(9));
+    Some(ReplyTimes {
+        posts: waits.len() as u64,
         median,
         percentile_90,
     })
@@ -222,9 +196,10 @@ fn first_answer(waits: &mut [i64]) -> Option<FirstAnswer> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::UnknownZone;
 
     #[test]
-    fn days_and_hours_are_those_of_the_zone_before_and_after_its_clocks_change() {
+    fn days_and_hours_follow_daylight_saving_time() {
         // In Berlin clocks went forward at 01:00 UTC on 31 March 2024, and back on 27 October.
         let cases = [
             ("Europe/Berlin", "2024-03-30T23:30:00Z", "2024-03-31", 0),
@@ -245,11 +220,11 @@ mod tests {
             ("+02:00", "2024-01-01T22:00:00Z", "2024-01-02", 0),
         ];
         for (zone, when, day, hour) in cases {
-            // A system may lack the database of zones.
+            // A system may lack the time zone database.
             let Ok(zone) = zone.parse::<Zone>() else {
                 continue;
             };
-            let calendar = Calendar::of(Some(&zone));
+            let calendar = Calendar::new(&zone);
             let (found, at) = calendar.day_and_hour(when.parse().unwrap());
             assert_eq!(
                 (date(found).to_string(), at),

@@ -1,4 +1,4 @@
-//! One table of a report as CSV (RFC 4180), with heads in the first line.
+//! One table of a report as CSV (RFC 4180), with a header line.
 
 use std::io::{self, Write};
 
@@ -6,52 +6,52 @@ use crate::record::Id;
 use crate::text::{Printable, is_unseen};
 
 use super::model::{ActivityReport, RunChanges};
-use super::outline::WEEKDAYS;
+use super::text_report::WEEKDAYS;
 
-/// Which table.
+/// The table to write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Table {
-    /// Everybody: users, and others who wrote something.
+pub enum CsvTable {
+    /// All users and guests.
     #[default]
     Users,
-    /// The domains of e-mail addresses.
+    /// E-mail domains.
     Domains,
-    /// Posts that nobody answered.
+    /// Unanswered posts.
     Unanswered,
-    /// Days on which something was written.
+    /// Days with activity.
     Days,
     /// Weeks.
     Weeks,
-    /// Hours of weekdays.
+    /// Hours of the week.
     Hours,
-    /// Runs and what they found changed.
+    /// What each run changed.
     Runs,
 }
 
-/// Writes one table. What the source does not have makes a table of no more than its heads.
+/// Writes one table. Without data, it has only the header line.
 ///
-/// Text that came from elsewhere has its control characters escaped, and a `'` before it
-/// where a spreadsheet would take it for a formula.
+/// Control characters in remote text are escaped, and text that a spreadsheet would take for a
+/// formula is prefixed with `'`.
 ///
 /// # Errors
-/// When `out` cannot be written to.
-pub fn write(out: &mut impl Write, report: &ActivityReport, table: Table) -> io::Result<()> {
+/// If `out` cannot be written to.
+pub fn write(out: &mut impl Write, report: &ActivityReport, table: CsvTable) -> io::Result<()> {
     let mut out = csv::Writer::from_writer(out);
     match table {
-        Table::Users => users(&mut out, report),
-        Table::Domains => domains(&mut out, report),
-        Table::Unanswered => unanswered(&mut out, report),
-        Table::Days => days(&mut out, report),
-        Table::Weeks => weeks(&mut out, report),
-        Table::Hours => hours(&mut out, report),
-        Table::Runs => runs(&mut out, report),
+        CsvTable::Users => users(&mut out, report),
+        CsvTable::Domains => domains(&mut out, report),
+        CsvTable::Unanswered => unanswered(&mut out, report),
+        CsvTable::Days => days(&mut out, report),
+        CsvTable::Weeks => weeks(&mut out, report),
+        CsvTable::Hours => hours(&mut out, report),
+        CsvTable::Runs => runs(&mut out, report),
     }?;
     out.flush()
 }
 
-type Rows<'w, W> = csv::Writer<&'w mut W>;
+type Writer<'w, W> = csv::Writer<&'w mut W>;
 
-fn users<W: Write>(out: &mut Rows<'_, W>, report: &ActivityReport) -> Result<(), csv::Error> {
+fn users<W: Write>(out: &mut Writer<'_, W>, report: &ActivityReport) -> Result<(), csv::Error> {
     out.write_record([
         "id",
         "name",
@@ -81,7 +81,7 @@ fn users<W: Write>(out: &mut Rows<'_, W>, report: &ActivityReport) -> Result<(),
     Ok(())
 }
 
-fn domains<W: Write>(out: &mut Rows<'_, W>, report: &ActivityReport) -> Result<(), csv::Error> {
+fn domains<W: Write>(out: &mut Writer<'_, W>, report: &ActivityReport) -> Result<(), csv::Error> {
     out.write_record(["domain", "users"])?;
     for domain in &report.domains {
         out.write_record([text(Some(&domain.domain)), domain.users.to_string()])?;
@@ -89,7 +89,10 @@ fn domains<W: Write>(out: &mut Rows<'_, W>, report: &ActivityReport) -> Result<(
     Ok(())
 }
 
-fn unanswered<W: Write>(out: &mut Rows<'_, W>, report: &ActivityReport) -> Result<(), csv::Error> {
+fn unanswered<W: Write>(
+    out: &mut Writer<'_, W>,
+    report: &ActivityReport,
+) -> Result<(), csv::Error> {
     out.write_record(["id", "user_id", "title", "created_at"])?;
     for post in report.unanswered.iter().flat_map(|posts| &posts.posts) {
         out.write_record([
@@ -102,7 +105,7 @@ fn unanswered<W: Write>(out: &mut Rows<'_, W>, report: &ActivityReport) -> Resul
     Ok(())
 }
 
-fn days<W: Write>(out: &mut Rows<'_, W>, report: &ActivityReport) -> Result<(), csv::Error> {
+fn days<W: Write>(out: &mut Writer<'_, W>, report: &ActivityReport) -> Result<(), csv::Error> {
     out.write_record(["date", "posts", "comments"])?;
     for day in report.dates.iter().flat_map(|dates| &dates.days) {
         out.write_record([
@@ -114,7 +117,7 @@ fn days<W: Write>(out: &mut Rows<'_, W>, report: &ActivityReport) -> Result<(), 
     Ok(())
 }
 
-fn weeks<W: Write>(out: &mut Rows<'_, W>, report: &ActivityReport) -> Result<(), csv::Error> {
+fn weeks<W: Write>(out: &mut Writer<'_, W>, report: &ActivityReport) -> Result<(), csv::Error> {
     out.write_record([
         "monday",
         "posts",
@@ -136,8 +139,8 @@ fn weeks<W: Write>(out: &mut Rows<'_, W>, report: &ActivityReport) -> Result<(),
     Ok(())
 }
 
-fn hours<W: Write>(out: &mut Rows<'_, W>, report: &ActivityReport) -> Result<(), csv::Error> {
-    out.write_record(["weekday", "hour", "written"])?;
+fn hours<W: Write>(out: &mut Writer<'_, W>, report: &ActivityReport) -> Result<(), csv::Error> {
+    out.write_record(["weekday", "hour", "posts_and_comments"])?;
     let hours = report.dates.iter().map(|dates| &dates.hours);
     let weekdays = hours.flat_map(|hours| WEEKDAYS.iter().zip(hours));
     for (weekday, hours) in weekdays {
@@ -149,7 +152,7 @@ fn hours<W: Write>(out: &mut Rows<'_, W>, report: &ActivityReport) -> Result<(),
     Ok(())
 }
 
-fn runs<W: Write>(out: &mut Rows<'_, W>, report: &ActivityReport) -> Result<(), csv::Error> {
+fn runs<W: Write>(out: &mut Writer<'_, W>, report: &ActivityReport) -> Result<(), csv::Error> {
     out.write_record(["run", "at", "resource", "added", "changed", "removed"])?;
     let runs = report.history.iter().flatten();
     let changes = runs.flat_map(|run: &RunChanges| {
@@ -171,7 +174,7 @@ fn runs<W: Write>(out: &mut Rows<'_, W>, report: &ActivityReport) -> Result<(), 
 
 pub(super) fn id(id: Option<&Id>) -> String {
     match id {
-        // A number is none that a spreadsheet would compute, whatever its sign.
+        // Spreadsheets do not take a number for a formula, whatever its sign.
         Some(Id::Number(number)) => number.to_string(),
         Some(Id::Text(id)) => text(Some(id)),
         None => String::new(),
@@ -182,15 +185,14 @@ fn optional<T: ToString>(value: Option<T>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
 
-/// Remote text. What begins as a formula does gets a `'`, which spreadsheets take for
-/// the mark of a text (OWASP, "CSV Injection"). Some of them take blanks, and what cannot be
-/// seen, off the beginning first.
+/// Escapes remote text. A `'` marks text that starts like a formula as text (OWASP, "CSV
+/// Injection"); some spreadsheets strip whitespace and invisible characters first.
 pub(super) fn text(text: Option<&str>) -> String {
     let text = text.unwrap_or_default();
     let printable = Printable(text).to_string();
-    let begins = text.trim_start_matches(|c: char| c.is_whitespace() || is_unseen(c));
+    let stripped = text.trim_start_matches(|c: char| c.is_whitespace() || is_unseen(c));
     let formulas = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
-    if begins.starts_with(formulas) || text.starts_with(['\t', '\r']) {
+    if stripped.starts_with(formulas) || text.starts_with(['\t', '\r']) {
         format!("'{printable}")
     } else {
         printable
@@ -202,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_spreadsheet_would_compute_is_marked_as_text() {
+    fn formulas_are_marked_as_text() {
         let cases = [
             ("Ada", "Ada"),
             ("=cmd()", "'=cmd()"),

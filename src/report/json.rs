@@ -1,4 +1,4 @@
-//! A report as JSON: all of it, text to the letter. And how any JSON is printed.
+//! A report as JSON: complete, with verbatim text.
 
 use std::io::{self, Write};
 
@@ -8,19 +8,19 @@ use serde_json::ser::{Formatter, PrettyFormatter};
 use super::model::ActivityReport;
 use crate::text;
 
-/// Writes all of a report, as [`print()`] does.
+/// Writes a complete report, as [`print()`] does.
 ///
 /// # Errors
-/// When `out` cannot be written to.
+/// If `out` cannot be written to.
 pub fn write(out: &mut impl Write, report: &ActivityReport) -> io::Result<()> {
     print(out, report)
 }
 
-/// Writes a value for programs, where people may see it: indented, and with an escape for
-/// whatever cannot be seen or could steer a terminal, as JSON allows for every character.
+/// Prints a value as indented JSON. Invisible and control characters are written as `\\u`
+/// escapes, because the output may go to a terminal.
 ///
 /// # Errors
-/// When `out` cannot be written to.
+/// If `out` cannot be written to.
 pub fn print(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     let formatter = Escaping(PrettyFormatter::new());
     let mut serializer = serde_json::Serializer::with_formatter(&mut *out, formatter);
@@ -28,34 +28,34 @@ pub fn print(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     writeln!(out)
 }
 
-/// JSON laid out as ever, with escapes for what is no letter to see.
+/// Wraps a formatter and escapes invisible and control characters.
 pub(super) struct Escaping<F>(pub(super) F);
 
-/// JSON that came from elsewhere, in one line, with escapes for what is no letter to see.
+/// Raw JSON in one line, with invisible and control characters escaped.
 pub(super) fn in_line(raw: &str) -> String {
     let mut line = String::with_capacity(raw.len());
-    let (mut within, mut escaped) = (false, false);
+    let (mut in_string, mut escaped) = (false, false);
     for (c, shows) in text::characters(raw) {
-        // Blanks between values are not of their letters.
-        if !within && c.is_ascii_whitespace() {
+        // Whitespace between values.
+        if !in_string && c.is_ascii_whitespace() {
             continue;
         }
         if c == '"' && !escaped {
-            within = !within;
+            in_string = !in_string;
         }
-        escaped = within && c == '\\' && !escaped;
+        escaped = in_string && c == '\\' && !escaped;
         push(&mut line, c, shows);
     }
     line
 }
 
-/// A character, or its escape: two of them where it is not of the first plane.
+/// Appends a character or its escape, which is a surrogate pair beyond the first plane.
 fn push(out: &mut String, c: char, shows: bool) {
     if shows {
         return out.push(c);
     }
     for unit in c.encode_utf16(&mut [0; 2]) {
-        // A string takes whatever is written.
+        // Writing to a string does not fail.
         let _ = std::fmt::Write::write_fmt(out, format_args!("\\u{unit:04x}"));
     }
 }
@@ -74,7 +74,7 @@ impl<F: Formatter> Formatter for Escaping<F> {
         out: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        // Of these, only one cannot be seen: serde has escaped the others.
+        // Serde has escaped all other ASCII control characters.
         if fragment.is_ascii() && !fragment.contains('\u{7f}') {
             return out.write_all(fragment.as_bytes());
         }
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_of_others_becomes_one_line_that_steers_nothing() {
+    fn raw_json_becomes_one_escaped_line() {
         let cases = [
             (
                 "{\n  \"a\": [1.10, 2],\r\n\t\"b c\": null }",
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn printed_json_steers_nothing_and_says_the_same() {
+    fn printed_json_is_escaped_and_equal() {
         let texts = [
             "plain \"quoted\" \\ and é 😀 👩\u{200d}👧 می\u{200c}خواهم",
             "\u{0}\u{1b}[31m\u{7f}\u{80}\u{9b}\r\n\u{2028}\u{2029}",

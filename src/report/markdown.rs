@@ -1,24 +1,24 @@
-//! A report in Markdown (GitHub's, which has tables).
+//! A report in GitHub-flavoured Markdown.
 
 use std::io::{self, Write};
 
-use crate::text::Printable;
+use crate::text::{Printable, grouped};
 
 use super::model::ActivityReport;
-use super::outline::{Cell, Column, Content, Outline, WEEKDAYS};
+use super::text_report::{Cell, Column, Content, TextReport, WEEKDAYS};
 
-/// Writes a report with `top` rows in each list.
+/// Writes a report with up to `top` rows per list.
 ///
-/// Text that came from elsewhere shows as it is and does nothing: no tags, no links, no
-/// further columns.
+/// Remote text is escaped: it cannot add tags, links or table columns.
 ///
 /// # Errors
-/// When `out` cannot be written to.
+/// If `out` cannot be written to.
 pub fn write(out: &mut impl Write, report: &ActivityReport, top: usize) -> io::Result<()> {
-    let outline = Outline::of(report, top);
-    writeln!(out, "# Who is active at {}", escaped(&outline.source))?;
-    writeln!(out, "\n{}", outline.totals)?;
-    for section in &outline.sections {
+    let text = TextReport::new(report, top);
+    writeln!(out, "# Activity: {}", escaped(&text.source))?;
+    writeln!(out, "\n{}", text.totals)?;
+    writeln!(out, "\n{}", text.time_zone)?;
+    for section in &text.sections {
         writeln!(out, "\n## {}\n", section.title)?;
         match &section.content {
             Content::Text(text) => writeln!(out, "{text}")?,
@@ -33,39 +33,39 @@ pub fn write(out: &mut impl Write, report: &ActivityReport, top: usize) -> io::R
 }
 
 fn write_table(out: &mut impl Write, columns: &[Column], rows: &[Vec<Cell>]) -> io::Result<()> {
-    write_heads(out, columns)?;
+    write_headers(out, columns)?;
     rows.iter()
         .try_for_each(|row| write_cells(out, columns, row))
 }
 
-/// A bar is for the eye; its number stands beside it.
-fn drawn(columns: &[Column]) -> impl Iterator<Item = (usize, &Column)> {
+/// Leaves out bars; the number is in another column.
+fn visible(columns: &[Column]) -> impl Iterator<Item = (usize, &Column)> {
     let columns = columns.iter().enumerate();
-    columns.filter(|(_, column)| !column.head.is_empty())
+    columns.filter(|(_, column)| !column.header.is_empty())
 }
 
-/// The first two lines of a table.
-pub(super) fn write_heads(out: &mut impl Write, columns: &[Column]) -> io::Result<()> {
+/// Writes the first two lines of a table.
+pub(super) fn write_headers(out: &mut impl Write, columns: &[Column]) -> io::Result<()> {
     write_row(
         out,
-        drawn(columns).map(|(_, column)| column.head.to_owned()),
+        visible(columns).map(|(_, column)| column.header.to_owned()),
     )?;
-    let rule = |column: &Column| if column.right { "---:" } else { "---" }.to_owned();
-    write_row(out, drawn(columns).map(|(_, column)| rule(column)))
+    let rule = |column: &Column| if column.align_right { "---:" } else { "---" }.to_owned();
+    write_row(out, visible(columns).map(|(_, column)| rule(column)))
 }
 
-/// A line of a table.
+/// Writes a row of a table.
 pub(super) fn write_cells(
     out: &mut impl Write,
     columns: &[Column],
     row: &[Cell],
 ) -> io::Result<()> {
-    let cells = drawn(columns).filter_map(|(index, _)| row.get(index));
+    let cells = visible(columns).filter_map(|(index, _)| row.get(index));
     write_row(
         out,
         cells.map(|cell| match cell {
             Cell::Text(text) => escaped(text),
-            Cell::Number(number) => number.to_string(),
+            Cell::Number(number) => grouped(*number),
             Cell::Bar(..) | Cell::Empty => String::new(),
         }),
     )
@@ -80,18 +80,18 @@ fn write_row(out: &mut impl Write, cells: impl Iterator<Item = String>) -> io::R
 }
 
 fn write_hours(out: &mut impl Write, hours: &[[u64; 24]; 7]) -> io::Result<()> {
-    let heads = (0..24).map(|hour| format!("{hour:02}"));
-    write_row(out, [String::new()].into_iter().chain(heads))?;
+    let headers = (0..24).map(|hour| format!("{hour:02}"));
+    write_row(out, [String::new()].into_iter().chain(headers))?;
     let rules = std::iter::repeat_n("---:".to_owned(), 24);
     write_row(out, ["---".to_owned()].into_iter().chain(rules))?;
     for (weekday, hours) in WEEKDAYS.iter().zip(hours) {
-        let hours = hours.iter().map(u64::to_string);
+        let hours = hours.iter().copied().map(grouped);
         write_row(out, [(*weekday).to_owned()].into_iter().chain(hours))?;
     }
     Ok(())
 }
 
-/// Remote text as Markdown that says just that.
+/// Escapes remote text for Markdown.
 pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     let printable = Printable(text).to_string();
@@ -104,7 +104,7 @@ pub(super) fn escaped(text: &str) -> String {
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' | '#' => {
                 escaped.extend(['\\', c]);
             }
-            // What GitHub makes a link of without being told to.
+            // GitHub makes links of these automatically.
             ':' if rest.starts_with("://") => escaped.push_str("\\:"),
             '.' if ends_with_www(&printable[..at]) => escaped.push_str("\\."),
             '@' => escaped.push_str("&#64;"),
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn remote_text_shows_as_it_is_and_does_nothing() {
+    fn remote_text_is_escaped() {
         let cases = [
             ("Ada Lovelace", "Ada Lovelace"),
             ("a|b", r"a\|b"),

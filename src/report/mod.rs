@@ -1,24 +1,26 @@
-//! Reports: who is active, from the files of a snapshot.
+//! Reports: who is active, computed from the files of a snapshot.
 //!
-//! [`ActivityReport::of`] counts; [`table`], [`markdown`], [`csv`] and [`json`] write what
-//! was counted. [`changes`] tells what became other from run to run.
+//! [`ActivityReport::of`] counts stored records; [`terminal`], [`markdown`], [`csv`], [`json`]
+//! and [`html`] format the result. [`changes`] lists what changed between runs.
 
-mod answers;
+mod build;
 mod calendar;
 pub mod changes;
 pub mod csv;
-mod gather;
+mod data_sources;
+mod format;
 pub mod html;
 pub mod json;
 pub mod markdown;
 mod model;
-mod outline;
 mod people;
-pub mod table;
-mod taken;
+mod replies;
+pub mod terminal;
 #[cfg(test)]
 pub(crate) mod tests;
-pub mod who;
+mod text_report;
+pub mod user_lookup;
+mod zone;
 
-pub use calendar::{UnknownZone, Zone};
 pub use model::*;
+pub use zone::{UnknownZone, Zone};

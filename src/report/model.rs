@@ -1,111 +1,114 @@
-//! What a report says, before anybody has decided how it looks.
+//! The contents of a report, independent of any output format.
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp, civil};
 use serde::Serialize;
 
+use super::zone::Zone;
 pub use crate::activity::Unlinked;
 pub use crate::history::ChangeCounts;
-use crate::record::{Id, Resource};
+pub use crate::record::{Id, Resource};
 
 /// Who is active at one source.
 ///
-/// What the source does not offer is none: no comments, no dates, no history.
+/// Data that the source does not offer (comments, dates, history) is `None`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ActivityReport {
     /// The source's name or base URL.
     pub source: String,
-    /// Which run each resource was taken from.
-    pub snapshots: BTreeMap<Resource, Taken>,
-    /// How many there are of everything.
+    /// The zone of days, weeks and hours, and of all times shown to people.
+    pub time_zone: Zone,
+    /// The stored file of each resource, and the run that fetched it.
+    pub snapshots: BTreeMap<Resource, SnapshotFile>,
+    /// Overall counts.
     pub totals: Totals,
-    /// All users and all others who wrote something: those first who wrote most, then
-    /// those who received most comments, then by id, then in the API's order.
+    /// All users, and all guests: authors who are not in the source's user list. Sorted by posts
+    /// and comments written, then by comments received, then by id, then in the API's order.
     pub users: Vec<UserActivity>,
-    /// Posts that nobody answered, in the API's order; none without comments, and where
-    /// comments do not tell which posts they are on.
-    pub unanswered: Option<Unanswered>,
-    /// Why that is not known, where there are posts and comments.
+    /// Posts without comments, in the API's order. `None` without comments, and where comments
+    /// do not name their posts.
+    pub unanswered: Option<UnansweredPosts>,
+    /// Why `unanswered` is `None` although there are posts and comments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unanswered_reason: Option<Unlinked>,
     /// The domains of users' e-mail addresses, most users first, then by name.
     pub domains: Vec<Domain>,
-    /// When people are active; none where neither posts nor comments have dates.
+    /// Activity over time; `None` if neither posts nor comments have dates.
     pub dates: Option<Dates>,
-    /// What changed over the runs; none without a history.
+    /// What each run changed, oldest first; `None` without a history.
     pub history: Option<Vec<RunChanges>>,
 }
 
-/// Where a resource was taken from.
+/// A stored file of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Taken {
-    /// The run's id.
+pub struct SnapshotFile {
+    /// The id of the run that fetched it.
     pub run: String,
-    /// When it was finished.
+    /// When that run finished.
     pub at: Timestamp,
-    /// The file in the data directory.
+    /// The file name in the data directory.
     pub file: String,
 }
 
-/// How many there are of everything.
+/// Overall counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
     /// Users.
     pub users: u64,
     /// Posts.
     pub posts: u64,
-    /// Comments; none where the source has none or they were not fetched.
+    /// Comments; `None` if the source has none or they were not fetched.
     pub comments: Option<u64>,
     /// Users who wrote neither a post nor a comment.
-    pub silent_users: u64,
-    /// Comments whose author is named and is no user of the source.
-    pub comments_by_others: Option<u64>,
-    /// Records that the last runs could not map, so that they are in no number here.
+    pub inactive_users: u64,
+    /// Comments with an author who is not in the source's user list.
+    pub comments_by_guests: Option<u64>,
+    /// Records that failed validation in the last runs; no other count includes them.
     pub rejects: u64,
 }
 
-/// What one user wrote and received.
+/// What one author wrote and received.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UserActivity {
-    /// The id; none for somebody who is known by an e-mail address alone.
+    /// The id; `None` for a guest known only by e-mail address.
     pub id: Option<Id>,
-    /// What to call them.
+    /// The display name.
     pub name: Option<String>,
-    /// Their e-mail address.
+    /// The e-mail address.
     pub email: Option<String>,
-    /// Whether the source lists them as a user.
+    /// Whether the source lists this author as a user; guests are not listed.
     pub is_user: bool,
-    /// Posts that they wrote.
+    /// Posts written.
     pub posts: u64,
-    /// Comments that their posts received; none where there are no comments, or they do not
-    /// tell which posts they are on.
+    /// Comments on this author's posts; `None` without comments, and where comments do not name
+    /// their posts.
     pub comments_received: Option<u64>,
-    /// Comments that they wrote; none where there are no comments.
+    /// Comments written; `None` without comments.
     pub comments_written: Option<u64>,
-    /// When the account was made, where the API tells.
+    /// When the account was created, if the API says.
     pub joined: Option<Timestamp>,
-    /// When they first and last wrote something, where that is dated.
+    /// The first and the last dated post or comment.
     pub active: Option<(Timestamp, Timestamp)>,
 }
 
-/// Posts that nobody answered.
+/// Posts without comments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Unanswered {
-    /// How many.
+pub struct UnansweredPosts {
+    /// How many there are.
     pub count: u64,
-    /// The first of them, as many as were asked for.
-    pub posts: Vec<PostLine>,
+    /// The first of them, up to the requested number.
+    pub posts: Vec<PostSummary>,
 }
 
-/// A post in one line.
+/// A post without its body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PostLine {
+pub struct PostSummary {
     /// The id.
     pub id: Id,
-    /// Who wrote it.
+    /// The author.
     pub user_id: Option<Id>,
-    /// The headline.
+    /// The title.
     pub title: Option<String>,
     /// When it was published.
     pub created_at: Option<Timestamp>,
@@ -114,38 +117,27 @@ pub struct PostLine {
 /// An e-mail domain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Domain {
-    /// Its name, in small letters.
+    /// The name, in lowercase.
     pub domain: String,
-    /// How many users have an address there.
+    /// How many users have an address in this domain.
     pub users: u64,
 }
 
-/// When people are active. Days and hours are those of the time zone; weeks begin on Monday.
+/// Activity over time. Days and hours are in the report's time zone; weeks start on Monday.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Dates {
-    /// Days on which something was written, oldest first.
+    /// Days with at least one post or comment, oldest first.
     pub days: Vec<Day>,
-    /// All weeks from the first to the last, quiet ones too, unless ten years of them
-    /// are quiet: a wrong date makes no thousand weeks.
+    /// All weeks from the first to the last, except gaps of ten years and more: a single wrong
+    /// date must not add thousands of empty weeks.
     pub weeks: Vec<Week>,
-    /// What was written in each hour (0 to 23) of each weekday, Monday first.
+    /// Posts and comments in each hour (0 to 23) of each weekday, Monday first.
     pub hours: [[u64; 24]; 7],
-    /// How long the first answer to a post took; none without dated comments.
-    pub first_answer: Option<FirstAnswer>,
-    /// The zone that days, weeks and hours are those of; UTC where none was chosen.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub time_zone: Option<String>,
+    /// How long posts waited for their first comment; `None` without dated comments.
+    pub time_to_first_reply: Option<ReplyTimes>,
 }
 
-impl Dates {
-    /// The name of the zone that days, weeks and hours are those of.
-    #[must_use]
-    pub fn zone(&self) -> &str {
-        self.time_zone.as_deref().unwrap_or("UTC")
-    }
-}
-
-/// What was written on one day.
+/// The activity of one day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Day {
     /// The day.
@@ -156,7 +148,7 @@ pub struct Day {
     pub comments: u64,
 }
 
-/// What was written in one week, and by how many.
+/// The activity of one week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Week {
     /// Its Monday.
@@ -165,31 +157,31 @@ pub struct Week {
     pub posts: u64,
     /// Comments.
     pub comments: u64,
-    /// Those who wrote something for the first time.
+    /// Authors who wrote for the first time.
     pub new_users: u64,
-    /// Those who wrote something and had done so in an earlier week.
+    /// Authors who also wrote in an earlier week.
     pub returning_users: u64,
-    /// Accounts that were made; none where the API has no dates of users.
+    /// Accounts created; `None` if the API has no such dates.
     pub joined: Option<u64>,
 }
 
-/// How long posts waited for their first answer. One that is dated before its post took no time.
+/// Time from a post to its first comment. A comment dated before its post counts as zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct FirstAnswer {
-    /// Posts with a dated answer.
-    pub answered: u64,
-    /// Half of them waited no longer than this.
+pub struct ReplyTimes {
+    /// Posts with a dated comment.
+    pub posts: u64,
+    /// The median.
     pub median: SignedDuration,
-    /// Nine of ten waited no longer than this.
+    /// The 90th percentile.
     pub percentile_90: SignedDuration,
 }
 
-/// What one run found changed.
+/// What one run changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RunChanges {
     /// The run's id.
     pub run: String,
-    /// When it was finished.
+    /// When the run finished.
     pub at: Timestamp,
     /// By resource.
     pub changes: BTreeMap<Resource, ChangeCounts>,

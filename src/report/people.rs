@@ -1,4 +1,4 @@
-//! Who wrote: users, and others whom posts and comments name.
+//! The authors of a report: users, and guests whom posts and comments name.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -7,47 +7,47 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use jiff::Timestamp;
 
-use crate::activity::LONGEST_NAME;
+use crate::activity::MAX_NAME;
 use crate::record::Id;
 use crate::text::beginning;
 
 use super::model::{Domain, UserActivity};
 
-/// Somebody's number in the list of people.
-pub(super) type Number = u32;
+/// The index of a person in [`People`].
+pub(super) type PersonIndex = u32;
 
-/// All people, each once.
+/// All authors, each once.
 #[derive(Debug)]
 pub(super) struct People {
-    /// In the order in which they were found. An address that is in small letters is
-    /// kept in `by_email` alone.
+    /// In the order in which they were found. Lowercase addresses are only in `by_email`, to
+    /// save memory.
     all: Vec<UserActivity>,
-    by_id: HashMap<Id, Number, RandomState>,
-    /// By address in small letters.
-    by_email: HashMap<Box<str>, Number, RandomState>,
+    by_id: HashMap<Id, PersonIndex, RandomState>,
+    /// By lowercase address.
+    by_email: HashMap<Box<str>, PersonIndex, RandomState>,
     domains: HashMap<Box<str>, u64, RandomState>,
-    /// What is counted of everybody's comments in the beginning.
+    /// The initial comment counts: 0, or `None` without comments.
     no_comments: Option<u64>,
 }
 
-/// All people are in memory together, so nothing of anybody's is longer than this.
+/// Limits the length of addresses, because all people are in memory at once.
 fn is_address(text: &&str) -> bool {
-    text.len() <= LONGEST_NAME
+    text.len() <= MAX_NAME
 }
 
-/// Whom a comment names.
+/// The author that a comment names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Author {
-    /// Nobody.
-    Unnamed,
-    /// Somebody who has no account and whom nothing tells from others.
-    Guest,
-    /// One of the people.
-    Person(Number),
+    /// None.
+    Missing,
+    /// A guest without an id or address, who cannot be told apart from others.
+    Anonymous,
+    /// A user or guest.
+    Person(PersonIndex),
 }
 
 impl People {
-    /// Nobody yet.
+    /// An empty list.
     pub(super) fn new(with_comments: bool) -> Self {
         Self {
             all: Vec::new(),
@@ -58,7 +58,7 @@ impl People {
         }
     }
 
-    /// Adds a user. Of two with the same id, or the same address, the first one is meant by both.
+    /// Adds a user. If two users share an id or an address, it refers to the first one.
     pub(super) fn add_user(
         &mut self,
         id: Id,
@@ -66,7 +66,7 @@ impl People {
         email: Option<&str>,
         joined: Option<Timestamp>,
     ) {
-        let name = name.map(|name| beginning(name, LONGEST_NAME));
+        let name = name.map(|name| beginning(name, MAX_NAME));
         let email = email.filter(is_address);
         if let Some(domain) = email.and_then(domain) {
             match self.domains.get_mut(&*domain) {
@@ -86,8 +86,8 @@ impl People {
     }
 
     /// The author of a post.
-    pub(super) fn author_of_post(&mut self, id: &Id) -> Number {
-        match self.known(id) {
+    pub(super) fn author_of_post(&mut self, id: &Id) -> PersonIndex {
+        match self.find(id) {
             Some(number) => number,
             None => self.push(Some(id.clone()), None),
         }
@@ -96,62 +96,63 @@ impl People {
     /// The author of a comment: by id, or else by e-mail address.
     pub(super) fn author_of_comment(&mut self, id: Option<&Id>, email: Option<&str>) -> Author {
         let email = email.filter(|email| !email.is_empty() && is_address(email));
-        if let Some(number) = id.and_then(|id| self.known(id)) {
+        if let Some(number) = id.and_then(|id| self.find(id)) {
             return Author::Person(number);
         }
-        // WordPress writes 0 for all who have no account.
+        // WordPress uses 0 for guests.
         let named = id.filter(|id| **id != Id::Number(0));
-        let by_email = email.and_then(|email| self.by_email.get(&*small(email)).copied());
-        // An id that no user has may have been theirs before; two strangers are two.
-        let same = |number: &Number| named.is_none() || self.is_user(*number);
+        let by_email = email.and_then(|email| self.by_email.get(&*lowercase(email)).copied());
+        // An unknown id with a user's address: an older id of that user. Two guests with
+        // different ids stay two people, even if they share an address.
+        let same = |number: &PersonIndex| named.is_none() || self.is_user(*number);
         if let Some(number) = by_email.filter(same) {
             return Author::Person(number);
         }
         match (named, email) {
-            (None, None) if id.is_some() => Author::Guest,
-            (None, None) => Author::Unnamed,
+            (None, None) if id.is_some() => Author::Anonymous,
+            (None, None) => Author::Missing,
             (id, email) => Author::Person(self.push(id.cloned(), email)),
         }
     }
 
     /// Counts a post, and the comments that it received.
-    pub(super) fn add_post(&mut self, author: Number, received: u64, when: Option<Timestamp>) {
+    pub(super) fn add_post(&mut self, author: PersonIndex, received: u64, when: Option<Timestamp>) {
         if let Some(person) = self.person(author) {
             person.posts += 1;
             if let Some(all) = &mut person.comments_received {
                 *all += received;
             }
-            was_active(person, when);
+            set_active(person, when);
         }
     }
 
-    /// It is not known which posts comments are on, so nobody is known to have received any.
-    pub(super) fn forget_received(&mut self) {
+    /// Removes received comments: comments do not name their posts.
+    pub(super) fn clear_received(&mut self) {
         for person in &mut self.all {
             person.comments_received = None;
         }
     }
 
-    /// Counts a comment that somebody wrote.
-    pub(super) fn add_comment(&mut self, author: Number, when: Option<Timestamp>) {
+    /// Counts a comment by its author.
+    pub(super) fn add_comment(&mut self, author: PersonIndex, when: Option<Timestamp>) {
         if let Some(person) = self.person(author) {
             if let Some(all) = &mut person.comments_written {
                 *all += 1;
             }
-            was_active(person, when);
+            set_active(person, when);
         }
     }
 
-    /// Whether somebody is listed as a user.
-    pub(super) fn is_user(&self, number: Number) -> bool {
+    /// Whether a person is a user, not a guest.
+    pub(super) fn is_user(&self, number: PersonIndex) -> bool {
         let person = self.all.get(number as usize);
         person.is_some_and(|person| person.is_user)
     }
 
-    /// Users who wrote nothing.
-    pub(super) fn silent(&self) -> u64 {
-        let silent = |person: &&UserActivity| person.is_user && wrote(person) == 0;
-        self.all.iter().filter(silent).count() as u64
+    /// How many users wrote nothing.
+    pub(super) fn inactive(&self) -> u64 {
+        let inactive = |person: &&UserActivity| person.is_user && written(person) == 0;
+        self.all.iter().filter(inactive).count() as u64
     }
 
     /// The domains of users' addresses, most users first, then by name.
@@ -167,7 +168,7 @@ impl People {
         domains
     }
 
-    /// Everybody, most active first.
+    /// All authors, most active first.
     pub(super) fn ranking(self) -> Vec<UserActivity> {
         let mut all = self.all;
         for (email, number) in self.by_email {
@@ -179,46 +180,46 @@ impl People {
         }
         drop(self.by_id);
         let mut order: Vec<_> = (0..all.len()).collect();
-        // Stable: those who are alike stay in the order in which they were found.
+        // Stable: ties stay in the order in which they were found.
         order.sort_by(|a, b| rank(&all[*a]).cmp(&rank(&all[*b])));
-        // Each is put in its place without a second list: one circle of moves after the other.
+        // Applies the permutation in at, one cycle after the other.
         for start in 0..order.len() {
-            let mut place = start;
+            let mut at = start;
             loop {
-                let from = std::mem::replace(&mut order[place], place);
-                if from == start || from == place {
+                let from = std::mem::replace(&mut order[at], at);
+                if from == start || from == at {
                     break;
                 }
-                all.swap(place, from);
-                place = from;
+                all.swap(at, from);
+                at = from;
             }
         }
         all
     }
 
-    /// Whom an id means: where nobody has the very id, `7` and `"7"` are the same.
-    fn known(&mut self, id: &Id) -> Option<Number> {
+    /// The person with an id; `7` also matches `"7"` if nobody has the exact id.
+    fn find(&mut self, id: &Id) -> Option<PersonIndex> {
         if let Some(number) = self.by_id.get(id) {
             return Some(*number);
         }
         let number = *self.by_id.get(&id.twin()?)?;
-        // Next time at once.
+        // Found directly the next time.
         self.by_id.insert(id.clone(), number);
         Some(number)
     }
 
-    /// Adds somebody, who is known by the id and the address from now on.
-    fn push(&mut self, id: Option<Id>, email: Option<&str>) -> Number {
-        // Four thousand million people fit in no memory.
-        let number = Number::try_from(self.all.len()).unwrap_or(Number::MAX);
+    /// Adds a person, to be found by id and address.
+    fn push(&mut self, id: Option<Id>, email: Option<&str>) -> PersonIndex {
+        // Four billion people do not fit into memory.
+        let number = PersonIndex::try_from(self.all.len()).unwrap_or(PersonIndex::MAX);
         let mut kept = None;
         if let Some(email) = email.filter(|email| !email.is_empty()) {
-            let small = small(email);
-            if self.by_email.contains_key(&*small) {
+            let lowercase = lowercase(email);
+            if self.by_email.contains_key(&*lowercase) {
                 kept = Some(email.to_owned());
             } else {
-                kept = (small != email).then(|| email.to_owned());
-                self.by_email.insert(small.into(), number);
+                kept = (lowercase != email).then(|| email.to_owned());
+                self.by_email.insert(lowercase.into(), number);
             }
         }
         if let Some(id) = &id {
@@ -238,12 +239,12 @@ impl People {
         number
     }
 
-    fn person(&mut self, number: Number) -> Option<&mut UserActivity> {
+    fn person(&mut self, number: PersonIndex) -> Option<&mut UserActivity> {
         self.all.get_mut(number as usize)
     }
 }
 
-fn was_active(person: &mut UserActivity, when: Option<Timestamp>) {
+fn set_active(person: &mut UserActivity, when: Option<Timestamp>) {
     if let Some(when) = when {
         let (first, last) = person.active.get_or_insert((when, when));
         *first = when.min(*first);
@@ -251,31 +252,31 @@ fn was_active(person: &mut UserActivity, when: Option<Timestamp>) {
     }
 }
 
-/// How many posts and comments somebody wrote.
-fn wrote(person: &UserActivity) -> u64 {
+/// How many posts and comments a person wrote.
+fn written(person: &UserActivity) -> u64 {
     person.posts + person.comments_written.unwrap_or_default()
 }
 
-/// Who wrote most comes first, then who received most, then by id.
+/// The sort key: most written first, then most received, then by id.
 fn rank(person: &UserActivity) -> impl Ord + use<'_> {
     let by_id = (person.id.is_none(), person.id.as_ref());
     (
-        Reverse(wrote(person)),
+        Reverse(written(person)),
         Reverse(person.comments_received),
         by_id,
     )
 }
 
-/// What stands behind the last `@` of an address, in small letters.
+/// The domain of an address, in lowercase.
 fn domain(email: &str) -> Option<Cow<'_, str>> {
     let (_, domain) = email.rsplit_once('@')?;
-    (!domain.is_empty()).then(|| small(domain))
+    (!domain.is_empty()).then(|| lowercase(domain))
 }
 
-/// In small letters; most addresses are already.
-fn small(text: &str) -> Cow<'_, str> {
-    let is_small = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
-    if text.bytes().all(is_small) {
+/// Borrows the text if it is lowercase already, as most addresses are.
+fn lowercase(text: &str) -> Cow<'_, str> {
+    let is_lowercase = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
+    if text.bytes().all(is_lowercase) {
         Cow::Borrowed(text)
     } else {
         Cow::Owned(text.to_lowercase())

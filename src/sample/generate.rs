@@ -1,10 +1,9 @@
-//! One record of the sample data as JSON text: a pure function of seed, resource and id.
+//! Generates one record as JSON text: a pure function of seed, resource and id.
 //!
-//! The words and names come from the crate `fake`. The random numbers come from `ChaCha`, keyed
-//! with the seed, the resource and the id: a fixed algorithm, so that every machine makes the
-//! same bytes, and every record can be made without those before it. A new version of `fake` may
-//! change its word lists; that is why its version is pinned, and why the tests hold two records
-//! as literal text.
+//! Words and names come from the crate `fake`, random numbers from `ChaCha`, keyed with the seed,
+//! the resource and the id: the algorithm is fixed, so every machine generates the same bytes,
+//! and each record can be generated on its own. `fake` is pinned because a new version may change
+//! its word lists; two tests compare records with literal text.
 
 use fake::faker::{
     address::en::{CityName, StreetName},
@@ -20,10 +19,10 @@ use serde::Serialize;
 use super::ids::owner;
 use super::{Resource, Sample};
 
-/// `biz` stands twice: in the original it is the suffix of three users in ten.
+/// `biz` is there twice because three of ten users of `JSONPlaceholder` have it.
 const SUFFIXES: [&str; 8] = ["biz", "biz", "com", "info", "io", "net", "org", "tv"];
 
-/// After how many bytes a body goes on in a new line.
+/// The length after which a body is wrapped, in bytes.
 const LINE: usize = 40;
 
 #[derive(Serialize)]
@@ -80,8 +79,8 @@ struct Comment {
     body: String,
 }
 
-/// The record `id` of `resource`, laid out as `JSON.stringify(record, null, 2)` does it.
-/// Whether there is such a record is for the caller to know.
+/// The record `id` of `resource`, formatted like `JSON.stringify(record, null, 2)`. The caller
+/// checks that the id exists.
 pub(super) fn record(sample: &Sample, resource: Resource, id: u64) -> String {
     match resource {
         Resource::Users => user(sample, id),
@@ -148,7 +147,7 @@ fn comment(sample: &Sample, id: u64) -> String {
     })
 }
 
-/// The random numbers of one record. A cipher needs no mixing of its key: neighbouring ids give
+/// The random numbers of one record. Keys of a cipher need no mixing: consecutive ids give
 /// unrelated streams.
 fn generator(seed: u64, resource: Resource, id: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
@@ -187,29 +186,29 @@ fn email(rng: &mut ChaCha8Rng) -> String {
 /// `april.biz`
 fn host(rng: &mut ChaCha8Rng) -> String {
     let name: &str = LastName().fake_with_rng(rng);
-    // A host name has no apostrophe; O'Connell has.
+    // Drops the apostrophe of O'Connell.
     let mut host: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     host.make_ascii_lowercase();
     host + "." + pick(&SUFFIXES, rng)
 }
 
-/// Degrees from minus to plus `most`, with four decimals. Whole numbers all the way, because
-/// what a float prints as need not be the same everywhere.
-fn degrees(most: i32, rng: &mut ChaCha8Rng) -> String {
-    let most = most * 10_000;
-    let value: i32 = rng.random_range(-most..=most);
+/// Degrees from minus to plus `max`, with four decimals. Computed with integers, because floats
+/// may be printed differently on other machines.
+fn degrees(max: i32, rng: &mut ChaCha8Rng) -> String {
+    let max = max * 10_000;
+    let value: i32 = rng.random_range(-max..=max);
     let sign = if value < 0 { "-" } else { "" };
     let value = value.abs();
     format!("{sign}{}.{:04}", value / 10_000, value % 10_000)
 }
 
-/// 150 to 250 bytes of text in a few lines, also when line ends are counted as the two
-/// characters that JSON makes of them.
+/// 150 to 250 bytes of text in a few lines, even with newlines counted as two characters, as in
+/// JSON.
 fn body(rng: &mut ChaCha8Rng) -> String {
-    let least = rng.random_range(150..230);
+    let min = rng.random_range(150..230);
     let mut body = String::with_capacity(250);
     let mut line = 0;
-    while body.len() < least {
+    while body.len() < min {
         if !body.is_empty() {
             let full = line >= LINE;
             body.push(if full { '\n' } else { ' ' });
@@ -223,7 +222,7 @@ fn body(rng: &mut ChaCha8Rng) -> String {
 }
 
 fn json(record: &impl Serialize) -> String {
-    // Only a map with strange keys or a failing `Serialize` can be refused; here are neither.
+    // Only non-string keys or a failing `Serialize` are errors; there are none here.
     serde_json::to_string_pretty(record).unwrap_or_default()
 }
 
@@ -292,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn the_seed_the_resource_and_the_id_each_change_the_data() {
+    fn seed_resource_and_id_change_the_data() {
         let sample = Sample::default();
         let other_seed = Sample {
             seed: 2,
@@ -307,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn more_posts_leave_the_text_of_a_post_as_it_was() {
+    fn the_number_of_posts_does_not_change_their_text() {
         let large = Sample {
             posts: 1000,
             ..Sample::default()
@@ -359,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn records_of_empty_collections_can_be_made() {
+    fn records_of_empty_collections_can_be_generated() {
         let empty = Sample {
             users: 0,
             posts: 0,

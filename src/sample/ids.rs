@@ -1,11 +1,11 @@
-//! Which records belong to whom, as arithmetic on ranges of ids: no list is ever scanned.
+//! Which record another one belongs to, by arithmetic on ranges of ids: no list is scanned.
 
 use std::iter::{self, Flatten};
 use std::ops::Range;
 use std::vec;
 
-/// The owner of record `child` when `children` records are spread evenly and in order over
-/// `owners`. Ids start at 1; without owners it is 0, the id of nobody.
+/// The owner of record `child` if `children` records are distributed evenly and in order over
+/// `owners`. Ids start at 1; without owners, the owner is 0, which does not exist.
 pub(super) fn owner(child: u64, children: u64, owners: u64) -> u64 {
     if owners == 0 {
         return 0;
@@ -29,7 +29,7 @@ pub(super) fn owned(owner: u64, children: u64, owners: u64) -> Range<u64> {
     first_after(owner - 1)..first_after(owner)
 }
 
-/// The way back from 128 bits, which products need and their quotients here never do.
+/// Converts a quotient back from 128 bits, which only the products need.
 fn narrow(number: u128) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
@@ -44,7 +44,7 @@ impl Ids {
         Self::any_of(iter::once(1..count.saturating_add(1)))
     }
 
-    /// The ids that are in at least one of `ranges`.
+    /// The union of ranges.
     pub(super) fn any_of(ranges: impl Iterator<Item = Range<u64>>) -> Self {
         let mut ranges: Vec<_> = ranges.filter(|range| !range.is_empty()).collect();
         ranges.sort_by_key(|range| range.start);
@@ -58,7 +58,7 @@ impl Ids {
         Self(ranges)
     }
 
-    /// The ids that are in both sets.
+    /// The intersection.
     pub(super) fn and(&self, other: &Self) -> Self {
         let mut shared = Vec::new();
         let (mut left, mut right) = (self.0.iter().peekable(), other.0.iter().peekable());
@@ -67,7 +67,7 @@ impl Ids {
             if !both.is_empty() {
                 shared.push(both);
             }
-            // The range that ends first can meet nothing more.
+            // The range that ends first is done.
             if a.end < b.end {
                 left.next();
             } else {
@@ -82,7 +82,7 @@ impl Ids {
         self.0.iter().map(|range| range.end - range.start).sum()
     }
 
-    /// What is left after leaving out the first `skip` ids and then keeping `take`.
+    /// Skips the first `skip` ids and keeps the next `take`.
     pub(super) fn window(&self, mut skip: u64, mut take: u64) -> Self {
         let mut kept = Vec::new();
         for range in &self.0 {
@@ -114,14 +114,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ten_users_with_a_hundred_posts_have_ten_each_in_order() {
+    fn a_hundred_posts_are_distributed_in_order_over_ten_users() {
         assert_eq!(owned(1, 100, 10), 1..11);
         assert_eq!(owned(10, 100, 10), 91..101);
         assert_eq!((owner(10, 100, 10), owner(11, 100, 10)), (1, 2));
     }
 
     #[test]
-    fn every_record_has_one_owner_and_no_owner_has_two_more_than_another() {
+    fn records_are_distributed_evenly() {
         for owners in 1..=12 {
             for children in 0..=40 {
                 let mut next = 1;
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn without_owners_all_records_belong_to_nobody() {
+    fn without_owners_all_records_belong_to_0() {
         assert_eq!(owner(3, 5, 0), 0);
         assert_eq!(owned(0, 5, 0), 1..6);
         assert!(owned(1, 5, 0).is_empty());
@@ -151,10 +151,10 @@ mod tests {
 
     #[test]
     fn the_largest_sizes_do_not_overflow() {
-        let most = u64::MAX;
-        assert_eq!(owner(most, most, most), most);
-        assert_eq!(owned(1, most, 1).start, 1);
-        assert_eq!(Ids::all(most).window(most, most).count(), 0);
+        let max = u64::MAX;
+        assert_eq!(owner(max, max, max), max);
+        assert_eq!(owned(1, max, 1).start, 1);
+        assert_eq!(Ids::all(max).window(max, max).count(), 0);
     }
 
     #[test]

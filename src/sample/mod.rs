@@ -1,18 +1,18 @@
-//! The sample API: a real HTTP server inside the program, with made-up data.
+//! The sample API: a real HTTP server inside the program, with generated data.
 //!
-//! It has the shape of `JSONPlaceholder`, that is of json-server 0.17: the same
-//! three resources, filters, paging headers and status codes. So the program can be tried,
-//! tested and measured without a network, at any size.
+//! It works like `JSONPlaceholder`, that is, like json-server 0.17: the same three resources,
+//! filters, pagination headers and status codes. So the program can be tried, tested and
+//! benchmarked offline, with any amount of data.
 //!
 //! Nothing is stored. A record is a pure function of the seed, the resource and the id
 //! (`generate.rs`), so two million posts take no more memory than one.
 //!
-//! | file | holds |
+//! | file | content |
 //! | --- | --- |
 //! | `generate.rs` | one record as JSON text |
-//! | `ids.rs` | which records belong to whom, as arithmetic on ranges of ids |
-//! | `query.rs` | what a query asks for: filters, page, the `Link` header |
-//! | `routes.rs` | HTTP: status codes, headers, bodies in chunks |
+//! | `ids.rs` | which user a post belongs to, and so on, by arithmetic on ranges of ids |
+//! | `query.rs` | query parameters: filters, pages, the `Link` header |
+//! | `routes.rs` | HTTP: status codes, headers, chunked bodies |
 
 mod generate;
 mod ids;
@@ -23,29 +23,29 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::http_server::{HttpServer, Manner};
+use crate::http_server::{HttpServer, ServerConfig};
 
-const MANNER: Manner = Manner {
+const CONFIG: ServerConfig = ServerConfig {
     thread: "sample-api",
-    // Answers may be without an end, and what is made up is no loss.
+    // Responses may be huge, and nothing is lost.
     grace: Duration::ZERO,
-    // Its clients are programs under test, as slow and as many as the test wants them.
+    // Tests need many and slow clients.
     limits: None,
 };
 
-/// What the sample API serves.
+/// The data of the sample API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// Number of users; their ids run from 1.
+    /// Number of users, with ids from 1.
     pub users: u64,
-    /// Number of posts, spread evenly and in order over the users.
-    /// Without users they belong to user 0, who does not exist.
+    /// Number of posts, distributed evenly and in order over the users. Without users, they belong
+    /// to user 0, who does not exist.
     pub posts: u64,
-    /// Number of comments, spread over the posts in the same way.
+    /// Number of comments, distributed over the posts in the same way.
     pub comments: u64,
-    /// Picks the data: the same seed gives the same bytes on every machine.
+    /// The seed: the same seed gives the same bytes on every machine.
     pub seed: u64,
-    /// How long every answer is held back.
+    /// The delay of each response.
     pub latency: Duration,
 }
 
@@ -62,9 +62,9 @@ impl Default for Sample {
     }
 }
 
-/// A running sample API, on a thread of its own.
+/// A running sample API, on its own thread.
 ///
-/// Dropping it stops it: open connections are cut, and the thread is joined.
+/// Dropping it stops it: open connections are closed, and the thread is joined.
 #[derive(Debug)]
 pub struct Server(HttpServer);
 
@@ -72,20 +72,20 @@ impl Server {
     /// Starts serving `sample` on 127.0.0.1. Port 0 takes any free port; see [`Server::address`].
     ///
     /// # Errors
-    /// When the port cannot be bound, or the thread or its runtime cannot be made.
+    /// If the port cannot be bound, or the thread or the runtime cannot be started.
     pub fn start(sample: &Sample, port: u16) -> io::Result<Self> {
         let address = (Ipv4Addr::LOCALHOST, port).into();
         let router = |address| routes::router(sample, address);
-        HttpServer::start(address, MANNER, router).map(Self)
+        HttpServer::start(address, CONFIG, router).map(Self)
     }
 
-    /// Where the server listens.
+    /// The address that the server listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.0.address()
     }
 
-    /// The address as the start of a URL, such as `http://127.0.0.1:4002`, without a last slash.
+    /// The base URL, such as `http://127.0.0.1:4002`, without a trailing slash.
     #[must_use]
     pub fn base_url(&self) -> String {
         format!("http://{}", self.address())
@@ -117,7 +117,7 @@ impl Resource {
         }
     }
 
-    /// What a record of this resource belongs to, and the field that says so.
+    /// The resource that a record belongs to, and the field with its id.
     fn owner(self) -> Option<(Self, &'static str)> {
         match self {
             Self::Users => None,
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_taken_port_is_an_error_of_start() {
+    fn a_port_in_use_is_an_error() {
         let server = Server::start(&Sample::default(), 0).unwrap();
         let second = Server::start(&Sample::default(), server.address().port());
         assert_eq!(second.unwrap_err().kind(), ErrorKind::AddrInUse);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn dropping_the_server_cuts_an_answer_under_way_and_frees_the_port() {
+    fn dropping_the_server_aborts_responses_and_frees_the_port() {
         let sample = Sample {
             posts: 1 << 40,
             ..Sample::default()

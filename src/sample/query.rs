@@ -1,12 +1,11 @@
-//! What the query part of a URL asks for, as json-server 0.17 reads it.
+//! Query parameters, as json-server 0.17 interprets them.
 //!
-//! Names and values are compared as they were sent, without percent-decoding: all that is
-//! understood here is made of ASCII letters, digits and `_`, which no client encodes. Other
-//! parameters are ignored, which is also what json-server does with names it does not know.
+//! Names and values are not percent-decoded: all supported ones consist of ASCII letters, digits
+//! and `_`, which no client encodes. Unknown parameters are ignored, as in json-server.
 //!
-//! Where json-server makes nonsense of nonsense, this differs: a negative `_limit` is no limit to
-//! go by (there it drops records from the end), and links name plain pages, 1, 2 and so on, after
-//! `_page=0` or `_page=2x` too (there they name 0 for ever, or `3x`).
+//! Invalid values differ from json-server: a negative `_limit` is ignored (there it drops records
+//! from the end), and links after `_page=0` or `_page=2x` have normal page numbers (there they
+//! stay 0 or become `3x`).
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -14,7 +13,7 @@ use std::ops::Range;
 use super::ids::{self, Ids};
 use super::{Resource, Sample};
 
-/// Records on a page when `_limit` does not say.
+/// The default page size.
 const PAGE_SIZE: u64 = 10;
 
 /// The query part of a URL, without the question mark.
@@ -34,8 +33,8 @@ impl<'a> Query<'a> {
         self.values(name).next().filter(|value| !value.is_empty())
     }
 
-    /// The records of `resource` that pass the filters: `id`, and the field naming the owner.
-    /// Values of one name are alternatives, different names must all hold.
+    /// The records of `resource` that match the filters: `id`, and the field with the owner's id.
+    /// Values of the same name are alternatives; filters with different names must all match.
     pub(super) fn matches(self, sample: &Sample, resource: Resource) -> Ids {
         let count = sample.count(resource);
         let mut matching = Ids::all(count);
@@ -51,10 +50,10 @@ impl<'a> Query<'a> {
         matching
     }
 
-    /// What the values of `name` stand for, or nothing where the query does not name it.
+    /// The ids for the values of `name`; `None` if the query does not have it.
     fn ranges(self, name: &str, range: impl Fn(u64) -> Range<u64>) -> Option<Ids> {
         self.values(name).next()?;
-        // json-server compares text, so `05` and `abc` are no record's id.
+        // json-server compares text, so `05` and `abc` match no record.
         let numbers = self.values(name).filter_map(|text| {
             let number: u64 = text.parse().ok()?;
             (number.to_string() == text).then_some(number)
@@ -62,7 +61,7 @@ impl<'a> Query<'a> {
         Some(Ids::any_of(numbers.map(range)))
     }
 
-    /// Which part of the matching records is asked for.
+    /// The requested part of the matching records.
     pub(super) fn paging(self) -> Paging {
         let limit = self.first("_limit");
         match (self.first("_page"), limit) {
@@ -93,22 +92,22 @@ impl<'a> Query<'a> {
     }
 }
 
-/// The number that `text` starts with, as JavaScript's `parseInt` has it, but none below zero.
+/// The number at the start of `text`, like JavaScript's `parseInt`, but not negative.
 fn leading_number(text: &str) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit());
     let digits = &text[..end.unwrap_or(text.len())];
-    // Digits only: all that can go wrong is too many of them.
+    // The only possible error is overflow.
     (!digits.is_empty()).then(|| digits.parse().unwrap_or(u64::MAX))
 }
 
-/// Which part of the matching records is asked for.
+/// The requested part of the matching records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Paging {
     /// All of them.
     Whole,
-    /// The first so many (`_limit` alone).
+    /// The first records (`_limit` without `_page`).
     First(u64),
-    /// The page `number`, counted from 1, of pages with `size` records.
+    /// The page `number`, from 1, with `size` records per page.
     Page { number: u64, size: u64 },
 }
 
@@ -122,9 +121,9 @@ impl Paging {
         }
     }
 
-    /// The `Link` header of a page out of `total` records; `url` is the URL without its query.
+    /// The `Link` header of a page of `total` records; `url` is the URL without its query.
     ///
-    /// Empty, as in json-server, when the page holds everything or nothing.
+    /// Empty, as in json-server, if the page has all records or none.
     pub(super) fn links(self, total: u64, url: &str, query: Query<'_>) -> String {
         let mut links = String::new();
         let Self::Page { number, size } = self else {
@@ -156,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_is_read_as_json_server_reads_it() {
+    fn queries_are_interpreted_as_in_json_server() {
         let page = |number, size| Paging::Page { number, size };
         for (query, expected) in [
             ("", Paging::Whole),
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_choose_ids_by_arithmetic() {
+    fn filters_select_ids() {
         let sample = Sample::default();
         for (query, first, count) in [
             ("", Some(1), 100),
@@ -207,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn links_are_those_of_json_server() {
+    fn links_are_as_in_json_server() {
         let links = |query: &str, total| {
             let query = Query(query);
             query.paging().links(total, "u", query)

@@ -1,4 +1,4 @@
-//! The report, counted once and again only when the files are others.
+//! The cached report; recomputed only when the files change.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,40 +11,40 @@ use bytes::Bytes;
 use crate::concurrency::Stop;
 use crate::error::{Error, chain};
 use crate::record::Id;
-use crate::report::html::{self, Home};
-use crate::report::{ActivityReport, PostLine, UserActivity, json};
+use crate::report::html::{self, PageContext};
+use crate::report::{ActivityReport, PostSummary, UserActivity, json};
 use crate::storage::Flow;
 use crate::{history, regular_file};
 
-/// How many posts without an answer the report names: as many as the command does.
-const NAMED: usize = 10;
+/// The maximum number of unanswered posts in the report, as the command's default.
+const LISTED: usize = 10;
 
-/// The longest manifest, in bytes; a longer one is as if it were not there.
-const LONGEST_MANIFEST: u64 = 1 << 30;
+/// The maximum length of a manifest, in bytes; a longer one counts as missing.
+const MAX_MANIFEST: u64 = 1 << 30;
 
-/// How many of them are known, for the pages of their authors.
-const KNOWN: usize = 100_000;
+/// The maximum number of unanswered posts kept for their authors' pages.
+const MAX_UNANSWERED: usize = 100_000;
 
-/// A data directory and what was counted in it last.
+/// The latest report of a data directory.
 #[derive(Debug)]
-pub(super) struct Live {
+pub(super) struct ReportCache {
     data_dir: PathBuf,
-    last: Mutex<Option<(Sight, Arc<Counted>)>>,
+    last: Mutex<Option<(Fingerprint, Arc<CachedReport>)>>,
 }
 
-/// A report and what is made of it.
+/// A report, and its HTML and JSON.
 #[derive(Debug)]
-pub(super) struct Counted {
+pub(super) struct CachedReport {
     pub(super) report: ActivityReport,
-    /// Posts without an answer, as many as are known; none where there are no comments.
-    unanswered: Option<Vec<PostLine>>,
+    /// Unanswered posts, up to the maximum; `None` if they are unknown.
+    unanswered: Option<Vec<PostSummary>>,
     /// Why the history may lack the last run.
     pub(super) behind: Option<String>,
     page: OnceLock<Bytes>,
     json: OnceLock<Bytes>,
 }
 
-impl Live {
+impl ReportCache {
     pub(super) fn new(data_dir: PathBuf) -> Self {
         Self {
             data_dir,
@@ -56,35 +56,35 @@ impl Live {
         &self.data_dir
     }
 
-    /// The report of what is there now. Whoever asks while it is counted waits for it.
+    /// The current report. Concurrent calls wait for the same computation.
     ///
     /// # Errors
-    /// As [`ActivityReport::of`]. An error is not kept: it may have passed.
-    pub(super) fn counted(&self) -> Result<Arc<Counted>, Error> {
-        // A count that panicked has left the last one as it was.
+    /// As [`ActivityReport::of`]. Errors are not cached.
+    pub(super) fn report(&self) -> Result<Arc<CachedReport>, Error> {
+        // A panic leaves the previous report.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        // Looked at before it is counted: what comes meanwhile is seen the next time.
-        let sight = Sight::of(&self.data_dir);
-        if let Some((seen, counted)) = &*last
-            && *seen == sight
+        // Taken before the files are read, so that later changes are noticed the next time.
+        let fingerprint = Fingerprint::of(&self.data_dir);
+        if let Some((known, report)) = &*last
+            && *known == fingerprint
         {
-            return Ok(Arc::clone(counted));
+            return Ok(Arc::clone(report));
         }
-        let counted = Arc::new(Counted::of(&self.data_dir)?);
-        *last = Some((sight, Arc::clone(&counted)));
-        Ok(counted)
+        let report = Arc::new(CachedReport::of(&self.data_dir)?);
+        *last = Some((fingerprint, Arc::clone(&report)));
+        Ok(report)
     }
 }
 
-impl Counted {
+impl CachedReport {
     fn of(data_dir: &Path) -> Result<Self, Error> {
-        // A directory that cannot be written to can be read.
+        // A read-only directory can be served without that.
         let behind = history::bring_up(data_dir, &Stop::new()).err();
         let behind = behind.map(|error| chain(&error));
-        let mut report = ActivityReport::of(data_dir, KNOWN)?;
+        let mut report = ActivityReport::of(data_dir, MAX_UNANSWERED)?;
         let unanswered = report.unanswered.as_mut().map(|unanswered| {
             let all = std::mem::take(&mut unanswered.posts);
-            unanswered.posts = all.iter().take(NAMED).cloned().collect();
+            unanswered.posts = all.iter().take(LISTED).cloned().collect();
             all
         });
         Ok(Self {
@@ -96,25 +96,25 @@ impl Counted {
         })
     }
 
-    /// The report as a page.
+    /// The report as HTML.
     pub(super) fn page(&self) -> Bytes {
-        let made = || html::page(&self.report, Home::Server).into();
-        self.page.get_or_init(made).clone()
+        let make = || html::page(&self.report, PageContext::Server).into();
+        self.page.get_or_init(make).clone()
     }
 
-    /// The report as JSON, as the command prints it.
+    /// The report as JSON, as the command `report` prints it.
     pub(super) fn json(&self) -> Bytes {
-        let made = || {
+        let make = || {
             let mut text = Vec::new();
-            // Memory takes whatever is written.
+            // Writing to memory does not fail.
             let _ = json::write(&mut text, &self.report);
             text.into()
         };
-        self.json.get_or_init(made).clone()
+        self.json.get_or_init(make).clone()
     }
 
-    /// Somebody by id as it stands in a path, and their place in the list. A number stands for
-    /// a text too that no user has as a number; in quotes it is a text for certain.
+    /// Finds a user by the id in a URL path, with the position in the list. A number also matches
+    /// the same text if no user has that number; a quoted id is always text.
     pub(super) fn user(&self, text: &str) -> Option<(usize, &UserActivity)> {
         let quoted = text
             .strip_prefix('"')
@@ -128,15 +128,15 @@ impl Counted {
         number.as_ref().and_then(find).or_else(|| find(&id))
     }
 
-    /// Their posts that nobody answered; none where that is not known.
-    pub(super) fn unanswered(&self, user: &UserActivity) -> Option<Vec<&PostLine>> {
+    /// The user's unanswered posts; `None` if they are unknown.
+    pub(super) fn unanswered(&self, user: &UserActivity) -> Option<Vec<&PostSummary>> {
         let all = self.unanswered.as_ref()?;
-        let theirs = |post: &&PostLine| user.id.is_some() && post.user_id == user.id;
+        let theirs = |post: &&PostSummary| user.id.is_some() && post.user_id == user.id;
         Some(all.iter().filter(theirs).collect())
     }
 
-    /// The ids that records may name somebody by: quotes make no difference where nobody else
-    /// has the other form.
+    /// The ids by which records may refer to a user: quoted and unquoted, unless another user has
+    /// the other form.
     pub(super) fn ids(&self, user: &UserActivity) -> Vec<Id> {
         let is_free = |id: &Id| {
             !self
@@ -150,29 +150,29 @@ impl Counted {
     }
 }
 
-/// What tells one state of a data directory from another, without reading its records.
+/// Identifies a state of a data directory without reading its records.
 #[derive(Debug, PartialEq, Eq)]
-struct Sight {
-    /// These name their runs: two of them are never alike.
+struct Fingerprint {
+    /// Manifests contain the run's id, so they always differ.
     manifests: [Option<Vec<u8>>; 2],
-    /// Names, lengths, and when they were written to.
+    /// Names, lengths and modification times.
     files: Vec<(OsString, u64, Option<SystemTime>)>,
 }
 
-impl Sight {
-    /// What cannot be looked at is as if it were not there: who reads it will tell.
+impl Fingerprint {
+    /// Unreadable files count as missing; reading them returns the error.
     fn of(data_dir: &Path) -> Self {
         let entries = fs::read_dir(data_dir).into_iter().flatten().flatten();
         let mut files: Vec<_> = entries
             .filter_map(|entry| {
-                let about = entry.metadata().ok().filter(fs::Metadata::is_file)?;
-                Some((entry.file_name(), about.len(), about.modified().ok()))
+                let metadata = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+                Some((entry.file_name(), metadata.len(), metadata.modified().ok()))
             })
             .collect();
         files.sort_unstable();
         let manifest = |flow: Flow| {
             let path = data_dir.join(flow.file_name("manifest"));
-            regular_file::read_no_link(&path, LONGEST_MANIFEST).ok()
+            regular_file::read_no_link(&path, MAX_MANIFEST).ok()
         };
         Self {
             manifests: [Flow::Main, Flow::Async].map(manifest),
@@ -191,46 +191,46 @@ mod tests {
     const USERS: &str = r#"[{"id": 1}, {"id": "1"}, {"id": 2}, {"id": "x"}, {"id": "\"7\""}]"#;
 
     #[test]
-    fn a_report_is_counted_once_and_again_when_a_file_is_another() {
+    fn a_report_is_cached_until_a_file_changes() {
         let folder = stored(USERS, "[]", "[]");
-        let live = Live::new(folder.path().to_owned());
-        let counted = || live.counted().unwrap();
-        let first = counted();
+        let cache = ReportCache::new(folder.path().to_owned());
+        let report = || cache.report().unwrap();
+        let first = report();
         let others: Vec<_> = thread::scope(|scope| {
-            let asked: Vec<_> = (0..8).map(|_| scope.spawn(counted)).collect();
-            asked.into_iter().map(|one| one.join().unwrap()).collect()
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(report)).collect();
+            threads.into_iter().map(|one| one.join().unwrap()).collect()
         });
         assert!(others.iter().all(|other| Arc::ptr_eq(other, &first)));
-        // As long as before, and maybe of the same moment: manifests count by what they say.
+        // The length and maybe the time stay the same, but not the content.
         let path = folder.path().join("manifest_async.json");
         let manifest = fs::read_to_string(&path).unwrap();
         fs::write(&path, manifest.replace("run-1", "run-2")).unwrap();
-        let second = counted();
+        let second = report();
         assert!(!Arc::ptr_eq(&second, &first));
         assert!(
             second
                 .report
                 .snapshots
                 .values()
-                .all(|taken| taken.run == "run-2")
+                .all(|snapshot| snapshot.run == "run-2")
         );
     }
 
     #[test]
-    fn an_error_lasts_no_longer_than_its_cause() {
+    fn errors_are_not_cached() {
         let folder = stored(USERS, "[]", "[]");
-        let live = Live::new(folder.path().to_owned());
+        let cache = ReportCache::new(folder.path().to_owned());
         let users = folder.path().join("users_async.json");
         fs::write(&users, "[").unwrap();
-        assert!(live.counted().is_err());
+        assert!(cache.report().is_err());
         fs::write(&users, USERS).unwrap();
-        assert_eq!(live.counted().unwrap().report.totals.users, 5);
+        assert_eq!(cache.report().unwrap().report.totals.users, 5);
     }
 
     #[test]
-    fn an_id_in_a_path_is_a_number_before_it_is_a_text() {
+    fn an_id_in_a_path_matches_a_number_before_text() {
         let folder = stored(USERS, "[]", "[]");
-        let counted = Counted::of(folder.path()).unwrap();
+        let report = CachedReport::of(folder.path()).unwrap();
         let text = |text: &str| Some(Id::Text(text.into()));
         let cases = [
             ("1", Some(Id::Number(1))),
@@ -243,7 +243,7 @@ mod tests {
             ("", None),
         ];
         for (path, id) in cases {
-            let found = counted.user(path).and_then(|(_, user)| user.id.clone());
+            let found = report.user(path).and_then(|(_, user)| user.id.clone());
             assert_eq!(found, id, "{path}");
         }
     }

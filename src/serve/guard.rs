@@ -1,4 +1,4 @@
-//! Who may ask, and the headers that every answer has.
+//! Request checks, and the security headers of every response.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -9,51 +9,51 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 
 use crate::report::html;
 
-/// Why a request is not answered.
+/// Why a request is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct Rejection {
     pub(super) status: StatusCode,
     pub(super) reason: &'static str,
 }
 
-/// What is allowed to be asked with.
+/// The allowed methods.
 pub(super) const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD");
 
-/// Looks at a request before anything is done for it.
+/// Checks a request before it is processed.
 ///
-/// A page of somebody else can have its own name lead to this machine, and would then be
-/// taken for this server's own by the browser (DNS rebinding). Its name is in the request all
-/// the same, so a server that only this machine can reach answers to no other than its own.
+/// A foreign web page can resolve its own host name to this machine, so that the browser treats it
+/// and this server as the same origin (DNS rebinding). The request still has the foreign name, so
+/// a server on a loopback address accepts only loopback names.
 pub(super) fn check(
     method: &Method,
     uri: &Uri,
     headers: &HeaderMap,
     local: bool,
-) -> Result<(), Refusal> {
-    if local && !is_ours(uri, headers) {
-        return Err(Refusal {
+) -> Result<(), Rejection> {
+    if local && !is_for_loopback(uri, headers) {
+        return Err(Rejection {
             status: StatusCode::MISDIRECTED_REQUEST,
-            reason: "this server answers to localhost and to loopback addresses only",
+            reason: "only localhost and loopback addresses are accepted as the host",
         });
     }
     if is_of_another_site(headers) || has_another_origin(uri, headers) {
-        return Err(Refusal {
+        return Err(Rejection {
             status: StatusCode::FORBIDDEN,
-            reason: "this server does not answer requests of other sites: \
-                     type its address, or open it from a bookmark",
+            reason: "requests from other sites are rejected: \
+                     type the address, or use a bookmark",
         });
     }
     if !matches!(*method, Method::GET | Method::HEAD) {
-        return Err(Refusal {
+        return Err(Rejection {
             status: StatusCode::METHOD_NOT_ALLOWED,
-            reason: "this server only reads: GET and HEAD",
+            reason: "only GET and HEAD are allowed",
         });
     }
     Ok(())
 }
 
-/// Whether a browser says that another site asks, by a link or by a page of its own. Its page
-/// could not read the response, but could have many of them made. Programs say nothing.
+/// Whether the request comes from another site, by a link or a script. Such a page could not read
+/// the response, but could cause load. Only browsers send this header.
 ///
 /// <https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header>
 fn is_of_another_site(headers: &HeaderMap) -> bool {
@@ -61,8 +61,7 @@ fn is_of_another_site(headers: &HeaderMap) -> bool {
     sites.any(|site| site != "same-origin" && site != "none")
 }
 
-/// Whether the page that asks is of another site than the one it asks. Older browsers say so
-/// in this way only, and only where a page asks.
+/// Whether a script of another origin sent the request. Older browsers send only this header.
 fn has_another_origin(uri: &Uri, headers: &HeaderMap) -> bool {
     let is_ours = |origin: &HeaderValue| {
         let origin = origin.to_str().ok();
@@ -75,23 +74,23 @@ fn has_another_origin(uri: &Uri, headers: &HeaderMap) -> bool {
     !headers.get_all(ORIGIN).iter().all(is_ours)
 }
 
-/// What the request calls the server by.
+/// All host names in a request.
 fn names<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> impl Iterator<Item = &'r str> {
     let of_headers = headers.get_all(HOST).iter().map(HeaderValue::to_str);
     let of_headers = of_headers.map(Result::unwrap_or_default);
     of_headers.chain(uri.authority().map(Authority::as_str))
 }
 
-/// Whether every name that the request calls the server by is one of this machine alone.
-fn is_ours(uri: &Uri, headers: &HeaderMap) -> bool {
+/// Whether all host names in a request are loopback names.
+fn is_for_loopback(uri: &Uri, headers: &HeaderMap) -> bool {
     let mut names = names(uri, headers).peekable();
     names.peek().is_some() && names.all(is_loopback)
 }
 
-/// Whether this is a name or an address of this machine, with or without a port.
+/// Whether this is a loopback name or address, with or without a port.
 fn is_loopback(name: &str) -> bool {
     let (host, port) = match name.rsplit_once(':') {
-        // A colon in brackets belongs to the address.
+        // A colon in brackets is part of an IPv6 address.
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (name, None),
     };
@@ -114,32 +113,32 @@ fn is_loopback(name: &str) -> bool {
     is_host && port.is_none_or(is_port)
 }
 
-/// Adds what every answer has. Pages are allowed what their own `<meta>` allows them.
+/// Adds the headers of every response. Pages have the same policy as in their `<meta>`.
 pub(super) fn add_headers(headers: &mut HeaderMap, is_page: bool) {
     let policy = if is_page {
         html::policy()
     } else {
         "default-src 'none'"
     };
-    // No page of others may show this one in a frame; a `<meta>` cannot say so.
+    // Forbids frames on other sites, which a `<meta>` cannot.
     if let Ok(policy) = HeaderValue::try_from(format!("{policy}; frame-ancestors 'none'")) {
         headers.insert(CONTENT_SECURITY_POLICY, policy);
     }
     let fixed: [(HeaderName, &str); 6] = [
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
-        // It is current when it is sent, and people's addresses stay out of caches.
+        // Responses change with each run, and contain personal data.
         (CACHE_CONTROL, "no-store"),
         (
             HeaderName::from_static("cross-origin-resource-policy"),
             "same-origin",
         ),
-        // No window of others can reach into one that shows this.
+        // Isolates the page from windows of other sites.
         (
             HeaderName::from_static("cross-origin-opener-policy"),
             "same-origin",
         ),
-        // It needs nothing of the machine but the screen.
+        // The pages need none of these.
         (
             HeaderName::from_static("permissions-policy"),
             "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
@@ -150,7 +149,7 @@ pub(super) fn add_headers(headers: &mut HeaderMap, is_page: bool) {
     }
 }
 
-/// Adds what an answer of 405 has.
+/// Adds the header of a 405 response.
 pub(super) fn add_methods(headers: &mut HeaderMap) {
     headers.insert(ALLOW, METHODS);
 }
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn only_names_of_this_machine_are_answered_to() {
+    fn only_loopback_names_are_accepted() {
         let cases: [(&str, &[&'static str], bool); 25] = [
             ("/", &["127.0.0.1:8080"], true),
             ("/", &["localhost"], true),
@@ -199,16 +198,16 @@ mod tests {
             ("/", &["localhost:99999999"], false),
             ("/", &["localhost:80:80"], false),
         ];
-        for (uri, hosts, answered) in cases {
+        for (uri, hosts, accepted) in cases {
             let uri: Uri = uri.parse().unwrap();
             let checked = check(&Method::GET, &uri, &headers(hosts), true);
-            assert_eq!(checked.is_ok(), answered, "{uri} {hosts:?}");
+            assert_eq!(checked.is_ok(), accepted, "{uri} {hosts:?}");
             assert!(check(&Method::GET, &uri, &headers(hosts), false).is_ok());
         }
     }
 
     #[test]
-    fn requests_of_other_sites_are_refused_and_those_of_programs_are_not() {
+    fn requests_from_other_sites_are_rejected_and_those_of_programs_are_not() {
         let cases: [(&[&'static str], bool); 8] = [
             (&[], true),
             (&["none"], true),
@@ -219,22 +218,22 @@ mod tests {
             (&["none", "cross-site"], false),
             (&[""], false),
         ];
-        for (sites, answered) in cases {
+        for (sites, accepted) in cases {
             let mut headers = headers(&["localhost"]);
             for site in sites {
                 headers.append("sec-fetch-site", HeaderValue::from_static(site));
             }
             for local in [true, false] {
                 let checked = check(&Method::GET, &Uri::from_static("/"), &headers, local);
-                let refused = checked.err().map(|refused| refused.status);
-                let expected = (!answered).then_some(StatusCode::FORBIDDEN);
-                assert_eq!(refused, expected, "{sites:?}");
+                let rejection = checked.err().map(|rejection| rejection.status);
+                let expected = (!accepted).then_some(StatusCode::FORBIDDEN);
+                assert_eq!(rejection, expected, "{sites:?}");
             }
         }
     }
 
     #[test]
-    fn pages_of_other_origins_are_refused_whatever_else_their_browser_says() {
+    fn scripts_of_other_origins_are_rejected() {
         let cases: [(&[&'static str], bool); 9] = [
             (&[], true),
             (&["http://localhost:8080"], true),
@@ -246,30 +245,30 @@ mod tests {
             (&[""], false),
             (&["http://localhost:8080", "http://example.org"], false),
         ];
-        for (origins, answered) in cases {
+        for (origins, accepted) in cases {
             let mut headers = headers(&["localhost:8080"]);
             for origin in origins {
                 headers.append(ORIGIN, HeaderValue::from_static(origin));
             }
             for local in [true, false] {
                 let checked = check(&Method::GET, &Uri::from_static("/"), &headers, local);
-                let refused = checked.err().map(|refused| refused.status);
-                let expected = (!answered).then_some(StatusCode::FORBIDDEN);
-                assert_eq!(refused, expected, "{origins:?}");
+                let rejection = checked.err().map(|rejection| rejection.status);
+                let expected = (!accepted).then_some(StatusCode::FORBIDDEN);
+                assert_eq!(rejection, expected, "{origins:?}");
             }
         }
     }
 
     #[test]
-    fn nothing_can_be_sent_here() {
+    fn other_methods_are_rejected() {
         for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
-            let refused = check(
+            let rejection = check(
                 &method,
                 &Uri::from_static("/"),
                 &headers(&["localhost"]),
                 true,
             );
-            let status = refused.unwrap_err().status;
+            let status = rejection.unwrap_err().status;
             assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED, "{method}");
         }
     }

@@ -1,4 +1,4 @@
-//! The last runs in the text format of Prometheus, version 0.0.4.
+//! Metrics in the Prometheus text format, version 0.0.4.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -6,16 +6,16 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::past;
+use super::history_queries;
 use crate::error::{Error, StorageError};
 use crate::history::{ChangeCounts, LoggedRun};
 use crate::record::Resource;
 use crate::storage::{Counts, Manifest};
 
-/// What is known of one source and flow.
+/// The metrics of one source and flow.
 #[derive(Debug, Default)]
-struct Lane {
-    /// How many runs there were, and their retries; none without a history.
+struct FlowMetrics {
+    /// The number of runs and of their retries; `None` without a history.
     runs: Option<(u64, u64)>,
     started_at: Timestamp,
     finished_at: Timestamp,
@@ -25,118 +25,114 @@ struct Lane {
 }
 
 /// By source and flow.
-type Lanes = BTreeMap<(String, String), Lane>;
+type Metrics = BTreeMap<(String, String), FlowMetrics>;
 
-/// The metrics of what is in a data directory. Of one without any run there are none.
+/// The metrics of a data directory; without runs there are none.
 ///
 /// # Errors
-/// When the history or a manifest cannot be read.
+/// If the history or a manifest cannot be read.
 pub(super) fn text(data_dir: &Path) -> Result<String, Error> {
-    let mut lanes = Lanes::new();
-    past::each_run(data_dir, |run| add_run(&mut lanes, &run))?;
+    let mut metrics = Metrics::new();
+    history_queries::each_run(data_dir, |run| add_run(&mut metrics, &run))?;
     let manifests = match Manifest::all(data_dir) {
         Err(Error::Storage(StorageError::NoSnapshot(_))) => Vec::new(),
         found => found?,
     };
-    add_snapshots(&mut lanes, &manifests);
-    Ok(written(&lanes))
+    add_snapshots(&mut metrics, &manifests);
+    Ok(exposition(&metrics))
 }
 
-/// Adds a run that is older than those before.
-fn add_run(lanes: &mut Lanes, run: &LoggedRun) {
-    let lane = lanes
+/// Adds a run; runs come newest first.
+fn add_run(metrics: &mut Metrics, run: &LoggedRun) {
+    let flow = metrics
         .entry((run.source.clone(), run.flow.clone()))
         .or_default();
-    let (count, retries) = lane.runs.unwrap_or_default();
+    let (count, retries) = flow.runs.unwrap_or_default();
     if count == 0 {
-        (lane.started_at, lane.finished_at) = (run.started_at, run.finished_at);
-        lane.retries = Some(run.retries);
+        (flow.started_at, flow.finished_at) = (run.started_at, run.finished_at);
+        flow.retries = Some(run.retries);
         let changes = run.resources.iter();
-        lane.changes = changes.map(|(of, found)| (*of, found.changes)).collect();
+        flow.changes = changes.map(|(of, found)| (*of, found.changes)).collect();
     }
     for (resource, found) in &run.resources {
-        // Where nothing had changed, what was found before still is.
-        lane.counts.entry(*resource).or_insert(found.counts);
-        lane.changes.entry(*resource).or_default();
+        // An unchanged run has no counts; those of an older run are current.
+        flow.counts.entry(*resource).or_insert(found.counts);
+        flow.changes.entry(*resource).or_default();
     }
-    // A file that somebody else wrote may hold any number.
-    lane.runs = Some((count + 1, retries.saturating_add(run.retries)));
+    // A foreign file may contain any number.
+    flow.runs = Some((count + 1, retries.saturating_add(run.retries)));
 }
 
-/// Adds what the snapshots tell that the runs do not.
-fn add_snapshots(lanes: &mut Lanes, manifests: &[Manifest]) {
+/// Adds snapshots of runs that are not in the history.
+fn add_snapshots(metrics: &mut Metrics, manifests: &[Manifest]) {
     for manifest in manifests {
         let key = (manifest.source.clone(), manifest.flow.name().to_owned());
-        let lane = lanes.entry(key).or_default();
-        // A run may keep no history, or not be in it yet.
-        if lane.runs.is_none() || lane.finished_at < manifest.finished_at {
-            (lane.started_at, lane.finished_at) = (manifest.started_at, manifest.finished_at);
-            lane.counts.clone_from(&manifest.resources);
-            lane.changes.clear();
-            lane.retries = None;
+        let flow = metrics.entry(key).or_default();
+        // A run with --no-history, or one that is not in the history yet.
+        if flow.runs.is_none() || flow.finished_at < manifest.finished_at {
+            (flow.started_at, flow.finished_at) = (manifest.started_at, manifest.finished_at);
+            flow.counts.clone_from(&manifest.resources);
+            flow.changes.clear();
+            flow.retries = None;
         }
     }
 }
 
-fn written(lanes: &Lanes) -> String {
-    let mut text = Text::default();
+fn exposition(metrics: &Metrics) -> String {
+    let mut text = Exposition::default();
     text.family(
         "last_success_timestamp_seconds",
         "gauge",
-        "When the last run that succeeded was finished, in seconds since 1970.",
+        "End of the last successful run, in seconds since 1970.",
     );
-    for (of, lane) in lanes {
+    for (of, flow) in metrics {
         text.sample(
             of,
             &[],
-            seconds(lane.finished_at.duration_since(Timestamp::UNIX_EPOCH)),
+            seconds(flow.finished_at.duration_since(Timestamp::UNIX_EPOCH)),
         );
     }
     text.family(
         "last_run_duration_seconds",
         "gauge",
-        "How long the last run took.",
+        "Duration of the last successful run, in seconds.",
     );
-    for (of, lane) in lanes {
+    for (of, flow) in metrics {
         text.sample(
             of,
             &[],
-            seconds(lane.finished_at.duration_since(lane.started_at)),
+            seconds(flow.finished_at.duration_since(flow.started_at)),
         );
     }
     text.family(
         "last_run_retries",
         "gauge",
-        "How many requests the last run sent again.",
+        "Request retries in the last successful run.",
     );
-    for (of, lane) in lanes {
-        if let Some(retries) = lane.retries {
+    for (of, flow) in metrics {
+        if let Some(retries) = flow.retries {
             text.sample(of, &[], retries);
         }
     }
-    text.family("records", "gauge", "Records that are stored, by resource.");
-    for (of, lane) in lanes {
-        for (resource, counts) in &lane.counts {
+    text.family("records", "gauge", "Stored records, by resource.");
+    for (of, flow) in metrics {
+        for (resource, counts) in &flow.counts {
             text.sample(of, &[("resource", resource.name())], counts.records);
         }
     }
-    text.family(
-        "rejects",
-        "gauge",
-        "Records that came and could not be read, by resource.",
-    );
-    for (of, lane) in lanes {
-        for (resource, counts) in &lane.counts {
+    text.family("rejects", "gauge", "Rejected records, by resource.");
+    for (of, flow) in metrics {
+        for (resource, counts) in &flow.counts {
             text.sample(of, &[("resource", resource.name())], counts.rejects);
         }
     }
     text.family(
         "last_run_changes",
         "gauge",
-        "Records that were not what they had been before the last run, by resource and kind.",
+        "Records added, changed or removed in the last successful run, by resource and kind.",
     );
-    for (of, lane) in lanes {
-        for (resource, changes) in &lane.changes {
+    for (of, flow) in metrics {
+        for (resource, changes) in &flow.changes {
             let kinds = [
                 ("added", changes.added),
                 ("changed", changes.changed),
@@ -147,28 +143,32 @@ fn written(lanes: &Lanes) -> String {
             }
         }
     }
-    totals(&mut text, lanes);
+    totals(&mut text, metrics);
     text.0
 }
 
-/// What only ever grows, as long as the history is kept.
-fn totals(text: &mut Text, lanes: &Lanes) {
-    let known = || lanes.iter().filter_map(|(of, lane)| Some((of, lane.runs?)));
-    text.family("runs_total", "counter", "Runs in the history.");
+/// Counters, which only grow as long as the history is kept.
+fn totals(text: &mut Exposition, metrics: &Metrics) {
+    let known = || {
+        metrics
+            .iter()
+            .filter_map(|(of, flow)| Some((of, flow.runs?)))
+    };
+    text.family("runs_total", "counter", "Successful runs in the history.");
     for (of, (runs, _)) in known() {
         text.sample(of, &[], runs);
     }
     text.family(
         "retries_total",
         "counter",
-        "Requests that were sent again in all runs of the history.",
+        "Request retries in all runs of the history.",
     );
     for (of, (_, retries)) in known() {
         text.sample(of, &[], retries);
     }
 }
 
-/// Time as a decimal number of seconds, to the millisecond.
+/// Seconds with three decimals.
 fn seconds(time: SignedDuration) -> String {
     let millis = time.as_millis();
     let sign = if millis < 0 { "-" } else { "" };
@@ -176,14 +176,14 @@ fn seconds(time: SignedDuration) -> String {
     format!("{sign}{}.{:03}", millis / 1_000, millis % 1_000)
 }
 
-/// Lines of the format, family by family.
+/// The output, and the name of the current metric.
 #[derive(Debug, Default)]
-struct Text(String, &'static str);
+struct Exposition(String, &'static str);
 
-impl Text {
+impl Exposition {
     fn family(&mut self, name: &'static str, kind: &str, help: &str) {
         self.1 = name;
-        // Memory takes whatever is written, here and below.
+        // Writing to a string does not fail.
         let _ = writeln!(self.0, "# HELP activity_tracker_{name} {help}");
         let _ = writeln!(self.0, "# TYPE activity_tracker_{name} {kind}");
     }
@@ -204,7 +204,7 @@ impl Text {
     }
 }
 
-/// A label's value; only these three mean something in one.
+/// Escapes a label value.
 fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\")
         .replace('"', "\\\"")
@@ -229,17 +229,17 @@ mod tests {
         }
     }
 
-    fn lanes(runs: impl IntoIterator<Item = LoggedRun>) -> Lanes {
-        let mut lanes = Lanes::new();
+    fn metrics(runs: impl IntoIterator<Item = LoggedRun>) -> Metrics {
+        let mut metrics = Metrics::new();
         for run in runs {
-            add_run(&mut lanes, &run);
+            add_run(&mut metrics, &run);
         }
-        lanes
+        metrics
     }
 
     #[test]
-    fn values_of_labels_cannot_end_them() {
-        let text = written(&lanes([run(1, "a\"} 1\nb\\", false)]));
+    fn label_values_are_escaped() {
+        let text = exposition(&metrics([run(1, "a\"} 1\nb\\", false)]));
         assert!(
             text.contains("{source=\"a\\\"} 1\\nb\\\\\",flow=\"main\"} 1\n"),
             "{text}"
@@ -247,8 +247,8 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_run_is_the_last_and_all_of_them_are_counted() {
-        let text = written(&lanes([run(2, "s", true), run(1, "s", false)]));
+    fn the_newest_run_is_the_last_and_all_runs_are_counted() {
+        let text = exposition(&metrics([run(2, "s", true), run(1, "s", false)]));
         for line in [
             "last_success_timestamp_seconds{source=\"s\",flow=\"main\"} 201.250",
             "last_run_duration_seconds{source=\"s\",flow=\"main\"} 1.250",
@@ -264,8 +264,8 @@ mod tests {
     }
 
     #[test]
-    fn no_run_is_no_sample() {
-        let text = written(&Lanes::new());
+    fn without_runs_there_are_no_samples() {
+        let text = exposition(&Metrics::new());
         assert!(text.lines().all(|line| line.starts_with("# ")), "{text}");
     }
 }

@@ -1,19 +1,19 @@
-//! The report as a live page: a small HTTP server that only reads.
+//! The report as live web pages: a small, read-only HTTP server.
 //!
-//! | file | holds |
+//! | file | content |
 //! | --- | --- |
-//! | `routes.rs` | which paths there are, and what each is answered with |
-//! | `guard.rs` | who may ask, and the headers that every answer has |
-//! | `answer.rs` | an answer, and how an error looks as HTML, JSON and text |
-//! | `cache.rs` | the report, counted again only when the files are others |
-//! | `past.rs` | what the history knows: runs and changes |
-//! | `metrics.rs` | the last runs for Prometheus |
+//! | `routes.rs` | the routes and their responses |
+//! | `guard.rs` | request checks, security headers |
+//! | `response.rs` | responses and errors as HTML, JSON and text |
+//! | `cache.rs` | the cached report |
+//! | `history_queries.rs` | runs and changes in the history |
+//! | `metrics.rs` | metrics for Prometheus |
 
-mod answer;
 mod cache;
 mod guard;
+mod history_queries;
 mod metrics;
-mod past;
+mod response;
 mod routes;
 
 use std::io;
@@ -23,85 +23,82 @@ use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit};
 
-use crate::http_server::{HttpServer, Limits, Makers, Manner};
+use crate::http_server::{HttpServer, Limits, ServerConfig, Workers};
 
-/// How many responses are made at once; the others wait for them.
-const MAKERS: usize = 4;
+/// The maximum number of responses computed at the same time.
+const MAX_WORKERS: usize = 4;
 
-/// How many connections there are at once: a browser opens six. Some systems give a program no
-/// more than 256 files.
-const CONNECTIONS: usize = 64;
+/// The maximum number of connections: a browser opens six. Some systems allow a process only 256
+/// open files.
+const MAX_CONNECTIONS: usize = 64;
 
-/// How many files the server itself may have open: snapshots and histories that are read at
-/// once, and what it listens with.
-const RESERVE: u64 = 40;
+/// File handles for the server itself: snapshots, histories and the listening socket.
+const RESERVED_FILES: u64 = 40;
 
-fn manner(connections: usize) -> Manner {
-    Manner {
+fn config(connections: usize) -> ServerConfig {
+    ServerConfig {
         thread: "serve",
-        // Answers are short, and somebody waits for them.
+        // Responses are short, and the user is waiting for the exit.
         grace: Duration::from_millis(400),
         limits: Some(Limits {
             connections,
-            head: Duration::from_secs(10),
-            // Of a slow line nothing is heard for as long as the system's buffers are full.
+            headers: Duration::from_secs(10),
+            // On a slow line, nothing moves while the system's buffers are full.
             stall: Duration::from_mins(1),
-            // Longer than any client of this machine takes to send a request.
+            // Longer than a local client takes to send a request.
             patience: Duration::from_secs(1),
         }),
     }
 }
 
-/// How many connections there may be where a process may open so many files; without a number,
-/// as many as it likes. A client beyond them takes the place of an idle one, which no client
-/// could if the files ran out first.
+/// The maximum number of connections for a limit of open files; `None` is no limit. Further
+/// clients replace idle ones, which only works while there are file handles left.
 fn connections(files: Option<u64>) -> usize {
     let Some(files) = files else {
-        return CONNECTIONS;
+        return MAX_CONNECTIONS;
     };
-    let left = files.saturating_sub(RESERVE).max(files / 4).max(1);
+    let left = files.saturating_sub(RESERVED_FILES).max(files / 4).max(1);
     usize::try_from(left)
-        .unwrap_or(CONNECTIONS)
-        .min(CONNECTIONS)
+        .unwrap_or(MAX_CONNECTIONS)
+        .min(MAX_CONNECTIONS)
 }
 
-/// A running server of a data directory, on a thread of its own.
+/// A running server for a data directory, on its own thread.
 ///
-/// Dropping it stops it: answers under way have a moment to end, and the thread is joined.
+/// Dropping it stops it: responses in progress get a moment to finish, and the thread is joined.
 #[derive(Debug)]
 pub struct Server(HttpServer);
 
 impl Server {
-    /// Starts serving what is in `data_dir`, now and later. Port 0 takes any free port; see
-    /// [`Server::address`].
+    /// Starts serving `data_dir`. Port 0 takes any free port; see [`Server::address`].
     ///
     /// # Errors
-    /// When the address cannot be bound, or the thread or its runtime cannot be made.
+    /// If the address cannot be bound, or the threads or the runtime cannot be started.
     pub fn start(data_dir: PathBuf, address: SocketAddr) -> io::Result<Self> {
-        let makers = Makers::start()?;
-        let more = makers.more();
-        let manner = manner(connections(getrlimit(Resource::Nofile).current));
-        let router = |address| routes::router(data_dir, makers, address);
-        let server = HttpServer::start(address, manner, router)?;
-        more.start_up_to(MAKERS - 1);
+        let workers = Workers::start()?;
+        let starter = workers.starter();
+        let config = config(connections(getrlimit(Resource::Nofile).current));
+        let router = |address| routes::router(data_dir, workers, address);
+        let server = HttpServer::start(address, config, router)?;
+        starter.start_up_to(MAX_WORKERS - 1);
         Ok(Self(server))
     }
 
-    /// Where the server listens.
+    /// The address that the server listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.0.address()
     }
 
-    /// Where the report is: `http://127.0.0.1:8080/`. Of a server that listens on all addresses
-    /// it is the one of this machine.
+    /// The URL of the report: `http://127.0.0.1:8080/`. For a server on all addresses, it is the
+    /// loopback address.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}/", reachable(self.address()))
     }
 }
 
-/// An address that can be connected to: `0.0.0.0` and `::` only stand for others.
+/// An address to connect to: `0.0.0.0` and `::` mean all addresses.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address {
@@ -117,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_left_for_what_is_served() {
+    fn some_file_handles_are_reserved() {
         let cases = [
             (None, 64),
             (Some(1 << 40), 64),
@@ -134,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_url_can_be_opened() {
+    fn the_url_has_an_address_to_connect_to() {
         let cases = [
             ("0.0.0.0:80", "127.0.0.1:80"),
             ("[::]:80", "[::1]:80"),

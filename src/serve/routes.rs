@@ -1,4 +1,4 @@
-//! Which paths there are, and what each is answered with.
+//! The routes and their responses.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,75 +14,75 @@ use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use url::form_urlencoded;
 
-use super::answer::{Form, Problem, json};
-use super::cache::{Counted, Live};
-use super::{guard, metrics, past};
+use super::cache::{CachedReport, ReportCache};
+use super::response::{Format, Problem, json};
+use super::{guard, history_queries, metrics};
 use crate::history::{Cursor, ListedChange, LoggedRun, Users, Wanted};
-use crate::http_server::{Asker, Makers};
-use crate::report::html::{self, Person, Runs};
-use crate::report::{PostLine, Unlinked, UserActivity};
-use crate::text::excerpt;
+use crate::http_server::{Client, Workers};
+use crate::report::html::{self, Runs, UserPage};
+use crate::report::{PostSummary, Unlinked, UserActivity};
+use crate::text::{excerpt, grouped};
 
-/// How many changes of a user are shown, and how many of anything are given unless asked for.
-const USUAL: u64 = 100;
+/// The default limit of lists.
+const DEFAULT_LIMIT: u64 = 100;
 
-/// How many of anything are given at most.
-const MOST: u64 = 1_000;
+/// The maximum limit of lists.
+const MAX_LIMIT: u64 = 1_000;
 
-/// Bytes of the titles of posts that are given at most.
-const TITLES: usize = 256 * 1024;
+/// The maximum total length of titles in a response, in bytes.
+const MAX_TITLES: usize = 256 * 1024;
 
-/// What every request is answered from.
-struct Site {
-    live: Live,
-    makers: Makers,
-    /// Whether the data directory was there before. One that is not there yet will come.
-    seen: AtomicBool,
-    /// Whether only this machine can ask.
+/// The state of the server.
+struct App {
+    cache: ReportCache,
+    workers: Workers,
+    /// Whether the data directory existed before: it may not exist yet, but must not disappear.
+    data_dir_seen: AtomicBool,
+    /// Whether the server listens on a loopback address.
     local: bool,
 }
 
-/// Answers for a data directory, on a server that listens at `address`.
-pub(super) fn router(data_dir: PathBuf, makers: Makers, address: SocketAddr) -> Router {
-    let site = Site {
-        live: Live::new(data_dir),
-        makers,
-        seen: AtomicBool::new(false),
+/// The router of a server for a data directory, listening at `address`.
+pub(super) fn router(data_dir: PathBuf, workers: Workers, address: SocketAddr) -> Router {
+    let app = App {
+        cache: ReportCache::new(data_dir),
+        workers,
+        data_dir_seen: AtomicBool::new(false),
         local: address.ip().is_loopback(),
     };
-    Router::new().fallback(respond).with_state(Arc::new(site))
+    Router::new().fallback(respond).with_state(Arc::new(app))
 }
 
-async fn respond(State(site): State<Arc<Site>>, request: Request) -> Response<Body> {
+async fn respond(State(app): State<Arc<App>>, request: Request) -> Response<Body> {
     let (parts, _) = request.into_parts();
-    let form = Form::of(parts.uri.path());
-    if let Err(refused) = guard::check(&parts.method, &parts.uri, &parts.headers, site.local) {
-        return form.problem(&Problem::new(refused.status, refused.reason));
+    let format = Format::of(parts.uri.path());
+    if let Err(rejection) = guard::check(&parts.method, &parts.uri, &parts.headers, app.local) {
+        return format.problem(&Problem::new(rejection.status, rejection.reason));
     }
-    let answered = match Route::of(parts.uri.path()) {
-        None => Err(Problem::new(StatusCode::NOT_FOUND, "there is nothing here")),
+    let result = match Route::of(parts.uri.path()) {
+        None => Err(Problem::new(StatusCode::NOT_FOUND, "no such page")),
         Some(route) => {
-            // Counting takes its time, and files are waited for.
+            // Blocking work: it reads files and may compute the report.
             let query = parts.uri.query().unwrap_or_default().to_owned();
-            let (makers, site) = (&site.makers, Arc::clone(&site));
-            let answer = move || site.answer(&route, &query);
-            let asker = parts.extensions.get::<Asker>().cloned();
-            let made = makers.make(asker.unwrap_or_default(), answer).await;
-            made.unwrap_or_else(|| Err(panicked()))
+            let (workers, app) = (&app.workers, Arc::clone(&app));
+            let respond = move || app.body(&route, &query);
+            let client = parts.extensions.get::<Client>().cloned();
+            let result = workers.run(client.unwrap_or_default(), respond).await;
+            result.unwrap_or_else(|| Err(panicked()))
         }
     };
-    match answered {
-        Ok(body) => form.answer(StatusCode::OK, body),
-        Err(problem) => form.problem(&problem),
+    match result {
+        Ok(body) => format.response(StatusCode::OK, body),
+        Err(problem) => format.problem(&problem),
     }
 }
 
 fn panicked() -> Problem {
-    let error = "this should not happen: please report it";
+    let error = "internal error, please report";
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error)
 }
 
-/// What can be asked for.
+/// A route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Route {
     Report,
@@ -98,7 +98,7 @@ enum Route {
 impl Route {
     fn of(path: &str) -> Option<Self> {
         let id = |text: &str| {
-            // A slash that belongs to an id is encoded.
+            // A slash in an id is percent-encoded.
             let text = Some(text).filter(|text| !text.contains('/'))?;
             let decoded = percent_decode_str(text).decode_utf8().ok()?;
             Some(decoded.into_owned())
@@ -118,99 +118,97 @@ impl Route {
     }
 }
 
-/// Somebody, for programs.
+/// The response of `/api/users/ID`.
 #[derive(Serialize)]
-struct UserAnswer<'a> {
+struct UserResponse<'a> {
     user: &'a UserActivity,
-    unanswered: Option<&'a [&'a PostLine]>,
+    unanswered: Option<&'a [&'a PostSummary]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unanswered_reason: Option<Unlinked>,
     #[serde(skip_serializing_if = "Option::is_none")]
     more_unanswered: Option<bool>,
     changes: Vec<ListedChange>,
     more_changes: bool,
-    /// What to ask with for those.
+    /// The value of `after` to get them.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
-/// Changes, newest run first.
+/// The response of `/api/changes`, newest run first.
 #[derive(Serialize)]
-struct ChangesAnswer {
+struct ChangesResponse {
     changes: Vec<ListedChange>,
-    /// Whether there are more than were asked for, or than fit.
+    /// Whether there are more changes.
     more: bool,
     /// What to ask with for those.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }
 
+/// The response of `/api/runs`.
 #[derive(Serialize)]
-struct RunsAnswer {
+struct RunsResponse {
     runs: Vec<LoggedRun>,
     more: bool,
 }
 
-impl Site {
-    fn answer(&self, route: &Route, query: &str) -> Result<Bytes, Problem> {
-        let data_dir = self.live.data_dir();
-        self.look_for(data_dir)?;
+impl App {
+    fn body(&self, route: &Route, query: &str) -> Result<Bytes, Problem> {
+        let data_dir = self.cache.data_dir();
+        self.check_exists(data_dir)?;
         Ok(match route {
-            Route::Report => self.live.counted()?.page(),
-            Route::ApiReport => self.live.counted()?.json(),
+            Route::Report => self.cache.report()?.page(),
+            Route::ApiReport => self.cache.report()?.json(),
             Route::User(id) => self.user(id)?.into(),
-            Route::ApiUser(id) => self.api_user(id, &Asked::of(query)?)?,
+            Route::ApiUser(id) => self.api_user(id, &Query::of(query)?)?,
             Route::Runs => self.runs()?.into(),
-            Route::ApiRuns => self.api_runs(&Asked::of(query)?)?,
-            Route::ApiChanges => self.api_changes(&Asked::of(query)?)?,
+            Route::ApiRuns => self.api_runs(&Query::of(query)?)?,
+            Route::ApiChanges => self.api_changes(&Query::of(query)?)?,
             Route::Metrics => metrics::text(data_dir)?.into(),
         })
     }
 
-    /// A data directory that has gone is no history without runs.
-    fn look_for(&self, data_dir: &Path) -> Result<(), Problem> {
+    /// A data directory that has disappeared must not look like one without runs.
+    fn check_exists(&self, data_dir: &Path) -> Result<(), Problem> {
         if data_dir.is_dir() {
-            self.seen.store(true, Ordering::Relaxed);
-        } else if self.seen.load(Ordering::Relaxed) {
-            let says = format!(
-                "the data directory {} is not there any more",
-                data_dir.display()
-            );
-            return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, says));
+            self.data_dir_seen.store(true, Ordering::Relaxed);
+        } else if self.data_dir_seen.load(Ordering::Relaxed) {
+            let error = format!("the data directory {} no longer exists", data_dir.display());
+            return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error));
         }
         Ok(())
     }
 
     fn user(&self, id: &str) -> Result<String, Problem> {
-        let counted = self.live.counted()?;
-        let (place, user) = known(&counted, id)?;
-        let wanted = of(&counted, user, USUAL);
-        let found = past::changes(self.live.data_dir(), &wanted, None)?;
-        Ok(html::user_page(&Person {
-            report: &counted.report,
+        let report = self.cache.report()?;
+        let (position, user) = find_user(&report, id)?;
+        let wanted = changes_of(&report, user, DEFAULT_LIMIT);
+        let found = history_queries::changes(self.cache.data_dir(), &wanted, None)?;
+        Ok(html::user_page(&UserPage {
+            report: &report.report,
             user,
-            place,
-            unanswered: counted.unanswered(user),
+            position,
+            unanswered: report.unanswered(user),
             changes: &found.changes,
             more: found.next.is_some(),
         }))
     }
 
-    fn api_user(&self, id: &str, asked: &Asked) -> Result<Bytes, Problem> {
-        let counted = self.live.counted()?;
-        let (_, user) = known(&counted, id)?;
-        let wanted = of(&counted, user, asked.limit);
-        let found = past::changes(self.live.data_dir(), &wanted, asked.after)?;
-        let unanswered = counted.unanswered(user);
-        let given = unanswered.as_deref().map(given);
-        let left_out = given
+    fn api_user(&self, id: &str, query: &Query) -> Result<Bytes, Problem> {
+        let report = self.cache.report()?;
+        let (_, user) = find_user(&report, id)?;
+        let wanted = changes_of(&report, user, query.limit);
+        let found = history_queries::changes(self.cache.data_dir(), &wanted, query.after)?;
+        let unanswered = report.unanswered(user);
+        let listed = unanswered.as_deref().map(limited);
+        let more = listed
             .zip(unanswered.as_ref())
-            .is_some_and(|(given, all)| given.len() < all.len());
-        json(&UserAnswer {
+            .is_some_and(|(listed, all)| listed.len() < all.len());
+        json(&UserResponse {
             user,
-            unanswered: given,
-            unanswered_reason: counted.report.unanswered_reason,
-            more_unanswered: left_out.then_some(true),
+            unanswered: listed,
+            unanswered_reason: report.report.unanswered_reason,
+            more_unanswered: more.then_some(true),
             changes: found.changes,
             more_changes: found.next.is_some(),
             next: found.next.map(|next| next.to_string()),
@@ -218,39 +216,37 @@ impl Site {
     }
 
     fn runs(&self) -> Result<String, Problem> {
-        // The history is brought up on the way, and tells if that cannot be done. A
-        // snapshot that cannot be counted says nothing against the history.
-        let counted = self.live.counted().ok();
-        let behind = counted
-            .as_ref()
-            .and_then(|counted| counted.behind.as_deref());
+        // This also applies pending changes to the history. A damaged snapshot does not affect
+        // this page.
+        let report = self.cache.report().ok();
+        let behind = report.as_ref().and_then(|report| report.behind.as_deref());
         let mut runs = Runs::default();
-        past::each_run(self.live.data_dir(), |run| runs.add(run))?;
+        history_queries::each_run(self.cache.data_dir(), |run| runs.add(run))?;
         Ok(html::runs_page(&runs, behind))
     }
 
-    fn api_runs(&self, asked: &Asked) -> Result<Bytes, Problem> {
-        let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
-        let (runs, more) = past::last_runs(self.live.data_dir(), limit)?;
-        json(&RunsAnswer { runs, more })
+    fn api_runs(&self, query: &Query) -> Result<Bytes, Problem> {
+        let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
+        let (runs, more) = history_queries::last_runs(self.cache.data_dir(), limit)?;
+        json(&RunsResponse { runs, more })
     }
 
-    fn api_changes(&self, asked: &Asked) -> Result<Bytes, Problem> {
-        let data_dir = self.live.data_dir();
-        let behind = match &asked.since_run {
+    fn api_changes(&self, query: &Query) -> Result<Bytes, Problem> {
+        let data_dir = self.cache.data_dir();
+        let behind = match &query.since_run {
             None => None,
             Some(wanted) => {
                 let unknown = || Problem::new(StatusCode::NOT_FOUND, unknown("run", wanted));
-                Some(past::run(data_dir, wanted)?.ok_or_else(unknown)?)
+                Some(history_queries::run(data_dir, wanted)?.ok_or_else(unknown)?)
             }
         };
         let wanted = Wanted {
             behind,
-            limit: Some(asked.limit),
+            limit: Some(query.limit),
             ..Wanted::default()
         };
-        let found = past::changes(data_dir, &wanted, asked.after)?;
-        json(&ChangesAnswer {
+        let found = history_queries::changes(data_dir, &wanted, query.after)?;
+        json(&ChangesResponse {
             changes: found.changes,
             more: found.next.is_some(),
             next: found.next.map(|next| next.to_string()),
@@ -258,37 +254,37 @@ impl Site {
     }
 }
 
-/// As many of these posts as are given in a response.
-fn given<'s, 'p>(posts: &'s [&'p PostLine]) -> &'s [&'p PostLine] {
-    let mut room = TITLES;
+/// As many of these posts as fit into a response.
+fn limited<'s, 'p>(posts: &'s [&'p PostSummary]) -> &'s [&'p PostSummary] {
+    let mut budget = MAX_TITLES;
     let fit = posts
         .iter()
-        .take(usize::try_from(MOST).unwrap_or(usize::MAX));
+        .take(usize::try_from(MAX_LIMIT).unwrap_or(usize::MAX));
     let fit = fit.take_while(|post| {
         let title = post.title.as_ref().map_or(0, String::len);
-        let left = room.checked_sub(title);
-        room = left.unwrap_or(0);
+        let left = budget.checked_sub(title);
+        budget = left.unwrap_or(0);
         left.is_some()
     });
     &posts[..fit.count()]
 }
 
-fn known<'c>(counted: &'c Counted, id: &str) -> Result<(usize, &'c UserActivity), Problem> {
+fn find_user<'c>(report: &'c CachedReport, id: &str) -> Result<(usize, &'c UserActivity), Problem> {
     let unknown = || Problem::new(StatusCode::NOT_FOUND, unknown("user", id));
-    counted.user(id).ok_or_else(unknown)
+    report.user(id).ok_or_else(unknown)
 }
 
 fn unknown(what: &str, name: &str) -> String {
-    format!("there is no {what} {}", excerpt(name, 80))
+    format!("no such {what}: {}", excerpt(name, 80))
 }
 
-/// The changes of somebody and of what they wrote, `limit` of them at most.
-fn of(counted: &Counted, user: &UserActivity, limit: u64) -> Wanted {
+/// Selects changes of a user and of what the user wrote, up to `limit`.
+fn changes_of(report: &CachedReport, user: &UserActivity, limit: u64) -> Wanted {
     let email = user.email.iter().filter(|email| !email.is_empty());
     Wanted {
-        source: Some(counted.report.source.clone()),
+        source: Some(report.report.source.clone()),
         users: Some(Users {
-            ids: counted.ids(user),
+            ids: report.ids(user),
             emails: email.map(|email| email.to_lowercase()).collect(),
         }),
         limit: Some(limit),
@@ -296,41 +292,41 @@ fn of(counted: &Counted, user: &UserActivity, limit: u64) -> Wanted {
     }
 }
 
-/// What the query asks for.
+/// The query parameters.
 #[derive(Debug, PartialEq, Eq)]
-struct Asked {
+struct Query {
     limit: u64,
     since_run: Option<String>,
-    /// Behind which change.
     after: Option<Cursor>,
 }
 
-impl Asked {
+impl Query {
     fn of(query: &str) -> Result<Self, Problem> {
-        let mut asked = Self {
-            limit: USUAL,
+        let mut parsed = Self {
+            limit: DEFAULT_LIMIT,
             since_run: None,
             after: None,
         };
-        let wrong = |says: String| Problem::new(StatusCode::BAD_REQUEST, says);
+        let invalid = |error: String| Problem::new(StatusCode::BAD_REQUEST, error);
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*name {
                 "limit" => {
                     let limit = value.parse().ok();
-                    let limit = limit.filter(|limit| (1..=MOST).contains(limit));
-                    let says = || wrong(format!("limit: expected a number from 1 to {MOST}"));
-                    asked.limit = limit.ok_or_else(says)?;
+                    let limit = limit.filter(|limit| (1..=MAX_LIMIT).contains(limit));
+                    let error = || invalid(format!("limit: expected 1 to {}", grouped(MAX_LIMIT)));
+                    parsed.limit = limit.ok_or_else(error)?;
                 }
                 "after" => {
-                    let says = |()| wrong("after: expected what `next` says".to_owned());
-                    asked.after = Some(value.parse().map_err(says)?);
+                    let expected = "after: expected the value of `next` in a response";
+                    let error = |()| invalid(expected.to_owned());
+                    parsed.after = Some(value.parse().map_err(error)?);
                 }
-                "since_run" => asked.since_run = Some(value.into_owned()),
-                // Whoever follows a link may have put something behind it.
+                "since_run" => parsed.since_run = Some(value.into_owned()),
+                // Links may have tracking parameters.
                 _ => {}
             }
         }
-        Ok(asked)
+        Ok(parsed)
     }
 }
 
@@ -339,7 +335,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_leads_to_one_thing_or_to_nothing() {
+    fn each_path_has_one_route_or_none() {
         let user = |id: &str| Some(Route::User(id.to_owned()));
         let cases = [
             ("/", Some(Route::Report)),
@@ -368,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_is_a_number_of_at_most_a_thousand() {
+    fn the_limit_is_1_to_1000() {
         let cases = [
             ("", Some(100)),
             ("limit=7", Some(7)),
@@ -381,8 +377,8 @@ mod tests {
             ("limit=99999999999999999999", None),
         ];
         for (query, limit) in cases {
-            let asked = Asked::of(query).ok();
-            assert_eq!(asked.map(|asked| asked.limit), limit, "{query}");
+            let parsed = Query::of(query).ok();
+            assert_eq!(parsed.map(|parsed| parsed.limit), limit, "{query}");
         }
     }
 }

@@ -1,8 +1,8 @@
-//! Base URLs, and what they must not hold.
+//! Base URLs, and what they must not contain.
 
 use url::Url;
 
-/// Why a text is no base URL.
+/// Why a text is no valid base URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BadUrl {
     /// What is wrong with it.
@@ -11,7 +11,7 @@ pub(super) struct BadUrl {
     pub(super) shown: String,
 }
 
-/// Reads a base URL.
+/// Parses a base URL.
 pub(super) fn read(text: &str) -> Result<Url, BadUrl> {
     let bad = |reason: &str| BadUrl {
         reason: reason.to_owned(),

@@ -6,13 +6,13 @@ use super::{InvalidSource, SourceFile};
 /// A source that comes with the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BuiltIn {
-    /// What it is called on the command line.
+    /// Its name on the command line.
     pub name: &'static str,
-    /// Its file, to the letter.
+    /// The text of its file, verbatim.
     pub text: &'static str,
 }
 
-/// All of them, in the order in which to show them.
+/// All of them, in display order.
 pub const BUILT_IN: [BuiltIn; 5] = [
     BuiltIn {
         name: "jsonplaceholder",
@@ -40,7 +40,7 @@ impl BuiltIn {
     /// The built-in source of that name.
     ///
     /// # Errors
-    /// When there is none; the error knows the nearest.
+    /// When there is none; the error suggests the nearest name.
     pub fn named(name: &str) -> Result<Self, InvalidSource> {
         let found = BUILT_IN.into_iter().find(|source| source.name == name);
         found.ok_or_else(|| InvalidSource::Unknown {
@@ -49,7 +49,7 @@ impl BuiltIn {
         })
     }
 
-    /// Its file, read.
+    /// Parses its file.
     ///
     /// # Errors
     /// Never in practice: a test reads all of them.

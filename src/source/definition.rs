@@ -1,4 +1,4 @@
-//! A source as it was written, so that it can be read again where its file is not at hand.
+//! A source as it was written, so that it can be parsed again without its file.
 
 use std::env::VarError;
 use std::io;
@@ -11,51 +11,51 @@ use crate::record::Resource;
 
 use super::{Auth, CredentialUse, Environment, InvalidSource, Source, SourceFile, Vars, base_url};
 
-/// What a source was made of. Credentials are not: a file names where they are.
+/// The text and variables that a source was made from. It holds no credentials, only where they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Definition {
-    /// What messages call the file.
+    /// The name of the file in messages.
     pub(super) file: String,
-    /// The file, to the letter.
+    /// The text of the file, verbatim.
     pub(super) text: String,
-    /// What stands for its placeholders.
+    /// The values of its placeholders.
     #[serde(default, skip_serializing_if = "Vars::is_empty")]
     pub(super) vars: Vars,
-    /// The base URL in the place of the file's, and with it the source's name.
+    /// Overrides the base URL of the file, and the source's name with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) at: Option<(String, String)>,
-    /// The resources, where not all that it offers are wanted.
+    /// The chosen resources, if not all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) only: Option<Vec<Resource>>,
-    /// Whether it is somewhere else each time, as the embedded sample API is.
+    /// Whether its address changes each time, as the embedded sample API's does.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) moves: bool,
-    /// Whether it refused to list its users, and its authors took their place.
+    /// Whether it refused to list its users, so that authors took their place.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) users_closed: bool,
 }
 
 impl Definition {
-    /// Whether it is the same API, whichever resources of it are wanted.
+    /// Whether it is the same API, whichever resources are chosen.
     #[must_use]
     pub fn same_source(&self, other: &Self) -> bool {
         let elsewhere = self.moves && other.moves;
         (&self.text, &self.at) == (&other.text, &other.at) && (elsewhere || self.vars == other.vars)
     }
 
-    /// Whether not all resources that the source offers are wanted.
+    /// Whether only some of its resources are chosen.
     #[must_use]
     pub fn is_narrowed(&self) -> bool {
         self.only.is_some()
     }
 
-    /// Whether its users are the authors of other records, because it refused to list them.
+    /// Whether its users are the authors of other records.
     #[must_use]
     pub fn is_users_closed(&self) -> bool {
         self.users_closed
     }
 
-    /// The same with its users as they came to another one: listed, or as authors.
+    /// The same, with users from the same place as in `other`: listed, or as authors.
     #[must_use]
     pub fn with_users_as(&self, other: &Self) -> Self {
         Self {
@@ -73,10 +73,10 @@ impl Definition {
         }
     }
 
-    /// The names of the environment variables that the file takes its credentials from.
+    /// The environment variables that the file takes credentials from.
     #[must_use]
     pub fn credential_variables(&self) -> Vec<String> {
-        // Nothing else is written like this, and a name too many does no harm.
+        // Nothing else is written like this, and an extra name does no harm.
         let mut rest = self.text.as_str();
         let mut names = Vec::new();
         while let Some((_, behind)) = rest.split_once("${") {
@@ -94,16 +94,16 @@ impl Definition {
     /// The credentials that the file refers to, as they are now.
     ///
     /// # Errors
-    /// When they cannot be had.
+    /// When one is missing or invalid.
     pub fn auth(&self, environment: &dyn Environment) -> Result<Auth, InvalidSource> {
         let file = SourceFile::parse(&self.file, &self.text)?;
         Ok(file.resolve(&self.vars, environment)?.auth)
     }
 
-    /// Makes the source again, without its credentials: nothing can be fetched with it.
+    /// Parses the source again, without credentials: it cannot be used to fetch.
     ///
     /// # Errors
-    /// When this version of the program does not take the file any more.
+    /// When this version of the program no longer accepts the file.
     pub fn source(&self) -> Result<Source, InvalidSource> {
         let file = SourceFile::parse(&self.file, &self.text)?;
         let mut source = file.resolve(&self.vars, &Offline)?;
@@ -129,7 +129,7 @@ impl Definition {
     }
 }
 
-/// An environment in which every credential is there, and none is true.
+/// An environment with a dummy for every credential.
 struct Offline;
 
 impl Environment for Offline {

@@ -1,4 +1,4 @@
-//! How one resource of an API is asked for, page by page.
+//! How to request one resource of an API, page by page.
 
 use std::collections::BTreeMap;
 
@@ -8,46 +8,46 @@ use serde::{Deserialize, Serialize};
 use crate::json::JsonPath;
 use crate::record::{FieldMap, Resource};
 
-/// Where a resource is, and in which form it comes.
+/// One resource: its path, pagination and fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// The path behind the base URL, percent-encoded; may hold the parent's placeholder.
+    /// The path, appended to the base URL, percent-encoded; may contain the parent's placeholder.
     pub path: String,
-    /// Asked for with every page, besides what pagination adds.
+    /// Query parameters of every page, besides those of pagination.
     pub query: Vec<(String, String)>,
-    /// Where in a response the array of records is.
+    /// Path of the array of records in a response.
     pub records: JsonPath,
-    /// Set where there is an object whose values are the records, and no array.
+    /// Set if the records are the values of an object instead of an array.
     pub map: Option<RecordMap>,
-    /// How to come to the next page.
+    /// How to request the next page.
     pub pagination: Pagination,
-    /// Where the number of all records is told.
+    /// Where responses give the total number of records.
     pub total: Option<Locator>,
-    /// Where the number of all pages is told.
+    /// Where responses give the total number of pages.
     pub pages: Option<Locator>,
-    /// Where a page tells whether there are further ones, besides what names the next.
+    /// The flag for further pages, besides the name of the next one.
     pub more: Option<More>,
     /// Whether the first page may lack the key that names the next one.
     pub next_optional: bool,
-    /// Where a response tells that it left records out.
+    /// The field that says that records were left out.
     pub truncated: Option<JsonPath>,
-    /// Whether the total counts records that the server does not send.
+    /// Whether the total includes records that the server does not send.
     pub total_counts_hidden: bool,
-    /// Statuses that say that a page lies behind the last one.
+    /// Statuses of a page after the last one.
     pub past_end: Vec<u16>,
-    /// Asked for once for each record of this resource: the path holds
+    /// The parent: requested once for each record of it. The path contains
     /// `{user_id}`, `{post_id}` or `{comment_id}`.
     pub parent: Option<Resource>,
-    /// Fields of a record that change with each request: of another value there, the history says nothing.
+    /// Fields whose changes the history ignores.
     pub ignore: Vec<JsonPath>,
-    /// Which fields of a record mean what.
+    /// The mapping of fields.
     pub fields: FieldMap,
 }
 
-/// An object in the place of an array of records: its values are the records.
+/// An object whose values are the records, in place of an array.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordMap {
-    /// The field of a record that its key is put into, where the records do not repeat it.
+    /// The field that gets the key of each record, if records do not repeat it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
 }
@@ -63,26 +63,26 @@ pub enum Pagination {
         parameter: String,
         /// The number of the first page.
         first: u64,
-        /// The query parameter of the page size, and the size to ask for.
+        /// The query parameter of the page size, and the size to request.
         size: Option<(String, u64)>,
     },
-    /// By the number of records to pass over.
+    /// By the number of records to skip.
     Offset {
         /// The query parameter of the offset.
         parameter: String,
-        /// The query parameter of the page size, and the size to ask for.
+        /// The query parameter of the page size, and the size to request.
         limit: (String, u64),
-        /// Whether each page may be asked for from the last record of the one before it.
+        /// Whether each page may be requested from the last record of the previous one.
         overlap: bool,
     },
-    /// By a cursor that a response holds for the next.
+    /// By a cursor from the previous response.
     Cursor {
         /// The query parameter of the cursor.
         parameter: String,
         /// Where the cursor is; missing, `null`, empty or 0 on the last page.
         at: NextAt,
     },
-    /// By a URL that a response holds for the next.
+    /// By a URL in the previous response.
     Next {
         /// Where the URL is; missing, `null` or empty on the last page.
         at: NextAt,
@@ -98,26 +98,26 @@ impl Pagination {
         matches!(self, Self::Page { .. } | Self::Offset { .. })
     }
 
-    /// Whether nothing but a page without records tells the end, where no total does.
+    /// Whether only an empty page marks the end, unless there is a total.
     #[must_use]
     pub fn ends_with_empty(&self) -> bool {
         self.is_counted() || self.is_by_last_record()
     }
 
-    /// Whether only a page knows where the next one is.
+    /// Whether only a response knows where the next page is.
     #[must_use]
     pub fn names_next(&self) -> bool {
         matches!(self, Self::Cursor { .. } | Self::Next { .. } | Self::Link)
     }
 
-    /// Whether the next page is asked for by a field of the last record.
+    /// Whether the next page is requested by a field of the last record.
     #[must_use]
     pub fn is_by_last_record(&self) -> bool {
         matches!(self, Self::Cursor { at, .. } if at.is_last_record())
     }
 }
 
-/// Where a response has the cursor or the URL of the next page.
+/// Where a response gives the cursor or URL of the next page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NextAt {
     /// In the body.
@@ -136,23 +136,23 @@ pub enum NextAt {
 }
 
 impl NextAt {
-    /// Whether the last record of a page tells.
+    /// Whether it is in the last record of a page.
     #[must_use]
     pub fn is_last_record(&self) -> bool {
         matches!(self, Self::LastRecord(_))
     }
 }
 
-/// A flag that tells whether there are further pages.
+/// A flag for further pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct More {
     /// Where in a response it is.
     pub at: JsonPath,
-    /// What it is on the last page: `false` for `has_more`, `true` for `is_last`.
+    /// Its value on the last page: `false` for `has_more`, `true` for `is_last`.
     pub ends: bool,
 }
 
-/// Where a response tells something besides its records.
+/// Where a response gives a value besides its records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Locator {
     /// In a header.
@@ -161,22 +161,22 @@ pub enum Locator {
     Body(JsonPath),
 }
 
-/// A field of a body that says that the body is an error.
+/// A field that marks a body as an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorInBody {
     /// Where it is.
     pub at: JsonPath,
-    /// The value that says so, as text; none for any that is not null, false, 0 or empty.
+    /// The value that means an error, as text; none for any but null, false, 0 and an empty one.
     pub when: Option<String>,
-    /// Where the server's words are, if not where APIs have them usually.
+    /// Path of the error message, if not where APIs usually have it.
     pub message: Option<JsonPath>,
 }
 
-/// Users that an API does not list, or refuses to: those whom its posts and comments have inside as their authors.
+/// Users that an API does not list: the authors embedded in its posts and comments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authors {
-    /// Where in a record of each resource its author is.
+    /// Path of the author in a record of each resource.
     pub within: BTreeMap<Resource, JsonPath>,
-    /// Which fields of an author mean what.
+    /// The mapping of an author's fields.
     pub fields: FieldMap,
 }

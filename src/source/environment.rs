@@ -1,5 +1,5 @@
-//! What a source takes from the machine, handed in by the program: this module
-//! reads neither the environment nor the disk.
+//! What a source needs of the machine, provided by the caller: this module reads neither the
+//! environment nor the disk.
 
 use std::env::VarError;
 use std::io;
@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::CredentialUse;
 
-/// Where credentials and time zones come from.
+/// Provides credentials and time zones.
 pub trait Environment {
     /// The value of an environment variable.
     ///
@@ -17,21 +17,20 @@ pub trait Environment {
     /// When it is not set, or is not Unicode.
     fn variable(&self, name: &str) -> Result<String, VarError>;
 
-    /// The text of a file, whose path is taken from the folder of the source file.
+    /// The text of a file; relative paths start at the folder of the source file.
     ///
     /// # Errors
     /// When it cannot be read.
     fn file(&self, path: &Path) -> io::Result<String>;
 
-    /// Whether this credential may be sent to this origin. Where not, there is no source to
-    /// fetch with.
+    /// Whether this credential may be sent to this origin. If not, the source is invalid.
     fn is_granted(&self, wanted: &CredentialUse) -> bool;
 
     /// The time zone of an IANA name or an offset, if there is one.
     fn time_zone(&self, name: &str) -> Option<TimeZone>;
 }
 
-/// Surroundings with nothing in them, for sources that take nothing.
+/// An environment without anything, for sources that need nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EmptyEnvironment;
 

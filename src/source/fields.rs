@@ -1,4 +1,4 @@
-//! Which fields of records a source file may tell of.
+//! The fields of records that a source file may map.
 
 #[cfg(test)]
 use schemars::JsonSchema;
@@ -8,17 +8,17 @@ use super::values::{Brief, Either, Marked, Parsed, Several};
 use crate::json::{InvalidPath, JsonPath};
 use crate::record::{Field, TimeFormat};
 
-/// Where a field is: `"user.id"`, or a table that says more.
+/// The path of a field: `"user.id"`, or a table with more.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(JsonSchema), schemars(rename = "Field"))]
 pub(super) struct FieldForm {
-    /// Where in the record: `user.id` or `/user/id`.
+    /// Its path in the record: `user.id` or `/user/id`.
     pub(super) path: Parsed<JsonPath>,
     /// Whether a record may lack it.
     #[serde(default)]
     pub(super) optional: bool,
-    /// Of a time, how the API writes it: as the `time_format` of the whole file, in the place of that.
+    /// The format of a time: overrides the `time_format` of the file.
     pub(super) time_format: Option<Marked<Several<TimeFormat>>>,
 }
 
@@ -38,13 +38,13 @@ impl Brief for FieldForm {
     }
 }
 
-/// The fields that a file gives for the records of one resource.
+/// The fields that a file maps for one resource.
 pub(super) trait Fields: Default {
-    /// Each field that is given, and where it is.
+    /// Each mapped field, and its path.
     fn given(&self) -> Vec<(Field, &FieldForm)>;
 }
 
-/// One struct a resource, so that a field that makes no sense for it is an
+/// One struct per resource, so that a field that makes no sense for it is an
 /// unknown key to serde and to editors.
 macro_rules! fields {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $key:ident: $field:ident,)* }) => {
@@ -66,17 +66,17 @@ macro_rules! fields {
 }
 
 fields! {
-    /// Which fields of a user mean what.
+    /// The mapping of a user's fields.
     UserFields {
-        /// The user's id; `id` when left out.
+        /// The user's id. Default: `id`.
         id: Id,
         /// The full name.
         name: Name,
-        /// The name to log in with.
+        /// The login name.
         username: Username,
         /// The e-mail address.
         email: Email,
-        /// When the account was made.
+        /// When the account was created.
         created_at: CreatedAt,
         /// When it was last changed.
         updated_at: UpdatedAt,
@@ -92,13 +92,13 @@ fields! {
 }
 
 fields! {
-    /// Which fields of a post mean what.
+    /// The mapping of a post's fields.
     PostFields {
-        /// The post's id; `id` when left out.
+        /// The post's id. Default: `id`.
         id: Id,
         /// The id of the user who wrote it.
         user_id: UserId,
-        /// The headline.
+        /// The title.
         title: Title,
         /// The text.
         body: Body,
@@ -110,17 +110,17 @@ fields! {
 }
 
 fields! {
-    /// Which fields of a comment mean what.
+    /// The mapping of a comment's fields.
     CommentFields {
-        /// The comment's id; `id` when left out.
+        /// The comment's id. Default: `id`.
         id: Id,
         /// The id of the post that it replies to.
         post_id: PostId,
         /// The id of the user who wrote it.
         user_id: UserId,
-        /// Its headline, or the name of whoever wrote it.
+        /// Its title, or the author's name.
         name: Name,
-        /// The e-mail address of whoever wrote it.
+        /// The author's e-mail address.
         email: Email,
         /// The text.
         body: Body,

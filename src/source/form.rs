@@ -1,5 +1,5 @@
-//! What may stand in a source file, as serde reads it. The doc comments are
-//! what editors show to whoever writes one.
+//! The keys of a source file, as serde reads them. Editors show these doc comments to whoever
+//! writes one.
 
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
@@ -20,48 +20,48 @@ use crate::record::TimeFormat;
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(JsonSchema), schemars(rename = "Source file"))]
 pub(super) struct Form {
-    /// What the source is called in summaries, manifests and messages.
+    /// The name of the source in summaries, manifests and messages.
     pub(super) name: Marked<String>,
-    /// What it is, in a line.
+    /// A one-line description.
     pub(super) description: Option<String>,
-    /// Where the API lives: the part that all its URLs begin with. May hold placeholders: `{site}`.
+    /// The base URL of the API. May contain placeholders: `{site}`.
     pub(super) base_url: Marked<String>,
     /// The placeholders of `base_url`, paths and queries: `repo = "what it is"`,
     /// filled in with `--var repo=…`.
     #[serde(default)]
     pub(super) vars: Pairs<Either<VarForm>>,
-    /// Headers to send with every request, besides those that every source gets. Not for credentials.
+    /// Extra headers to send with every request. Not for credentials.
     #[serde(default)]
     pub(super) headers: Pairs<Marked<String>>,
-    /// How requests are authorised; left out, they are not.
+    /// How requests are authenticated. Default: not at all.
     pub(super) auth: Option<Marked<AuthForm>>,
-    /// How often the API may be asked; left out, without a limit.
+    /// Rate limit. Default: none.
     pub(super) rate: Option<RateForm>,
-    /// Where links to further pages may lead, besides the host of `base_url`: `["https://cdn.example.org"]`.
+    /// Origins that links to further pages may lead to, besides that of `base_url`:
+    /// `["https://cdn.example.org"]`.
     #[serde(default)]
     pub(super) allowed_origins: Vec<Marked<String>>,
-    /// Whether redirects and links may lead to this machine or a private network although `base_url` is
-    /// elsewhere. Where `base_url` itself is such an address, they may.
+    /// Whether redirects and links may lead to this machine or a private network. Always allowed if
+    /// `base_url` itself is such an address.
     #[serde(default)]
     pub(super) allow_private: bool,
-    /// Which field of a body says that it is an error, whatever the status: `error = "error"`, or
+    /// The field that marks a body as an error, whatever the status: `error = "error"`, or
     /// `{ at = "ok", when = false, message = "error" }`.
     pub(super) error: Option<Either<ErrorForm>>,
-    /// The zone of times that come without one: `Europe/Berlin` or `+02:00`. UTC when left out.
+    /// The time zone of times without one: `Europe/Berlin` or `+02:00`. Default: UTC.
     pub(super) time_zone: Option<Marked<String>>,
-    /// How the API writes its times, where that is not a usual form: `"%d/%m/%Y"` (strftime), `"seconds"`,
-    /// `"milliseconds"`, `"microseconds"`, `"nanoseconds"` or `"standard"`; the first of a list that fits counts.
+    /// The API's time format, if it is not a common one: `"%d/%m/%Y"` (strftime), `"seconds"`,
+    /// `"milliseconds"`, `"microseconds"`, `"nanoseconds"` or `"standard"`; of a list, the first that fits is used.
     #[serde(default)]
     pub(super) time_format: Several<TimeFormat>,
-    /// Where the people are.
+    /// The resource with the users.
     pub(super) users: Option<ResourceForm<UserFields>>,
-    /// Where the posts are.
+    /// The resource with the posts.
     pub(super) posts: Option<ResourceForm<PostFields>>,
-    /// Where the comments are.
+    /// The resource with the comments.
     pub(super) comments: Option<ResourceForm<CommentFields>>,
-    /// For an API without a list of users: they are those whom the posts and comments have inside as
-    /// their authors. Beside `users`, they take their place where the API refuses to list them (401,
-    /// 403 or 404).
+    /// For an API without a list of users: the authors embedded in posts and comments are the users.
+    /// Given beside `users`, they are used if the API refuses to list users (401, 403 or 404).
     pub(super) authors: Option<Marked<AuthorsForm>>,
 }
 
@@ -70,9 +70,9 @@ pub(super) struct Form {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(JsonSchema), schemars(rename = "Var"))]
 pub(super) struct VarForm {
-    /// What it is, for whoever has to fill it in.
+    /// A description, for whoever fills it in.
     pub(super) description: String,
-    /// What stands there when nothing is given.
+    /// The default value.
     pub(super) default: Option<String>,
 }
 
@@ -88,8 +88,8 @@ impl Brief for VarForm {
     }
 }
 
-/// How requests are authorised: one of `bearer`, `basic`, `header` and `query`.
-/// Credentials are not written down here; a file says where they are.
+/// How requests are authenticated: one of `bearer`, `basic`, `header` and `query`. Credentials are
+/// not written here, but referred to.
 #[derive(Debug, Deserialize)]
 #[serde(
     deny_unknown_fields,
@@ -101,11 +101,11 @@ pub(super) struct AuthForm {
     pub(super) bearer: Option<Marked<Either<Credential>>>,
     /// Sends `Authorization: Basic …`.
     pub(super) basic: Option<BasicForm>,
-    /// Sends a header of the API's own.
+    /// Sends a custom header.
     pub(super) header: Option<HeaderForm>,
-    /// Puts the credential into the query of each URL.
+    /// Adds the credential to the query of each URL.
     pub(super) query: Option<QueryForm>,
-    /// Whether to ask without authorisation where the credential is absent.
+    /// Whether to send requests without authentication if the credential is absent.
     #[serde(default)]
     pub(super) optional: bool,
 }
@@ -116,16 +116,16 @@ pub(super) struct AuthForm {
 #[cfg_attr(test, derive(JsonSchema), schemars(with = "FileForm"))]
 pub(super) enum Credential {
     At(CredentialRef),
-    /// A string that is no reference. What it says is not kept: it may be the credential.
+    /// A string that is no reference. It is not kept: it may be the credential.
     Literal,
 }
 
-/// A credential in a file, without the line break at its end.
+/// A credential in a file, without its trailing newline.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(JsonSchema), schemars(rename = "Credential in a file"))]
 struct FileForm {
-    /// Its path, from the folder of the source file.
+    /// Its path, relative to the folder of the source file.
     file: PathBuf,
 }
 
@@ -179,20 +179,20 @@ pub(super) struct BasicForm {
     pub(super) password: Marked<Either<Credential>>,
 }
 
-/// A header that holds a credential.
+/// A header with a credential.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table with `name` and `value`")]
 #[cfg_attr(test, derive(JsonSchema), schemars(rename = "Header auth"))]
 pub(super) struct HeaderForm {
     /// The header's name: `X-Api-Key`.
     pub(super) name: Parsed<HeaderName>,
-    /// What stands before the credential: `prefix = "Token "`.
+    /// A prefix of the credential: `prefix = "Token "`.
     pub(super) prefix: Option<Marked<String>>,
     /// Where the credential is: `"${NAME}"` or `{ file = "PATH" }`.
     pub(super) value: Marked<Either<Credential>>,
 }
 
-/// A query parameter that holds a credential.
+/// A query parameter with a credential.
 #[derive(Debug, Deserialize)]
 #[serde(
     deny_unknown_fields,
@@ -206,7 +206,7 @@ pub(super) struct QueryForm {
     pub(super) value: Marked<Either<Credential>>,
 }
 
-/// How often the API may be asked: `{ requests = 20, per = "second" }`.
+/// A rate limit: `{ requests = 20, per = "second" }`.
 #[derive(Debug, Deserialize)]
 #[serde(
     deny_unknown_fields,
@@ -214,12 +214,12 @@ pub(super) struct QueryForm {
 )]
 #[cfg_attr(test, derive(JsonSchema), schemars(rename = "Rate"))]
 pub(super) struct RateForm {
-    /// This many requests …
+    /// Number of requests …
     pub(super) requests: NonZeroU32,
-    /// … in this much time, evenly spread.
+    /// … in this time, evenly spread.
     #[serde(default)]
     pub(super) per: Per,
-    /// How many may come at once after a pause; 1 when left out.
+    /// Burst size after a pause. Default: 1.
     pub(super) burst: Option<NonZeroU32>,
 }
 
@@ -234,39 +234,41 @@ pub(super) enum Per {
     Hour,
 }
 
-/// Where a resource is, and in which form it comes.
+/// One resource: its path, pagination and fields.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a table with `path`")]
 #[cfg_attr(test, derive(JsonSchema), schemars(rename = "Resource with {F}"))]
 pub(super) struct ResourceForm<F: Default> {
-    /// The path behind the base URL. May hold placeholders (`{repo}`), and `{user_id}`, `{post_id}`
-    /// or `{comment_id}` to ask once for each record of that resource.
+    /// The path, appended to the base URL. May contain placeholders (`{repo}`), and `{user_id}`,
+    /// `{post_id}` or `{comment_id}` to fetch it once for each record of that resource.
     pub(super) path: Marked<String>,
-    /// Asked for with every page: `{ order = "asc", per_page = 100 }`. Values may hold placeholders.
+    /// Query parameters of every page: `{ order = "asc", per_page = 100 }`. Values may contain
+    /// placeholders.
     #[serde(default)]
     pub(super) query: Pairs<Marked<Scalar>>,
-    /// Where in a response the array of records is: `data` or `/result/items`. Left out, the response is
-    /// the array. Where an object's values are the records: `{ map = "posts" }`.
+    /// Path of the array of records in a response: `data` or `/result/items`. Default: the response is
+    /// the array. If the records are the values of an object: `{ map = "posts" }`.
     pub(super) records: Option<Marked<Either<RecordsForm>>>,
-    /// How to come to the next page; left out, all is in one response.
+    /// How to request the next page. Default: one response holds everything.
     pub(super) pagination: Option<Marked<Either<PaginationForm>>>,
-    /// Where a response tells the number of all records.
+    /// Where a response gives the total number of records.
     pub(super) total: Option<LocatorForm>,
-    /// Where a response tells the number of all pages.
+    /// Where a response gives the total number of pages.
     pub(super) pages: Option<LocatorForm>,
-    /// Whether `total` counts records that the server does not send, as drafts: fewer records are a
-    /// warning then, and no error.
+    /// Whether `total` includes records that the server does not send, such as drafts. Fewer records
+    /// are then a warning instead of an error.
     #[serde(default)]
     pub(super) total_counts_hidden: bool,
-    /// Where a response tells that it left records out: `incomplete_results`. It is an error then.
+    /// The field that says that records were left out: `incomplete_results`. If it does, that is an
+    /// error.
     pub(super) truncated: Option<Parsed<JsonPath>>,
-    /// Statuses that say that a page lies behind the last one: `[404]`.
+    /// Statuses of a page after the last one: `[404]`.
     #[serde(default)]
     pub(super) past_end: Vec<Marked<u16>>,
-    /// Fields that change with each request and are no change of the record: `["views", "stats.seen"]`.
+    /// Fields whose changes do not count as a change of the record: `["views", "stats.seen"]`.
     #[serde(default)]
     pub(super) ignore: Several<JsonPath>,
-    /// Which fields of a record mean what: `user_id = "author.id"`. What the API lacks is left out.
+    /// The mapping of fields: `user_id = "author.id"`. Leave out what the API lacks.
     #[serde(default)]
     pub(super) fields: F,
 }
@@ -276,42 +278,43 @@ pub(super) struct ResourceForm<F: Default> {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(JsonSchema), schemars(rename = "Pagination"))]
 pub(super) struct PaginationForm {
-    /// By page number: the query parameter of the number.
+    /// By page number: the name of the query parameter.
     pub(super) page: Option<String>,
-    /// With `page`, the number of the first page; 1 when left out.
+    /// With `page`, the number of the first page. Default: 1.
     pub(super) first: Option<Marked<u64>>,
-    /// By the number of records to pass over: the query parameter of that number.
+    /// By the number of records to skip: the name of the query parameter.
     pub(super) offset: Option<String>,
-    /// The query parameter of the page size, and the size to ask for: `{ per_page = 100 }`.
+    /// The query parameter of the page size, and the size to request: `{ per_page = 100 }`.
     pub(super) size: Option<Marked<Pairs<NonZeroU64>>>,
-    /// With `offset`, whether each page begins with the last record of the one before it, which shows
-    /// records that move; true when left out. Say false where the API cannot begin a page anywhere.
+    /// With `offset`, whether to request each page from the last record of the previous one, which
+    /// detects records that move. Default: true. Set it to false if the API cannot begin a page at
+    /// any offset.
     pub(super) overlap: Option<Marked<bool>>,
-    /// By a cursor that a response holds for the next: the query parameter of the cursor.
+    /// By a cursor from the previous response: the name of the query parameter.
     pub(super) cursor: Option<String>,
-    /// With `cursor`, where in a response the next cursor is: `meta.next_cursor`,
+    /// With `cursor`, where a response gives the next cursor: `meta.next_cursor`,
     /// `{ header = "X-Next-Cursor" }`, or `{ last = "id" }` for a field of the page's last record.
     pub(super) at: Option<Marked<Either<NextAtForm>>>,
-    /// By a URL that a response holds for the next: where it is, as `links.next`,
+    /// By a URL in the response: where it is, such as `links.next`,
     /// `{ header = "X-Next-Page" }` or `{ links = "links", rel = "next" }`.
     pub(super) next: Option<Marked<Either<NextAtForm>>>,
-    /// Where a response tells whether there are further pages: `has_more`. False ends them, whatever
-    /// names a next one.
+    /// The flag that says whether there are more pages: `has_more`. False is the end, even if a next
+    /// page is named.
     #[serde(rename = "while")]
     pub(super) more: Option<Marked<Parsed<JsonPath>>>,
-    /// Where a response tells that it is the last: `is_last`. True ends the pages.
+    /// The flag that says that this is the last page: `is_last`. True is the end.
     pub(super) until: Option<Marked<Parsed<JsonPath>>>,
-    /// Whether the first page may lack the key that `at` or `next` names. It is an error otherwise,
-    /// for a slip in it would end the pages after the first.
+    /// Whether the first page may lack the key that `at` or `next` names. Otherwise that is an error:
+    /// a typo would end the pages after the first.
     #[serde(default)]
     pub(super) optional: bool,
-    /// By the `Link` header, which is what the string `"link"` says.
+    /// By the `Link` header: the string `"link"`.
     #[serde(skip)]
     pub(super) link: bool,
 }
 
 impl PaginationForm {
-    /// Whether nothing at all was said, which is what the string `"none"` stands for.
+    /// Whether it is empty, as the string `"none"` is.
     pub(super) fn is_none(&self) -> bool {
         self.size.is_none()
             && self.overlap.is_none()
@@ -356,7 +359,7 @@ impl Brief for PaginationForm {
     schemars(rename = "Where the next page is named")
 )]
 pub(super) struct NextAtForm {
-    /// In the body, which is what a string alone says.
+    /// In the body: a string alone.
     #[serde(skip)]
     pub(super) body: Option<JsonPath>,
     /// In a header: its name.
@@ -364,7 +367,7 @@ pub(super) struct NextAtForm {
     /// In a list of links, each an object with a relation (`rel` or `relation`) and a URL (`href`, `url`
     /// or `uri`): where in the body the list is.
     pub(super) links: Option<Parsed<JsonPath>>,
-    /// With `links`, the relation of the next page; `next` when left out.
+    /// With `links`, the relation of the next page. Default: `next`.
     pub(super) rel: Option<Marked<String>>,
     /// With `cursor`, in a field of the page's last record (keyset pagination): where in the record.
     pub(super) last: Option<Parsed<JsonPath>>,
@@ -385,7 +388,7 @@ impl Brief for NextAtForm {
     }
 }
 
-/// Where a response tells something besides its records.
+/// Where a response gives a value besides its records.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(test, derive(JsonSchema), schemars(rename = "Place in a response"))]
@@ -396,16 +399,16 @@ pub(super) enum LocatorForm {
     Body(Parsed<JsonPath>),
 }
 
-/// Which field of a body says that it is an error.
+/// The field that marks a body as an error.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(JsonSchema), schemars(rename = "Error in a body"))]
 pub(super) struct ErrorForm {
     /// Where in the body the field is: `ok` or `/meta/error`.
     pub(super) at: Parsed<JsonPath>,
-    /// The value that says so: `false`. Left out, any value but null, false, 0 and an empty one does.
+    /// The value that means an error: `false`. Default: any value but null, false, 0 and an empty one.
     pub(super) when: Option<Scalar>,
-    /// Where in the body the server's words are; left out, they are looked for.
+    /// Path of the error message. Default: where APIs usually have it.
     pub(super) message: Option<Parsed<JsonPath>>,
 }
 
@@ -430,13 +433,12 @@ impl Brief for ErrorForm {
 #[serde(deny_unknown_fields)]
 #[cfg_attr(test, derive(JsonSchema), schemars(rename = "Records"))]
 pub(super) struct RecordsForm {
-    /// The array, which is what a string alone says.
+    /// The array: a string alone.
     #[serde(skip)]
     pub(super) list: Option<JsonPath>,
-    /// An object whose values are the records: where it is, `""` for the complete response.
+    /// Path of an object whose values are the records; `""` for the whole response.
     pub(super) map: Option<Parsed<JsonPath>>,
-    /// With `map`, the field of a record to put its key into, where the records do not repeat it:
-    /// `id`.
+    /// With `map`, the field that gets the key of each record, if records do not repeat it: `id`.
     pub(super) key_as: Option<String>,
 }
 
@@ -456,7 +458,7 @@ impl Brief for RecordsForm {
     }
 }
 
-/// Users that are taken from the records that they wrote.
+/// Users taken from the records they wrote.
 #[derive(Debug, Deserialize)]
 #[serde(
     deny_unknown_fields,
@@ -464,11 +466,11 @@ impl Brief for RecordsForm {
 )]
 #[cfg_attr(test, derive(JsonSchema), schemars(rename = "Authors"))]
 pub(super) struct AuthorsForm {
-    /// Where in a post its author is: `user`.
+    /// Path of the author in a post: `user`.
     pub(super) posts: Option<Parsed<JsonPath>>,
-    /// Where in a comment its author is: `user`.
+    /// Path of the author in a comment: `user`.
     pub(super) comments: Option<Parsed<JsonPath>>,
-    /// Which fields of an author mean what.
+    /// The mapping of an author's fields.
     #[serde(default)]
     pub(super) fields: UserFields,
 }

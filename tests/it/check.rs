@@ -158,7 +158,7 @@ fn two_pages_and_what_is_below_the_first_three_parents_are_looked_at() {
       comment 12 by user 7
       comment 31 by user 7
 
-    note: reports cannot show unanswered posts: the source maps no `post_id` of comments
+    note: reports cannot show unanswered posts: the source does not map `post_id` of comments
     ");
     server.finish();
 }

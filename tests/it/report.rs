@@ -1,4 +1,4 @@
-//! The command `report`: each number against what a few lines over the plain JSON say.
+//! The command `report`, compared with a simple implementation over plain JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -16,7 +16,7 @@ fn report(place: &Workplace, args: &[&str]) -> Outcome {
     Running::start(&mut place.command(&[&["report"], args].concat())).wait()
 }
 
-/// The report as JSON, without what differs from run to run.
+/// The report as JSON, without the parts that differ between runs.
 fn numbers(place: &Workplace, top: usize) -> Value {
     let top = top.to_string();
     let outcome = report(place, &["--format", "json", "--top", &top]);
@@ -26,10 +26,10 @@ fn numbers(place: &Workplace, top: usize) -> Value {
     let manifest = place.json("manifest_async.json");
     let parts = all.as_object_mut().expect("an object");
     for resource in ["users", "posts", "comments"] {
-        let taken = json!({
+        let snapshot = json!({
             "run": manifest["run"], "at": manifest["finished_at"], "file": format!("{resource}_async.json"),
         });
-        assert_eq!(parts["snapshots"][resource], taken);
+        assert_eq!(parts["snapshots"][resource], snapshot);
     }
     assert_eq!(parts["source"], manifest["source"]);
     let none = json!({"added": 0, "changed": 0, "removed": 0});
@@ -41,6 +41,7 @@ fn numbers(place: &Workplace, top: usize) -> Value {
     parts.remove("history");
     parts.remove("snapshots");
     parts.remove("source");
+    assert_eq!(parts.remove("time_zone"), Some(json!("UTC")));
     all
 }
 
@@ -48,7 +49,7 @@ fn records<'v>(db: &'v Value, resource: &str) -> &'v Vec<Value> {
     db[resource].as_array().expect("records")
 }
 
-/// Quotes make no difference where no user has both.
+/// Compares ids regardless of quotes, which is enough if no user has both.
 fn same_id(one: &Value, other: &Value) -> bool {
     let plain = |id: &Value| id.to_string().replace('"', "");
     !one.is_null() && plain(one) == plain(other)
@@ -60,7 +61,7 @@ fn when(record: &Value) -> Option<Timestamp> {
         .map(|text| text.parse().expect("a time"))
 }
 
-/// Whom a comment or a post is by: the place of a user, or what the stranger is called.
+/// The author of a comment or post: the index of a user, or the id or address of a guest.
 fn author(record: &Value, users: &[Value]) -> Result<usize, Value> {
     let by_id = users
         .iter()
@@ -72,14 +73,14 @@ fn author(record: &Value, users: &[Value]) -> Result<usize, Value> {
             .iter()
             .position(|user| email(user).as_ref() == Some(&wanted))
     };
-    let stranger = || match &record["userId"] {
+    let guest = || match &record["userId"] {
         Value::Null => json!(email(record).expect("an author")),
         id => id.clone(),
     };
-    by_id.or_else(by_email).ok_or_else(stranger)
+    by_id.or_else(by_email).ok_or_else(guest)
 }
 
-/// Somebody who has done nothing yet. What a stranger writes does not say when they joined.
+/// A person without activity. Guests have no name and no date of joining.
 fn person(record: &Value, id: &Value, is_user: bool) -> Value {
     let of_user = |value: Value| if is_user { value } else { Value::Null };
     json!({
@@ -89,7 +90,7 @@ fn person(record: &Value, id: &Value, is_user: bool) -> Value {
     })
 }
 
-/// All of a report, worked out without haste.
+/// The report, by a simple implementation.
 fn naive(db: &Value, top: usize) -> Value {
     let [users, posts, comments] = ["users", "posts", "comments"].map(|name| records(db, name));
     let post_of = |comment: &Value| {
@@ -97,19 +98,19 @@ fn naive(db: &Value, top: usize) -> Value {
             .iter()
             .position(|post| same_id(&comment["postId"], &post["id"]))
     };
-    // Everybody: users first, then strangers as they turn up, comments before posts.
+    // Users first, then guests in order of appearance, comments before posts.
     let mut people: Vec<Value> = users
         .iter()
         .map(|user| person(user, &user["id"], true))
         .collect();
-    let mut strangers: Vec<Value> = Vec::new();
+    let mut guests: Vec<Value> = Vec::new();
     let mut number = |record: &Value, people: &mut Vec<Value>| match author(record, users) {
         Ok(user) => user,
-        Err(stranger) => {
-            if let Some(known) = strangers.iter().position(|known| *known == stranger) {
+        Err(guest) => {
+            if let Some(known) = guests.iter().position(|known| *known == guest) {
                 return users.len() + known;
             }
-            strangers.push(stranger);
+            guests.push(guest);
             people.push(person(record, &record["userId"], false));
             people.len() - 1
         }
@@ -126,22 +127,22 @@ fn naive(db: &Value, top: usize) -> Value {
     }
     let mut unanswered = Vec::new();
     let mut waits = Vec::new();
-    for (place, post) in posts.iter().enumerate() {
-        let answers: Vec<_> = comments
+    for (index, post) in posts.iter().enumerate() {
+        let replies: Vec<_> = comments
             .iter()
-            .filter(|comment| post_of(comment) == Some(place))
+            .filter(|comment| post_of(comment) == Some(index))
             .collect();
         let person = number(post, &mut people);
         let received = people[person]["comments_received"]
             .as_u64()
             .expect("a count");
-        people[person]["comments_received"] = json!(received + answers.len() as u64);
-        if answers.is_empty() {
+        people[person]["comments_received"] = json!(received + replies.len() as u64);
+        if replies.is_empty() {
             unanswered.push(json!({
                 "id": post["id"], "user_id": post["userId"], "title": post["title"], "created_at": when(post),
             }));
         }
-        let first = answers.iter().filter_map(|answer| when(answer)).min();
+        let first = replies.iter().filter_map(|reply| when(reply)).min();
         waits.extend(
             first
                 .zip(when(post))
@@ -158,7 +159,7 @@ fn naive(db: &Value, top: usize) -> Value {
     }
     let count = |person: &Value, kind: &str| person[kind].as_u64().expect("a count");
     let wrote = |person: &Value| count(person, "posts") + count(person, "comments_written");
-    let silent = people[..users.len()]
+    let inactive = people[..users.len()]
         .iter()
         .filter(|user| wrote(user) == 0)
         .count();
@@ -176,14 +177,14 @@ fn naive(db: &Value, top: usize) -> Value {
             by_id,
         )
     });
-    let others = comments
+    let by_guests = comments
         .iter()
         .filter(|comment| author(comment, users).is_err())
         .count();
     json!({
         "totals": {
             "users": users.len(), "posts": posts.len(), "comments": comments.len(),
-            "silent_users": silent, "comments_by_others": others, "rejects": 0,
+            "inactive_users": inactive, "comments_by_guests": by_guests, "rejects": 0,
         },
         "users": people,
         "unanswered": {"count": unanswered.len(), "posts": &unanswered[..unanswered.len().min(top)]},
@@ -209,7 +210,7 @@ fn domains(users: &[Value]) -> Vec<Value> {
         .collect()
 }
 
-/// What was written when: the moment, whether it is a post, and by whom.
+/// Activity over time, from (time, whether it is a post, author).
 fn dates(
     written: &[(Timestamp, bool, usize)],
     mut waits: Vec<SignedDuration>,
@@ -276,18 +277,17 @@ fn dates(
         hours[weekday][usize::try_from(when.hour()).expect("an hour")] += 1;
     }
     waits.sort();
-    // The smallest wait that so many of a hundred did not exceed.
+    // The nearest-rank percentile.
     let within = |percent: usize| {
         let enough = |index: &usize| (index + 1) * 100 >= waits.len() * percent;
         (0..waits.len()).find(enough).map(|index| waits[index])
     };
-    let first_answer = within(50).map(
-        |median| json!({"answered": waits.len(), "median": median, "percentile_90": within(90)}),
-    );
-    json!({"days": days, "weeks": weeks, "hours": hours, "first_answer": first_answer})
+    let time_to_first_reply = within(50)
+        .map(|median| json!({"posts": waits.len(), "median": median, "percentile_90": within(90)}));
+    json!({"days": days, "weeks": weeks, "hours": hours, "time_to_first_reply": time_to_first_reply})
 }
 
-/// Holds a report against the naive one, part by part.
+/// Compares two reports, part by part.
 #[track_caller]
 fn assert_same(found: &Value, expected: &Value) {
     let [found, expected] = [found, expected].map(|value| value.as_object().expect("an object"));
@@ -307,7 +307,7 @@ fn assert_same(found: &Value, expected: &Value) {
 }
 
 #[test]
-fn a_report_on_the_sample_source_has_the_numbers_of_its_records() {
+fn a_report_on_the_sample_source_matches_its_records() {
     let place = Workplace::new();
     place.run_well(&["sample", "--async"]);
     let stored = |resource: &str| place.json(&format!("{resource}_async.json"));
@@ -317,14 +317,14 @@ fn a_report_on_the_sample_source_has_the_numbers_of_its_records() {
 }
 
 #[test]
-fn a_report_on_the_real_data_set_has_the_numbers_of_its_records() {
+fn a_report_on_the_real_data_set_matches_its_records() {
     let Some((url, db)) = real_api() else { return };
     let place = Workplace::new();
     place.run_well(&[&url, "--async"]);
     let found = numbers(&place, 10);
     assert_same(&found, &naive(&db, 10));
     let totals = json!({
-        "users": 10, "posts": 100, "comments": 500, "silent_users": 0, "comments_by_others": 500, "rejects": 0,
+        "users": 10, "posts": 100, "comments": 500, "inactive_users": 0, "comments_by_guests": 500, "rejects": 0,
     });
     assert_eq!(found["totals"], totals);
     assert_eq!(found["users"].as_array().expect("users").len(), 510);
@@ -346,11 +346,11 @@ path = "/comments"
 fields = { post_id = "postId", user_id = { path = "userId", optional = true }, email = { path = "email", optional = true }, created_at = { path = "createdAt", optional = true } }
 "#;
 
-/// Records of some months, spread without a pattern; ids of posts come in quotes, references do not.
+/// Records spread over some months; ids of posts are quoted, references to them are not.
 fn dated() -> Value {
     let moment = |number: i64| {
-        let begun: Timestamp = "2024-01-31T22:10:00Z".parse().expect("a time");
-        (begun + (number * 7919 % 100_000).minutes()).to_string()
+        let started: Timestamp = "2024-01-31T22:10:00Z".parse().expect("a time");
+        (started + (number * 7919 % 100_000).minutes()).to_string()
     };
     let user = |id: i64| json!({"id": id, "name": format!("User {id}"), "email": format!("User{id}@Mail{}.org", id % 3), "createdAt": moment(id)});
     let post = |id: i64| json!({"id": id.to_string(), "userId": id * id % 23 + 1, "title": format!("Post {id}"), "createdAt": moment(id * 3)});
@@ -362,7 +362,7 @@ fn dated() -> Value {
             _ => comment["email"] = json!(format!("guest{}@x.org", id % 5)),
         }
         if id % 7 > 0 {
-            // Most come after their posts.
+            // Most are later than their posts.
             let post: Timestamp = moment((id * 31 % 70 + 1) * 3).parse().expect("a time");
             let later = (id * 977 % 9000 - 500).minutes();
             comment["createdAt"] = json!((post + later).to_string());
@@ -377,7 +377,7 @@ fn dated() -> Value {
 }
 
 #[test]
-fn a_report_on_dated_records_has_the_numbers_of_its_records() {
+fn a_report_on_dated_records_matches_its_records() {
     let (place, db) = (Workplace::new(), dated());
     fs::write(place.path().join("dated.toml"), DATED).expect("write the source file");
     let route = |path: &str| {
@@ -389,7 +389,7 @@ fn a_report_on_dated_records_has_the_numbers_of_its_records() {
     place.run_well(&["./dated.toml", "--var", &url, "--async"]);
     server.finish();
     let found = numbers(&place, 100);
-    assert!(found["dates"]["first_answer"]["answered"].as_u64() > Some(30));
+    assert!(found["dates"]["time_to_first_reply"]["posts"].as_u64() > Some(30));
     assert!(found["dates"]["weeks"].as_array().expect("weeks").len() > 8);
     assert_same(&found, &naive(&db, 100));
 }
@@ -404,14 +404,11 @@ fn small() -> Workplace {
 }
 
 #[test]
-fn what_is_printed_is_of_the_form_and_length_asked_for() {
+fn output_has_the_requested_format_and_length() {
     let place = small();
     let cases: [(&[&str], &str); 5] = [
-        (&[], "Who is active at http://127.0.0.1:"),
-        (
-            &["--format", "markdown"],
-            "# Who is active at http\\://127.0.0.1:",
-        ),
+        (&[], "Activity: http://127.0.0.1:"),
+        (&["--format", "markdown"], "# Activity: http\\://127.0.0.1:"),
         (&["--format", "csv"], "id,name,email,is_user,posts,"),
         (&["--format", "csv", "--table", "domains"], "domain,users\n"),
         (
@@ -441,7 +438,7 @@ fn what_is_printed_is_of_the_form_and_length_asked_for() {
 }
 
 #[test]
-fn what_cannot_be_reported_is_told_with_its_exit_code() {
+fn errors_have_a_message_and_an_exit_code() {
     let place = small();
     let no_snapshot = "error: no snapshot in nowhere";
     let cases: [(&[&str], i32, &str); 7] = [
@@ -488,7 +485,7 @@ fn what_cannot_be_reported_is_told_with_its_exit_code() {
 }
 
 #[test]
-fn a_reader_that_leaves_early_is_no_error_and_a_full_disk_is_one() {
+fn a_closed_pipe_is_no_error_and_a_full_disk_is_one() {
     let place = small();
     for format in ["table", "json", "csv", "markdown"] {
         Running::assert_heeds_its_reader(|| place.command(&["report", "--format", format]));
@@ -496,7 +493,7 @@ fn a_reader_that_leaves_early_is_no_error_and_a_full_disk_is_one() {
 }
 
 #[test]
-fn the_web_page_is_written_beside_its_place_and_put_there_whole() {
+fn the_html_file_is_replaced_atomically() {
     let place = Workplace::new();
     place.run_well(&["sample", "--async"]);
     let outcome = report(&place, &["--html", "report.html"]);

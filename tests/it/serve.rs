@@ -1,4 +1,4 @@
-//! The command `serve`: each route, who may ask, what is seen of new runs and of broken files, and its end.
+//! The command `serve`: routes, request checks, new runs, damaged files and shutdown.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::support::program::{Running, Workplace};
-use super::support::served::{Answer, Served, changing_api, fetch, two_runs};
+use super::support::served::{Response, Served, changing_api, fetch, two_runs};
 use super::support::server::{Reply, Route, Server};
 
 fn sample() -> Workplace {
@@ -19,10 +19,10 @@ fn sample() -> Workplace {
     place
 }
 
-/// What every answer has, whatever it is.
+/// Checks the security headers.
 #[track_caller]
-fn assert_guarded(answer: &Answer) {
-    let policy = &answer.headers["content-security-policy"];
+fn assert_security_headers(response: &Response) {
+    let policy = &response.headers["content-security-policy"];
     assert!(
         policy.starts_with("default-src 'none';") && policy.ends_with("frame-ancestors 'none'"),
         "{policy}"
@@ -34,14 +34,14 @@ fn assert_guarded(answer: &Answer) {
         ("cross-origin-resource-policy", "same-origin"),
         ("cross-origin-opener-policy", "same-origin"),
     ] {
-        assert_eq!(answer.headers[name], value, "{answer:?}");
+        assert_eq!(response.headers[name], value, "{response:?}");
     }
-    assert!(answer.headers["permissions-policy"].contains("geolocation=()"));
-    assert!(!answer.headers.contains_key("access-control-allow-origin"));
+    assert!(response.headers["permissions-policy"].contains("geolocation=()"));
+    assert!(!response.headers.contains_key("access-control-allow-origin"));
 }
 
 #[test]
-fn each_route_answers_in_its_form() {
+fn each_route_responds_in_its_format() {
     let place = two_runs();
     let served = Served::start(&place, &[]);
     let page = "text/html; charset=utf-8";
@@ -52,23 +52,18 @@ fn each_route_answers_in_its_form() {
         ("/?from=elsewhere", 200, page, "Activity report"),
         ("/users/1", 200, page, "Ada Lovelace"),
         ("/runs", 200, page, "All runs"),
-        ("/users/7", 404, page, "there is no user 7"),
-        ("/users", 404, page, "there is nothing here"),
-        ("/favicon.ico", 404, page, "there is nothing here"),
-        (
-            "/../data/users_async.json",
-            404,
-            page,
-            "there is nothing here",
-        ),
-        ("/users/../runs", 404, page, "there is nothing here"),
+        ("/users/7", 404, page, "no such user: 7"),
+        ("/users", 404, page, "no such page"),
+        ("/favicon.ico", 404, page, "no such page"),
+        ("/../data/users_async.json", 404, page, "no such page"),
+        ("/users/../runs", 404, page, "no such page"),
         ("/api/report", 200, json, "\"totals\""),
         ("/api/users/1", 200, json, "\"more_changes\": false"),
         (
             "/api/users/7",
             404,
             json,
-            "{\n  \"error\": \"there is no user 7\"\n}",
+            "{\n  \"error\": \"no such user: 7\"\n}",
         ),
         ("/api/runs", 200, json, "\"runs\""),
         ("/api/changes", 200, json, "\"changes\""),
@@ -76,60 +71,60 @@ fn each_route_answers_in_its_form() {
             "/api/changes?limit=x",
             400,
             json,
-            "limit: expected a number from 1 to 1000",
+            "limit: expected 1 to 1,000",
         ),
         (
             "/api/changes?since_run=x%1b",
             404,
             json,
-            "there is no run x\\\\u{1b}",
+            "no such run: x\\\\u{1b}",
         ),
-        ("/api", 404, json, "there is nothing here"),
+        ("/api", 404, json, "no such page"),
         ("/metrics", 200, text, "# HELP"),
     ];
     for (path, status, form, says) in cases {
-        let answer = served.get(path);
-        let found = (answer.status, &*answer.headers["content-type"]);
+        let response = served.get(path);
+        let found = (response.status, &*response.headers["content-type"]);
         assert_eq!(found, (status, form), "{path}");
-        assert!(answer.body.contains(says), "{path}: {}", answer.body);
-        assert_guarded(&answer);
-        let length = answer.body.len().to_string();
-        assert_eq!(answer.headers["content-length"], length, "{path}");
-        let head = served.ask("HEAD", path, "localhost");
+        assert!(response.body.contains(says), "{path}: {}", response.body);
+        assert_security_headers(&response);
+        let length = response.body.len().to_string();
+        assert_eq!(response.headers["content-length"], length, "{path}");
+        let head = served.request("HEAD", path, "localhost");
         assert_eq!((head.status, &*head.body), (status, ""), "{path}");
         assert_eq!(head.headers["content-length"], length, "{path}");
     }
 }
 
 #[test]
-fn a_page_is_sent_with_the_policy_that_it_has_itself() {
+fn the_policy_header_matches_the_policy_in_the_page() {
     let place = two_runs();
     let served = Served::start(&place, &[]);
     for path in ["/", "/users/1", "/runs", "/nowhere"] {
-        let answer = served.get(path);
+        let response = served.get(path);
         let meta = "http-equiv=\"Content-Security-Policy\" content=\"";
-        let (_, own) = answer.body.split_once(meta).expect("a policy");
+        let (_, own) = response.body.split_once(meta).expect("a policy");
         let own = own
             .split_once('"')
             .expect("its end")
             .0
             .replace("&#39;", "'");
-        let sent = &answer.headers["content-security-policy"];
+        let sent = &response.headers["content-security-policy"];
         assert_eq!(*sent, format!("{own}; frame-ancestors 'none'"), "{path}");
     }
 }
 
 #[test]
-fn nobody_can_write_and_nobody_by_another_name_can_read() {
+fn other_methods_and_other_host_names_are_rejected() {
     let place = sample();
     let before = place.data();
     let served = Served::start(&place, &[]);
     for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
         for path in ["/", "/runs", "/api/report", "/metrics", "/nowhere"] {
-            let answer = served.ask(method, path, "localhost");
-            assert_eq!(answer.status, 405, "{method} {path}");
-            assert_eq!(answer.headers["allow"], "GET, HEAD");
-            assert_guarded(&answer);
+            let response = served.request(method, path, "localhost");
+            assert_eq!(response.status, 405, "{method} {path}");
+            assert_eq!(response.headers["allow"], "GET, HEAD");
+            assert_security_headers(&response);
         }
     }
     for host in [
@@ -140,10 +135,14 @@ fn nobody_can_write_and_nobody_by_another_name_can_read() {
         "a b",
     ] {
         for path in ["/", "/api/report", "/metrics"] {
-            let answer = served.ask("GET", path, host);
-            assert_eq!(answer.status, 421, "{host:?} {path}");
-            assert!(answer.body.contains("this server answers to localhost"));
-            assert!(!answer.body.contains("Maudie"), "{host:?}");
+            let response = served.request("GET", path, host);
+            assert_eq!(response.status, 421, "{host:?} {path}");
+            assert!(
+                response
+                    .body
+                    .contains("only localhost and loopback addresses")
+            );
+            assert!(!response.body.contains("Maudie"), "{host:?}");
         }
     }
     let nameless = served.send("GET / HTTP/1.0\r\n\r\n");
@@ -154,34 +153,34 @@ fn nobody_can_write_and_nobody_by_another_name_can_read() {
         "LOCALHOST".to_owned(),
         format!("[::1]:{port}"),
     ] {
-        assert_eq!(served.ask("GET", "/", &host).status, 200, "{host}");
+        assert_eq!(served.request("GET", "/", &host).status, 200, "{host}");
     }
-    assert_eq!(served.said.lines().count(), 1, "{}", served.said);
+    assert_eq!(served.output.lines().count(), 1, "{}", served.output);
     drop(served);
     place.assert_unchanged(&before);
 }
 
 #[test]
-fn another_address_than_loopback_is_warned_of_and_any_name_will_do() {
+fn another_address_than_loopback_prints_a_warning_and_accepts_any_host() {
     let place = sample();
     let served = Served::start(&place, &["--listen", "0.0.0.0"]);
     assert!(
         served
-            .said
+            .output
             .starts_with("warning: 0.0.0.0 is reachable from other machines"),
         "{}",
-        served.said
+        served.output
     );
     assert!(
-        served.said.contains(" at http://127.0.0.1:"),
+        served.output.contains(" at http://127.0.0.1:"),
         "{}",
-        served.said
+        served.output
     );
-    assert_eq!(served.ask("GET", "/", "example.org").status, 200);
+    assert_eq!(served.request("GET", "/", "example.org").status, 200);
 }
 
 #[test]
-fn users_are_found_by_whatever_their_ids_are_made_of() {
+fn users_are_found_whatever_characters_their_ids_have() {
     let place = two_runs();
     let served = Served::start(&place, &[]);
     let cases = [
@@ -218,7 +217,7 @@ fn users_are_found_by_whatever_their_ids_are_made_of() {
 }
 
 #[test]
-fn a_user_has_posts_without_an_answer_and_changes() {
+fn a_user_has_unanswered_posts_and_changes() {
     let place = two_runs();
     let served = Served::start(&place, &[]);
     let ada = served.get("/api/users/1").json();
@@ -246,13 +245,13 @@ fn a_user_has_posts_without_an_answer_and_changes() {
     ];
     assert_eq!(changes, expected.map(str::to_owned).into());
     let page = served.get("/users/1").body;
-    for said in [
+    for part in [
         "“ada@april.biz” → “ada@may.biz”",
         "“On the engine” → “On the Analytical Engine”",
         "To be removed",
         "3 posts and 1 comment.",
     ] {
-        assert!(page.contains(said), "{said}: {page}");
+        assert!(page.contains(part), "{part}: {page}");
     }
     let fewer = served.get("/api/users/1?limit=2").json();
     assert_eq!(
@@ -271,7 +270,7 @@ fn the_report_as_json_is_what_the_command_prints() {
 }
 
 #[test]
-fn runs_and_changes_are_told_newest_first_and_as_many_as_asked_for() {
+fn runs_and_changes_are_newest_first_up_to_the_limit() {
     let place = two_runs();
     let served = Served::start(&place, &[]);
     let runs = served.get("/api/runs").json();
@@ -286,7 +285,7 @@ fn runs_and_changes_are_told_newest_first_and_as_many_as_asked_for() {
         (Some(1), &json!(true))
     );
     let all = served.get("/api/changes").json();
-    let count = |answer: &Value| answer["changes"].as_array().expect("changes").len();
+    let count = |response: &Value| response["changes"].as_array().expect("changes").len();
     assert_eq!((count(&all), &all["more"]), (6, &json!(false)));
     let first = runs["runs"][1]["run"].as_str().expect("an id");
     for since in [first, "1"] {
@@ -305,7 +304,7 @@ fn runs_and_changes_are_told_newest_first_and_as_many_as_asked_for() {
 /// A sample: the name with its labels, and the value.
 type Samples = BTreeMap<(String, BTreeMap<String, String>), f64>;
 
-/// Reads the text format, and takes nothing that is not of it.
+/// Parses the text format strictly.
 #[track_caller]
 fn parse(text: &str) -> Samples {
     assert!(text.ends_with('\n'));
@@ -345,7 +344,7 @@ fn parse(text: &str) -> Samples {
     samples
 }
 
-/// Labels up to the closing brace, and what is behind it.
+/// Labels up to the closing brace, and the rest.
 #[track_caller]
 fn labels(text: &str) -> (BTreeMap<String, String>, &str) {
     let mut labels = BTreeMap::new();
@@ -376,7 +375,7 @@ fn labels(text: &str) -> (BTreeMap<String, String>, &str) {
 }
 
 #[test]
-fn metrics_are_of_the_format_and_say_what_the_runs_found() {
+fn metrics_are_valid_and_match_the_runs() {
     let place = two_runs();
     place.run_well(&["--quiet", "sample"]);
     place.run_well(&["--quiet", "--no-history", "sample", "--fresh"]);
@@ -440,34 +439,37 @@ fn metrics_are_of_the_format_and_say_what_the_runs_found() {
             .as_secs_f64();
         assert!((took - expected).abs() < 0.01, "{took} {expected}");
     }
-    // The last one kept no history: what it changed and how often it asked again nobody knows.
+    // The last run kept no history, so its changes and retries are unknown.
     assert_eq!(of("records", "sample", "main", &[posts]), Some(100.0));
     assert_eq!(of("last_run_retries", "sample", "main", &[]), None);
 }
 
 #[test]
-fn a_new_run_is_seen_while_the_server_runs() {
+fn a_new_run_appears_while_the_server_runs() {
     let (place, api) = (Workplace::new(), changing_api());
     let served = Served::start(&place, &[]);
-    let early = served.get("/");
-    assert_eq!((early.status, &*early.headers["retry-after"]), (503, "5"));
-    assert!(early.body.contains("no snapshot in "), "{}", early.body);
+    let missing = served.get("/");
+    assert_eq!(
+        (missing.status, &*missing.headers["retry-after"]),
+        (503, "5")
+    );
+    assert!(missing.body.contains("no snapshot in "), "{}", missing.body);
     assert!(
-        early
+        missing
             .body
             .contains("<code>activity-tracker run</code> makes one"),
         "{}",
-        early.body
+        missing.body
     );
     assert!(
-        early.body.contains("http-equiv=\"refresh\""),
-        "it appears when there is one"
+        missing.body.contains("http-equiv=\"refresh\""),
+        "it reloads until there is one"
     );
     let error = served.get("/api/report");
     assert_eq!(error.status, 503);
     let hint = "`activity-tracker run` makes one; check --data-dir";
     assert_eq!(error.json()["hint"], hint);
-    assert!(served.get("/runs").body.contains("No run is known yet"));
+    assert!(served.get("/runs").body.contains("No runs yet"));
     assert_eq!(parse(&served.get("/metrics").body), Samples::new());
     fetch(&place, &api);
     let first = served.get("/api/report").json();
@@ -489,51 +491,51 @@ fn a_new_run_is_seen_while_the_server_runs() {
 }
 
 #[test]
-fn a_damaged_snapshot_is_told_and_the_server_stays_up() {
+fn a_damaged_snapshot_is_reported_and_the_server_stays_up() {
     let place = sample();
     let whole = place.file("posts_async.json");
     let served = Served::start(&place, &[]);
     assert_eq!(served.get("/").status, 200);
     fs::write(place.data_dir().join("posts_async.json"), "[\n  {\"id\"").expect("damage a file");
     for path in ["/", "/users/1", "/api/report", "/api/users/1"] {
-        let answer = served.get(path);
-        assert_eq!(answer.status, 500, "{path}");
+        let response = served.get(path);
+        assert_eq!(response.status, 500, "{path}");
         assert!(
-            answer.body.contains("cannot read data/posts_async.json"),
+            response.body.contains("cannot read data/posts_async.json"),
             "{}",
-            answer.body
+            response.body
         );
-        let body = answer.body.replace("<code>", "`").replace("</code>", "`");
+        let body = response.body.replace("<code>", "`").replace("</code>", "`");
         assert!(
             body.contains("`activity-tracker verify` shows which"),
             "{}",
-            answer.body
+            response.body
         );
-        assert_guarded(&answer);
+        assert_security_headers(&response);
     }
     assert_eq!(
         (served.get("/runs").status, served.get("/metrics").status),
         (200, 200)
     );
-    fs::write(place.data_dir().join("posts_async.json"), whole).expect("mend it");
+    fs::write(place.data_dir().join("posts_async.json"), whole).expect("repair it");
     assert_eq!(served.get("/").status, 200);
     fs::write(place.data_dir().join("history.db"), "no history").expect("damage the history");
     for path in ["/", "/runs", "/metrics", "/api/changes"] {
-        let answer = served.get(path);
-        assert_eq!(answer.status, 500, "{path}");
+        let response = served.get(path);
+        assert_eq!(response.status, 500, "{path}");
         assert!(
-            answer.body.contains("history data/history.db"),
+            response.body.contains("history data/history.db"),
             "{}",
-            answer.body
+            response.body
         );
     }
     assert_eq!(served.get("/nowhere").status, 404);
 }
 
 #[test]
-fn what_cannot_be_written_can_be_read_all_the_same() {
+fn a_pending_history_that_cannot_be_applied_is_reported() {
     let place = sample();
-    // As where a run was killed before the history had it, and nobody may write.
+    // As after a killed run, in a read-only directory.
     fs::write(place.data_dir().join(".history-next.db"), "not a step").expect("leave a step");
     let before = fs::read(place.data_dir().join("history.db")).expect("a history");
     let served = Served::start(&place, &[]);
@@ -551,54 +553,54 @@ fn what_cannot_be_written_can_be_read_all_the_same() {
 }
 
 #[test]
-fn many_at_once_get_the_same() {
+fn concurrent_requests_get_the_same_response() {
     let place = two_runs();
     let served = Served::start(&place, &[]);
     let bodies: BTreeSet<String> = thread::scope(|scope| {
-        let asked: Vec<_> = (0..16)
+        let threads: Vec<_> = (0..16)
             .map(|_| scope.spawn(|| served.get("/").body))
             .collect();
-        asked
+        threads
             .into_iter()
-            .map(|one| one.join().expect("an answer"))
+            .map(|one| one.join().expect("a response"))
             .collect()
     });
     assert_eq!(bodies.len(), 1);
 }
 
 #[test]
-fn clients_that_say_nothing_keep_nobody_out() {
+fn idle_clients_do_not_block_new_ones() {
     const CONNECTIONS: usize = 64;
     let place = sample();
     let served = Served::start(&place, &[]);
-    let silent: Vec<_> = (0..CONNECTIONS).map(|_| served.connect()).collect();
+    let idle: Vec<_> = (0..CONNECTIONS).map(|_| served.connect()).collect();
     assert_eq!(served.get("/runs").status, 200);
-    drop(silent);
+    drop(idle);
 }
 
 #[test]
-fn clients_that_say_nothing_keep_nobody_out_where_files_are_few() {
+fn idle_clients_do_not_block_new_ones_with_few_file_handles() {
     let place = sample();
     for files in [64, 32] {
         let served = Served::start_under(&place, &format!("ulimit -n {files}"));
-        let silent: Vec<_> = (0..files).map(|_| served.connect()).collect();
-        let asked = Instant::now();
+        let idle: Vec<_> = (0..files).map(|_| served.connect()).collect();
+        let started = Instant::now();
         assert_eq!(served.get("/runs").status, 200, "{files}");
-        // The head of a request may take ten seconds, after which there would be room anyway.
-        assert!(asked.elapsed() < Duration::from_secs(8), "{files}");
-        drop(silent);
+        // After ten seconds, the header timeout would free slots anyway.
+        assert!(started.elapsed() < Duration::from_secs(8), "{files}");
+        drop(idle);
     }
 }
 
 #[test]
-fn clients_that_wait_for_their_turn_keep_nobody_out() {
+fn queued_clients_do_not_block_new_ones() {
     let place = sample();
     let served = Served::start(&place, &[]);
-    let ahead = "GET /api/report HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(40);
+    let pipelined = "GET /api/report HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(40);
     let greedy: Vec<_> = (0..64)
         .map(|_| {
             let mut client = served.connect();
-            client.write_all(ahead.as_bytes()).expect("ask");
+            client.write_all(pipelined.as_bytes()).expect("send");
             client
         })
         .collect();
@@ -608,7 +610,7 @@ fn clients_that_wait_for_their_turn_keep_nobody_out() {
 
 #[test]
 #[cfg(debug_assertions)]
-fn where_no_thread_is_to_be_had_it_says_so_and_stays_up() {
+fn without_threads_it_reports_errors_and_stays_up() {
     let place = sample();
     let under = |limit: u32| format!("export ACTIVITY_TRACKER_START_FAULT={limit}");
     let says = "Resource temporarily unavailable";
@@ -620,21 +622,21 @@ fn where_no_thread_is_to_be_had_it_says_so_and_stays_up() {
     for limit in 1..7 {
         let served = Served::start_under(&place, &under(limit));
         for _ in 0..2 {
-            let answer = served.get("/");
-            assert!(matches!(answer.status, 200 | 500), "{answer:?}");
+            let response = served.get("/");
+            assert!(matches!(response.status, 200 | 500), "{response:?}");
             assert!(
-                answer.status == 200 || answer.body.contains(says),
-                "{answer:?}"
+                response.status == 200 || response.body.contains(says),
+                "{response:?}"
             );
             assert_eq!(served.get("/runs").status, 200, "{limit}");
         }
-        let (status, said) = served.end("TERM");
-        assert_eq!((status.code(), &*said), (Some(0), ""), "{limit}");
+        let (status, output) = served.end("TERM");
+        assert_eq!((status.code(), &*output), (Some(0), ""), "{limit}");
     }
 }
 
 #[test]
-fn a_data_directory_that_has_gone_is_no_empty_one() {
+fn a_data_directory_that_disappears_is_an_error() {
     let place = sample();
     let served = Served::start(&place, &[]);
     let paths = ["/", "/runs", "/metrics", "/api/runs", "/api/changes"];
@@ -643,16 +645,16 @@ fn a_data_directory_that_has_gone_is_no_empty_one() {
     }
     fs::rename(place.data_dir(), place.path().join("elsewhere")).expect("move it away");
     for path in paths {
-        let answer = served.get(path);
-        assert_eq!(answer.status, 500, "{path}");
-        assert!(answer.body.contains("not there any more"), "{answer:?}");
+        let response = served.get(path);
+        assert_eq!(response.status, 500, "{path}");
+        assert!(response.body.contains("no longer exists"), "{response:?}");
     }
     fs::rename(place.path().join("elsewhere"), place.data_dir()).expect("move it back");
     assert_eq!(served.get("/runs").status, 200);
 }
 
 #[test]
-fn requests_of_other_sites_get_nothing() {
+fn requests_from_other_sites_are_rejected() {
     let place = sample();
     let served = Served::start(&place, &[]);
     for path in [
@@ -672,20 +674,20 @@ fn requests_of_other_sites_get_nothing() {
             let head = format!(
                 "GET {path} HTTP/1.1\r\nHost: localhost\r\n{site}\r\nConnection: close\r\n\r\n"
             );
-            let answer = served.send(&head);
-            assert_eq!(answer.status, status, "{site} {path}");
-            assert_guarded(&answer);
+            let response = served.send(&head);
+            assert_eq!(response.status, status, "{site} {path}");
+            assert_security_headers(&response);
             assert!(
-                status == 200 || !answer.body.contains("sample"),
+                status == 200 || !response.body.contains("sample"),
                 "{}",
-                answer.body
+                response.body
             );
         }
     }
 }
 
 #[test]
-fn a_response_has_a_length_whatever_the_length_of_the_records() {
+fn responses_have_a_maximum_length_whatever_the_records() {
     let (place, long) = (Workplace::new(), "x".repeat(300_000));
     let posts = |word: &str| {
         let post = |id: u32| json!({"userId": 1, "id": id, "title": "t", "body": format!("{word}{}", if id < 3 { &*long } else { &long[..50_000] })});
@@ -704,9 +706,9 @@ fn a_response_has_a_length_whatever_the_length_of_the_records() {
     let served = Served::start(&place, &[]);
     let (mut ids, mut path) = (Vec::new(), "/api/changes?limit=1000".to_owned());
     loop {
-        let answer = served.get(&path);
-        assert!(answer.body.len() < 2 << 20, "{}", answer.body.len());
-        let page = answer.json();
+        let response = served.get(&path);
+        assert!(response.body.len() < 2 << 20, "{}", response.body.len());
+        let page = response.json();
         for change in page["changes"].as_array().expect("changes") {
             let id = change["id"].as_u64().expect("an id");
             assert_eq!(change["omitted"].is_object(), id < 3, "{id}");
@@ -723,12 +725,15 @@ fn a_response_has_a_length_whatever_the_length_of_the_records() {
     let wrong = served.get("/api/changes?after=x");
     assert_eq!(
         (wrong.status, wrong.json()["error"].clone()),
-        (400, json!("after: expected what `next` says"))
+        (
+            400,
+            json!("after: expected the value of `next` in a response")
+        )
     );
 }
 
 #[test]
-fn a_taken_port_is_an_error_with_a_way_out() {
+fn a_port_in_use_is_an_error_with_a_hint() {
     let place = sample();
     let taken = TcpListener::bind("127.0.0.1:0").expect("bind a free port");
     let port = taken.local_addr().expect("its port").port().to_string();
@@ -756,22 +761,22 @@ fn a_taken_port_is_an_error_with_a_way_out() {
 }
 
 #[test]
-fn a_signal_ends_it_within_a_second_with_connections_open() {
+fn a_signal_stops_it_within_a_second_with_open_connections() {
     let place = sample();
     for signal in ["TERM", "INT"] {
         let served = Served::start(&place, &[]);
-        let silent = served.connect();
+        let idle = served.connect();
         let mut half = served.connect();
-        half.write_all(b"GET / HT").expect("ask half");
+        half.write_all(b"GET / HT").expect("send half");
         let mut kept = served.connect();
         kept.write_all(b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            .expect("ask");
-        kept.read_exact(&mut [0; 100]).expect("an answer");
-        let asked = Instant::now();
-        let (status, said) = served.end(signal);
-        let took = asked.elapsed();
-        assert_eq!((status.code(), &*said), (Some(0), ""), "{signal}");
+            .expect("send");
+        kept.read_exact(&mut [0; 100]).expect("a response");
+        let started = Instant::now();
+        let (status, output) = served.end(signal);
+        let took = started.elapsed();
+        assert_eq!((status.code(), &*output), (Some(0), ""), "{signal}");
         assert!(took < Duration::from_secs(1), "{signal}: {took:?}");
-        drop((silent, half, kept));
+        drop((idle, half, kept));
     }
 }

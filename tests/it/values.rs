@@ -334,7 +334,7 @@ fn a_report_counts_days_and_hours_in_the_zone_of_the_reader() {
         assert!(report.contains("Europe/Berlin"), "{report}");
     }
     let json = command(&place, &["report", "--format", "json"]).stdout;
-    assert!(!json.contains("time_zone"), "{json}");
+    assert!(json.contains("\"time_zone\": \"UTC\""), "{json}");
     let page = place.path().join("report.html");
     let file = page.to_string_lossy().into_owned();
     command(

@@ -1,8 +1,7 @@
-//! What the API's records mean: users, posts and comments.
+//! The record types: users, posts and comments.
 //!
-//! Records borrow their text from the page they were read from, so that
-//! reading one copies nothing unless a string has escapes in it. A field that
-//! an API lacks is absent, not empty; only an id is always there.
+//! Records borrow their text from the page, so that reading copies only strings with escapes. A
+//! field that the API does not have is `None`; only the id is required.
 
 use std::fmt;
 
@@ -21,16 +20,16 @@ use crate::record::{
 };
 use crate::text::{Printable, excerpt};
 
-/// A person, with the contact details that the API may give.
+/// A user, with the details that the API may have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User<'a> {
     /// The id.
     pub id: UserId,
     /// The full name.
     pub name: Option<Text<'a>>,
-    /// The name to log in with.
+    /// The login name.
     pub username: Option<Text<'a>>,
-    /// The address that the domain filter looks at.
+    /// The e-mail address, which the domain filter checks.
     pub email: Option<Email<'a>>,
     /// Where the user lives.
     pub address: Option<Address<'a>>,
@@ -38,16 +37,16 @@ pub struct User<'a> {
     pub phone: Option<Text<'a>>,
     /// A host name or URL.
     pub website: Option<Text<'a>>,
-    /// Whom the user works for.
+    /// The employer.
     pub company: Option<Company<'a>>,
-    /// When the account was made.
+    /// When the account was created.
     pub created_at: Option<Time<'a>>,
     /// When it was last changed.
     pub updated_at: Option<Time<'a>>,
 }
 
 impl<'a> User<'a> {
-    /// What to call the user: the full name, or else the name to log in with.
+    /// The full name, or else the username.
     #[must_use]
     pub fn called(&self) -> Option<&Text<'a>> {
         self.name.as_ref().or(self.username.as_ref())
@@ -84,12 +83,12 @@ pub struct Address<'a> {
     pub city: Option<Text<'a>>,
     /// Postal code.
     pub zipcode: Option<Text<'a>>,
-    /// Where on the globe.
+    /// The coordinates.
     #[serde(default, deserialize_with = "geo")]
     pub geo: Option<Geo<'a>>,
 }
 
-/// A place on the globe, in degrees, as the strings that JSONPlaceholder sends.
+/// Coordinates in degrees, as strings like those of JSONPlaceholder.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Geo<'a> {
     /// Latitude.
@@ -99,7 +98,7 @@ pub struct Geo<'a> {
     pub lng: Option<Text<'a>>,
 }
 
-/// Reads a place from an object alone: what serde derives takes an array for one, too.
+/// Reads coordinates from an object only: a derived implementation would also accept an array.
 fn geo<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Geo<'de>>, D::Error> {
     struct GeoVisitor;
     impl<'de> Visitor<'de> for GeoVisitor {
@@ -134,11 +133,11 @@ pub struct Company<'a> {
 }
 
 impl<'a> Address<'a> {
-    /// Reads an address in which nothing is wrong.
-    fn sound(raw: &'a str) -> Option<Self> {
+    /// Reads a valid address.
+    fn read(raw: &'a str) -> Option<Self> {
         let keys = ["street", "suite", "city", "zipcode", "geo"];
         let [street, suite, city, zipcode, geo] = members(raw, keys)?;
-        let place = |geo: Sound<'a>| {
+        let coordinates = |geo: Sound<'a>| {
             let [lat, lng] = members(geo.raw(), ["lat", "lng"])?;
             let (lat, lng) = (optional(lat)?, optional(lng)?);
             Some(Geo { lat, lng })
@@ -149,7 +148,7 @@ impl<'a> Address<'a> {
             city: optional(city)?,
             zipcode: optional(zipcode)?,
             geo: match geo.filter(|geo| geo.raw() != "null") {
-                Some(geo) => Some(place(geo)?),
+                Some(geo) => Some(coordinates(geo)?),
                 None => None,
             },
         })
@@ -157,8 +156,8 @@ impl<'a> Address<'a> {
 }
 
 impl<'a> Company<'a> {
-    /// Reads a company in which nothing is wrong.
-    fn sound(raw: &'a str) -> Option<Self> {
+    /// Reads a valid company.
+    fn read(raw: &'a str) -> Option<Self> {
         let [name, catch_phrase, bs] = members(raw, ["name", "catchPhrase", "bs"])?;
         Some(Self {
             name: optional(name)?,
@@ -168,7 +167,7 @@ impl<'a> Company<'a> {
     }
 }
 
-/// Reads a text that may be missing; none where it is something else.
+/// Reads an optional text; `None` if it is not a text.
 #[expect(clippy::option_option, reason = "the outer one is for `?`")]
 fn optional(sound: Option<Sound<'_>>) -> Option<Option<Text<'_>>> {
     match sound.filter(|sound| sound.raw() != "null") {
@@ -179,25 +178,25 @@ fn optional(sound: Option<Sound<'_>>) -> Option<Option<Text<'_>>> {
 
 impl<'a> FromRaw<'a> for Address<'a> {
     fn from_raw(raw: &'a str, _: &TimeZone) -> Result<Self, Mismatch> {
-        // What is wrong is for serde to say.
-        Self::sound(raw).map_or_else(|| object(raw), Ok)
+        // Serde describes what is invalid.
+        Self::read(raw).map_or_else(|| object(raw), Ok)
     }
 }
 
 impl<'a> FromRaw<'a> for Company<'a> {
     fn from_raw(raw: &'a str, _: &TimeZone) -> Result<Self, Mismatch> {
-        Self::sound(raw).map_or_else(|| object(raw), Ok)
+        Self::read(raw).map_or_else(|| object(raw), Ok)
     }
 }
 
-/// What a user published.
+/// A post.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Post<'a> {
     /// The id.
     pub id: PostId,
-    /// Who wrote it.
+    /// The author.
     pub user_id: Option<UserId>,
-    /// The headline.
+    /// The title.
     pub title: Option<Text<'a>>,
     /// The text.
     pub body: Option<Text<'a>>,
@@ -205,7 +204,7 @@ pub struct Post<'a> {
     pub created_at: Option<Time<'a>>,
     /// When it was last changed.
     pub updated_at: Option<Time<'a>>,
-    /// The user who wrote it, where the API has users only inside of what they wrote.
+    /// The embedded author, if the API has users only inside posts and comments.
     pub author: Option<Object<'a>>,
 }
 
@@ -224,18 +223,18 @@ impl<'a> FromFields<'a> for Post<'a> {
     }
 }
 
-/// An answer to a post.
+/// A comment: a reply to a post.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comment<'a> {
     /// The id.
     pub id: CommentId,
-    /// What it answers.
+    /// The post.
     pub post_id: Option<PostId>,
-    /// Who wrote it, where the API knows its users by id.
+    /// The author's id.
     pub user_id: Option<UserId>,
-    /// Its headline, in JSONPlaceholder's words.
+    /// The title; JSONPlaceholder calls it `name`.
     pub name: Option<Text<'a>>,
-    /// Who wrote it, by e-mail address.
+    /// The author's e-mail address.
     pub email: Option<Email<'a>>,
     /// The text.
     pub body: Option<Text<'a>>,
@@ -243,7 +242,7 @@ pub struct Comment<'a> {
     pub created_at: Option<Time<'a>>,
     /// When it was last changed.
     pub updated_at: Option<Time<'a>>,
-    /// The user who wrote it, where the API has users only inside of what they wrote.
+    /// The embedded author, if the API has users only inside posts and comments.
     pub author: Option<Object<'a>>,
 }
 
@@ -313,7 +312,7 @@ impl fmt::Display for Post<'_> {
         if let Some(user_id) = &self.user_id {
             write!(f, " by user {}", user_id.0)?;
         }
-        write_headline(f, self.title.as_ref())
+        write_title(f, self.title.as_ref())
     }
 }
 
@@ -328,13 +327,13 @@ impl fmt::Display for Comment<'_> {
         } else if let Some(user_id) = &self.user_id {
             write!(f, " by user {}", user_id.0)?;
         }
-        write_headline(f, self.name.as_ref())
+        write_title(f, self.name.as_ref())
     }
 }
 
-fn write_headline(f: &mut fmt::Formatter<'_>, headline: Option<&Text<'_>>) -> fmt::Result {
-    match headline {
-        Some(headline) => write!(f, ": {}", excerpt(headline.as_str(), 60)),
+fn write_title(f: &mut fmt::Formatter<'_>, title: Option<&Text<'_>>) -> fmt::Result {
+    match title {
+        Some(title) => write!(f, ": {}", excerpt(title.as_str(), 60)),
         None => Ok(()),
     }
 }

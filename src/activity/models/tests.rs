@@ -7,7 +7,7 @@ const USER: &str = r#"{"id":1,"name":"Leanne Graham","username":"Bret",
     "phone":"1-770-736-8031 x56442","website":"hildegard.org","company":{
     "name":"Romaguera-Crona","catchPhrase":"Multi-layered","bs":"harness"},"extra":[1]}"#;
 
-/// All fields but the id optional, under their own names.
+/// A mapping with only the id required, under their own names.
 fn lenient() -> Mapping {
     let fields = [
         Field::Id,
@@ -35,7 +35,7 @@ fn shown<'a, T: FromFields<'a> + fmt::Display>(json: &'a str) -> String {
 }
 
 #[test]
-fn a_user_is_read_with_all_its_parts_and_borrows_its_text() {
+fn a_user_is_read_completely_and_borrows_text() {
     let mapping = Mapping::placeholder(Resource::Users);
     let user = map::<User<'_>>(USER.as_bytes(), &mapping).next().unwrap();
     let user = user.unwrap();
@@ -51,7 +51,7 @@ fn a_user_is_read_with_all_its_parts_and_borrows_its_text() {
 }
 
 #[test]
-fn what_is_not_required_may_be_absent_or_null() {
+fn optional_fields_may_be_absent_or_null() {
     let mapping = Mapping::placeholder(Resource::Users);
     let json = r#"{"id":"u-1","name":"A","username":"a","email":"a@b","phone":null}"#;
     let user = map::<User<'_>>(json.as_bytes(), &mapping).next().unwrap();
@@ -61,7 +61,7 @@ fn what_is_not_required_may_be_absent_or_null() {
 }
 
 #[test]
-fn a_user_is_called_by_the_name_or_else_by_the_username() {
+fn a_user_has_the_name_or_else_the_username() {
     let cases = [
         (r#"{"id":1,"name":"A","username":"a"}"#, Some("A")),
         (r#"{"id":1,"name":null,"username":"a"}"#, Some("a")),
@@ -75,7 +75,7 @@ fn a_user_is_called_by_the_name_or_else_by_the_username() {
 }
 
 #[test]
-fn records_show_what_they_have() {
+fn records_display_their_fields() {
     assert_eq!(shown::<User<'_>>(r#"{"id":1}"#), "user 1");
     let user = r#"{"id":1,"username":"a","email":"a@b"}"#;
     assert_eq!(shown::<User<'_>>(user), "user 1 (@a) <a@b>");
@@ -89,7 +89,7 @@ fn records_show_what_they_have() {
 }
 
 #[test]
-fn records_show_themselves_without_control_characters() {
+fn records_are_displayed_without_control_characters() {
     let json = r#"{"id":1,"post_id":2,"name":"a\u001b[2Jb","email":"x@y\r\n","body":""}"#;
     let comment = map::<Comment<'_>>(json.as_bytes(), &lenient()).next();
     let comment = comment.unwrap().unwrap();

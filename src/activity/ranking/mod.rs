@@ -1,4 +1,4 @@
-//! Who wrote how many posts, in order: packed, since there is an entry for each user.
+//! Posts per user, ranked; packed, because there is an entry for each user.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
@@ -7,41 +7,40 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::{Serialize, Serializer};
 
-use super::counts::Settled;
+use super::id_counts::FinalCounts;
 use super::models::User;
 use super::packed;
 use crate::json::Text;
 use crate::record::{Id, IdSet, UserId};
 use crate::text::beginning;
 
-/// How long the name of a user is in a ranking, in bytes.
-pub(crate) const LONGEST_NAME: usize = 1024;
+/// The maximum length of a name in a ranking, in bytes.
+pub(crate) const MAX_NAME: usize = 1024;
 
 /// How many posts one user wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UserPosts<'a> {
     /// The author.
     pub user_id: UserId,
-    /// The author's name; none where no such user was fetched.
+    /// The author's name; `None` for unknown users.
     pub name: Option<&'a str>,
     /// How many posts.
     pub posts: u64,
 }
 
-/// Posts per user: most posts first, then by id. Users without posts are there
-/// with 0; unknown authors and users who have none are without a name.
+/// Posts per user: most posts first, then by id. Users without posts are included; unknown
+/// authors have no name.
 ///
-/// An entry takes about 30 bytes, in two blocks of memory for all of them.
+/// An entry takes about 30 bytes, in two allocations for all of them.
 #[derive(Clone, Default)]
 pub struct Ranking {
-    /// Entries in no order, one behind the other: posts, id, name.
+    /// Unsorted entries: posts, id, name.
     packed: Vec<u8>,
-    /// Where they begin, in order.
+    /// The start of each entry, sorted.
     order: Vec<Start>,
 }
 
-/// Where an entry begins. Eight bytes would be a third more for each user, and four not
-/// enough for all that memory may hold.
+/// The start of an entry, in five bytes: eight would add 10% per user, and four may be too small.
 #[derive(Clone, Copy, Default)]
 struct Start([u8; 5]);
 
@@ -93,11 +92,11 @@ impl Ranking {
         }
     }
 
-    /// Most posts first, then by id. Two users of one id keep the name that sorts first;
-    /// any name is better than none.
+    /// Most posts first, then by id. Of users with the same id, the name that sorts first wins;
+    /// any name wins over none.
     fn compare(&self, a: Start, b: Start) -> Ordering {
         let (mut a, mut b) = (self.from(a), self.from(b));
-        // What is read is read for each comparison, so no more of it than decides.
+        // Reads only as much as each comparison needs.
         let posts = packed::take_number(&mut b).cmp(&packed::take_number(&mut a));
         let ids = || packed::take_id(&mut a).cmp(&packed::take_id(&mut b));
         posts.then_with(ids).then_with(|| {
@@ -107,30 +106,30 @@ impl Ranking {
         })
     }
 
-    /// Puts entries in order: most posts first, then by id.
+    /// Sorts entries: most posts first, then by id.
     ///
-    /// They are put on piles by their posts first, of which there are few: for no two
-    /// users to have as many, a thousand of them have to write half a million. Within a
-    /// pile, most APIs' users are in order, so that little is left to be compared.
+    /// This is a counting sort by posts, because few numbers of posts differ: a thousand different
+    /// ones take half a million posts. Within a bucket, most APIs' users are sorted already, so
+    /// few comparisons remain.
     fn sort(&mut self) {
         let posts = |start: Start| packed::take_number(&mut self.from(start)).unwrap_or_default();
-        let mut piles = BTreeMap::new();
+        let mut buckets = BTreeMap::new();
         for start in &self.order {
-            *piles.entry(Reverse(posts(*start))).or_insert(0) += 1;
+            *buckets.entry(Reverse(posts(*start))).or_insert(0) += 1;
         }
         let mut next = 0;
-        for pile in piles.values_mut() {
-            next += std::mem::replace(pile, next);
+        for bucket in buckets.values_mut() {
+            next += std::mem::replace(bucket, next);
         }
         let mut sorted = vec![Start::default(); self.order.len()];
         for start in &self.order {
-            if let Some(place) = piles.get_mut(&Reverse(posts(*start))) {
-                sorted[*place] = *start;
-                *place += 1;
+            if let Some(next) = buckets.get_mut(&Reverse(posts(*start))) {
+                sorted[*next] = *start;
+                *next += 1;
             }
         }
-        for pile in sorted.chunk_by_mut(|a, b| posts(*a) == posts(*b)) {
-            pile.sort_unstable_by(|a, b| self.compare(*a, *b));
+        for bucket in sorted.chunk_by_mut(|a, b| posts(*a) == posts(*b)) {
+            bucket.sort_unstable_by(|a, b| self.compare(*a, *b));
         }
         self.order = sorted;
     }
@@ -170,7 +169,7 @@ impl Serialize for Ranking {
 
 impl<'de> Deserialize<'de> for Ranking {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// An entry as it is read: a name with escapes has to be written out first.
+        /// Owned, because names may have escapes.
         #[derive(serde::Deserialize)]
         struct Entry {
             user_id: UserId,
@@ -183,7 +182,7 @@ impl<'de> Deserialize<'de> for Ranking {
             type Value = Ranking;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of users and how many posts they wrote")
+                f.write_str("a list of users with their posts")
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Ranking, A::Error> {
@@ -198,22 +197,22 @@ impl<'de> Deserialize<'de> for Ranking {
     }
 }
 
-/// A ranking in the making: it is given all users, in any order.
+/// Builds a ranking from all users, in any order.
 #[derive(Debug)]
 pub struct Ranker {
-    counts: Settled,
-    /// Who is a user; all others who wrote are unknown.
+    counts: FinalCounts,
+    /// The ids of users; other authors are unknown.
     known: IdSet,
     ranking: Ranking,
 }
 
-/// What is said of users is not what workers say.
+/// The bytes are not encoded users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("these are no users' names")]
-pub struct NoNames;
+#[error("invalid encoding of users")]
+pub struct InvalidUsers;
 
 impl Ranker {
-    pub(super) fn new(counts: Settled, known: IdSet) -> Self {
+    pub(super) fn new(counts: FinalCounts, known: IdSet) -> Self {
         Self {
             counts,
             known,
@@ -221,9 +220,9 @@ impl Ranker {
         }
     }
 
-    /// Makes room for so many users, of whom so many bytes tell.
+    /// Reserves memory for a number of users and their encoded bytes.
     #[must_use]
-    pub fn with_room(mut self, users: u64, bytes: u64) -> Self {
+    pub fn with_capacity(mut self, users: u64, bytes: u64) -> Self {
         let length = |length| usize::try_from(length).unwrap_or_default();
         let (users, bytes) = (length(users), length(bytes));
         self.ranking.order.reserve_exact(users);
@@ -232,27 +231,27 @@ impl Ranker {
         self
     }
 
-    /// Adds users as [`note`] noted them down.
+    /// Adds users encoded by [`encode_user`].
     ///
     /// # Errors
-    /// When the bytes are something else.
-    pub fn add(&mut self, mut users: &[u8]) -> Result<(), NoNames> {
+    /// If the bytes are invalid.
+    pub fn add(&mut self, mut users: &[u8]) -> Result<(), InvalidUsers> {
         while !users.is_empty() {
-            let (id, name) = packed::take_user(&mut users).ok_or(NoNames)?;
+            let (id, name) = packed::take_user(&mut users).ok_or(InvalidUsers)?;
             let posts = self.posts(&id);
             self.ranking.push(posts, &id, name);
         }
         Ok(())
     }
 
-    /// How many posts are a user's: where nobody has the very id, `7` and `"7"` are the same.
+    /// The posts of a user; `7` also matches `"7"` if nobody has the exact id.
     fn posts(&self, id: &Id) -> u64 {
         let twin = self.counts.twin(id);
         let twin = twin.filter(|(twin, _)| !self.known.contains(twin));
         self.counts.of(id) + twin.map_or(0, |(_, posts)| posts)
     }
 
-    /// The ranking of these users, and of the authors who are none of them.
+    /// The ranking of the users and of unknown authors.
     #[must_use]
     pub fn finish(self) -> Ranking {
         let Self {
@@ -269,7 +268,7 @@ impl Ranker {
         }
         drop((counts, known));
         ranking.sort();
-        // Of those who share an id, the first has the name that they keep.
+        // Of users with the same id, the first one is kept.
         let mut order = std::mem::take(&mut ranking.order);
         order.dedup_by(|a, b| ranking.id(*a) == ranking.id(*b));
         ranking.order = order;
@@ -277,13 +276,13 @@ impl Ranker {
     }
 }
 
-/// Notes down behind `bytes` what a user is called, for a [`Ranker`] to come.
+/// Appends a user's id and name to `bytes`, for a [`Ranker`].
 ///
-/// All users' names are in memory together, so of a long one only the beginning is kept.
-pub fn note(user: &User<'_>, bytes: &mut Vec<u8>) {
-    let called = user.called().map(Text::as_str);
-    let called = called.map(|name| beginning(name, LONGEST_NAME));
-    packed::put_user(bytes, &user.id.0, called);
+/// All names are in memory at once, so long ones are truncated.
+pub fn encode_user(user: &User<'_>, bytes: &mut Vec<u8>) {
+    let name = user.called().map(Text::as_str);
+    let name = name.map(|name| beginning(name, MAX_NAME));
+    packed::put_user(bytes, &user.id.0, name);
 }
 
 #[cfg(test)]

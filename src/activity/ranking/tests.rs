@@ -1,29 +1,29 @@
 use std::collections::BTreeMap;
 
-use super::super::counts::Counts;
+use super::super::id_counts::IdCounts;
 use super::*;
-use crate::activity::Tally;
+use crate::activity::ActivityCounts;
 use crate::record::{Mapping, Resource, map};
 use proptest::prelude::*;
 
-/// A ranker of these users and posts, and the users as a worker notes them down.
+/// A ranker for users and posts, and the encoded users.
 fn ranker(users: &[(Id, Option<&str>)], posts: &[Id]) -> (Ranker, Vec<u8>) {
-    let mut noted = Vec::new();
+    let mut encoded = Vec::new();
     let mut known = IdSet::default();
     for (id, name) in users {
         known.insert(id);
-        packed::put_user(&mut noted, id, *name);
+        packed::put_user(&mut encoded, id, *name);
     }
-    let mut counts = Counts::default();
+    let mut counts = IdCounts::default();
     for author in posts {
         counts.add(author);
     }
-    (Ranker::new(counts.settled(), known), noted)
+    (Ranker::new(counts.finish(), known), encoded)
 }
 
 fn ranking(users: &[(Id, Option<&str>)], posts: &[Id]) -> Ranking {
-    let (mut ranker, noted) = ranker(users, posts);
-    ranker.add(&noted).unwrap();
+    let (mut ranker, encoded) = ranker(users, posts);
+    ranker.add(&encoded).unwrap();
     ranker.finish()
 }
 
@@ -38,7 +38,7 @@ fn text(id: &str) -> Id {
 }
 
 #[test]
-fn most_posts_come_first_then_ids_with_silent_users_and_unknown_authors() {
+fn users_are_ranked_by_posts_then_id_with_inactive_users_and_unknown_authors() {
     let users = [(1, "A"), (10, "C"), (2, "B")].map(|(id, name)| (Id::Number(id), Some(name)));
     let ranking = ranking(&users, &[9, 10, 2, 9].map(Id::Number));
     let expected = [
@@ -52,20 +52,20 @@ fn most_posts_come_first_then_ids_with_silent_users_and_unknown_authors() {
 }
 
 #[test]
-fn users_without_a_name_go_by_their_username_or_by_none_and_are_ranked_all_the_same() {
+fn users_without_a_name_are_ranked_with_their_username_or_none() {
     let mapping = serde_json::from_str::<Mapping>(
         r#"{"zone":"UTC","fields":[["id",{"path":"/id","optional":false}],
         ["name",{"path":"/name","optional":true}],["username",{"path":"/username","optional":true}]]}"#,
     );
     let users = br#"{"id":1,"username":"a"},{"id":2},{"id":3,"name":"C","username":"c"}"#;
-    let (mut tally, mut noted) = (Tally::default(), Vec::new());
+    let (mut counts, mut encoded) = (ActivityCounts::default(), Vec::new());
     for user in map::<User<'_>>(users, &mapping.unwrap()) {
         let user = user.unwrap();
-        tally.add_user(&user);
-        note(&user, &mut noted);
+        counts.add_user(&user);
+        encode_user(&user, &mut encoded);
     }
-    let mut ranker = tally.ranker().with_room(3, 10);
-    ranker.add(&noted).unwrap();
+    let mut ranker = counts.ranker().with_capacity(3, 10);
+    ranker.add(&encoded).unwrap();
     let expected = [
         (Id::Number(1), Some("a"), 0),
         (Id::Number(2), None, 0),
@@ -75,7 +75,7 @@ fn users_without_a_name_go_by_their_username_or_by_none_and_are_ranked_all_the_s
 }
 
 #[test]
-fn a_quoted_id_and_an_unquoted_reference_to_it_are_the_same_user() {
+fn a_quoted_id_matches_an_unquoted_reference() {
     let users = [
         (Id::Number(5), Some("Five")),
         (text("7"), Some("Seven")),
@@ -100,7 +100,7 @@ fn a_quoted_id_and_an_unquoted_reference_to_it_are_the_same_user() {
 }
 
 #[test]
-fn users_who_share_an_id_are_one_with_the_name_that_sorts_first() {
+fn users_with_the_same_id_are_one_with_the_name_that_sorts_first() {
     let one = Id::Number(1);
     let users = [None, Some("B"), Some("A"), None].map(|name| (one.clone(), name));
     let ranking = ranking(&users, &[one.clone(), one.clone()]);
@@ -108,9 +108,9 @@ fn users_who_share_an_id_are_one_with_the_name_that_sorts_first() {
 }
 
 #[test]
-fn what_no_worker_noted_down_is_refused() {
-    let (mut ranker, noted) = ranker(&[(Id::Number(1), Some("A"))], &[]);
-    assert_eq!(ranker.add(&noted[1..]), Err(NoNames));
+fn invalid_bytes_are_an_error() {
+    let (mut ranker, encoded) = ranker(&[(Id::Number(1), Some("A"))], &[]);
+    assert_eq!(ranker.add(&encoded[1..]), Err(InvalidUsers));
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn id() -> impl Strategy<Value = Id> {
 
 proptest! {
     #[test]
-    fn a_ranking_is_that_of_plain_maps_in_whatever_order_users_come(
+    fn a_ranking_matches_a_simple_map_in_any_order_of_users(
         users in prop::collection::vec((id(), prop::option::of("[ab]{0,2}")), 0..12),
         posts in prop::collection::vec(id(), 0..30),
     ) {
@@ -161,14 +161,14 @@ proptest! {
 }
 
 #[test]
-fn the_fields_of_placeholder_users_are_noted_down() {
+fn users_are_encoded_with_id_and_name() {
     let user = br#"{"id":1,"name":"A\u0041","username":"a","email":"a@x.biz"}"#;
-    let mut noted = Vec::new();
+    let mut encoded = Vec::new();
     for user in map::<User<'_>>(user, &Mapping::placeholder(Resource::Users)) {
-        note(&user.unwrap(), &mut noted);
+        encode_user(&user.unwrap(), &mut encoded);
     }
     assert_eq!(
-        packed::take_user(&mut noted.as_slice()),
+        packed::take_user(&mut encoded.as_slice()),
         Some((Id::Number(1), Some("AA")))
     );
 }

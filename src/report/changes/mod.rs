@@ -1,14 +1,15 @@
-//! What changed from run to run, for people and for programs.
+//! What changed between runs, for people and for programs.
 //!
-//! [`ChangeList::of`] looks up what was asked for; [`table`], [`markdown`], [`csv()`], [`json()`]
-//! and [`ndjson`] write it while they read it: however much changed, little is held in memory.
+//! [`ChangeList::of`] runs a query; [`table`], [`markdown`], [`csv()`], [`json()`] and [`ndjson`]
+//! stream the result, so memory does not grow with the number of changes.
 
-mod rows;
+mod columns;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
+use anstyle::Style;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
@@ -17,34 +18,35 @@ use serde_json::ser::{CompactFormatter, PrettyFormatter};
 use crate::error::{Error, StorageError};
 use crate::history::{self, Change, ChangeCounts, Log, LoggedRun, Since, Wanted};
 use crate::record::Resource;
-use crate::text::{count, excerpt};
+use crate::text::{count, excerpt, grouped};
 
+use super::format::utc_second;
 use super::json::{Escaping, in_line};
-use super::markdown::{escaped, write_cells, write_heads};
-use super::outline::{Cell, moment};
-use super::table::{HEAD, LONGEST, QUIET, WIDTHS, write_table_with};
-use super::{csv as tables, who};
+use super::markdown::{escaped, write_cells, write_headers};
+use super::terminal::{DIMMED, HEADING, MAX_TEXT, WIDTHS, write_table, write_wrapped};
+use super::text_report::Cell;
+use super::{csv as csv_cells, user_lookup};
 
-/// Rows that are laid out together; more of them get heads of their own.
-const LAID_OUT: usize = 1000;
+/// Rows per table; each further table repeats the headers.
+const ROWS_PER_TABLE: usize = 1000;
 
-/// Which changes are asked for, as a person writes it.
+/// Which changes to list, as on the command line.
 #[derive(Clone, Debug, Default)]
-pub struct Question {
-    /// From when on: `7d`, a date, a run.
+pub struct ChangeQuery {
+    /// Only changes after this: `7d`, a date, or a run.
     pub since: Option<String>,
-    /// Whose: an id, a name, an address.
+    /// Only this user: an id, name or address.
     pub user: Option<String>,
-    /// Of which resource.
+    /// Only this resource.
     pub resource: Option<Resource>,
-    /// No more than so many.
+    /// The maximum number of changes.
     pub limit: Option<u64>,
 }
 
-/// The changes that were asked for; they are read when they are written.
+/// The result of a query. Changes are read while they are written.
 #[derive(Debug)]
 pub struct ChangeList {
-    question: Question,
+    query: ChangeQuery,
     log: Log,
     runs: Vec<LoggedRun>,
     since: Option<Since>,
@@ -53,42 +55,42 @@ pub struct ChangeList {
 
 /// Why changes could not be written.
 #[derive(Debug, thiserror::Error)]
-pub enum Unwritten {
+pub enum WriteError {
     /// The history could not be read.
     #[error(transparent)]
-    Unread(#[from] StorageError),
-    /// Nobody takes what is written.
+    History(#[from] StorageError),
+    /// The output could not be written.
     #[error(transparent)]
-    Unprinted(#[from] io::Error),
+    Output(#[from] io::Error),
 }
 
 impl ChangeList {
-    /// Looks up what is asked for in the history of a data directory, as it is: a run that was
-    /// killed may have left changes that only [`history::bring_up`] takes in.
+    /// Runs a query on the history of a data directory. It does not apply what a killed run left
+    /// pending: call [`history::bring_up`] first.
     ///
     /// # Errors
-    /// When there is no history or it cannot be read, or the question makes no sense.
-    pub fn of(data_dir: &Path, question: Question, now: Timestamp) -> Result<Self, Error> {
+    /// If there is no history, it cannot be read, or the query is invalid.
+    pub fn of(data_dir: &Path, query: ChangeQuery, now: Timestamp) -> Result<Self, Error> {
         let log = Log::open(data_dir)?;
         let log = log.ok_or_else(|| StorageError::NoHistory(data_dir.to_owned()))?;
         let runs = log.runs(None)?;
-        let since = question.since.as_deref();
+        let since = query.since.as_deref();
         let since = since.map(|since| Since::read(since, &runs, now));
         let since = since.transpose()?;
-        let user = question.user.as_deref();
+        let user = query.user.as_deref();
         let mut wanted = Wanted {
-            resource: question.resource,
+            resource: query.resource,
             users: user
-                .map(|user| who::find(data_dir, &log, user))
+                .map(|user| user_lookup::find(data_dir, &log, user))
                 .transpose()?,
-            limit: question.limit,
+            limit: query.limit,
             ..Wanted::default()
         };
         if let Some(since) = &since {
             since.narrow(&mut wanted);
         }
         Ok(Self {
-            question,
+            query,
             log,
             runs,
             since,
@@ -96,10 +98,10 @@ impl ChangeList {
         })
     }
 
-    /// How many there are, whatever the limit.
+    /// How many changes there are, regardless of the limit.
     ///
     /// # Errors
-    /// When the history cannot be read.
+    /// If the history cannot be read.
     pub fn count(&self) -> Result<ChangeCounts, StorageError> {
         self.log.count(&self.wanted)
     }
@@ -115,28 +117,28 @@ impl ChangeList {
         self.runs.iter().map(|run| run.source.as_str()).collect()
     }
 
-    /// What is told, in a few words: `What changed at sample since 2026-11-01 00:00:00 UTC`.
+    /// `Changes at sample since 2026-11-01 00:00:00 UTC`
     fn title(&self, counts: &ChangeCounts) -> String {
         let mut title = match counts.total() {
-            0 => "Nothing changed",
-            _ => "What changed",
+            0 => "No changes",
+            _ => "Changes",
         }
         .to_owned();
         let mut add = |before: &str, what: &str| {
             title.push_str(before);
             title.push_str(what);
         };
-        if let Some(resource) = self.question.resource {
+        if let Some(resource) = self.query.resource {
             add(" in ", resource.name());
         }
-        if let Some(user) = &self.question.user {
-            add(" of ", user);
+        if let Some(user) = &self.query.user {
+            add(" for ", user);
         }
         if let [source] = *self.sources().into_iter().collect::<Vec<_>>() {
             add(" at ", source);
         }
         match &self.since {
-            Some(Since::Time(time)) => add(" since ", &moment(*time)),
+            Some(Since::Time(time)) => add(" since ", &utc_second(*time)),
             Some(Since::Run(run)) => add(" since run ", &numbered(run)),
             None => {
                 if let Some(first) = self.runs.first() {
@@ -147,13 +149,13 @@ impl ChangeList {
         title
     }
 
-    /// From which run on records are known: what was there then is not told as added.
-    fn known_since(&self) -> Vec<String> {
+    /// The first run of each resource, whose records do not count as added.
+    fn tracked_since(&self) -> Vec<String> {
         let several = self.sources().len() > 1;
         let line = |run: &LoggedRun| {
             let wanted = |resource: &Resource| {
-                let asked = self.question.resource;
-                asked.is_none_or(|asked| asked == *resource)
+                let only = self.query.resource;
+                only.is_none_or(|only| only == *resource)
             };
             let first = run.resources.iter().filter(|(_, found)| found.first);
             let names: Vec<_> = first
@@ -166,16 +168,21 @@ impl ChangeList {
             } else {
                 String::new()
             };
-            (!names.is_empty())
-                .then(|| format!("{}{of} known since run {}", names.join(", "), numbered(run)))
+            (!names.is_empty()).then(|| {
+                format!(
+                    "Tracking {}{of} since run {}",
+                    names.join(", "),
+                    numbered(run)
+                )
+            })
         };
         self.runs.iter().filter_map(line).collect()
     }
 }
 
-/// A run as people are told of it: `3 (2026-11-01 08:00:00 UTC)`.
+/// A run's number and time: `3 (2026-11-01 08:00:00 UTC)`.
 fn numbered(run: &LoggedRun) -> String {
-    format!("{} ({})", run.number, moment(run.finished_at))
+    format!("{} ({})", run.number, utc_second(run.finished_at))
 }
 
 fn totals(counts: &ChangeCounts) -> String {
@@ -186,123 +193,121 @@ fn totals(counts: &ChangeCounts) -> String {
     ];
     let kinds = kinds.iter().filter(|(number, _)| *number > 0);
     let kinds: Vec<_> = kinds
-        .map(|(number, kind)| format!("{number} {kind}"))
+        .map(|(number, kind)| format!("{} {kind}", grouped(*number)))
         .collect();
     format!("{}: {}", count(counts.total(), "change"), kinds.join(", "))
 }
 
-/// Writes changes for a screen of `width` columns, and how many the limit leaves out.
+/// Writes changes for a terminal with `width` columns, and how many the limit leaves out.
 ///
-/// Text that came from elsewhere is made safe to show. Styles are ANSI escapes, for
-/// `anstream` to take out where they are not wanted.
+/// Remote text is escaped. Styles are ANSI escapes; `anstream` removes them where they are not
+/// wanted.
 ///
 /// # Errors
-/// When the history cannot be read or `out` cannot be written to.
-pub fn table(out: &mut impl Write, list: &ChangeList, width: usize) -> Result<(), Unwritten> {
+/// If the history cannot be read or `out` cannot be written to.
+pub fn table(out: &mut impl Write, list: &ChangeList, width: usize) -> Result<(), WriteError> {
     let width = width.clamp(WIDTHS.0, WIDTHS.1);
     let counts = list.count()?;
-    writeln!(
-        out,
-        "{HEAD}{}{HEAD:#}",
-        excerpt(&list.title(&counts), LONGEST)
-    )?;
+    let title = excerpt(&list.title(&counts), MAX_TEXT);
+    write_wrapped(out, HEADING, &title, width)?;
     if counts.total() > 0 {
-        writeln!(out, "{}\n", totals(&counts))?;
-        let mut columns = rows::columns(list.sources().len() > 1);
-        // There is more room for the fields below each row.
+        write_wrapped(out, Style::new(), &totals(&counts), width)?;
+        writeln!(out)?;
+        let mut columns = columns::columns(list.sources().len() > 1);
+        // The fields are below each row, where there is more space.
         columns.pop();
-        let (mut waiting, mut below): (Vec<Vec<Cell>>, Vec<Vec<String>>) = Default::default();
+        let (mut rows, mut below): (Vec<Vec<Cell>>, Vec<Vec<String>>) = Default::default();
         let mut shown = 0;
         list.each(|change| {
             shown += 1;
-            waiting.push(rows::row(&change, &columns));
-            below.push(rows::fields(&change));
-            if waiting.len() == LAID_OUT {
-                write_table_with(out, &columns, (&waiting, &below), width)?;
-                waiting.clear();
+            rows.push(columns::row(&change, &columns));
+            below.push(columns::fields(&change));
+            if rows.len() == ROWS_PER_TABLE {
+                write_table(out, &columns, (&rows, &below), width)?;
+                rows.clear();
                 below.clear();
             }
-            Ok::<_, Unwritten>(())
+            Ok::<_, WriteError>(())
         })?;
-        if !waiting.is_empty() {
-            write_table_with(out, &columns, (&waiting, &below), width)?;
+        if !rows.is_empty() {
+            write_table(out, &columns, (&rows, &below), width)?;
         }
         if let Some(more) = more(&counts, shown) {
-            writeln!(out, "{QUIET}{more}{QUIET:#}")?;
+            write_wrapped(out, DIMMED, &more, width)?;
         }
         writeln!(out)?;
     }
-    for line in list.known_since() {
-        writeln!(out, "{QUIET}{}{QUIET:#}", excerpt(&line, LONGEST))?;
+    for line in list.tracked_since() {
+        write_wrapped(out, DIMMED, &excerpt(&line, MAX_TEXT), width)?;
     }
     Ok(())
 }
 
-/// What the limit leaves out, and how to see it.
+/// How many changes the limit leaves out, and how to see them.
 fn more(counts: &ChangeCounts, shown: u64) -> Option<String> {
     let all = counts.total();
     let left = all.checked_sub(shown).filter(|left| *left > 0)?;
-    let plural = if left == 1 { "" } else { "s" };
     Some(format!(
-        "and {left} more change{plural}: --limit {all} shows all of them, and --format csv prints them for programs"
+        "and {}; use --limit {all} to show all, or --format csv for a program",
+        count(left, "more change")
     ))
 }
 
-/// Writes changes in Markdown (GitHub's, which has tables).
+/// Writes changes in GitHub-flavoured Markdown.
 ///
 /// # Errors
-/// When the history cannot be read or `out` cannot be written to.
-pub fn markdown(out: &mut impl Write, list: &ChangeList) -> Result<(), Unwritten> {
+/// If the history cannot be read or `out` cannot be written to.
+pub fn markdown(out: &mut impl Write, list: &ChangeList) -> Result<(), WriteError> {
     let counts = list.count()?;
     writeln!(out, "# {}\n", escaped(&list.title(&counts)))?;
     if counts.total() > 0 {
         writeln!(out, "{}\n", totals(&counts))?;
-        let columns = rows::columns(list.sources().len() > 1);
-        write_heads(out, &columns)?;
+        let columns = columns::columns(list.sources().len() > 1);
+        write_headers(out, &columns)?;
         list.each(|change| {
-            write_cells(out, &columns, &rows::row(&change, &columns)).map_err(Unwritten::from)
+            write_cells(out, &columns, &columns::row(&change, &columns)).map_err(WriteError::from)
         })?;
         writeln!(out)?;
     }
-    for line in list.known_since() {
+    for line in list.tracked_since() {
         writeln!(out, "- {}", escaped(&line))?;
     }
     Ok(())
 }
 
-/// Writes changes as CSV (RFC 4180), with heads in the first line, and fields as JSON.
+/// Writes changes as CSV (RFC 4180) with a header line, and fields as JSON.
 ///
-/// Text that came from elsewhere has its control characters escaped, and a `'` before it
-/// where a spreadsheet would take it for a formula.
+/// Control characters in remote text are escaped, and text that a spreadsheet would take for a
+/// formula is prefixed with `'`.
 ///
 /// # Errors
-/// When the history cannot be read or `out` cannot be written to.
-pub fn csv(out: &mut impl Write, list: &ChangeList) -> Result<(), Unwritten> {
+/// If the history cannot be read or `out` cannot be written to.
+pub fn csv(out: &mut impl Write, list: &ChangeList) -> Result<(), WriteError> {
     let mut out = csv::Writer::from_writer(out);
-    let heads = [
+    let headers = [
         "run", "at", "source", "resource", "id", "kind", "label", "user", "email", "before",
         "after",
     ];
-    out.write_record(heads).map_err(io::Error::from)?;
+    out.write_record(headers).map_err(io::Error::from)?;
     list.each(|change| {
         let fields = |fields: Option<&history::Json>| {
             fields.map_or_else(String::new, |fields| in_line(&fields.0))
         };
         let cells = [
-            tables::text(Some(&change.run)),
+            csv_cells::text(Some(&change.run)),
             change.at.to_string(),
-            tables::text(Some(&change.source)),
+            csv_cells::text(Some(&change.source)),
             change.resource.to_string(),
-            tables::id(Some(&change.id)),
+            csv_cells::id(Some(&change.id)),
             change.kind.name().to_owned(),
-            tables::text(change.label.as_deref()),
-            tables::id(change.user.as_ref()),
-            tables::text(change.email.as_deref()),
+            csv_cells::text(change.label.as_deref()),
+            csv_cells::id(change.user.as_ref()),
+            csv_cells::text(change.email.as_deref()),
             fields(change.before.as_ref()),
             fields(change.after.as_ref()),
         ];
         out.write_record(cells).map_err(io::Error::from)?;
-        Ok::<_, Unwritten>(())
+        Ok::<_, WriteError>(())
     })?;
     out.flush()?;
     Ok(())
@@ -311,30 +316,30 @@ pub fn csv(out: &mut impl Write, list: &ChangeList) -> Result<(), Unwritten> {
 /// Writes changes as one JSON array.
 ///
 /// # Errors
-/// When the history cannot be read or `out` cannot be written to.
-pub fn json(out: &mut impl Write, list: &ChangeList) -> Result<(), Unwritten> {
+/// If the history cannot be read or `out` cannot be written to.
+pub fn json(out: &mut impl Write, list: &ChangeList) -> Result<(), WriteError> {
     let formatter = Escaping(PrettyFormatter::new());
     let mut serializer = serde_json::Serializer::with_formatter(&mut *out, formatter);
     let mut array = serializer.serialize_seq(None).map_err(io::Error::from)?;
     list.each(|change| {
         array.serialize_element(&change).map_err(io::Error::from)?;
-        Ok::<_, Unwritten>(())
+        Ok::<_, WriteError>(())
     })?;
     array.end().map_err(io::Error::from)?;
     writeln!(out)?;
     Ok(())
 }
 
-/// Writes changes as JSON, one a line.
+/// Writes changes as JSON, one per line.
 ///
 /// # Errors
-/// When the history cannot be read or `out` cannot be written to.
-pub fn ndjson(out: &mut impl Write, list: &ChangeList) -> Result<(), Unwritten> {
+/// If the history cannot be read or `out` cannot be written to.
+pub fn ndjson(out: &mut impl Write, list: &ChangeList) -> Result<(), WriteError> {
     list.each(|change| {
         let formatter = Escaping(CompactFormatter);
         let mut serializer = serde_json::Serializer::with_formatter(&mut *out, formatter);
         change.serialize(&mut serializer).map_err(io::Error::from)?;
         writeln!(out)?;
-        Ok::<_, Unwritten>(())
+        Ok::<_, WriteError>(())
     })
 }

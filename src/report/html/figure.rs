@@ -1,39 +1,39 @@
-//! Charts with their headings and their numbers, and tiles with one number each.
+//! Charts with their headings and data tables, and tiles with one number each.
 
 use askama::Template;
 
 use super::chart::Series;
-use super::table::Table;
+use super::table::HtmlTable;
 
-/// A chart and what belongs to it.
+/// A chart with its heading and data.
 #[derive(Debug, Template)]
 #[template(path = "figure.html", whitespace = "minimize")]
 pub(super) struct Figure {
     pub(super) title: String,
-    /// What there is to see, in a sentence.
-    pub(super) says: String,
-    /// What the colours mean.
+    /// What the chart shows, in a sentence.
+    pub(super) summary: String,
+    /// The series and their CSS classes.
     pub(super) legend: Vec<Series>,
     /// SVG.
     pub(super) chart: String,
-    /// The same in numbers.
-    pub(super) numbers: Table,
-    /// `wide` for one that takes the whole width.
+    /// The same data as a table.
+    pub(super) data: HtmlTable,
+    /// `wide` for full width.
     pub(super) class: &'static str,
 }
 
-/// Numbers that stand out.
+/// Key numbers.
 #[derive(Debug, Template)]
 #[template(path = "tiles.html", whitespace = "minimize")]
 pub(super) struct Tiles {
     pub(super) tiles: Vec<Tile>,
 }
 
-/// One number.
+/// A key number.
 #[derive(Debug)]
 pub(super) struct Tile {
     pub(super) name: &'static str,
     pub(super) value: String,
-    /// What to hold it against.
+    /// Context in smaller print.
     pub(super) note: String,
 }

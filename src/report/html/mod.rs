@@ -1,76 +1,75 @@
-//! A report as a page: one HTML file that needs nothing else, for a browser, a phone or paper.
+//! A report as a single, self-contained HTML page, responsive and printable.
 //!
-//! | part | holds |
+//! | module | content |
 //! | --- | --- |
-//! | `shell` | what every page has: the head, the policy of what may run, navigation |
-//! | `overview`, `people`, `dates`, `history` | the sections, each from one part of the report |
-//! | `site` | the other pages of a server: a user, the runs, a notice |
-//! | `section`, `table`, `figure`, `chart` | what pages and sections are made of |
-//! | `words` | numbers, times and remote text as people read them |
+//! | `layout` | the frame of every page: `<head>`, Content-Security-Policy, navigation |
+//! | `overview`, `users`, `activity`, `changes` | the sections of the report |
+//! | `site` | the other pages of `serve`: a user, the runs, a notice |
+//! | `section`, `table`, `figure`, `chart` | the building blocks |
+//! | `format` | numbers, times and remote text |
 //!
-//! The templates lie in `templates/`, and are compiled. They escape whatever is put into them;
-//! what they take as it is (`|safe`) is another template's output, or a chart's, which `svg`
-//! has escaped.
+//! The templates in `templates/` are compiled in. They escape all values; `|safe` is used only
+//! for the output of other templates and for charts, which `svg` has escaped.
 
+mod activity;
+mod changes;
 mod chart;
-mod dates;
 mod figure;
-mod history;
+mod format;
+mod layout;
 mod overview;
-mod people;
 mod section;
-mod shell;
 mod site;
 mod table;
-mod words;
+mod users;
 
 use std::io::{self, Write};
 
 use askama::Template;
 
+pub(crate) use self::layout::policy;
+use self::layout::{Layout, Link};
 use self::overview::Overview;
-use self::section::Section;
-pub(crate) use self::shell::policy;
-use self::shell::{Link, Shell};
-pub(crate) use self::site::{Notice, Person, Runs, notice, runs_page, user_page};
+use self::section::HtmlSection;
+pub(crate) use self::site::{Notice, Runs, UserPage, notice, runs_page, user_page};
 use super::ActivityReport;
 use crate::record::Id;
 
-/// How many users are listed at most.
-const LISTED: usize = 500;
+/// The maximum number of rows of a list.
+const MAX_LISTED: usize = 500;
 
-/// Where a page is read, which decides what it may link to.
+/// Where a page is opened, which determines its links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Home {
-    /// A file, which stands alone.
+pub enum PageContext {
+    /// A single file without links to other pages.
     File,
-    /// A server, which has a page for every user at `/users/ID`.
+    /// A server with a page for each user at `/users/ID`.
     Server,
 }
 
-impl Home {
-    /// Where there is more about a user.
+impl PageContext {
+    /// The URL of a user's page.
     fn user(self, id: Option<&Id>) -> Option<String> {
         if self == Self::File {
             return None;
         }
         let id = match id? {
             Id::Number(number) => number.to_string(),
-            // Nothing and dots mean something in a path, encoded or not; quotes mean a text.
+            // Empty and dot segments have a meaning in a path, even encoded; quotes mean a text.
             Id::Text(text) if matches!(&**text, "" | "." | "..") || text.starts_with('"') => {
                 format!("\"{text}\"")
             }
             Id::Text(text) => text.to_string(),
         };
         let id = percent_encoding::utf8_percent_encode(&id, ENCODED).to_string();
-        (id.len() <= LONGEST_LINK).then(|| format!("/users/{id}"))
+        (id.len() <= MAX_LINK).then(|| format!("/users/{id}"))
     }
 }
 
-/// Bytes of an id in a link; servers and proxies refuse long ones.
-const LONGEST_LINK: usize = 4_000;
+/// The maximum length of an id in a link; servers and proxies reject long URLs.
+const MAX_LINK: usize = 4_000;
 
-/// All that is not plainly part of one segment of a path.
+/// Everything but unreserved characters of a path segment.
 const ENCODED: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 
@@ -78,44 +77,42 @@ const ENCODED: &percent_encoding::AsciiSet =
 #[template(path = "report.html", whitespace = "minimize")]
 struct Body<'a> {
     overview: Overview,
-    sections: &'a [Section],
+    sections: &'a [HtmlSection],
 }
 
-/// Writes a report as one HTML file, which opens without a network.
+/// Writes a report as a single HTML file that works offline.
 ///
 /// # Errors
-/// When it cannot be written.
+/// If `out` cannot be written to.
 pub fn write_html(report: &ActivityReport, out: &mut impl Write) -> io::Result<()> {
-    out.write_all(page(report, Home::File).as_bytes())
+    out.write_all(page(report, PageContext::File).as_bytes())
 }
 
-/// A report as an HTML page.
-///
-/// What the report does not have (no comments, no dates, no history) has no section.
+/// A report as an HTML page. Data that the report does not have gets no section.
 #[must_use]
-pub fn page(report: &ActivityReport, home: Home) -> String {
+pub fn page(report: &ActivityReport, context: PageContext) -> String {
     let sections: Vec<_> = [
-        report.dates.as_ref().map(dates::section),
-        Some(people::users(report, home)),
-        people::unanswered(report, home),
-        people::domains(report),
-        report.history.as_deref().and_then(history::section),
-        Some(overview::origins(report)),
+        activity::section(report),
+        Some(users::users(report, context)),
+        users::unanswered(report, context),
+        users::domains(report),
+        changes::section(report),
+        Some(overview::data_sources(report)),
     ]
     .into_iter()
     .flatten()
     .collect();
-    let mut links = site::links(home, Some("/"));
+    let mut links = site::links(context, Some("/"));
     links.extend(links_to(&sections));
     let body = Body {
         overview: Overview::new(report),
         sections: &sections,
     };
-    let title = format!("Activity: {}", words::Shown::new(&report.source).text);
-    Shell::new(&title, links, &body).to_string()
+    let title = format!("Activity: {}", format::Shown::new(&report.source).text);
+    Layout::new(&title, links, &body).to_string()
 }
 
-fn links_to(sections: &[Section]) -> impl Iterator<Item = Link> {
+fn links_to(sections: &[HtmlSection]) -> impl Iterator<Item = Link> {
     sections.iter().map(|section| Link {
         href: format!("#{}", section.id),
         name: section.title,

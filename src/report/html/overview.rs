@@ -1,180 +1,172 @@
-//! What a report is of, and its main numbers.
+//! The header of a report with its main numbers, and its data sources.
 
 use super::figure::{Tile, Tiles};
-use super::section::Section;
-use super::table::{Cell, Column, Table};
-use super::words::{Shown, counted, day, length, measured, moment, number, share};
+use super::format::{Shown, as_f64, count, day, decimal, number, percentage, time};
+use super::section::HtmlSection;
+use super::table::{HtmlCell, HtmlColumn, HtmlTable};
 use crate::report::{ActivityReport, Totals};
 
-/// The head of a report.
+/// The header of a report.
 #[derive(Debug)]
 pub(super) struct Overview {
     pub(super) source: Shown,
-    /// All of it in a sentence.
+    /// A summary in one sentence.
     pub(super) lead: String,
-    /// Which runs it is of.
-    pub(super) runs: Vec<Run>,
+    pub(super) time_zone: String,
+    /// The runs that fetched the data.
+    pub(super) runs: Vec<SourceRun>,
     pub(super) tiles: Tiles,
-    /// What is in no number.
+    /// What is not counted.
     pub(super) warning: Option<String>,
 }
 
-/// A run that something was taken from.
+/// A run that fetched some of the data.
 #[derive(Debug)]
-pub(super) struct Run {
+pub(super) struct SourceRun {
     pub(super) id: Shown,
     pub(super) at: String,
     pub(super) datetime: String,
-    /// What was taken from it: `users, posts`.
+    /// The resources that it fetched: `users, posts`.
     pub(super) resources: String,
 }
 
 impl Overview {
     pub(super) fn new(report: &ActivityReport) -> Self {
-        let totals = &report.totals;
-        let mut runs: Vec<(&str, Run)> = Vec::new();
-        for (resource, taken) in &report.snapshots {
-            if let Some((_, run)) = runs.iter_mut().find(|(id, _)| *id == taken.run) {
+        let mut runs: Vec<(&str, SourceRun)> = Vec::new();
+        for (resource, snapshot) in &report.snapshots {
+            if let Some((_, run)) = runs.iter_mut().find(|(id, _)| *id == snapshot.run) {
                 run.resources = format!("{}, {resource}", run.resources);
                 continue;
             }
-            let run = Run {
-                id: Shown::new(&taken.run),
-                at: moment(taken.at),
-                datetime: taken.at.to_string(),
+            let run = SourceRun {
+                id: Shown::new(&snapshot.run),
+                at: time(snapshot.at, &report.time_zone),
+                datetime: snapshot.at.to_string(),
                 resources: resource.to_string(),
             };
-            runs.push((&taken.run, run));
+            runs.push((&snapshot.run, run));
         }
         Self {
             source: Shown::new(&report.source),
             lead: lead(report),
+            time_zone: report.time_zone.to_string(),
             runs: runs.into_iter().map(|(_, run)| run).collect(),
             tiles: Tiles {
                 tiles: tiles(report),
             },
-            warning: warning(totals),
+            warning: warning(&report.totals),
         }
     }
 }
 
 fn lead(report: &ActivityReport) -> String {
     let totals = &report.totals;
-    let mut written = counted(totals.posts, "post");
+    let mut written = count(totals.posts, "post");
     if let Some(comments) = totals.comments {
-        written = format!("{written} and {}", counted(comments, "comment"));
+        written = format!("{written} and {}", count(comments, "comment"));
     }
     let days = report.dates.as_ref().map(|dates| &dates.days[..]);
-    let when = match days {
+    let period = match days {
         Some([only]) => format!(", on {}", day(only.date)),
         Some([first, .., last]) => format!(", from {} to {}", day(first.date), day(last.date)),
         _ => String::new(),
     };
-    format!("{}, {written}{when}.", counted(totals.users, "user"))
+    format!("{}, {written}{period}.", count(totals.users, "user"))
 }
 
 fn warning(totals: &Totals) -> Option<String> {
     (totals.rejects > 0).then(|| {
-        let (are, them) = if totals.rejects == 1 {
-            ("is", "it is")
-        } else {
-            ("are", "they are")
-        };
-        let rejects = counted(totals.rejects, "record");
-        format!(
-            "{rejects} could not be read and {are} in no number here; {them} kept in the file of rejects."
-        )
+        let rejects = count(totals.rejects, "rejected record");
+        format!("{rejects} not counted; see the file of rejected records.")
     })
 }
 
 fn tiles(report: &ActivityReport) -> Vec<Tile> {
     let totals = &report.totals;
+    let active = totals.users.saturating_sub(totals.inactive_users);
     let mut tiles = vec![
         Tile {
             name: "Users",
             value: number(totals.users),
-            note: match totals.silent_users {
-                0 if totals.users == 0 => String::new(),
-                0 => "all of them wrote something".to_owned(),
-                silent => format!(
-                    "{} wrote something",
-                    number(totals.users.saturating_sub(silent))
-                ),
-            },
+            note: percentage(active, totals.users)
+                .map_or_else(String::new, |share| format!("{share} active")),
         },
         Tile {
             name: "Posts",
             value: number(totals.posts),
-            note: average(totals.posts, totals.users, "a user"),
+            note: average(totals.posts, totals.users, "per user"),
         },
     ];
     if let Some(comments) = totals.comments {
         tiles.push(Tile {
             name: "Comments",
             value: number(comments),
-            note: average(comments, totals.posts, "a post"),
+            note: average(comments, totals.posts, "per post"),
         });
     }
     tiles.push(Tile {
-        name: "Silent users",
-        value: number(totals.silent_users),
-        note: of(totals.silent_users, totals.users, "users"),
+        name: "Inactive users",
+        value: number(totals.inactive_users),
+        note: share_of(totals.inactive_users, totals.users, "users"),
     });
     if let Some(unanswered) = &report.unanswered {
         tiles.push(Tile {
-            name: "Posts without an answer",
+            name: "Unanswered posts",
             value: number(unanswered.count),
-            note: of(unanswered.count, totals.posts, "posts"),
+            note: share_of(unanswered.count, totals.posts, "posts"),
         });
     }
-    if let Some(others) = totals.comments_by_others {
+    if let Some(by_guests) = totals.comments_by_guests {
         tiles.push(Tile {
-            name: "Comments by others",
-            value: number(others),
-            note: of(others, totals.comments.unwrap_or(0), "comments"),
+            name: "Comments by guests",
+            value: number(by_guests),
+            note: share_of(by_guests, totals.comments.unwrap_or(0), "comments"),
         });
     }
     tiles
 }
 
-/// `5 a post`, or nothing where there is nothing to share it among.
-fn average(count: u64, among: u64, noun: &str) -> String {
+/// `5 per user`; empty without users.
+fn average(count: u64, among: u64, unit: &str) -> String {
     if among == 0 {
         return String::new();
     }
-    format!("{} {noun}", measured(length(count) / length(among)))
+    format!("{} {unit}", decimal(as_f64(count) / as_f64(among)))
 }
 
-/// `12% of all posts`.
-fn of(part: u64, whole: u64, noun: &str) -> String {
-    share(part, whole).map_or_else(String::new, |share| format!("{share} of all {noun}"))
+/// `12% of all posts`; empty without posts.
+pub(super) fn share_of(part: u64, whole: u64, noun: &str) -> String {
+    percentage(part, whole).map_or_else(String::new, |share| format!("{share} of all {noun}"))
 }
 
-/// Where the numbers come from.
-pub(super) fn origins(report: &ActivityReport) -> Section {
-    let rows = report.snapshots.iter().map(|(resource, taken)| {
+/// The files that the report is made from.
+pub(super) fn data_sources(report: &ActivityReport) -> HtmlSection {
+    let rows = report.snapshots.iter().map(|(resource, snapshot)| {
         vec![
-            Cell::text(resource.name()),
-            Cell::text(&taken.run),
-            Cell::measure(moment(taken.at), taken.at.as_second()),
-            Cell::text(&taken.file),
+            HtmlCell::text(resource.name()),
+            HtmlCell::text(&snapshot.run),
+            HtmlCell::measure(
+                time(snapshot.at, &report.time_zone),
+                snapshot.at.as_second(),
+            ),
+            HtmlCell::text(&snapshot.file),
         ]
     });
-    let table = Table {
-        label: "Where the numbers come from",
+    let table = HtmlTable {
+        label: "Data sources",
         columns: vec![
-            Column::text("Resource"),
-            Column::text("Run"),
-            Column::times("Finished"),
-            Column::text("File"),
+            HtmlColumn::text("Resource"),
+            HtmlColumn::text("Run"),
+            HtmlColumn::times("Finished"),
+            HtmlColumn::text("File"),
         ],
         rows: rows.collect(),
         class: "plain",
     };
-    Section {
-        id: "origins",
-        title: "Origins",
-        notes: vec!["Each number is counted from these files of the data directory.".to_owned()],
+    HtmlSection {
+        id: "data-sources",
+        title: "Data sources",
+        notes: vec!["The files in the data directory that this report is made from.".to_owned()],
         parts: vec![table.to_string()],
     }
 }

@@ -2,14 +2,14 @@
 
 use askama::Template;
 
-/// One part of a page, with a heading of its own.
+/// A part of a page with a heading.
 #[derive(Debug, Template)]
 #[template(path = "section.html", whitespace = "minimize")]
-pub(super) struct Section {
-    /// What links lead to.
+pub(super) struct HtmlSection {
+    /// The anchor of links.
     pub(super) id: &'static str,
     pub(super) title: &'static str,
-    /// What to know beforehand, a paragraph each.
+    /// Paragraphs above the parts.
     pub(super) notes: Vec<String>,
     /// HTML: charts, tables and tiles.
     pub(super) parts: Vec<String>,

@@ -1,23 +1,23 @@
-//! Tables that can be sorted.
+//! Sortable tables.
 
 use askama::Template;
 
-use super::words::{Shown, length, number};
+use super::format::{Shown, as_f64, number};
 
-/// A table; its first column names the rows.
+/// A table; its first column has the row headers.
 #[derive(Debug, Template)]
 #[template(path = "table.html", whitespace = "minimize")]
-pub(super) struct Table {
-    /// What it is called where it cannot be seen.
+pub(super) struct HtmlTable {
+    /// The accessible name.
     pub(super) label: &'static str,
-    pub(super) columns: Vec<Column>,
-    pub(super) rows: Vec<Vec<Cell>>,
-    /// How it is laid out besides.
+    pub(super) columns: Vec<HtmlColumn>,
+    pub(super) rows: Vec<Vec<HtmlCell>>,
+    /// CSS classes.
     pub(super) class: &'static str,
 }
 
-impl Table {
-    /// Whether it has more rows than one wants to pass on the way to what comes next.
+impl HtmlTable {
+    /// Whether it scrolls, because it would push the next section far down.
     fn is_tall(&self) -> bool {
         self.rows.len() > 25
     }
@@ -25,23 +25,23 @@ impl Table {
 
 /// A column and how it sorts.
 #[derive(Debug)]
-pub(super) struct Column {
+pub(super) struct HtmlColumn {
     pub(super) name: String,
-    /// Numbers sort as numbers, the largest first.
+    /// Whether it sorts by number, largest first.
     pub(super) numbers: bool,
-    /// Whether it is aligned as text all the same.
-    pub(super) leading: bool,
-    /// How the table is sorted by it already.
+    /// Whether it is aligned like text.
+    pub(super) align_left: bool,
+    /// The `aria-sort` order, if the rows are sorted by this column.
     pub(super) sorted: Option<&'static str>,
 }
 
-impl Column {
+impl HtmlColumn {
     /// A column of text.
     pub(super) fn text(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
             numbers: false,
-            leading: true,
+            align_left: true,
             sorted: None,
         }
     }
@@ -50,20 +50,20 @@ impl Column {
     pub(super) fn numbers(name: impl Into<String>) -> Self {
         Self {
             numbers: true,
-            leading: false,
+            align_left: false,
             ..Self::text(name)
         }
     }
 
-    /// A column of times, which sort as numbers and are read as text.
+    /// A column of times, which sort as numbers and are aligned like text.
     pub(super) fn times(name: impl Into<String>) -> Self {
         Self {
-            leading: true,
+            align_left: true,
             ..Self::numbers(name)
         }
     }
 
-    /// The column that the rows are sorted by.
+    /// Marks the column that the rows are sorted by.
     pub(super) fn sorted(self, order: &'static str) -> Self {
         Self {
             sorted: Some(order),
@@ -72,22 +72,22 @@ impl Column {
     }
 }
 
-/// What stands in one field of a table.
+/// A table cell.
 #[derive(Debug, Default)]
-pub(super) struct Cell {
+pub(super) struct HtmlCell {
     pub(super) shown: Shown,
-    /// What it sorts by; nothing sorts last.
+    /// The sort key; empty keys sort last.
     pub(super) key: String,
-    /// Smaller lines below it.
-    pub(super) under: Vec<Shown>,
+    /// Lines below it, in smaller print.
+    pub(super) details: Vec<Shown>,
     pub(super) href: Option<String>,
-    /// How long the bar beside it is, of 100, and the class that colours it.
+    /// The length of its bar in percent, and the bar's CSS class.
     pub(super) bar: Option<(f64, &'static str)>,
-    /// Whether it is a word of ours in place of something that is missing.
+    /// Whether it is a placeholder for a missing value.
     pub(super) missing: bool,
 }
 
-impl Cell {
+impl HtmlCell {
     /// Remote text.
     pub(super) fn text(text: &str) -> Self {
         let shown = Shown::new(text);
@@ -98,16 +98,16 @@ impl Cell {
         }
     }
 
-    /// Nothing: there is no such thing, or nobody knows it.
-    pub(super) fn missing(word: &str) -> Self {
+    /// A placeholder for a missing value.
+    pub(super) fn missing(placeholder: &str) -> Self {
         Self {
-            shown: Shown::new(word),
+            shown: Shown::new(placeholder),
             missing: true,
             ..Self::default()
         }
     }
 
-    /// A number, or nothing.
+    /// A number, or a placeholder.
     pub(super) fn count(count: Option<u64>) -> Self {
         count.map_or_else(
             || Self::missing("–"),
@@ -115,18 +115,18 @@ impl Cell {
         )
     }
 
-    /// Something that sorts by a number.
+    /// Text that sorts by a number.
     pub(super) fn measure(text: String, key: impl ToString + Copy) -> Self {
         Self {
-            shown: Shown { text, whole: None },
+            shown: Shown { text, full: None },
             key: key.to_string(),
             ..Self::default()
         }
     }
 
-    /// With a bar beside it, as long as its part of the highest.
-    pub(super) fn with_bar(self, count: Option<u64>, highest: u64, class: &'static str) -> Self {
-        let percent = length(count.unwrap_or(0)) / length(highest.max(1)) * 100.0;
+    /// Adds a bar in proportion to the maximum.
+    pub(super) fn with_bar(self, count: Option<u64>, max: u64, class: &'static str) -> Self {
+        let percent = as_f64(count.unwrap_or(0)) / as_f64(max.max(1)) * 100.0;
         Self {
             bar: Some(((percent * 10.0).round() / 10.0, class)),
             ..self

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::record::Resource;
-use crate::report::{Taken, Totals, UserActivity};
+use crate::report::{SnapshotFile, Totals, UserActivity, Zone};
 
-/// One user of that name and id, and nothing else.
+/// A report with one user.
 fn report_of(name: &str, id: Id) -> ActivityReport {
     let user = UserActivity {
         joined: None,
@@ -19,14 +19,15 @@ fn report_of(name: &str, id: Id) -> ActivityReport {
         comments_written: None,
         active: None,
     };
-    let taken = Taken {
+    let snapshot = SnapshotFile {
         run: "run".to_owned(),
         at: Timestamp::UNIX_EPOCH,
         file: "users.json".to_owned(),
     };
     ActivityReport {
         source: name.to_owned(),
-        snapshots: BTreeMap::from([(Resource::Users, taken)]),
+        time_zone: Zone::default(),
+        snapshots: BTreeMap::from([(Resource::Users, snapshot)]),
         totals: Totals {
             users: 1,
             posts: 3,
@@ -42,9 +43,9 @@ fn report_of(name: &str, id: Id) -> ActivityReport {
 }
 
 #[test]
-fn text_of_others_is_never_markup() {
+fn remote_text_is_never_markup() {
     let name = "</title></script><script>alert(1)</script>\"'<b onclick=x>";
-    let page = page(&report_of(name, Id::Text(name.into())), Home::Server);
+    let page = page(&report_of(name, Id::Text(name.into())), PageContext::Server);
     assert_eq!(page.matches("<script").count(), 1);
     assert_eq!(page.matches("</script").count(), 1);
     assert!(!page.contains("<b ") && !page.contains("alert(1)</"));
@@ -52,8 +53,8 @@ fn text_of_others_is_never_markup() {
 }
 
 #[test]
-fn a_policy_forbids_all_but_the_script_and_the_style_that_are_there() {
-    let page = page(&report_of("Ann", Id::Number(1)), Home::File);
+fn the_policy_allows_only_the_own_script_and_style() {
+    let page = page(&report_of("Ann", Id::Number(1)), PageContext::File);
     let before = page.find("Content-Security-Policy").expect("a policy");
     assert!(before < page.find("<style").expect("a style sheet"));
     assert!(page.contains("content=\"default-src &#39;none&#39;; script-src &#39;sha256-"));
@@ -64,37 +65,37 @@ fn a_policy_forbids_all_but_the_script_and_the_style_that_are_there() {
 }
 
 #[test]
-fn only_a_server_has_pages_of_users_to_link_to() {
+fn only_a_server_links_to_user_pages() {
     let report = report_of("Ann", Id::Text("a/b?c".into()));
-    assert!(page(&report, Home::Server).contains("href=\"/users/a%2Fb%3Fc\""));
-    assert!(!page(&report, Home::File).contains("/users/"));
+    assert!(page(&report, PageContext::Server).contains("href=\"/users/a%2Fb%3Fc\""));
+    assert!(!page(&report, PageContext::File).contains("/users/"));
 }
 
 #[test]
 fn an_id_that_is_too_long_for_a_url_has_no_link() {
     for (length, linked) in [(4_000, true), (4_001, false), (1_000_000, false)] {
         let report = report_of("Ann", Id::Text("x".repeat(length).into()));
-        let page = page(&report, Home::Server);
+        let page = page(&report, PageContext::Server);
         assert_eq!(page.contains("href=\"/users/"), linked, "{length}");
         assert!(page.len() < 200_000, "{length}");
     }
 }
 
 #[test]
-fn a_file_is_the_page() {
+fn the_file_contains_the_page() {
     let report = report_of("Ann", Id::Number(1));
     let mut file = Vec::new();
     write_html(&report, &mut file).expect("write to memory");
-    assert_eq!(file, page(&report, Home::File).as_bytes());
+    assert_eq!(file, page(&report, PageContext::File).as_bytes());
 }
 
 #[test]
-fn a_report_of_nothing_is_a_page() {
+fn an_empty_report_is_a_page() {
     let mut report = report_of("Ann", Id::Number(1));
     report.users.clear();
     report.totals = Totals::default();
     report.history = Some(Vec::new());
-    let page = page(&report, Home::File);
+    let page = page(&report, PageContext::File);
     assert!(page.contains("0 users, 0 posts."), "{page}");
     assert!(!page.contains("NaN") && !page.contains("inf%"), "{page}");
 }

@@ -1,38 +1,39 @@
-//! How reports look, and what hostile text does to them: nothing.
+//! The formats of a report, also with hostile text.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
 
 use super::stored;
 use crate::record::{Id, Resource};
 use crate::report::{
-    ActivityReport, ChangeCounts, RunChanges, UserActivity, csv, json, markdown, table,
+    ActivityReport, ChangeCounts, RunChanges, UserActivity, csv, json, markdown, terminal,
 };
 
-fn drawn(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
+fn written(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
     let mut out = Vec::new();
     write(&mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
-/// The table as a pipe gets it.
-fn table_of(report: &ActivityReport, width: usize, top: usize) -> String {
-    let text = drawn(|out| table::write(out, report, width, top));
+/// The terminal output without styles.
+fn terminal_of(report: &ActivityReport, width: usize, top: usize) -> String {
+    let text = written(|out| terminal::write(out, report, width, top));
     anstream::adapter::strip_str(&text).to_string()
 }
 
-fn csv_of(report: &ActivityReport, table: csv::Table) -> String {
-    drawn(|out| csv::write(out, report, table))
+fn csv_of(report: &ActivityReport, table: csv::CsvTable) -> String {
+    written(|out| csv::write(out, report, table))
 }
 
-/// A report in which there is something of everything.
+/// A report with some data for each section.
 fn full() -> ActivityReport {
     let users = r#"[{"id": 1, "name": "Ada Lovelace", "email": "ada@april.biz", "joined": "2024-04-29T08:00:00Z"},
         {"id": 2, "name": "山田太郎", "email": "yamada@例え.jp", "joined": "2024-05-02T08:00:00Z"},
         {"id": 3, "login": "cleo", "email": "cleo@april.biz"}, {"id": "x-4"}]"#;
     let posts = r#"[{"id": 1, "user": 1, "title": "First", "at": "2024-05-01T08:00:00Z"},
-        {"id": 2, "user": 2, "title": "Nobody answers this one, whatever it says, for it says far too much", "at": "2024-05-07T21:15:00Z"},
+        {"id": 2, "user": 2, "title": "A long title that does not fit, without any comment below it", "at": "2024-05-07T21:15:00Z"},
         {"id": 3, "user": 1, "title": "Third", "at": "2024-05-20T08:30:00Z"}, {"id": 4, "user": 77, "title": "No date"}]"#;
     let comments = r#"[{"id": 1, "post": 1, "user": 2, "at": "2024-05-01T09:30:00Z"},
         {"id": 2, "post": 1, "email": "guest@example.org", "at": "2024-05-03T08:00:00Z"},
@@ -73,25 +74,25 @@ fn full() -> ActivityReport {
 }
 
 #[test]
-fn everything_is_shown_on_screens_of_any_width() {
+fn reports_match_their_snapshots() {
     let report = full();
     for width in [60, 100] {
-        insta::assert_snapshot!(format!("table_{width}"), table_of(&report, width, 10));
+        insta::assert_snapshot!(format!("terminal_{width}"), terminal_of(&report, width, 10));
     }
-    insta::assert_snapshot!("markdown", drawn(|out| markdown::write(out, &report, 10)));
-    insta::assert_snapshot!("json", drawn(|out| json::write(out, &report)));
+    insta::assert_snapshot!("markdown", written(|out| markdown::write(out, &report, 10)));
+    insta::assert_snapshot!("json", written(|out| json::write(out, &report)));
     let tables = [
-        ("users", csv::Table::Users),
-        ("domains", csv::Table::Domains),
-        ("unanswered", csv::Table::Unanswered),
-        ("days", csv::Table::Days),
-        ("weeks", csv::Table::Weeks),
-        ("hours", csv::Table::Hours),
-        ("runs", csv::Table::Runs),
+        ("users", csv::CsvTable::Users),
+        ("domains", csv::CsvTable::Domains),
+        ("unanswered", csv::CsvTable::Unanswered),
+        ("days", csv::CsvTable::Days),
+        ("weeks", csv::CsvTable::Weeks),
+        ("hours", csv::CsvTable::Hours),
+        ("runs", csv::CsvTable::Runs),
     ];
     let all = tables.map(|(name, table)| {
         let text = csv_of(&report, table);
-        // 168 hours say little.
+        // The table of hours has 168 lines.
         let text: Vec<_> = text.lines().take(12).collect();
         format!("== {name}\n{}\n", text.join("\n"))
     });
@@ -99,7 +100,7 @@ fn everything_is_shown_on_screens_of_any_width() {
 }
 
 #[test]
-fn what_a_source_does_not_have_is_not_shown() {
+fn missing_data_has_no_section() {
     let folder = tempfile::tempdir().unwrap();
     super::Run::new(crate::storage::Flow::Main, 1)
         .with(Resource::Users, r#"[{"id": 1, "name": "Ada"}]"#)
@@ -109,13 +110,13 @@ fn what_a_source_does_not_have_is_not_shown() {
         )
         .store(folder.path());
     let report = ActivityReport::of(folder.path(), 10).unwrap();
-    insta::assert_snapshot!("users_and_posts", table_of(&report, 80, 10));
+    insta::assert_snapshot!("users_and_posts", terminal_of(&report, 80, 10));
     let empty = [
-        csv::Table::Unanswered,
-        csv::Table::Days,
-        csv::Table::Weeks,
-        csv::Table::Hours,
-        csv::Table::Runs,
+        csv::CsvTable::Unanswered,
+        csv::CsvTable::Days,
+        csv::CsvTable::Weeks,
+        csv::CsvTable::Hours,
+        csv::CsvTable::Runs,
     ];
     for table in empty {
         assert_eq!(csv_of(&report, table).lines().count(), 1, "{table:?}");
@@ -123,20 +124,20 @@ fn what_a_source_does_not_have_is_not_shown() {
 }
 
 #[test]
-fn lists_are_as_long_as_was_asked_for() {
+fn lists_have_the_requested_length() {
     let report = full();
     for top in [0, 1, 2] {
-        let text = table_of(&report, 100, top);
+        let text = terminal_of(&report, 100, top);
         assert_eq!(text.contains("Ada Lovelace"), top > 0, "{text}");
         assert_eq!(text.contains("and 1 more domain"), top == 1, "{text}");
         assert_eq!(text.contains("山田太郎"), top > 1, "{text}");
-        let text = drawn(|out| markdown::write(out, &report, top));
+        let text = written(|out| markdown::write(out, &report, top));
         assert_eq!(text.contains("Ada Lovelace"), top > 0, "{text}");
     }
-    assert_eq!(csv_of(&report, csv::Table::Users).lines().count(), 1 + 6);
+    assert_eq!(csv_of(&report, csv::CsvTable::Users).lines().count(), 1 + 6);
 }
 
-/// What people call themselves who mean harm; as ids they are short enough to map.
+/// Hostile names, also used as ids.
 fn hostile() -> Vec<String> {
     let mut names: Vec<_> = [
         "<script>alert(1)</script>",
@@ -178,23 +179,18 @@ fn hostile_report() -> ActivityReport {
 }
 
 #[test]
-fn hostile_text_is_shown_and_does_nothing() {
+fn hostile_text_is_escaped_and_lines_fit() {
     let report = hostile_report();
-    let unseen = |text: &str| {
+    let invisible = |text: &str| {
         let mut characters = crate::text::characters(text);
         characters.any(|(c, shows)| !shows && c != '\n')
     };
     for width in [40, 60, 100] {
-        let text = table_of(&report, width, 100);
-        assert!(!unseen(&text));
-        // The source stands in a sentence and not in a table.
-        for line in text.lines().skip(1) {
-            let columns = comfy_table_width(line);
-            assert!(columns <= width, "{columns} of {width}: {line}");
-        }
+        let text = terminal_of(&report, width, 100);
+        assert!(!invisible(&text));
+        assert_fits(&text, width);
         if width == 100 {
-            let text: Vec<_> = text.lines().skip(1).collect();
-            insta::assert_snapshot!("hostile_table", text.join("\n"));
+            insta::assert_snapshot!("hostile_terminal", text);
         }
     }
     let short = ActivityReport {
@@ -211,36 +207,69 @@ fn hostile_text_is_shown_and_does_nothing() {
     };
     insta::assert_snapshot!(
         "hostile_markdown",
-        drawn(|out| markdown::write(out, &short, 100))
+        written(|out| markdown::write(out, &short, 100))
     );
-    insta::assert_snapshot!("hostile_csv", csv_of(&short, csv::Table::Users));
-    insta::assert_snapshot!("hostile_json", drawn(|out| json::write(out, &short)));
-    let text = drawn(|out| markdown::write(out, &report, 100));
-    assert!(!unseen(&text) && !text.contains("<script"));
-    let text = csv_of(&report, csv::Table::Users);
-    assert!(!unseen(&text));
+    insta::assert_snapshot!("hostile_csv", csv_of(&short, csv::CsvTable::Users));
+    insta::assert_snapshot!("hostile_json", written(|out| json::write(out, &short)));
+    let text = written(|out| markdown::write(out, &report, 100));
+    assert!(!invisible(&text) && !text.contains("<script"));
+    let text = csv_of(&report, csv::CsvTable::Users);
+    assert!(!invisible(&text));
 }
 
 fn is_short(user: &UserActivity) -> bool {
     user.name.as_ref().is_some_and(|name| name.len() < 100)
 }
 
-/// How many columns a line takes, by the same tables as `comfy-table`'s.
-fn comfy_table_width(line: &str) -> usize {
-    let mut table = comfy_table::Table::new();
-    table.add_row([line]);
-    table
-        .column_max_content_widths()
-        .first()
-        .copied()
-        .unwrap_or_default()
-        .into()
+/// A terminal would wrap longer lines, inside words.
+#[track_caller]
+fn assert_fits(text: &str, width: usize) {
+    for line in text.lines() {
+        let columns = line.width();
+        assert!(columns <= width, "{columns} of {width}: {line}");
+    }
 }
 
 #[test]
-fn json_is_to_the_letter_and_csv_is_read_back() {
+fn lines_fit_into_60_columns_with_long_names_and_large_numbers() {
+    let mut report = full();
+    report.source = "https://api.a-very-long-host-name.example.org/v1/".repeat(3);
+    report.totals.inactive_users = 1_234_567;
+    report.totals.comments_by_guests = Some(98_765_432);
+    report.totals.comments = Some(987_654_321);
+    report.totals.rejects = 1_000_000;
+    for user in &mut report.users {
+        user.name = user.name.take().map(|name| name.repeat(20));
+        user.posts *= 123_456;
+    }
+    for post in &mut report.unanswered.as_mut().unwrap().posts {
+        post.title = Some("incomprehensibility ".repeat(9));
+    }
+    for width in [40, 60, 80] {
+        assert_fits(&terminal_of(&report, width, 10), width);
+    }
+    insta::assert_snapshot!("long_terminal", terminal_of(&report, 60, 1));
+}
+
+#[test]
+fn all_times_are_in_the_chosen_zone() {
+    let mut report = full();
+    report.time_zone = "+02:00".parse().unwrap();
+    let text = terminal_of(&report, 100, 10);
+    for part in ["Times in +02:00", "2026-01-01 02:00", "2024-05-20 02:00"] {
+        assert!(text.contains(part), "{text}");
+    }
+    let page = crate::report::html::page(&report, crate::report::html::PageContext::File);
+    for part in ["Times in +02:00", "1 Jan 2026, 02:00 +02"] {
+        assert!(page.contains(part), "{page}");
+    }
+    assert!(!text.contains("UTC") && !page.contains("UTC"));
+}
+
+#[test]
+fn json_is_verbatim_and_csv_can_be_read_back() {
     let report = hostile_report();
-    let text = drawn(|out| json::write(out, &report));
+    let text = written(|out| json::write(out, &report));
     assert!(!text.contains(|c: char| c.is_control() && c != '\n'));
     let read: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(read, serde_json::to_value(&report).unwrap());
@@ -253,7 +282,7 @@ fn json_is_to_the_letter_and_csv_is_read_back() {
     for name in hostile() {
         assert!(names.contains(&name));
     }
-    let text = csv_of(&report, csv::Table::Users);
+    let text = csv_of(&report, csv::CsvTable::Users);
     let mut rows = ::csv::Reader::from_reader(text.as_bytes());
     let rows: Vec<_> = rows.records().map(Result::unwrap).collect();
     assert_eq!(rows.len(), hostile().len());
@@ -272,31 +301,31 @@ fn json_is_to_the_letter_and_csv_is_read_back() {
 }
 
 #[test]
-fn that_answers_are_not_known_is_said_in_every_form() {
+fn unknown_replies_are_named_in_every_format() {
     let posts = r#"[{"id": 1, "user": 1}, {"id": 2, "user": 1}]"#;
     let folder = super::unlinked(r#"[{"id": 1}]"#, posts, r#"[{"id": 1, "user": 1}]"#);
     let report = ActivityReport::of(folder.path(), 10).unwrap();
-    let reason = "the source maps no `post_id` of comments";
-    let says = format!("Not known: {reason}.");
-    let table = table_of(&report, 100, 10);
+    let reason = "the source does not map `post_id` of comments";
+    let says = format!("Unknown: {reason}.");
+    let table = terminal_of(&report, 100, 10);
     assert!(
         table.contains(&says) && !table.contains("received"),
         "{table}"
     );
-    let text = drawn(|out| markdown::write(out, &report, 10));
+    let text = written(|out| markdown::write(out, &report, 10));
     assert!(text.contains(&says) && !text.contains("received"), "{text}");
     let json: serde_json::Value =
-        serde_json::from_str(&drawn(|out| json::write(out, &report))).unwrap();
+        serde_json::from_str(&written(|out| json::write(out, &report))).unwrap();
     assert_eq!(json["unanswered"], serde_json::Value::Null);
     assert_eq!(json["unanswered_reason"], reason);
     assert_eq!(
-        csv_of(&report, csv::Table::Unanswered),
+        csv_of(&report, csv::CsvTable::Unanswered),
         "id,user_id,title,created_at\n"
     );
-    assert!(csv_of(&report, csv::Table::Users).contains("\n1,,,true,2,,1,,,\n"));
-    let page = crate::report::html::page(&report, crate::report::html::Home::Server);
+    assert!(csv_of(&report, csv::CsvTable::Users).contains("\n1,,,true,2,,1,,,\n"));
+    let page = crate::report::html::page(&report, crate::report::html::PageContext::Server);
     assert!(
-        page.contains(&says) && !page.contains("Posts without an answer"),
+        page.contains(&says) && !page.contains("unanswered post"),
         "{page}"
     );
 }

@@ -1,4 +1,4 @@
-//! Small snapshots, and every number that is to come of them.
+//! Reports of small snapshots.
 
 mod formats;
 mod numbers;
@@ -16,7 +16,7 @@ use crate::record::Resource;
 use crate::source::{EmptyEnvironment, Source, SourceFile, Vars};
 use crate::storage::{Counts, Flow, Manifest, StoredFile};
 
-/// A source whose records may have everything and need no more than an id.
+/// A source with all fields optional but the id.
 const DATED: &str = r#"
 name = "dated"
 base_url = "http://api.test"
@@ -42,7 +42,7 @@ email = { path = "email", optional = true }
 created_at = { path = "at", optional = true }
 "#;
 
-/// A data directory with one run of all three resources, of a source that maps no `post_id`.
+/// A data directory with a run of all three resources of a source that does not map `post_id`.
 pub(crate) fn unlinked(users: &str, posts: &str, comments: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut run = Run::new(Flow::Async, 1);
@@ -54,13 +54,13 @@ pub(crate) fn unlinked(users: &str, posts: &str, comments: &str) -> TempDir {
     folder
 }
 
-/// The source of a file, with nothing filled in.
+/// The source defined by a file.
 fn source(text: &str) -> Source {
     let file = SourceFile::parse("test.toml", text).unwrap();
     file.resolve(&Vars::new(), &EmptyEnvironment).unwrap()
 }
 
-/// A run of a flow at a second of 2026-01-01.
+/// A run that finished at a second of 2026-01-01.
 struct Run {
     flow: Flow,
     second: i64,
@@ -85,10 +85,10 @@ impl Run {
         self
     }
 
-    /// Its manifest, and its files stored in a data directory.
+    /// Stores its files in a data directory and returns the manifest.
     fn store(self, data_dir: &Path) -> Manifest {
-        let begun = "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap();
-        let at = Timestamp::from_second(begun.as_second() + self.second).unwrap();
+        let started = "2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap();
+        let at = Timestamp::from_second(started.as_second() + self.second).unwrap();
         let mut resources = BTreeMap::new();
         let mut files = Vec::new();
         for (resource, records) in &self.files {
@@ -115,7 +115,7 @@ impl Run {
             run: format!("run-{}", self.second),
             flow: self.flow,
             source: self.source.name.clone(),
-            started_at: begun,
+            started_at: started,
             finished_at: at,
             email_domain: None,
             definition: self.source.fingerprint(),
@@ -137,7 +137,7 @@ fn store_manifest(data_dir: &Path, manifest: &Manifest) {
     fs::write(data_dir.join(name), text).unwrap();
 }
 
-/// A data directory with one run of all three resources.
+/// A data directory with a run of all three resources.
 pub(crate) fn stored(users: &str, posts: &str, comments: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     Run::new(Flow::Async, 1)

@@ -1,4 +1,4 @@
-//! Each number of a report, from a few records.
+//! The numbers of a report, from a few records.
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -12,21 +12,21 @@ fn report(users: &str, posts: &str, comments: &str) -> ActivityReport {
     ActivityReport::of(folder.path(), 10).unwrap()
 }
 
-/// Who is there, and their posts, comments written and received.
+/// The authors, and their posts, comments written and comments received.
 fn people(report: &ActivityReport) -> Vec<(String, u64, u64, u64)> {
     let person = |user: &crate::report::UserActivity| {
         let id = user.id.as_ref().map(|id| match id {
             Id::Number(number) => number.to_string(),
             Id::Text(text) => format!("\"{text}\""),
         });
-        let called = id.or_else(|| user.email.clone()).unwrap_or_default();
-        let called = if user.is_user {
-            called
+        let name = id.or_else(|| user.email.clone()).unwrap_or_default();
+        let name = if user.is_user {
+            name
         } else {
-            format!("({called})")
+            format!("({name})")
         };
         let [written, received] = [user.comments_written, user.comments_received];
-        (called, user.posts, written.unwrap(), received.unwrap())
+        (name, user.posts, written.unwrap(), received.unwrap())
     };
     report.users.iter().map(person).collect()
 }
@@ -38,31 +38,31 @@ const USERS: &str = r#"[
 ]"#;
 
 #[test]
-fn posts_and_comments_are_those_of_their_authors_however_they_are_named() {
+fn posts_and_comments_are_matched_to_authors() {
     let posts_of = |ids: &str| format!("[{ids}]");
     let two = r#"{"id": 1, "user": 1}, {"id": 2, "user": 2}"#;
     let person = |who: &str, posts, written, received| (who.to_owned(), posts, written, received);
-    let silent = |who| person(who, 0, 0, 0);
+    let inactive = |who| person(who, 0, 0, 0);
     let cases = [
         // By id.
         (
             two,
             r#"{"id": 1, "post": 1, "user": 2}"#,
-            vec![person("2", 1, 1, 0), person("1", 1, 0, 1), silent("3")],
+            vec![person("2", 1, 1, 0), person("1", 1, 0, 1), inactive("3")],
         ),
         // By address, in another case.
         (
             two,
             r#"{"id": 1, "post": 2, "email": "ADA@april.BIZ"}"#,
-            vec![person("1", 1, 1, 0), person("2", 1, 0, 1), silent("3")],
+            vec![person("1", 1, 1, 0), person("2", 1, 0, 1), inactive("3")],
         ),
-        // In quotes that the user's own id has not.
+        // Quoted ids for unquoted ones.
         (
             r#"{"id": "1", "user": "1"}"#,
             r#"{"id": 1, "post": 1, "user": "1"}, {"id": 2, "post": "1", "user": "2"}"#,
-            vec![person("1", 1, 1, 2), person("2", 0, 1, 0), silent("3")],
+            vec![person("1", 1, 1, 2), person("2", 0, 1, 0), inactive("3")],
         ),
-        // By nobody who is a user: with an id, an address, both, neither, and WordPress's guests.
+        // By guests: with an id, an address, both, neither, and WordPress's guests.
         (
             r#"{"id": 1, "user": 9}, {"id": 2}"#,
             r#"{"id": 1, "post": 1, "user": 8, "email": "x@y.z"}, {"id": 2, "post": 1, "email": "Q@y.z"},
@@ -73,18 +73,18 @@ fn posts_and_comments_are_those_of_their_authors_however_they_are_named() {
                 person("(9)", 1, 0, 7),
                 person("(7)", 0, 1, 0),
                 person("(8)", 0, 1, 0),
-                silent("1"),
-                silent("2"),
-                silent("3"),
+                inactive("1"),
+                inactive("2"),
+                inactive("3"),
             ],
         ),
-        // An id that is no user's beside an address that is one's.
+        // An unknown id with the address of a user.
         (
             "",
             r#"{"id": 1, "post": 1, "user": 99, "email": "bob@april.biz"}"#,
-            vec![person("2", 0, 1, 0), silent("1"), silent("3")],
+            vec![person("2", 0, 1, 0), inactive("1"), inactive("3")],
         ),
-        // On posts that are not there, or two times.
+        // On missing and duplicate posts.
         (
             r#"{"id": 1, "user": 1}, {"id": 1, "user": 2}"#,
             r#"{"id": 1, "post": 1, "user": 3}, {"id": 2, "post": 5, "user": 3}, {"id": 3, "user": 3}"#,
@@ -102,7 +102,7 @@ fn posts_and_comments_are_those_of_their_authors_however_they_are_named() {
 }
 
 #[test]
-fn totals_are_those_of_the_records() {
+fn totals_count_the_records() {
     let cases = [
         ("[]", "[]", [2, 0, 0, 2, 0], 0),
         (
@@ -118,11 +118,13 @@ fn totals_are_those_of_the_records() {
             0,
         ),
     ];
-    for (posts, comments, [users, all_posts, all_comments, silent, others], unanswered) in cases {
+    for (posts, comments, [users, all_posts, all_comments, inactive, by_guests], unanswered) in
+        cases
+    {
         let report = report(r#"[{"id": 1}, {"id": 2}]"#, posts, comments);
         let expected = json!({
             "users": users, "posts": all_posts, "comments": all_comments,
-            "silent_users": silent, "comments_by_others": others, "rejects": 0,
+            "inactive_users": inactive, "comments_by_guests": by_guests, "rejects": 0,
         });
         assert_eq!(serde_json::to_value(report.totals).unwrap(), expected);
         assert_eq!(report.unanswered.unwrap().count, unanswered, "{posts}");
@@ -131,7 +133,7 @@ fn totals_are_those_of_the_records() {
 }
 
 #[test]
-fn posts_without_an_answer_are_named_in_the_apis_order_and_no_more_than_asked_for() {
+fn unanswered_posts_are_in_the_apis_order_up_to_the_maximum() {
     let posts = r#"[{"id": 3, "user": 1, "title": "c"}, {"id": 1, "title": null},
         {"id": "2", "at": "2024-05-01"}, {"id": 4}, {"id": 5}]"#;
     let folder = stored("[]", posts, r#"[{"id": 1, "post": 4}]"#);
@@ -152,7 +154,7 @@ fn posts_without_an_answer_are_named_in_the_apis_order_and_no_more_than_asked_fo
 }
 
 #[test]
-fn domains_are_counted_in_small_letters() {
+fn domains_are_counted_in_lowercase() {
     let users = r#"[{"id": 1, "email": "a@B.org"}, {"id": 2, "email": "a@b.ORG"}, {"id": 3, "email": "x"},
         {"id": 4, "email": "a@"}, {"id": 5}, {"id": 6, "email": "q@a.org"}, {"id": 7, "email": "\"a@b\"@Ü.org"}]"#;
     let report = report(users, "[]", "[]");
@@ -165,7 +167,7 @@ fn domains_are_counted_in_small_letters() {
 }
 
 #[test]
-fn days_weeks_and_hours_are_those_of_utc() {
+fn days_weeks_and_hours_are_in_utc() {
     // 2024-05-06 is a Monday.
     let posts = r#"[{"id": 1, "user": 1, "at": "2024-05-06T00:30:00+02:00"},
         {"id": 2, "user": 1, "at": "2024-05-06T00:00:00Z"}, {"id": 3, "user": 2, "at": 1715903999},
@@ -219,8 +221,8 @@ fn days_weeks_and_hours_are_those_of_utc() {
 }
 
 #[test]
-fn first_answers_are_waited_for_from_the_post_to_the_earliest_comment() {
-    /// The post, and how many seconds behind it.
+fn reply_times_are_from_the_post_to_the_earliest_comment() {
+    /// The post, and how many seconds after it.
     type Comments = &'static [(u32, i64)];
     type Expected = Option<(u64, i64, i64)>;
     let post = |id: u32| format!(r#"{{"id": {id}, "at": "2024-05-01T00:00:00Z"}}"#);
@@ -228,7 +230,7 @@ fn first_answers_are_waited_for_from_the_post_to_the_earliest_comment() {
         let at = 1_714_521_600 + seconds;
         format!(r#"{{"id": 1, "post": {post}, "at": {at}}}"#)
     };
-    // The comments; how many were answered, median and 90th percentile.
+    // The comments; posts with replies, median and 90th percentile.
     let cases: [(Comments, Expected); 6] = [
         (&[], None),
         (&[(99, 5)], None),
@@ -258,17 +260,19 @@ fn first_answers_are_waited_for_from_the_post_to_the_earliest_comment() {
             .map(|(post, after)| comment(*post, *after))
             .collect();
         let [posts, comments] = [posts, comments].map(|records| format!("[{}]", records.join(",")));
-        let found = report("[]", &posts, &comments).dates.unwrap().first_answer;
-        let found = found.map(|found| (found.answered, found.median, found.percentile_90));
+        let found = report("[]", &posts, &comments)
+            .dates
+            .unwrap()
+            .time_to_first_reply;
+        let found = found.map(|found| (found.posts, found.median, found.percentile_90));
         let seconds = SignedDuration::from_secs;
-        let expected =
-            expected.map(|(answered, half, most)| (answered, seconds(half), seconds(most)));
+        let expected = expected.map(|(posts, median, p90)| (posts, seconds(median), seconds(p90)));
         assert_eq!(found, expected, "{comments}");
     }
 }
 
 #[test]
-fn accounts_are_counted_in_the_week_in_which_they_were_made() {
+fn new_accounts_are_counted_by_week() {
     let users =
         r#"[{"id": 1, "joined": "2024-04-30"}, {"id": 2, "joined": "2024-05-01"}, {"id": 3}]"#;
     let posts = r#"[{"id": 1, "user": 1, "at": "2024-05-15"}]"#;
@@ -289,7 +293,7 @@ fn accounts_are_counted_in_the_week_in_which_they_were_made() {
 }
 
 #[test]
-fn a_wrong_date_makes_no_thousand_weeks() {
+fn a_wrong_date_does_not_add_thousands_of_weeks() {
     let posts = r#"[{"id": 1, "at": "0001-01-09T00:00:00Z"}, {"id": 2, "at": "2014-05-01"},
         {"id": 3, "at": "2024-04-01"}, {"id": 4, "at": "9999-12-22T00:00:00Z"}]"#;
     let dates = report("[]", posts, "[]").dates.unwrap();
@@ -300,7 +304,7 @@ fn a_wrong_date_makes_no_thousand_weeks() {
 }
 
 #[test]
-fn which_posts_have_an_answer_is_not_known_where_comments_do_not_name_posts() {
+fn unanswered_posts_are_unknown_if_comments_do_not_name_posts() {
     let posts = r#"[{"id": 1, "user": 1}, {"id": 2, "user": 2}]"#;
     let unnamed = r#"[{"id": 1, "user": 1}, {"id": 2, "user": 3, "post": null}]"#;
     let named = r#"[{"id": 1, "user": 1, "post": 2}, {"id": 2, "user": 3}]"#;

@@ -1,4 +1,4 @@
-//! Which files a report is made from, and what is wrong with them.
+//! Which files a report is made from, and errors in them.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::report::ActivityReport;
 use crate::storage::Flow;
 
 #[test]
-fn each_resource_is_taken_from_the_newest_run_of_the_source_that_has_it() {
+fn each_resource_comes_from_the_newest_run_of_the_source() {
     let other = "name = \"other\"\nbase_url = \"http://other.test\"\n[users]\npath = \"/u\"";
     let cases = [
         // The main flow is newer, and has no comments.
@@ -53,7 +53,7 @@ fn each_resource_is_taken_from_the_newest_run_of_the_source_that_has_it() {
         let snapshots = serde_json::to_value(&report.snapshots).unwrap();
         let snapshots = snapshots.as_object().unwrap().iter();
         let runs: serde_json::Map<_, _> = snapshots
-            .map(|(resource, taken)| (resource.clone(), taken["run"].clone()))
+            .map(|(resource, file)| (resource.clone(), file["run"].clone()))
             .collect();
         assert_eq!(serde_json::Value::Object(runs), expected);
         assert_eq!(
@@ -72,7 +72,7 @@ fn each_resource_is_taken_from_the_newest_run_of_the_source_that_has_it() {
 }
 
 #[test]
-fn rejects_are_those_of_the_files_that_were_read() {
+fn rejects_are_added_up_over_the_files() {
     let folder = tempfile::tempdir().unwrap();
     let run = Run::new(Flow::Main, 1).with(Resource::Users, "[]");
     Run {
@@ -87,7 +87,7 @@ fn rejects_are_those_of_the_files_that_were_read() {
 }
 
 #[test]
-fn what_is_wrong_with_stored_files_is_told_with_the_file_and_what_to_do() {
+fn errors_in_stored_files_name_the_file_and_have_a_hint() {
     let verify = "`activity-tracker verify` shows which files are intact, and `run --fresh` fetches them again";
     let cases = [
         (
@@ -124,16 +124,16 @@ fn what_is_wrong_with_stored_files_is_told_with_the_file_and_what_to_do() {
 }
 
 #[test]
-fn a_missing_snapshot_and_one_of_an_older_version_say_what_to_run() {
+fn a_missing_snapshot_and_one_of_an_older_version_have_a_hint() {
     let folder = tempfile::tempdir().unwrap();
-    let told = || {
+    let error = || {
         let error = ActivityReport::of(folder.path(), 1).unwrap_err();
         let words = error
             .to_string()
             .replace(&folder.path().display().to_string(), "DIR");
         (words, error.exit_code(), error.hint().unwrap())
     };
-    let (words, code, hint) = told();
+    let (words, code, hint) = error();
     assert_eq!((words.as_str(), code), ("no snapshot in DIR", 5));
     assert_eq!(hint, "`activity-tracker run` makes one; check --data-dir");
 
@@ -142,7 +142,7 @@ fn a_missing_snapshot_and_one_of_an_older_version_say_what_to_run() {
         .store(folder.path());
     manifest.source_definition = None;
     store_manifest(folder.path(), &manifest);
-    let (words, code, hint) = told();
+    let (words, code, hint) = error();
     let says = "cannot read the records of DIR/manifest_async.json: it was made by an older version, which did not store the definition of the source";
     assert_eq!((words.as_str(), code), (says, 5));
     assert_eq!(
@@ -151,7 +151,7 @@ fn a_missing_snapshot_and_one_of_an_older_version_say_what_to_run() {
     );
 
     fs::write(folder.path().join("manifest.json"), "{").unwrap();
-    let (words, code, _) = told();
+    let (words, code, _) = error();
     assert!(
         words.starts_with("cannot read DIR/manifest.json: EOF"),
         "{words}"

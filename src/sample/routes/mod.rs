@@ -1,7 +1,7 @@
-//! HTTP: which URL gives which records, and the headers around them.
+//! The routes of the sample API, with their headers.
 //!
-//! The shape is that of json-server 0.17, checked against the real one. Left out is everything
-//! that writes, sorts or searches.
+//! They behave like json-server 0.17, as tests against the real one check, but without writing,
+//! sorting and searching.
 
 use std::convert::Infallible;
 use std::mem;
@@ -24,33 +24,33 @@ use tokio::task;
 use super::query::{Paging, Query};
 use super::{Resource, Sample, generate};
 
-/// About how many bytes of a long array are made at a time.
+/// The approximate size of a chunk of a long array, in bytes.
 const CHUNK: usize = 64 * 1024;
 
 const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
-/// What all requests share.
+/// The state of the server.
 #[derive(Debug)]
-struct Site {
+struct Api {
     sample: Sample,
     address: SocketAddr,
 }
 
-/// The whole API, to be served at `address`.
+/// The router of an API at `address`.
 pub(super) fn router(sample: &Sample, address: SocketAddr) -> Router {
-    let site = Arc::new(Site {
+    let api = Arc::new(Api {
         sample: sample.clone(),
         address,
     });
     let mut router = Router::new().route("/", get(index));
     for resource in Resource::ALL {
         let name = resource.name();
-        let list = move |State(site): State<Arc<Site>>, uri: Uri, headers: HeaderMap| async move {
-            list(&site, resource, &uri, &headers)
+        let list = move |State(api): State<Arc<Api>>, uri: Uri, headers: HeaderMap| async move {
+            list(&api, resource, &uri, &headers)
         };
-        let one = move |State(site): State<Arc<Site>>, uri: Uri| async move {
-            one(&site.sample, resource, &uri)
+        let one = move |State(api): State<Arc<Api>>, uri: Uri| async move {
+            one(&api.sample, resource, &uri)
         };
         router = router
             .route(&format!("/{name}"), get(list))
@@ -59,16 +59,16 @@ pub(super) fn router(sample: &Sample, address: SocketAddr) -> Router {
     router
         .fallback(|| async { empty(StatusCode::NOT_FOUND) })
         .method_not_allowed_fallback(|| async { empty(StatusCode::METHOD_NOT_ALLOWED) })
-        .layer(middleware::from_fn_with_state(Arc::clone(&site), wrap))
-        .with_state(site)
+        .layer(middleware::from_fn_with_state(Arc::clone(&api), wrap))
+        .with_state(api)
 }
 
-/// What holds for every answer: the latency, the `ETag`, and 304 for who has it already.
-async fn wrap(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
-    let tag = entity_tag(&site.sample, request.uri());
-    let known = names(request.headers(), &tag);
-    if !site.sample.latency.is_zero() {
-        tokio::time::sleep(site.sample.latency).await;
+/// Adds the latency, the `ETag` and 304 to every response.
+async fn wrap(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    let tag = entity_tag(&api.sample, request.uri());
+    let known = matches(request.headers(), &tag);
+    if !api.sample.latency.is_zero() {
+        tokio::time::sleep(api.sample.latency).await;
     }
     let mut response = next.run(request).await;
     if known && response.status() == StatusCode::OK {
@@ -81,30 +81,30 @@ async fn wrap(State(site): State<Arc<Site>>, request: Request, next: Next) -> Re
 }
 
 /// `GET /`: the resources, each with its count.
-async fn index(State(site): State<Arc<Site>>) -> Response {
+async fn index(State(api): State<Arc<Api>>) -> Response {
     let count = |resource: Resource| {
-        let count = site.sample.count(resource);
+        let count = api.sample.count(resource);
         format!("  \"{}\": {count}", resource.name())
     };
     let text = format!("{{\n{}\n}}", Resource::ALL.map(count).join(",\n"));
     json(text)
 }
 
-/// `GET /posts`: the records that the query asks for.
-fn list(site: &Site, resource: Resource, uri: &Uri, headers: &HeaderMap) -> Response {
+/// `GET /posts`: the records that match the query.
+fn list(api: &Api, resource: Resource, uri: &Uri, headers: &HeaderMap) -> Response {
     let query = Query(uri.query().unwrap_or_default());
-    let matching = query.matches(&site.sample, resource);
+    let matching = query.matches(&api.sample, resource);
     let total = matching.count();
     let paging = query.paging();
 
     let ids = paging.window(&matching).into_iter();
-    let mut listing = Listing::new(site.sample.clone(), resource, ids);
-    let first = listing.next().unwrap_or_default();
-    // What fits in one chunk is sent with its length.
-    let mut response = json(if listing.complete {
+    let mut chunks = ArrayChunks::new(api.sample.clone(), resource, ids);
+    let first = chunks.next().unwrap_or_default();
+    // A single chunk is sent with its length.
+    let mut response = json(if chunks.complete {
         Body::from(first)
     } else {
-        streamed(first, listing)
+        streamed(first, chunks)
     });
 
     let headers_out = response.headers_mut();
@@ -112,9 +112,9 @@ fn list(site: &Site, resource: Resource, uri: &Uri, headers: &HeaderMap) -> Resp
         Paging::Whole => return response,
         Paging::First(_) => "X-Total-Count",
         Paging::Page { .. } => {
-            let url = format!("http://{}{}", host(headers, site.address), uri.path());
-            // A URL with quotes, angle brackets or control characters was refused by the HTTP
-            // parser, so a query cannot break out of its link.
+            let url = format!("http://{}{}", host(headers, api.address), uri.path());
+            // The HTTP parser rejects URLs with quotes, angle brackets or control characters, so a
+            // query cannot break out of its link.
             if let Ok(links) = HeaderValue::try_from(paging.links(total, &url, query)) {
                 headers_out.insert(LINK, links);
             }
@@ -129,8 +129,8 @@ fn list(site: &Site, resource: Resource, uri: &Uri, headers: &HeaderMap) -> Resp
     response
 }
 
-/// A body of `first` and then `rest`, made no faster than the client reads. Without the pause
-/// before every chunk, one fast reader would keep the only thread to itself.
+/// Streams `first` and then `rest`, as fast as the client reads. Without yielding before every
+/// chunk, one fast reader would block the only thread.
 fn streamed(first: String, rest: impl Iterator<Item = String> + Send + 'static) -> Body {
     let chunks = stream::unfold((Some(first), rest), |(first, mut rest)| async {
         task::yield_now().await;
@@ -140,7 +140,7 @@ fn streamed(first: String, rest: impl Iterator<Item = String> + Send + 'static) 
     Body::from_stream(chunks)
 }
 
-/// `GET /posts/7`: one record. The id is compared as text: `07` is no record's id.
+/// `GET /posts/7`: one record. The id is compared as text: `07` matches no record.
 fn one(sample: &Sample, resource: Resource, uri: &Uri) -> Response {
     let text = uri.path().rsplit('/').next().unwrap_or_default();
     match text.parse::<u64>() {
@@ -155,29 +155,29 @@ fn json(body: impl Into<Body>) -> Response {
     ([(CONTENT_TYPE, JSON)], body.into()).into_response()
 }
 
-/// An answer without a record.
+/// A response without a record.
 fn empty(status: StatusCode) -> Response {
     (status, json("{}")).into_response()
 }
 
-/// The host that links name: the one that was asked for, where that is a plain host and port.
-/// Anything else could end the link early and start another.
+/// The host of links: that of the request, if it is a plain host and port. Anything else could
+/// break out of the link.
 fn host(headers: &HeaderMap, address: SocketAddr) -> String {
     let plain = |host: &&str| {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
         !host.is_empty() && host.len() <= 255 && host.bytes().all(allowed)
     };
-    let asked = headers.get(HOST).and_then(|host| host.to_str().ok());
-    asked
+    let requested = headers.get(HOST).and_then(|host| host.to_str().ok());
+    requested
         .filter(plain)
         .map_or_else(|| address.to_string(), str::to_owned)
 }
 
-/// The entity tag of what `uri` names. Made from all that the bytes follow from, so that a 304
-/// costs no generating; the program's version is part of that.
-/// Hashed with 64-bit FNV-1a, see <http://www.isthe.com/chongo/tech/comp/fnv/>.
+/// The entity tag of a URL: a hash of everything that the content depends on, including the
+/// program's version, so that a 304 needs no content. The hash is 64-bit FNV-1a, see
+/// <http://www.isthe.com/chongo/tech/comp/fnv/>.
 fn entity_tag(sample: &Sample, uri: &Uri) -> String {
-    let about = format!(
+    let input = format!(
         "{} {} {} {} {} {uri}",
         env!("CARGO_PKG_VERSION"),
         sample.seed,
@@ -185,7 +185,7 @@ fn entity_tag(sample: &Sample, uri: &Uri) -> String {
         sample.posts,
         sample.comments
     );
-    let hash = about
+    let hash = input
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -193,9 +193,9 @@ fn entity_tag(sample: &Sample, uri: &Uri) -> String {
     format!("\"{hash:016x}\"")
 }
 
-/// Whether `If-None-Match` names `tag`, by the weak comparison of RFC 9110, section 13.1.2.
-/// Splitting at commas is enough: our own tags have none.
-fn names(headers: &HeaderMap, tag: &str) -> bool {
+/// Whether `If-None-Match` matches `tag`, by the weak comparison of RFC 9110, section 13.1.2.
+/// Splitting at commas is enough: our tags have none.
+fn matches(headers: &HeaderMap, tag: &str) -> bool {
     let values = headers.get_all(IF_NONE_MATCH).iter();
     values
         .filter_map(|value| value.to_str().ok())
@@ -204,18 +204,18 @@ fn names(headers: &HeaderMap, tag: &str) -> bool {
         .any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }
 
-/// A JSON array of records in chunks, each made when it is asked for.
+/// A JSON array of records in chunks, generated lazily.
 #[derive(Debug)]
-struct Listing<I> {
+struct ArrayChunks<I> {
     sample: Sample,
     resource: Resource,
     ids: I,
     started: bool,
-    /// The closing bracket has been given out.
+    /// Whether the closing bracket was returned.
     complete: bool,
 }
 
-impl<I: Iterator<Item = u64>> Listing<I> {
+impl<I: Iterator<Item = u64>> ArrayChunks<I> {
     fn new(sample: Sample, resource: Resource, ids: I) -> Self {
         Self {
             sample,
@@ -227,7 +227,7 @@ impl<I: Iterator<Item = u64>> Listing<I> {
     }
 }
 
-impl<I: Iterator<Item = u64>> Iterator for Listing<I> {
+impl<I: Iterator<Item = u64>> Iterator for ArrayChunks<I> {
     type Item = String;
 
     fn next(&mut self) -> Option<String> {
@@ -241,14 +241,14 @@ impl<I: Iterator<Item = u64>> Iterator for Listing<I> {
                 self.complete = true;
                 break;
             };
-            let before = if mem::replace(&mut self.started, true) {
+            let separator = if mem::replace(&mut self.started, true) {
                 ",\n"
             } else {
                 "[\n"
             };
-            chunk.push_str(before);
+            chunk.push_str(separator);
             let record = generate::record(&self.sample, self.resource, id);
-            // A line end inside a string is escaped, so every real one is between fields.
+            // Newlines in strings are escaped, so all others are between fields.
             for (number, line) in record.split('\n').enumerate() {
                 chunk.push_str(if number == 0 { "  " } else { "\n  " });
                 chunk.push_str(line);

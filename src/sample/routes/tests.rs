@@ -1,5 +1,4 @@
-//! The API over real connections, asked with HTTP/1.0 so that an answer ends where its
-//! connection does.
+//! The sample API over real connections, with HTTP/1.0, so that a response ends with its connection.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
@@ -12,15 +11,15 @@ use serde_json::Value;
 use super::*;
 use crate::sample::Server;
 
-struct Answer {
+struct TestResponse {
     status: u16,
-    head: String,
+    headers: String,
     body: String,
 }
 
-impl Answer {
+impl TestResponse {
     fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| {
+        self.headers.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case(name).then_some(value.trim())
         })
@@ -36,7 +35,7 @@ fn serve(sample: &Sample) -> Server {
     Server::start(sample, 0).unwrap()
 }
 
-fn ask(server: &Server, method: &str, target: &str, headers: &[(&str, &str)]) -> Answer {
+fn send(server: &Server, method: &str, target: &str, headers: &[(&str, &str)]) -> TestResponse {
     let mut request = format!("{method} {target} HTTP/1.0\r\n");
     for (name, value) in headers {
         write!(request, "{name}: {value}\r\n").unwrap();
@@ -44,22 +43,22 @@ fn ask(server: &Server, method: &str, target: &str, headers: &[(&str, &str)]) ->
     request.push_str("\r\n");
     let mut connection = TcpStream::connect(server.address()).unwrap();
     connection.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    Answer {
-        status: head[9..12].parse().unwrap(),
-        head: head.to_owned(),
+    let mut response = String::new();
+    connection.read_to_string(&mut response).unwrap();
+    let (headers, body) = response.split_once("\r\n\r\n").unwrap();
+    TestResponse {
+        status: headers[9..12].parse().unwrap(),
+        headers: headers.to_owned(),
         body: body.to_owned(),
     }
 }
 
-fn get_at(server: &Server, target: &str) -> Answer {
-    ask(server, "GET", target, &[("Host", "h:1")])
+fn get_at(server: &Server, target: &str) -> TestResponse {
+    send(server, "GET", target, &[("Host", "h:1")])
 }
 
 #[test]
-fn a_list_is_laid_out_as_json_stringify_does_it() {
+fn a_list_is_formatted_like_json_stringify() {
     let sample = Sample {
         posts: 2,
         ..Sample::default()
@@ -73,7 +72,7 @@ fn a_list_is_laid_out_as_json_stringify_does_it() {
 }
 
 #[test]
-fn one_record_is_found_by_its_id_and_others_are_404() {
+fn a_record_is_found_by_its_id_and_others_are_404() {
     let server = serve(&Sample::default());
     let found = get_at(&server, "/users/7");
     assert_eq!(found.status, 200);
@@ -155,10 +154,10 @@ fn pages_have_the_headers_of_json_server() {
         ("/comments?postId=2&_limit=99", 6..11, Some("5"), None),
     ];
     for (target, ids, total, relations) in cases {
-        let answer = get_at(&server, target);
-        assert_eq!(answer.ids(), ids.collect::<Vec<_>>(), "{target}");
-        assert_eq!(answer.header("x-total-count"), total, "{target}");
-        let found = answer.header("link").map(|links| {
+        let response = get_at(&server, target);
+        assert_eq!(response.ids(), ids.collect::<Vec<_>>(), "{target}");
+        assert_eq!(response.header("x-total-count"), total, "{target}");
+        let found = response.header("link").map(|links| {
             let named = links.split("rel=\"").skip(1);
             let named = named.map(|link| link.split('"').next().unwrap());
             named.collect::<Vec<_>>().join(" ")
@@ -168,7 +167,7 @@ fn pages_have_the_headers_of_json_server() {
 }
 
 #[test]
-fn links_name_the_host_that_was_asked_unless_it_is_no_host() {
+fn links_have_the_host_of_the_request_unless_it_is_invalid() {
     let server = serve(&Sample::default());
     let own = server.address().to_string();
     for (host, named) in [
@@ -179,14 +178,14 @@ fn links_name_the_host_that_was_asked_unless_it_is_no_host() {
         ("user@evil", own.as_str()),
         ("a/b", own.as_str()),
     ] {
-        let answer = ask(
+        let response = send(
             &server,
             "GET",
             "/posts?_page=1&_limit=50",
             &[("Host", host)],
         );
         assert_eq!(
-            answer.header("link").unwrap(),
+            response.header("link").unwrap(),
             format!(
                 "<http://{named}/posts?_page=1&_limit=50>; rel=\"first\", \
                  <http://{named}/posts?_page=2&_limit=50>; rel=\"next\", \
@@ -201,9 +200,9 @@ fn links_name_the_host_that_was_asked_unless_it_is_no_host() {
 fn a_query_cannot_break_out_of_a_link() {
     let server = serve(&Sample::default());
     for hostile in [">;", "<x", "\"", "\u{1}"] {
-        let answer = get_at(&server, &format!("/posts?_page=1&a={hostile}"));
+        let response = get_at(&server, &format!("/posts?_page=1&a={hostile}"));
         assert_eq!(
-            (answer.status, answer.header("link")),
+            (response.status, response.header("link")),
             (400, None),
             "{hostile}"
         );
@@ -211,7 +210,7 @@ fn a_query_cannot_break_out_of_a_link() {
 }
 
 #[test]
-fn a_known_etag_is_answered_with_304_and_no_body() {
+fn a_known_etag_gets_304_without_a_body() {
     let server = serve(&Sample::default());
     let target = "/posts?_page=2";
     let tag = get_at(&server, target).header("etag").unwrap().to_owned();
@@ -225,24 +224,28 @@ fn a_known_etag_is_answered_with_304_and_no_body() {
         format!("\"x\", {tag}"),
         "*".to_owned(),
     ] {
-        let answer = ask(&server, "GET", target, &[("If-None-Match", &known)]);
-        assert_eq!((answer.status, answer.body.as_str()), (304, ""), "{known}");
-        assert_eq!(answer.header("etag"), Some(tag.as_str()));
-        assert_eq!(answer.header("content-length"), None);
+        let response = send(&server, "GET", target, &[("If-None-Match", &known)]);
+        assert_eq!(
+            (response.status, response.body.as_str()),
+            (304, ""),
+            "{known}"
+        );
+        assert_eq!(response.header("etag"), Some(tag.as_str()));
+        assert_eq!(response.header("content-length"), None);
     }
     for (target, status) in [("/posts?_page=3", 200), ("/nope", 404)] {
-        let answer = ask(&server, "GET", target, &[("If-None-Match", &tag)]);
-        assert_eq!(answer.status, status, "{target}");
+        let response = send(&server, "GET", target, &[("If-None-Match", &tag)]);
+        assert_eq!(response.status, status, "{target}");
     }
-    let absent = ask(&server, "GET", "/nope", &[("If-None-Match", "*")]);
+    let absent = send(&server, "GET", "/nope", &[("If-None-Match", "*")]);
     assert_eq!(absent.status, 404);
 }
 
 #[test]
-fn the_etag_follows_the_data_and_not_the_server() {
+fn the_etag_depends_on_the_data_and_not_on_the_server() {
     let tag = |sample: &Sample| {
-        let answer = get_at(&serve(sample), "/posts");
-        answer.header("etag").unwrap().to_owned()
+        let response = get_at(&serve(sample), "/posts");
+        response.header("etag").unwrap().to_owned()
     };
     let sample = Sample::default();
     assert_eq!(tag(&sample), tag(&sample));
@@ -265,10 +268,10 @@ fn the_etag_follows_the_data_and_not_the_server() {
 }
 
 #[test]
-fn head_has_the_headers_of_get_without_its_body_and_writing_is_405() {
+fn head_has_the_headers_of_get_and_other_methods_are_405() {
     let server = serve(&Sample::default());
     let got = get_at(&server, "/posts?_page=2");
-    let head = ask(&server, "HEAD", "/posts?_page=2", &[("Host", "h:1")]);
+    let head = send(&server, "HEAD", "/posts?_page=2", &[("Host", "h:1")]);
     assert_eq!((head.status, head.body.as_str()), (200, ""));
     for name in [
         "content-type",
@@ -281,21 +284,21 @@ fn head_has_the_headers_of_get_without_its_body_and_writing_is_405() {
         assert_eq!(head.header(name), got.header(name), "{name}");
     }
     for (method, target) in [("POST", "/posts"), ("DELETE", "/posts/1"), ("PUT", "/")] {
-        let refused = ask(&server, method, target, &[]);
+        let rejected = send(&server, method, target, &[]);
         assert_eq!(
-            (refused.status, refused.body.as_str()),
+            (rejected.status, rejected.body.as_str()),
             (405, "{}"),
             "{method}"
         );
-        assert_eq!(refused.header("allow"), Some("GET,HEAD"), "{method}");
+        assert_eq!(rejected.header("allow"), Some("GET,HEAD"), "{method}");
     }
 }
 
 #[test]
 fn the_root_lists_the_resources_with_their_counts() {
-    let answer = get_at(&serve(&Sample::default()), "/");
+    let response = get_at(&serve(&Sample::default()), "/");
     assert_eq!(
-        answer.body,
+        response.body,
         "{\n  \"users\": 10,\n  \"posts\": 100,\n  \"comments\": 500\n}"
     );
 }
@@ -315,9 +318,9 @@ fn empty_collections_are_empty_arrays_on_every_page() {
         "/comments?_page=1",
         "/posts?_limit=3",
     ] {
-        let answer = get_at(&server, target);
+        let response = get_at(&server, target);
         assert_eq!(
-            (answer.status, answer.body.as_str()),
+            (response.status, response.body.as_str()),
             (200, "[]"),
             "{target}"
         );
@@ -341,14 +344,14 @@ fn two_hundred_thousand_posts_arrive_complete() {
         posts: 200_000,
         ..Sample::default()
     });
-    let answer = get_at(&server, "/posts");
-    assert_eq!(answer.header("content-length"), None);
-    let records: Vec<IgnoredAny> = serde_json::from_str(&answer.body).unwrap();
+    let response = get_at(&server, "/posts");
+    assert_eq!(response.header("content-length"), None);
+    let records: Vec<IgnoredAny> = serde_json::from_str(&response.body).unwrap();
     assert_eq!(records.len(), 200_000);
 }
 
 #[test]
-fn an_answer_is_held_back_for_the_latency() {
+fn responses_are_delayed_by_the_latency() {
     let latency = Duration::from_millis(20);
     let server = serve(&Sample {
         latency,

@@ -1,4 +1,4 @@
-//! A browser to try pages in: Chromium without a window, driven through the `WebDriver` protocol.
+//! Headless Chromium, driven through the `WebDriver` protocol.
 
 use std::env;
 use std::fs;
@@ -12,20 +12,20 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Set where a browser is installed for certain, so that its absence is a failure.
+/// If set, a missing browser fails the tests.
 const REQUIRED: &str = "ACTIVITY_TRACKER_TEST_BROWSER";
-/// A folder that pictures are put into.
+/// The folder for screenshots.
 const PICTURES: &str = "ACTIVITY_TRACKER_TEST_PICTURES";
 
 const DRIVER: &str = "chromedriver";
 
-/// How often a driver is started before the test fails.
-const STARTS: u32 = 10;
+/// How many times to try to start the driver.
+const MAX_STARTS: u32 = 10;
 
-/// How long the browser may take for one thing before the test fails in place of hanging.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// The timeout of a command.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Nothing that a browser does of its own accord, which would look like the page's doing.
+/// Turns off background traffic, which would look like requests of the page.
 const OPTIONS: [&str; 9] = [
     "--headless=new",
     "--no-sandbox",
@@ -38,7 +38,7 @@ const OPTIONS: [&str; 9] = [
     "--disable-default-apps",
 ];
 
-/// Chromium and the program that drives it; both end with this value.
+/// Chromium and its driver; both are stopped on drop.
 pub(crate) struct Browser {
     driver: Child,
     agent: ureq::Agent,
@@ -47,13 +47,13 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// None where there is no browser, which is said.
+    /// `None`, and a message, if no browser is installed.
     pub(crate) fn start() -> Option<Self> {
         let (driver, port) = start_driver()?;
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .proxy(None)
-            .timeout_global(Some(PATIENCE));
+            .timeout_global(Some(TIMEOUT));
         let mut browser = Self {
             driver,
             agent: config.build().into(),
@@ -78,9 +78,9 @@ impl Browser {
         let opened = self.post("", &json!({ "capabilities": { "alwaysMatch": wanted } }));
         let id = opened["sessionId"].as_str().expect("a session");
         self.session = format!("{}/{id}", self.session);
-        // Away from the page for new tabs, which asks for much.
+        // Leaves the new tab page, which sends requests.
         self.post("/url", &json!({ "url": "about:blank" }));
-        // As on a phone, where they take no room.
+        // As on a phone, where scrollbars take no space.
         self.chromium("Emulation.setScrollbarsHidden", &json!({ "hidden": true }));
     }
 
@@ -92,17 +92,17 @@ impl Browser {
             .agent
             .post(&url)
             .header("content-type", "application/json");
-        let mut answer = request
+        let mut response = request
             .send(body.to_string())
-            .expect("an answer from the driver");
-        let text = answer
+            .expect("a response from the driver");
+        let text = response
             .body_mut()
             .with_config()
             .limit(u64::MAX)
             .read_to_string();
-        let mut answer: Value = serde_json::from_str(&text.expect("all of it")).expect("JSON");
-        assert!(answer["value"]["error"].is_null(), "{command}: {answer:#}");
-        answer["value"].take()
+        let mut result: Value = serde_json::from_str(&text.expect("the whole body")).expect("JSON");
+        assert!(result["value"]["error"].is_null(), "{command}: {result:#}");
+        result["value"].take()
     }
 
     /// Opens a page from a file.
@@ -112,21 +112,21 @@ impl Browser {
         self.visit(&format!("file://{}", file.display()));
     }
 
-    /// Opens a page from wherever it is.
+    /// Opens a URL.
     pub(crate) fn visit(&self, url: &str) {
-        // What was logged before is of another page.
+        // Drops the log of the previous page.
         self.log("browser");
         self.log("performance");
         self.post("/url", &json!({ "url": url }));
     }
 
-    /// Runs the body of a function in the page, and returns what it returns.
+    /// Runs a function body in the page and returns its result.
     #[track_caller]
     pub(crate) fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", &json!({ "script": script, "args": [] }))
     }
 
-    /// Sends a command of Chromium's own protocol.
+    /// Sends a command of the Chrome `DevTools` Protocol.
     pub(crate) fn chromium(&self, command: &str, parameters: &Value) -> Value {
         self.post(
             "/goog/cdp/execute",
@@ -134,15 +134,15 @@ impl Browser {
         )
     }
 
-    /// Makes the window as wide as that, in CSS pixels.
-    pub(crate) fn be_wide(&self, width: u32) {
+    /// Sets the width of the window, in CSS pixels.
+    pub(crate) fn set_width(&self, width: u32) {
         let size =
             json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
         self.chromium("Emulation.setDeviceMetricsOverride", &size);
     }
 
-    /// Shows the page as `screen` or `print`, `light` or `dark`.
-    pub(crate) fn show_as(&self, media: &str, colours: &str) {
+    /// Emulates `screen` or `print`, `light` or `dark`.
+    pub(crate) fn emulate(&self, media: &str, colours: &str) {
         let features = json!([{ "name": "prefers-color-scheme", "value": colours }]);
         self.chromium(
             "Emulation.setEmulatedMedia",
@@ -150,7 +150,7 @@ impl Browser {
         );
     }
 
-    /// Presses a key where the focus is.
+    /// Presses a key in the focused element.
     pub(crate) fn press(&self, key: char) {
         let press = |kind| json!({ "type": kind, "value": key.to_string() });
         let keys =
@@ -158,20 +158,20 @@ impl Browser {
         self.post("/actions", &json!({ "actions": keys }));
     }
 
-    /// Entries of a log since it was last asked for.
+    /// New entries of a log.
     fn log(&self, kind: &str) -> Vec<Value> {
         let entries = self.post("/se/log", &json!({ "type": kind }));
         entries.as_array().cloned().unwrap_or_default()
     }
 
-    /// What the console says, warnings and errors alone.
-    pub(crate) fn complaints(&self) -> Vec<String> {
+    /// Warnings and errors in the console.
+    pub(crate) fn console_errors(&self) -> Vec<String> {
         let serious = |entry: &Value| matches!(entry["level"].as_str(), Some("WARNING" | "SEVERE"));
         let entries = self.log("browser").into_iter().filter(serious);
         entries.map(|entry| entry["message"].to_string()).collect()
     }
 
-    /// The URLs of everything that the page asked for.
+    /// The URLs of all requests.
     pub(crate) fn requests(&self) -> Vec<String> {
         let entries = self.log("performance").into_iter().filter_map(|entry| {
             let event: Value = serde_json::from_str(entry["message"].as_str()?).ok()?;
@@ -186,36 +186,36 @@ impl Browser {
         entries.collect()
     }
 
-    /// Puts a picture of the whole page into the folder for pictures, if there is one.
-    pub(crate) fn picture(&self, name: &str) {
+    /// Saves a screenshot of the whole page, if a folder for screenshots is set.
+    pub(crate) fn screenshot(&self, name: &str) {
         let whole = json!({ "captureBeyondViewport": true });
-        keep(name, "png", || {
+        save(name, "png", || {
             self.chromium("Page.captureScreenshot", &whole)
         });
     }
 
-    /// Puts the page as it is printed beside the pictures.
-    pub(crate) fn paper(&self, name: &str) {
+    /// Saves the page as a PDF beside the screenshots.
+    pub(crate) fn print_to_pdf(&self, name: &str) {
         let a4 = json!({ "paperWidth": 8.27, "paperHeight": 11.69, "preferCSSPageSize": true });
-        keep(name, "pdf", || self.chromium("Page.printToPDF", &a4));
+        save(name, "pdf", || self.chromium("Page.printToPDF", &a4));
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Closes the browser; the driver alone would leave it running.
+        // Closes the browser; killing the driver would leave it running.
         let _ = self.agent.delete(&self.session).call();
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
 }
 
-/// A driver and the port that it listens on; none where none is installed.
+/// Starts the driver and returns its port; `None` if it is not installed.
 ///
-/// It takes a free port of IPv4 and wants the same one of IPv6; where another test's server has that, it says so and
-/// ends. So it is started again.
+/// The driver takes a free IPv4 port and needs the same IPv6 port. It exits if another test uses
+/// that one, so it is started again.
 fn start_driver() -> Option<(Child, u16)> {
-    for _ in 0..STARTS {
+    for _ in 0..MAX_STARTS {
         let driver = Command::new(DRIVER)
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -229,32 +229,32 @@ fn start_driver() -> Option<(Child, u16)> {
                 return None;
             }
         };
-        let mut said = String::new();
-        if let Some(port) = port(&mut driver, &mut said) {
+        let mut output = String::new();
+        if let Some(port) = port(&mut driver, &mut output) {
             return Some((driver, port));
         }
         let _ = driver.kill();
         let _ = driver.wait();
-        println!("{DRIVER} does not listen:\n{said}");
+        println!("{DRIVER} does not listen:\n{output}");
     }
-    panic!("{DRIVER} was started {STARTS} times and does not listen");
+    panic!("{DRIVER} was started {MAX_STARTS} times and does not listen");
 }
 
-/// The port that the driver says it listens on, and what it says before that.
-fn port(driver: &mut Child, said: &mut String) -> Option<u16> {
+/// Reads the port from the driver's output, which goes to `output`.
+fn port(driver: &mut Child, output: &mut String) -> Option<u16> {
     let lines = BufReader::new(driver.stdout.take()?).lines();
     for line in lines.map_while(Result::ok) {
         if let Some((_, port)) = line.split_once("successfully on port ") {
             return port.trim_end_matches('.').parse().ok();
         }
-        said.push_str(&line);
-        said.push('\n');
+        output.push_str(&line);
+        output.push('\n');
     }
     None
 }
 
-/// Writes into the folder for pictures, if there is one.
-fn keep(name: &str, ending: &str, take: impl FnOnce() -> Value) {
+/// Writes to the folder for screenshots, if it is set.
+fn save(name: &str, ending: &str, take: impl FnOnce() -> Value) {
     let Some(folder) = env::var_os(PICTURES) else {
         return;
     };

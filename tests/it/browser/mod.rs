@@ -1,11 +1,11 @@
-//! The report as a page, in a browser: nothing loaded, nothing run, everything legible and usable.
+//! The HTML report in a browser: self-contained, safe, readable and usable.
 
 mod driver;
 mod reports;
 mod served;
 
 use activity_tracker::report::ActivityReport;
-use activity_tracker::report::html::{Home, page};
+use activity_tracker::report::html::{PageContext, page};
 use serde_json::{Value, json};
 
 use self::driver::Browser;
@@ -21,20 +21,20 @@ const REPORTS: [Case; 4] = [
     ("long", long),
 ];
 
-/// A phone and a desk.
+/// A phone and a desktop.
 const WIDTHS: [u32; 2] = [360, 1_280];
 
 const ENTER: char = '\u{e007}';
 const SPACE: char = ' ';
 
-/// Where the page looks as a person would see it.
-const LOOKS: [(&str, &str); 3] = [("screen", "light"), ("screen", "dark"), ("print", "dark")];
+/// Media and colour schemes.
+const MEDIA: [(&str, &str); 3] = [("screen", "light"), ("screen", "dark"), ("print", "dark")];
 
 fn open(browser: &Browser, report: &ActivityReport) {
-    browser.open(&page(report, Home::File));
+    browser.open(&page(report, PageContext::File));
 }
 
-/// Whether a page ran nothing of others, and has no place for it.
+/// Checks that no injected script ran and no injected element exists.
 #[track_caller]
 fn assert_untouched(browser: &Browser, page: &str) {
     let ran = browser.run("return window.hacked ?? null");
@@ -43,19 +43,19 @@ fn assert_untouched(browser: &Browser, page: &str) {
     assert_eq!(browser.run(foreign), 0, "{page}");
 }
 
-/// Takes a page as it looks on a phone and on a desk, by day and by night.
-fn take_pictures(browser: &Browser, name: &str) {
+/// Takes screenshots on a phone and a desktop, in light and dark mode.
+fn take_screenshots(browser: &Browser, name: &str) {
     for width in WIDTHS {
-        browser.be_wide(width);
+        browser.set_width(width);
         for colours in ["light", "dark"] {
-            browser.show_as("screen", colours);
-            browser.picture(&format!("{name}-{width}-{colours}"));
+            browser.emulate("screen", colours);
+            browser.screenshot(&format!("{name}-{width}-{colours}"));
         }
     }
 }
 
 #[test]
-fn a_page_loads_nothing_and_nothing_complains() {
+fn a_page_loads_nothing_and_logs_no_errors() {
     let Some(browser) = Browser::start() else {
         return;
     };
@@ -70,7 +70,7 @@ fn a_page_loads_nothing_and_nothing_complains() {
             only.starts_with("file:///") && only.ends_with("/report.html"),
             "{name}: {only}"
         );
-        assert_eq!(browser.complaints(), [""; 0], "{name}");
+        assert_eq!(browser.console_errors(), [""; 0], "{name}");
     }
 }
 
@@ -89,41 +89,41 @@ fn the_main_numbers_are_there_as_text() {
     assert_eq!(tiles["Users"], "10");
     assert_eq!(tiles["Posts"], "100");
     assert_eq!(tiles["Comments"], "500");
-    assert_eq!(tiles["Posts without an answer"], "12");
+    assert_eq!(tiles["Unanswered posts"], "12");
     let text = browser.run("return document.body.innerText");
     let text = text.as_str().expect("text");
-    for said in [
+    for part in [
         "2 h 14 min",
         "2 d 3 h",
-        "2 records could not be read",
+        "2 rejected records",
         "20260629T081502Z-7f3a",
     ] {
-        assert!(text.contains(said), "{said}: {text}");
+        assert!(text.contains(part), "{part}: {text}");
     }
 }
 
 #[test]
-fn what_a_report_does_not_have_has_no_section() {
+fn missing_data_has_no_section() {
     let Some(browser) = Browser::start() else {
         return;
     };
     let sections = "return [...document.querySelectorAll('section')].map((section) => section.id)";
     open(&browser, &minimal());
-    assert_eq!(browser.run(sections), json!(["users", "origins"]));
+    assert_eq!(browser.run(sections), json!(["users", "data-sources"]));
     open(&browser, &full());
     let all = json!([
-        "dates",
+        "activity",
         "users",
         "unanswered",
         "domains",
-        "history",
-        "origins"
+        "changes",
+        "data-sources"
     ]);
     assert_eq!(browser.run(sections), all);
 }
 
 #[test]
-fn at_most_500_users_are_listed_and_the_rest_is_told_of() {
+fn at_most_500_users_are_listed() {
     let Some(browser) = Browser::start() else {
         return;
     };
@@ -133,11 +133,11 @@ fn at_most_500_users_are_listed_and_the_rest_is_told_of() {
     let text = browser.run("return document.querySelector('#users').innerText");
     let text = text.as_str().expect("text");
     assert!(
-        text.contains("700 more are not") && text.contains("--format csv"),
+        text.contains("first 500 of 1,200") && text.contains("--format csv"),
         "{text}"
     );
     let bars = browser.run(
-        "return document.querySelectorAll('#dates .bars')[0].querySelectorAll('.target').length",
+        "return document.querySelectorAll('#activity .bars')[0].querySelectorAll('.target').length",
     );
     assert!(
         bars.as_u64().is_some_and(|bars| (40..=80).contains(&bars)),
@@ -145,28 +145,28 @@ fn at_most_500_users_are_listed_and_the_rest_is_told_of() {
     );
 }
 
-/// Presses each head of each table twice, and looks whether the rows are in order each time.
+/// Clicks each header of each table twice and checks the order of the rows.
 const SORTING: &str = r#"
     const wrong = [];
     const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
     for (const table of document.querySelectorAll("table")) {
-      const heads = [...table.tHead.rows[0].cells];
-      heads.forEach((head, column) => {
+      const headers = [...table.tHead.rows[0].cells];
+      headers.forEach((header, column) => {
         const orders = [];
         for (let time = 0; time < 2; time++) {
-          head.querySelector("button").click();
-          orders.push(head.getAttribute("aria-sort"));
+          header.querySelector("button").click();
+          orders.push(header.getAttribute("aria-sort"));
           const keys = [...table.tBodies[0].rows].map((row) => row.cells[column].dataset.key);
           const there = keys.filter((key) => key !== "");
           const sign = orders[time] === "ascending" ? 1 : -1;
-          const number = head.dataset.kind === "number";
+          const number = header.dataset.kind === "number";
           const apart = (a, b) => sign * (number ? a - b : collator.compare(a, b));
           const sorted = there.every((key, at) => at === 0 || apart(there[at - 1], key) <= 0);
           const last = keys.slice(there.length).every((key) => key === "");
-          const marked = heads.filter((head) => head.hasAttribute("aria-sort")).length;
-          if (!sorted || !last || marked !== 1) wrong.push([head.textContent, orders[time], keys]);
+          const marked = headers.filter((header) => header.hasAttribute("aria-sort")).length;
+          if (!sorted || !last || marked !== 1) wrong.push([header.textContent, orders[time], keys]);
         }
-        if (orders[0] === orders[1]) wrong.push([head.textContent, orders]);
+        if (orders[0] === orders[1]) wrong.push([header.textContent, orders]);
       });
     }
     return wrong;
@@ -180,7 +180,7 @@ fn every_table_sorts_by_every_column_both_ways() {
     for (name, report) in REPORTS {
         open(&browser, &report());
         assert_eq!(browser.run(SORTING), json!([]), "{name}");
-        assert_eq!(browser.complaints(), [""; 0], "{name}");
+        assert_eq!(browser.console_errors(), [""; 0], "{name}");
     }
 }
 
@@ -212,7 +212,7 @@ fn the_users_sort_by_keyboard_too() {
 }
 
 #[test]
-fn hostile_names_stand_as_text() {
+fn hostile_names_are_text() {
     let Some(browser) = Browser::start() else {
         return;
     };
@@ -228,15 +228,15 @@ fn hostile_names_stand_as_text() {
 }
 
 #[test]
-fn no_page_scrolls_sideways_on_a_phone_or_a_desk() {
+fn no_page_scrolls_sideways_on_a_phone_or_desktop() {
     let Some(browser) = Browser::start() else {
         return;
     };
     for (name, report) in REPORTS {
         open(&browser, &report());
         for width in WIDTHS {
-            browser.be_wide(width);
-            // As wide as the longest, with the numbers unfolded.
+            browser.set_width(width);
+            // With the data tables open.
             browser.run(
                 "document.querySelectorAll('details').forEach((details) => details.open = true)",
             );
@@ -248,7 +248,7 @@ fn no_page_scrolls_sideways_on_a_phone_or_a_desk() {
     }
 }
 
-/// What has less contrast than WCAG AA asks for, or lies outside of its own line.
+/// Elements with less contrast than WCAG AA requires, or with tiny text.
 const CONTRAST: &str = r#"
     const linear = (c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
     const light = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
@@ -285,13 +285,13 @@ const CONTRAST: &str = r#"
 "#;
 
 #[test]
-fn everything_is_legible_by_day_by_night_and_on_paper() {
+fn everything_is_readable_in_light_mode_dark_mode_and_print() {
     let Some(browser) = Browser::start() else {
         return;
     };
     for (name, report) in [REPORTS[0], REPORTS[1]] {
-        for (media, colours) in LOOKS {
-            browser.show_as(media, colours);
+        for (media, colours) in MEDIA {
+            browser.emulate(media, colours);
             open(&browser, &report());
             assert_eq!(browser.run(CONTRAST), json!([]), "{name} {media} {colours}");
             let page = browser.run("return getComputedStyle(document.body).backgroundColor");
@@ -306,11 +306,11 @@ fn everything_is_legible_by_day_by_night_and_on_paper() {
 }
 
 #[test]
-fn paper_has_all_rows_and_nothing_that_scrolls() {
+fn print_has_all_rows_and_nothing_that_scrolls() {
     let Some(browser) = Browser::start() else {
         return;
     };
-    browser.show_as("print", "dark");
+    browser.emulate("print", "dark");
     open(&browser, &full());
     let hidden = browser.run(
         "return [...document.querySelectorAll('.scroll')].filter((box) =>
@@ -321,7 +321,7 @@ fn paper_has_all_rows_and_nothing_that_scrolls() {
 }
 
 #[test]
-fn charts_have_names_and_numbers() {
+fn charts_have_accessible_names_and_data() {
     let Some(browser) = Browser::start() else {
         return;
     };
@@ -350,14 +350,14 @@ fn charts_have_names_and_numbers() {
 }
 
 #[test]
-fn pictures_are_taken_where_they_are_asked_for() {
+fn screenshots_are_taken_if_requested() {
     let Some(browser) = Browser::start() else {
         return;
     };
     for (name, report) in REPORTS {
         open(&browser, &report());
-        take_pictures(&browser, name);
-        browser.show_as("", "light");
-        browser.paper(name);
+        take_screenshots(&browser, name);
+        browser.emulate("", "light");
+        browser.print_to_pdf(name);
     }
 }

@@ -1,11 +1,11 @@
-//! Reports that nobody counted: a full one, one that lacks what it may, a hostile and a long one.
+//! Made-up reports: full, minimal, hostile and long.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use activity_tracker::record::{Id, Resource};
 use activity_tracker::report::{
-    ActivityReport, ChangeCounts, Dates, Day, Domain, FirstAnswer, PostLine, RunChanges, Taken,
-    Totals, Unanswered, UserActivity, Week,
+    ActivityReport, ChangeCounts, Dates, Day, Domain, PostSummary, ReplyTimes, RunChanges,
+    SnapshotFile, Totals, UnansweredPosts, UserActivity, Week, Zone,
 };
 use jiff::civil::{self, Weekday};
 use jiff::tz::TimeZone;
@@ -33,7 +33,7 @@ const TITLES: [&str; 5] = [
     "magnam facilis autem",
 ];
 
-/// Names that mean harm, and what is to stand on the page.
+/// Hostile names, and how the page shows them.
 pub(super) const HOSTILE: [(&str, &str); 9] = [
     (
         "<script>window.hacked=1</script>",
@@ -82,19 +82,19 @@ fn moment(day: i64, seconds: i64) -> Timestamp {
     first.timestamp() + SignedDuration::from_secs(day * 86_400 + seconds)
 }
 
-fn taken(resources: &[Resource]) -> BTreeMap<Resource, Taken> {
+fn snapshots(resources: &[Resource]) -> BTreeMap<Resource, SnapshotFile> {
     let of = |resource: &Resource| {
-        let taken = Taken {
+        let snapshot = SnapshotFile {
             run: "20260629T081502Z-7f3a".to_owned(),
             at: moment(175, 29_702),
             file: format!("{resource}_async.json"),
         };
-        (*resource, taken)
+        (*resource, snapshot)
     };
     resources.iter().map(of).collect()
 }
 
-/// What nobody has dated or answered, and nobody keeps a history of.
+/// A report without comments, dates and history.
 pub(super) fn minimal() -> ActivityReport {
     let quiet = |((name, email), id): (&(&str, &str), i64)| UserActivity {
         comments_received: None,
@@ -104,7 +104,8 @@ pub(super) fn minimal() -> ActivityReport {
     };
     ActivityReport {
         source: "https://api.example.com/v1".to_owned(),
-        snapshots: taken(&[Resource::Users, Resource::Posts]),
+        time_zone: Zone::default(),
+        snapshots: snapshots(&[Resource::Users, Resource::Posts]),
         totals: Totals {
             users: 10,
             posts: 110,
@@ -119,7 +120,7 @@ pub(super) fn minimal() -> ActivityReport {
     }
 }
 
-/// Everything, with the users of `JSONPlaceholder` and days that are made up.
+/// A report with all data: the users of `JSONPlaceholder` and made-up activity.
 pub(super) fn full() -> ActivityReport {
     let mut chance = fastrand::Rng::with_seed(7);
     let mut people: Vec<_> = USERS
@@ -138,7 +139,7 @@ pub(super) fn full() -> ActivityReport {
     }
     let mut events = Vec::new();
     for post in 0..600 {
-        // More of it on weekdays, by day, and by those who are first in the list.
+        // More activity on weekdays, by day, and by the first users.
         let week = (chance.i64(0..250) * 4 + chance.i64(0..250) * 6) / 100;
         let weekday = chance.i64(0..7).min(chance.i64(0..9));
         let second = 6 * 3_600 + chance.i64(0..30_000) + chance.i64(0..30_000);
@@ -161,9 +162,9 @@ pub(super) fn full() -> ActivityReport {
         let active = &mut people[*who].active;
         *active = Some((active.map_or(*at, |(first, _)| first), *at));
     }
-    let by_others = people.iter().filter(|person| !person.is_user);
-    let by_others = by_others.filter_map(|person| person.comments_written).sum();
-    let silent = people
+    let by_guests = people.iter().filter(|person| !person.is_user);
+    let by_guests = by_guests.filter_map(|person| person.comments_written).sum();
+    let inactive = people
         .iter()
         .filter(|person| person.active.is_none())
         .count();
@@ -172,13 +173,14 @@ pub(super) fn full() -> ActivityReport {
     });
     ActivityReport {
         source: "jsonplaceholder".to_owned(),
-        snapshots: taken(&[Resource::Users, Resource::Posts, Resource::Comments]),
+        time_zone: Zone::default(),
+        snapshots: snapshots(&[Resource::Users, Resource::Posts, Resource::Comments]),
         totals: Totals {
             users: 10,
             posts: 100,
             comments: Some(500),
-            silent_users: silent as u64,
-            comments_by_others: Some(by_others),
+            inactive_users: inactive as u64,
+            comments_by_guests: Some(by_guests),
             rejects: 2,
         },
         users: people,
@@ -190,14 +192,14 @@ pub(super) fn full() -> ActivityReport {
     }
 }
 
-fn unanswered() -> Unanswered {
-    let post = |(title, id): (&&str, i64)| PostLine {
+fn unanswered() -> UnansweredPosts {
+    let post = |(title, id): (&&str, i64)| PostSummary {
         id: Id::Number(id * 7),
         user_id: Some(Id::Number(id)),
         title: Some((*title).to_owned()),
         created_at: Some(moment(id * 11, id * 7_000)),
     };
-    Unanswered {
+    UnansweredPosts {
         count: 12,
         posts: TITLES.iter().zip(1..).map(post).collect(),
     }
@@ -241,7 +243,7 @@ fn dates(events: &[(Timestamp, usize, bool)]) -> Dates {
         });
         let (week, writers) = weeks
             .entry(monday)
-            .or_insert_with(|| (quiet(monday), BTreeSet::new()));
+            .or_insert_with(|| (empty(monday), BTreeSet::new()));
         if *is_post {
             (day.posts, week.posts) = (day.posts + 1, week.posts + 1);
         } else {
@@ -257,16 +259,15 @@ fn dates(events: &[(Timestamp, usize, bool)]) -> Dates {
         days: days.into_values().collect(),
         weeks: weeks.into_values().map(|(week, _)| week).collect(),
         hours,
-        first_answer: Some(FirstAnswer {
-            answered: 88,
+        time_to_first_reply: Some(ReplyTimes {
+            posts: 88,
             median: SignedDuration::from_secs(8_040),
             percentile_90: SignedDuration::from_hours(51),
         }),
-        time_zone: None,
     }
 }
 
-fn quiet(monday: civil::Date) -> Week {
+fn empty(monday: civil::Date) -> Week {
     Week {
         joined: None,
         monday,
@@ -316,19 +317,19 @@ fn history(runs: i64) -> Vec<RunChanges> {
     (0..runs).map(run).collect()
 }
 
-/// Names that mean harm, wherever there is a name.
+/// A report with hostile names everywhere.
 pub(super) fn hostile() -> ActivityReport {
     let long = "W".repeat(10_000);
     let names = HOSTILE.iter().map(|(name, _)| *name).chain([&*long]);
-    let harm = |(name, id): (&str, i64)| UserActivity {
+    let hostile = |(name, id): (&str, i64)| UserActivity {
         id: Some(Id::Text(name.into())),
         active: Some((Timestamp::MIN, Timestamp::MAX)),
         posts: u64::MAX,
         comments_written: Some(u64::MAX),
         ..user(id, name, name)
     };
-    let users: Vec<_> = names.zip(1..).map(harm).collect();
-    let post = |user: &UserActivity| PostLine {
+    let users: Vec<_> = names.zip(1..).map(hostile).collect();
+    let post = |user: &UserActivity| PostSummary {
         id: user.id.clone().expect("an id"),
         user_id: user.id.clone(),
         title: user.name.clone(),
@@ -339,15 +340,15 @@ pub(super) fn hostile() -> ActivityReport {
         users: u64::MAX / 100,
     };
     let mut report = full();
-    for taken in report.snapshots.values_mut() {
-        (taken.run, taken.file) = (HOSTILE[0].0.to_owned(), long.clone());
+    for snapshot in report.snapshots.values_mut() {
+        (snapshot.run, snapshot.file) = (HOSTILE[0].0.to_owned(), long.clone());
     }
     for (run, user) in report.history.iter_mut().flatten().zip(&users) {
         run.run = user.name.clone().unwrap_or_default();
     }
     ActivityReport {
         source: format!("{}{long}", HOSTILE[0].0),
-        unanswered: Some(Unanswered {
+        unanswered: Some(UnansweredPosts {
             count: u64::MAX,
             posts: users.iter().map(post).collect(),
         }),
@@ -357,7 +358,7 @@ pub(super) fn hostile() -> ActivityReport {
     }
 }
 
-/// More of everything than fits: 1,200 users, 30 years, 200 runs.
+/// A report with 1,200 users, 30 years and 200 runs.
 pub(super) fn long() -> ActivityReport {
     let mut report = full();
     let many = (1..=1_200_i64).map(|id| UserActivity {
@@ -372,7 +373,7 @@ pub(super) fn long() -> ActivityReport {
             comments: number * 3,
             new_users: number % 5,
             returning_users: number % 50,
-            ..quiet(first + number.cast_signed().weeks())
+            ..empty(first + number.cast_signed().weeks())
         };
         dates.weeks = (0..1_565).map(week).collect();
     }

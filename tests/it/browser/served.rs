@@ -3,11 +3,11 @@
 use serde_json::json;
 
 use super::driver::Browser;
-use super::{CONTRAST, LOOKS, SORTING, WIDTHS, assert_untouched, take_pictures};
+use super::{CONTRAST, MEDIA, SORTING, WIDTHS, assert_untouched, take_screenshots};
 use crate::support::program::Workplace;
 use crate::support::served::{Served, two_runs};
 
-/// The pages: the report, the runs, a user with changes, and users who mean harm.
+/// The report, the runs, a user with changes, and users with hostile ids.
 const PAGES: [&str; 7] = [
     "/",
     "/runs",
@@ -18,11 +18,11 @@ const PAGES: [&str; 7] = [
     "/users/%3Cscript%3Ealert(1)%3C%2Fscript%3E",
 ];
 
-/// A server of two runs, and a browser; none where there is no browser.
+/// A server with two runs, and a browser; `None` without a browser.
 fn start() -> Option<(Workplace, Served, Browser)> {
     let browser = Browser::start()?;
     let place = two_runs();
-    // Another flow, with no comments, and one run in which nothing changed.
+    // A second data directory with an unchanged run.
     for _ in 0..2 {
         place.run_well(&["--async", "--quiet", "--data-dir", "other", "sample"]);
     }
@@ -31,7 +31,7 @@ fn start() -> Option<(Workplace, Served, Browser)> {
 }
 
 #[test]
-fn served_pages_ask_nobody_else_and_nothing_complains() {
+fn served_pages_send_no_other_requests_and_log_no_errors() {
     let Some((_place, served, browser)) = start() else {
         return;
     };
@@ -40,13 +40,13 @@ fn served_pages_ask_nobody_else_and_nothing_complains() {
         browser.visit(&url);
         assert_untouched(&browser, path);
         assert_eq!(browser.requests(), [url], "{path}");
-        assert_eq!(browser.complaints(), [""; 0], "{path}");
+        assert_eq!(browser.console_errors(), [""; 0], "{path}");
         assert_eq!(browser.run(SORTING), json!([]), "{path}");
     }
 }
 
 #[test]
-fn every_link_of_a_served_page_leads_to_a_page() {
+fn every_link_of_a_served_page_works() {
     let Some((_place, served, browser)) = start() else {
         return;
     };
@@ -82,14 +82,14 @@ fn every_link_of_a_served_page_leads_to_a_page() {
 }
 
 #[test]
-fn no_served_page_scrolls_sideways_or_is_hard_to_read() {
+fn no_served_page_scrolls_sideways_or_has_low_contrast() {
     let Some((_place, served, browser)) = start() else {
         return;
     };
     for path in PAGES {
         browser.visit(&format!("{}{path}", served.base_url()));
         for width in WIDTHS {
-            browser.be_wide(width);
+            browser.set_width(width);
             let widths =
                 browser.run("return [document.documentElement.scrollWidth, window.innerWidth]");
             assert_eq!(widths, json!([width, width]), "{path}");
@@ -99,16 +99,16 @@ fn no_served_page_scrolls_sideways_or_is_hard_to_read() {
                 "{path}: {tall}"
             );
         }
-        for (media, colours) in LOOKS {
-            browser.show_as(media, colours);
+        for (media, colours) in MEDIA {
+            browser.emulate(media, colours);
             assert_eq!(browser.run(CONTRAST), json!([]), "{path} {media} {colours}");
         }
-        browser.show_as("", "light");
+        browser.emulate("", "light");
     }
 }
 
 #[test]
-fn a_page_of_nothing_looks_again_until_there_is_something() {
+fn a_page_without_a_snapshot_refreshes_until_there_is_one() {
     let Some(browser) = Browser::start() else {
         return;
     };
@@ -119,14 +119,14 @@ fn a_page_of_nothing_looks_again_until_there_is_something() {
     let text = text.as_str().expect("text");
     assert!(text.contains("activity-tracker run makes one"), "{text}");
     assert_eq!(browser.run(CONTRAST), json!([]));
-    browser.picture("served-empty-1280-light");
+    browser.screenshot("served-empty-1280-light");
     place.run_well(&["--quiet", "sample"]);
     let title = || (browser.run("return document.title") == "Activity: sample").then_some(());
     crate::support::processes::until("the report", title);
 }
 
 #[test]
-fn pictures_of_served_pages_are_taken_where_they_are_asked_for() {
+fn screenshots_of_served_pages_are_taken_if_requested() {
     let Some((place, served, browser)) = start() else {
         return;
     };
@@ -142,6 +142,6 @@ fn pictures_of_served_pages_are_taken_where_they_are_asked_for() {
     ];
     for (served, path, name) in pages {
         browser.visit(&format!("{}{path}", served.base_url()));
-        take_pictures(&browser, &format!("served-{name}"));
+        take_screenshots(&browser, &format!("served-{name}"));
     }
 }

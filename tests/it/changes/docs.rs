@@ -1,4 +1,4 @@
-//! What `docs/history.md` says, held against a history.
+//! Checks `docs/history.md` against a real history.
 
 use std::fs;
 use std::path::Path;
@@ -9,9 +9,9 @@ use super::super::support::program::HISTORY;
 use super::{after, stages};
 
 #[test]
-fn each_query_of_the_description_can_be_asked_and_has_an_answer() {
+fn each_documented_query_returns_rows() {
     let doc = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/history.md");
-    let doc = fs::read_to_string(doc).expect("the description");
+    let doc = fs::read_to_string(doc).expect("the document");
     let place = after(&stages());
     let history = Connection::open(place.data_dir().join(HISTORY)).expect("a history");
     let blocks = doc.split("```sql\n").skip(1);
@@ -24,15 +24,15 @@ fn each_query_of_the_description_can_be_asked_and_has_an_answer() {
             .prepare(query)
             .unwrap_or_else(|error| panic!("{query}\n{error}"));
         assert!(statement.readonly(), "{query}");
-        let mut rows = statement.query([]).expect("an answer");
+        let mut rows = statement.query([]).expect("a result");
         assert!(rows.next().expect("rows").is_some(), "no rows: {query}");
     }
 }
 
 #[test]
-fn each_table_and_column_of_the_schema_is_described() {
+fn each_table_and_column_is_documented() {
     let doc = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/history.md");
-    let doc = fs::read_to_string(doc).expect("the description");
+    let doc = fs::read_to_string(doc).expect("the document");
     let place = after(&stages()[..1]);
     let history = Connection::open(place.data_dir().join(HISTORY)).expect("a history");
     let query = "SELECT m.name || '.' || c.name FROM sqlite_schema m, pragma_table_info(m.name) c
@@ -42,9 +42,9 @@ fn each_table_and_column_of_the_schema_is_described() {
     for name in names.expect("names") {
         let name = name.expect("a name");
         let (table, column) = name.split_once('.').expect("a table and a column");
-        let described = |line: &str| {
+        let documented = |line: &str| {
             line.starts_with(&format!("| `{table}` |")) && line.contains(&format!("`{column}`"))
         };
-        assert!(doc.lines().any(described), "{name} is not described");
+        assert!(doc.lines().any(documented), "{name} is not documented");
     }
 }

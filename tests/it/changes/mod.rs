@@ -1,5 +1,4 @@
-//! The command `changes`: what comes out of the history, against what a few lines over the
-//! API's own answers say.
+//! The command `changes`, compared with a simple implementation over the API's responses.
 
 mod docs;
 mod real;
@@ -13,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::support::program::{HISTORY, Outcome, Running, Workplace};
 use super::support::server::{Reply, Route, Server};
 
-/// The records of the users and posts of an API at some time.
+/// The users and posts of an API.
 type Db = BTreeMap<&'static str, Vec<Value>>;
 
 fn db(users: Value, posts: Value) -> Db {
@@ -21,7 +20,7 @@ fn db(users: Value, posts: Value) -> Db {
     [("users", records(users)), ("posts", records(posts))].into()
 }
 
-/// An API as it is found by one run after the other.
+/// The states of an API at three runs.
 fn stages() -> [Db; 3] {
     let first = db(
         json!([
@@ -53,15 +52,15 @@ fn stages() -> [Db; 3] {
     [first, second, third]
 }
 
-/// What a server answers to one run after the other.
+/// A route with one response per run.
 fn route<'s>(resource: &str, stages: impl IntoIterator<Item = &'s Db>) -> Route {
-    let answers = stages.into_iter();
-    answers.fold(Route::get(&format!("/{resource}")), |route, stage| {
+    let stages = stages.into_iter();
+    stages.fold(Route::get(&format!("/{resource}")), |route, stage| {
         route.reply(Reply::json(json!(stage[resource]).to_string()))
     })
 }
 
-/// A place after one run against each stage.
+/// A workplace after a run against each stage.
 fn after(stages: &[Db]) -> Workplace {
     let place = Workplace::new();
     let server = Server::start(["users", "posts"].map(|resource| route(resource, stages)));
@@ -85,9 +84,9 @@ fn listed(place: &Workplace, args: &[&str]) -> Vec<Value> {
     serde_json::from_str(&outcome.stdout).expect("an array")
 }
 
-/// The changes in a few words: `changed users 1`.
+/// The changes in short: `changed users 1`.
 #[track_caller]
-fn told(place: &Workplace, args: &[&str]) -> Vec<String> {
+fn summarized(place: &Workplace, args: &[&str]) -> Vec<String> {
     let words = |change: &Value| {
         let text = |key: &str| change[key].as_str().expect("a text").to_owned();
         format!("{} {} {}", text("kind"), text("resource"), change["id"])
@@ -104,7 +103,7 @@ fn runs(place: &Workplace) -> Vec<(String, String)> {
     runs.expect("runs").map(|run| run.expect("a run")).collect()
 }
 
-/// What is different between two values, by path.
+/// The differences between two values, by path.
 fn differ(path: &str, was: &Value, is: &Value, found: &mut [Map<String, Value>; 2]) {
     let (Some(before), Some(after)) = (was.as_object(), is.as_object()) else {
         if was != is {
@@ -128,11 +127,11 @@ fn differ(path: &str, was: &Value, is: &Value, found: &mut [Map<String, Value>; 
     }
 }
 
-/// What is different between two stages, sorted.
+/// The changes between two stages, sorted.
 fn naive(was: &Db, is: &Db) -> Vec<Value> {
     let mut all = Vec::new();
     for (resource, records) in was {
-        let mut tell = |id: &Value, kind: &str, before: Value, after: Value| {
+        let mut add = |id: &Value, kind: &str, before: Value, after: Value| {
             all.push(json!({
                 "resource": resource, "id": id, "kind": kind, "before": before, "after": after,
             }));
@@ -140,19 +139,19 @@ fn naive(was: &Db, is: &Db) -> Vec<Value> {
         for before in records {
             let id = &before["id"];
             let Some(after) = is[resource].iter().find(|after| after["id"] == *id) else {
-                tell(id, "removed", before.clone(), Value::Null);
+                add(id, "removed", before.clone(), Value::Null);
                 continue;
             };
             let mut found = [Map::new(), Map::new()];
             differ("", before, after, &mut found);
             if found.iter().any(|fields| !fields.is_empty()) {
                 let [was, is] = found.map(Value::Object);
-                tell(id, "changed", was, is);
+                add(id, "changed", was, is);
             }
         }
         for after in &is[resource] {
             if !records.iter().any(|before| before["id"] == after["id"]) {
-                tell(&after["id"], "added", Value::Null, after.clone());
+                add(&after["id"], "added", Value::Null, after.clone());
             }
         }
     }
@@ -164,7 +163,7 @@ fn sorted(mut changes: Vec<Value>) -> Vec<Value> {
     changes
 }
 
-/// No more of each change than the naive one has.
+/// The changes with only the fields that `naive` has.
 fn plain(changes: Vec<Value>) -> Vec<Value> {
     let keys = ["resource", "id", "kind", "before", "after"];
     let plain = |change: Value| keys.iter().map(|key| (*key, change[key].clone())).collect();
@@ -172,7 +171,7 @@ fn plain(changes: Vec<Value>) -> Vec<Value> {
 }
 
 #[test]
-fn changes_come_out_exactly_in_every_order_of_records() {
+fn changes_are_exact_whatever_the_order_of_records() {
     let [first, second, _] = stages();
     let orders = [
         [0, 1, 2],
@@ -194,12 +193,12 @@ fn changes_come_out_exactly_in_every_order_of_records() {
             assert_eq!([&change["run"], &change["at"]], [run, at]);
         }
         assert_eq!(plain(found), naive(&first, &second), "{order:?}");
-        assert_eq!(told(&place, &[]), TOLD, "{order:?}");
+        assert_eq!(summarized(&place, &[]), CHANGED, "{order:?}");
     }
 }
 
-/// What the second stage changes, as it is told.
-const TOLD: [&str; 6] = [
+/// What the second stage changes.
+const CHANGED: [&str; 6] = [
     "changed users 1",
     "removed users 3",
     "added users 4",
@@ -209,10 +208,10 @@ const TOLD: [&str; 6] = [
 ];
 
 #[test]
-fn a_beginning_is_a_run_or_a_time() {
+fn since_takes_a_run_or_a_time() {
     let place = after(&stages());
     let runs = runs(&place);
-    let all: Vec<_> = ["changed users 2"].into_iter().chain(TOLD).collect();
+    let all: Vec<_> = ["changed users 2"].into_iter().chain(CHANGED).collect();
     let day = runs[0].1.split_once('T').expect("a date and a time").0;
     let cases: [(&str, &[&str]); 10] = [
         ("1", &all),
@@ -223,16 +222,16 @@ fn a_beginning_is_a_run_or_a_time() {
         ("7d", &all),
         ("1h 30m", &all),
         (day, &all),
-        // What is found at this very time counts.
+        // Changes at this very time count.
         (&runs[1].1, &all),
         (&runs[2].1, &all[..1]),
     ];
     for (since, expected) in cases {
-        assert_eq!(told(&place, &["--since", since]), expected, "{since}");
+        assert_eq!(summarized(&place, &["--since", since]), expected, "{since}");
     }
-    assert_eq!(told(&place, &["--since", "2999-01-01"]), [""; 0]);
+    assert_eq!(summarized(&place, &["--since", "2999-01-01"]), [""; 0]);
     let outcome = changes(&place, &["--since", "2", "--resource", "posts"]);
-    let begins = format!("Nothing changed in posts at {}", source(&place));
+    let begins = format!("No changes in posts at {}", source(&place));
     assert!(outcome.stdout.starts_with(&begins), "{outcome:#?}");
     assert!(outcome.stdout.contains(" since run 2 ("), "{outcome:#?}");
 }
@@ -243,7 +242,7 @@ fn source(place: &Workplace) -> String {
 }
 
 #[test]
-fn a_user_is_found_by_id_name_and_address_even_when_removed() {
+fn a_user_is_found_by_id_name_and_address_even_if_removed() {
     let place = after(&stages());
     let of_ada = ["changed users 1", "changed posts \"2\""];
     let of_cleo = ["removed users 3", "removed posts \"3\""];
@@ -259,19 +258,19 @@ fn a_user_is_found_by_id_name_and_address_even_when_removed() {
         ("CLEO@may.biz", &of_cleo),
         ("=dora()", &of_dora),
         ("2", &of_bob),
-        // Bob goes by that name now.
+        // Bob's new name.
         ("ADA", &of_both),
     ];
     for (user, expected) in cases {
-        assert_eq!(told(&place, &["--user", user]), expected, "{user}");
+        assert_eq!(summarized(&place, &["--user", user]), expected, "{user}");
     }
-    let posts = told(&place, &["--user", "cleo", "--resource", "posts"]);
+    let posts = summarized(&place, &["--user", "cleo", "--resource", "posts"]);
     assert_eq!(posts, of_cleo[1..]);
-    let newest = told(&place, &["--limit", "2"]);
-    assert_eq!(newest, ["changed users 2", TOLD[0]]);
+    let newest = summarized(&place, &["--limit", "2"]);
+    assert_eq!(newest, ["changed users 2", CHANGED[0]]);
 }
 
-/// What is printed, without what differs from run to run.
+/// The output, without the parts that differ between runs.
 fn redacted(place: &Workplace, text: &str) -> String {
     let mut text = text.to_owned();
     let source = source(place);
@@ -291,19 +290,19 @@ fn printed(place: &Workplace, args: &[&str]) -> String {
     let outcome = changes(place, args);
     outcome.assert_code(0);
     assert_eq!(outcome.stderr, "");
-    let steers = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
-    assert_eq!(outcome.stdout.find(steers), None, "{outcome:#?}");
+    let is_control = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+    assert_eq!(outcome.stdout.find(is_control), None, "{outcome:#?}");
     redacted(place, &outcome.stdout)
 }
 
 #[test]
-fn each_format_tells_the_same_in_its_own_way() {
+fn each_format_has_the_same_changes() {
     let place = after(&stages());
     insta::assert_snapshot!(printed(&place, &[]), @r##"
-    What changed at http://api.test since run 1 (YYYY-MM-DD HH:MM:SS UTC)
+    Changes at http://api.test since run 1 (YYYY-MM-DD HH:MM:SS UTC)
     7 changes: 2 added, 3 changed, 2 removed
 
-    found              what            id   label             whose
+    time (UTC)         change          id   label             user
     ────────────────────────────────────────────────────────────────────────
     YYYY-MM-DD HH:MM   changed user     2   Ada               bob@melissa.tv
         name: "Bob" → "Ada"
@@ -312,41 +311,41 @@ fn each_format_tells_the_same_in_its_own_way() {
     YYYY-MM-DD HH:MM   removed user     3   Cleo              cleo@may.biz
     YYYY-MM-DD HH:MM   added user       4   =Dora()           dora@x.org
     YYYY-MM-DD HH:MM   changed post     2   two, and | more   user 1
-        tags: nothing → [1.5,"x"]
+        tags: (none) → [1.5,"x"]
         title: "two" → "two, and | more"
     YYYY-MM-DD HH:MM   removed post     3   three             user 3
     YYYY-MM-DD HH:MM   added post     p-4   four              user 4
 
-    users, posts known since run 1 (YYYY-MM-DD HH:MM:SS UTC)
+    Tracking users, posts since run 1 (YYYY-MM-DD HH:MM:SS UTC)
     "##);
     insta::assert_snapshot!(printed(&place, &["--limit", "1", "--resource", "users"]), @r##"
-    What changed in users at http://api.test since run 1 (YYYY-MM-DD HH:MM:SS UTC)
+    Changes in users at http://api.test since run 1 (YYYY-MM-DD HH:MM:SS UTC)
     4 changes: 1 added, 2 changed, 1 removed
 
-    found              what           id   label   whose
+    time (UTC)         change         id   label   user
     ─────────────────────────────────────────────────────────────
     YYYY-MM-DD HH:MM   changed user    2   Ada     bob@melissa.tv
         name: "Bob" → "Ada"
-    and 3 more changes: --limit 4 shows all of them, and --format csv prints them for programs
+    and 3 more changes; use --limit 4 to show all, or --format csv for a program
 
-    users known since run 1 (YYYY-MM-DD HH:MM:SS UTC)
+    Tracking users since run 1 (YYYY-MM-DD HH:MM:SS UTC)
     "##);
     insta::assert_snapshot!(printed(&place, &["--format", "markdown"]), @r##"
-    # What changed at http\://api.test since run 1 (YYYY-MM-DD HH:MM:SS UTC)
+    # Changes at http\://api.test since run 1 (YYYY-MM-DD HH:MM:SS UTC)
 
     7 changes: 2 added, 3 changed, 2 removed
 
-    | found | what | id | label | whose | fields |
+    | time (UTC) | change | id | label | user | fields |
     | --- | --- | ---: | --- | --- | --- |
     | YYYY-MM-DD HH:MM | changed user | 2 | Ada | bob&#64;melissa.tv | name: "Bob" → "Ada" |
     | YYYY-MM-DD HH:MM | changed user | 1 | Ada | ada&#64;april.biz | address.city: "Rome" → "Oslo" |
     | YYYY-MM-DD HH:MM | removed user | 3 | Cleo | cleo&#64;may.biz |  |
     | YYYY-MM-DD HH:MM | added user | 4 | =Dora() | dora&#64;x.org |  |
-    | YYYY-MM-DD HH:MM | changed post | 2 | two, and \| more | user 1 | tags: nothing → \[1.5,"x"\]; title: "two" → "two, and \| more" |
+    | YYYY-MM-DD HH:MM | changed post | 2 | two, and \| more | user 1 | tags: (none) → \[1.5,"x"\]; title: "two" → "two, and \| more" |
     | YYYY-MM-DD HH:MM | removed post | 3 | three | user 3 |  |
     | YYYY-MM-DD HH:MM | added post | p-4 | four | user 4 |  |
 
-    - users, posts known since run 1 (YYYY-MM-DD HH:MM:SS UTC)
+    - Tracking users, posts since run 1 (YYYY-MM-DD HH:MM:SS UTC)
     "##);
     insta::assert_snapshot!(printed(&place, &["--format", "csv"]), @r##"
     run,at,source,resource,id,kind,label,user,email,before,after
@@ -400,22 +399,21 @@ fn each_format_tells_the_same_in_its_own_way() {
 }
 
 #[test]
-fn where_nothing_changed_each_format_says_so_with_success() {
+fn no_changes_are_a_success_in_every_format() {
     let [first, ..] = stages();
     let place = after(&[first.clone(), first]);
-    let nothing = "Nothing changed at http://api.test since run 1 (YYYY-MM-DD HH:MM:SS UTC)\n\
-                   posts, users known since run 1 (YYYY-MM-DD HH:MM:SS UTC)\n";
-    let nothing = nothing.replace("posts, users", "users, posts");
-    let heads = "run,at,source,resource,id,kind,label,user,email,before,after\n";
+    let nothing = "No changes at http://api.test since run 1 (YYYY-MM-DD HH:MM:SS UTC)\n\
+                   Tracking users, posts since run 1 (YYYY-MM-DD HH:MM:SS UTC)\n";
+    let headers = "run,at,source,resource,id,kind,label,user,email,before,after\n";
     let cases = [
-        ("table", &*nothing),
+        ("table", nothing),
         ("json", "[]\n"),
         ("ndjson", ""),
-        ("csv", heads),
+        ("csv", headers),
     ];
     for (format, expected) in cases {
         assert_eq!(printed(&place, &["--format", format]), expected, "{format}");
     }
     let markdown = printed(&place, &["--format", "markdown"]);
-    assert!(markdown.starts_with("# Nothing changed at"), "{markdown}");
+    assert!(markdown.starts_with("# No changes at"), "{markdown}");
 }

@@ -1,4 +1,4 @@
-//! Against a json-server of this test's own, whose data is changed through its API.
+//! Tests against a json-server whose data is changed through its API.
 
 use std::env;
 use std::fs;
@@ -12,20 +12,20 @@ use serde_json::{Value, json};
 
 use super::super::support::processes::until;
 use super::super::support::program::{Running, Workplace};
-use super::{Db, listed, naive, plain, told};
+use super::{Db, listed, naive, plain, summarized};
 
-/// A json-server that nobody else uses; killed when dropped.
+/// A json-server of this test; killed on drop.
 struct JsonServer {
     host: String,
     _process: Running,
 }
 
 impl JsonServer {
-    /// None where there is none to start, which is said.
+    /// `None`, and a message, if json-server is not installed.
     fn start(place: &Workplace) -> Option<Self> {
-        let environment =
+        let variables =
             ["NODE_PATH", "DB"].map(|name| env::var(format!("ACTIVITY_TRACKER_TEST_{name}")).ok());
-        let [Some(modules), Some(db)] = environment else {
+        let [Some(modules), Some(db)] = variables else {
             println!("skipped: .ci/run installs json-server for this test where it has the data");
             return None;
         };
@@ -45,9 +45,9 @@ impl JsonServer {
         })
     }
 
-    /// Sends a request by nothing but a socket; gives the answer's body.
+    /// Sends a request over a plain socket and returns the body.
     #[track_caller]
-    fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+    fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let mut stream = TcpStream::connect(&self.host).expect("connect");
         let limit = Some(Duration::from_secs(30));
         stream.set_read_timeout(limit).expect("set a limit");
@@ -59,18 +59,21 @@ impl JsonServer {
             self.host,
             body.len()
         )
-        .expect("ask");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-        assert!(head.starts_with("HTTP/1.1 20"), "{method} {path}: {head}");
+        .expect("send the request");
+        let mut response = String::new();
+        stream.read_to_string(&mut response).expect("a response");
+        let (headers, body) = response.split_once("\r\n\r\n").expect("headers and a body");
+        assert!(
+            headers.starts_with("HTTP/1.1 20"),
+            "{method} {path}: {headers}"
+        );
         serde_json::from_str(body).expect("JSON")
     }
 
-    /// All that it has.
+    /// All its records.
     fn db(&self) -> Db {
         let records = |resource: &'static str| {
-            let records = self.ask("GET", &format!("/{resource}"), None);
+            let records = self.send("GET", &format!("/{resource}"), None);
             (resource, serde_json::from_value(records).expect("records"))
         };
         ["users", "posts"].map(records).into()
@@ -78,7 +81,7 @@ impl JsonServer {
 }
 
 #[test]
-fn what_is_posted_patched_and_deleted_comes_out_exactly() {
+fn created_updated_and_deleted_records_are_reported_exactly() {
     let place = Workplace::new();
     let Some(server) = JsonServer::start(&place) else {
         return;
@@ -88,18 +91,18 @@ fn what_is_posted_patched_and_deleted_comes_out_exactly() {
     let first = server.db();
 
     let eve = json!({"name": "Eve \"E\" 😀", "username": "eve", "email": "Eve@x.biz", "n": 1.5});
-    server.ask("POST", "/users", Some(&eve));
+    server.send("POST", "/users", Some(&eve));
     let post = json!({"userId": 11, "title": "by Eve", "body": ""});
-    server.ask("POST", "/posts", Some(&post));
+    server.send("POST", "/posts", Some(&post));
     let quoted = json!({"id": "slug-1", "userId": 2, "title": "quoted", "body": "b"});
-    server.ask("POST", "/posts", Some(&quoted));
+    server.send("POST", "/posts", Some(&quoted));
     let moved = json!({"address": {"city": "Oslo"}, "phone": null});
-    server.ask("PATCH", "/users/2", Some(&moved));
+    server.send("PATCH", "/users/2", Some(&moved));
     let edited = json!({"title": "another title"});
-    server.ask("PATCH", "/posts/7", Some(&edited));
-    // It takes the posts of a user with the user.
-    server.ask("DELETE", "/users/3", None);
-    server.ask("DELETE", "/posts/100", None);
+    server.send("PATCH", "/posts/7", Some(&edited));
+    // Deleting a user deletes the user's posts, too.
+    server.send("DELETE", "/users/3", None);
+    server.send("DELETE", "/posts/100", None);
     place.run_well(&[&url]);
     let second = server.db();
     let found = listed(&place, &[]);
@@ -107,18 +110,18 @@ fn what_is_posted_patched_and_deleted_comes_out_exactly() {
     assert_eq!(plain(found), naive(&first, &second));
     let of_eve = ["added users 11", "added posts 101"];
     for user in ["11", "eve", "EVE@x.biz", "Eve \"E\" 😀"] {
-        assert_eq!(told(&place, &["--user", user]), of_eve, "{user}");
+        assert_eq!(summarized(&place, &["--user", user]), of_eve, "{user}");
     }
-    let of_clementine = told(&place, &["--user", "Clementine Bauch"]);
+    let of_clementine = summarized(&place, &["--user", "Clementine Bauch"]);
     assert_eq!(of_clementine.len(), 1 + 10, "{of_clementine:?}");
 
-    // One resource changes, and the other one is answered with 304.
-    server.ask("PATCH", "/posts/8", Some(&edited));
+    // One resource changes; the response for the other one is 304.
+    server.send("PATCH", "/posts/8", Some(&edited));
     place.run_well(&[&url]);
     let third = server.db();
     let found = listed(&place, &["--since", "2"]);
     assert_eq!(plain(found), naive(&second, &third));
-    assert_eq!(told(&place, &["--since", "2"]), ["changed posts 8"]);
+    assert_eq!(summarized(&place, &["--since", "2"]), ["changed posts 8"]);
     place.run_well(&[&url]);
-    assert_eq!(told(&place, &["--since", "3"]), [""; 0]);
+    assert_eq!(summarized(&place, &["--since", "3"]), [""; 0]);
 }

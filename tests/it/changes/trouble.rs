@@ -1,4 +1,4 @@
-//! Histories that are not there, not ours or not whole; and runs that see only a part.
+//! Missing, foreign and damaged histories, and runs that see only a part.
 
 use std::fs;
 
@@ -7,13 +7,12 @@ use serde_json::{Value, json};
 
 use super::super::support::program::{HISTORY, Running, Workplace};
 use super::super::support::server::{Reply, Route, Server};
-use super::{TOLD, after, changes, listed, route, stages, told};
+use super::{CHANGED, after, changes, listed, route, stages, summarized};
 
 #[test]
-fn what_cannot_be_told_is_an_error_with_its_exit_code() {
+fn errors_have_a_message_and_an_exit_code() {
     let place = after(&stages());
-    let nobody =
-        "nobody in the last snapshot or in the history has this id, name or e-mail address";
+    let nobody = "no id, name or e-mail address in the last snapshot or in the history matches";
     let cases: [(&[&str], i32, &str); 9] = [
         (
             &["--data-dir", "nowhere"],
@@ -33,12 +32,12 @@ fn what_cannot_be_told_is_an_error_with_its_exit_code() {
         (
             &["--user", "Adda"],
             2,
-            &format!("error: there is no user Adda: {nobody}; did you mean Ada?"),
+            &format!("error: no user Adda: {nobody}; did you mean Ada?"),
         ),
         (
             &["--user", "17"],
             2,
-            &format!("error: there is no user 17: {nobody}"),
+            &format!("error: no user 17: {nobody}"),
         ),
         (
             &["--user", ""],
@@ -70,7 +69,7 @@ fn what_cannot_be_told_is_an_error_with_its_exit_code() {
 }
 
 #[test]
-fn without_a_history_there_is_a_hint_how_one_is_made() {
+fn a_missing_history_is_an_error_with_a_hint() {
     let place = Workplace::new();
     let [first, ..] = stages();
     let server = Server::start(["users", "posts"].map(|resource| route(resource, [&first])));
@@ -85,7 +84,7 @@ fn without_a_history_there_is_a_hint_how_one_is_made() {
 }
 
 #[test]
-fn a_history_that_is_damaged_newer_or_not_ours_is_told_and_left_alone() {
+fn a_damaged_newer_or_foreign_history_is_reported_and_left_alone() {
     let place = after(&stages()[..2]);
     let path = place.data_dir().join(HISTORY);
     let whole = fs::read(&path).expect("the history");
@@ -128,7 +127,7 @@ fn a_history_that_is_damaged_newer_or_not_ours_is_told_and_left_alone() {
 }
 
 #[test]
-fn a_run_without_history_is_in_none_and_the_next_one_tells_of_both() {
+fn the_run_after_one_without_history_reports_the_changes_of_both() {
     let [first, second, third] = stages();
     let place = Workplace::new();
     let stages = [&first, &second, &third];
@@ -138,27 +137,27 @@ fn a_run_without_history_is_in_none_and_the_next_one_tells_of_both() {
     let before = fs::read(&path).expect("the history");
     place.run_well(&[server.url(), "--no-history"]);
     assert!(fs::read(&path).expect("the history") == before);
-    assert_eq!(told(&place, &[]), [""; 0]);
+    assert_eq!(summarized(&place, &[]), [""; 0]);
     place.run_well(&[server.url()]);
     server.finish();
-    let mut expected = TOLD.to_vec();
+    let mut expected = CHANGED.to_vec();
     expected.insert(1, "changed users 2");
-    assert_eq!(told(&place, &[]), expected);
+    assert_eq!(summarized(&place, &[]), expected);
 }
 
 #[test]
-fn a_run_of_one_resource_removes_nothing_of_another() {
+fn a_run_of_one_resource_does_not_remove_records_of_another() {
     let [first, second, _] = stages();
     let place = Workplace::new();
     let server = Server::start([route("users", [&first, &second]), route("posts", [&first])]);
     place.run_well(&[server.url()]);
     place.run_well(&[server.url(), "--resources", "users"]);
     server.finish();
-    assert_eq!(told(&place, &[]), TOLD[..3]);
+    assert_eq!(summarized(&place, &[]), CHANGED[..3]);
 }
 
 #[test]
-fn a_resumed_run_removes_nothing() {
+fn a_resumed_run_removes_no_records() {
     let place = Workplace::new();
     let page = |posts: &[(u32, &str)]| {
         let post = |(id, title): &(u32, &str)| json!({"id": id, "title": title});
@@ -187,11 +186,11 @@ fn a_resumed_run_removes_nothing() {
     place.run_well(&[&args[..], &["--resume"]].concat());
     server.finish();
     let expected = ["changed posts 1", "added posts 4", "added posts 5"];
-    assert_eq!(told(&place, &[]), expected);
+    assert_eq!(summarized(&place, &[]), expected);
 }
 
 #[test]
-fn a_removed_user_keeps_its_id_where_the_last_snapshot_is_gone() {
+fn a_removed_user_keeps_its_id_without_the_last_snapshot() {
     let [first, second, _] = stages();
     let place = Workplace::new();
     let stages = [&first, &second];
@@ -202,19 +201,16 @@ fn a_removed_user_keeps_its_id_where_the_last_snapshot_is_gone() {
     }
     place.run_well(&[server.url()]);
     server.finish();
-    assert_eq!(told(&place, &[]), TOLD);
-    assert_eq!(told(&place, &["--user", "3"]), ["removed users 3"]);
+    assert_eq!(summarized(&place, &[]), CHANGED);
+    assert_eq!(summarized(&place, &["--user", "3"]), ["removed users 3"]);
     let removed = &listed(&place, &["--user", "3"])[0];
     assert_eq!(removed["before"], Value::Null);
     let table = changes(&place, &[]).stdout;
-    assert!(
-        table.contains("what it was is not known any more"),
-        "{table}"
-    );
+    assert!(table.contains("previous values unknown"), "{table}");
 }
 
 #[test]
-fn a_reader_that_leaves_early_is_no_error_and_a_full_disk_is_one() {
+fn a_closed_pipe_is_no_error_and_a_full_disk_is_one() {
     let place = after(&stages()[..2]);
     for format in ["table", "json", "ndjson", "csv", "markdown"] {
         Running::assert_heeds_its_reader(|| place.command(&["changes", "--format", format]));

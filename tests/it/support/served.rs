@@ -1,4 +1,4 @@
-//! `activity-tracker serve`, asked over plain sockets: no client that could hide anything.
+//! `activity-tracker serve`, with requests over plain sockets.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -11,36 +11,36 @@ use super::processes;
 use super::program::Workplace;
 use super::server::{Reply, Route, Server};
 
-/// How long an answer may take before the test fails in place of hanging.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The timeout of a response.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A program that serves; killed when dropped.
+/// A running server; killed on drop.
 #[derive(Debug)]
 pub(crate) struct Served {
     child: Child,
     stderr: Option<BufReader<ChildStderr>>,
     pub(crate) address: SocketAddr,
-    /// What was said until it served.
-    pub(crate) said: String,
+    /// Its output until it was ready.
+    pub(crate) output: String,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
-    /// By name in small letters.
+    /// By lowercase name.
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: String,
 }
 
-impl Answer {
-    /// Reads what comes until the connection is closed.
+impl Response {
+    /// Reads until the connection is closed.
     pub(crate) fn read(mut connection: TcpStream) -> Self {
-        let mut answer = Vec::new();
-        connection.read_to_end(&mut answer).expect("an answer");
-        let answer = String::from_utf8(answer).expect("UTF-8");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-        let mut lines = head.lines();
+        let mut response = Vec::new();
+        connection.read_to_end(&mut response).expect("a response");
+        let response = String::from_utf8(response).expect("UTF-8");
+        let (headers, body) = response.split_once("\r\n\r\n").expect("headers");
+        let mut lines = headers.lines();
         let status = lines.next().and_then(|line| line.split(' ').nth(1));
         let header = |line: &str| {
             let (name, value) = line.split_once(": ")?;
@@ -62,12 +62,12 @@ impl Answer {
 }
 
 impl Served {
-    /// Serves the data directory of a place on a free port, as soon as it says so.
+    /// Serves the data directory of a workplace on a free port.
     pub(crate) fn start(place: &Workplace, args: &[&str]) -> Self {
         Self::started(place.command(&[&["serve", "--port", "0"], args].concat()))
     }
 
-    /// The same, under a limit that a shell sets.
+    /// The same, under a limit set by a shell.
     pub(crate) fn start_under(place: &Workplace, limit: &str) -> Self {
         Self::started(place.limited(limit, &["serve", "--port", "0"]))
     }
@@ -78,62 +78,63 @@ impl Served {
             .spawn()
             .expect("start the program");
         let mut stderr = BufReader::new(child.stderr.take().expect("its stderr"));
-        let mut said = String::new();
-        while !said.contains("press Ctrl-C to stop") {
-            let read = stderr.read_line(&mut said).expect("what it says");
-            assert!(read > 0, "it ended: {said}");
+        let mut output = String::new();
+        while !output.contains("press Ctrl-C to stop") {
+            let read = stderr.read_line(&mut output).expect("output");
+            assert!(read > 0, "it exited: {output}");
         }
-        let (_, url) = said.rsplit_once(" at http://").expect("a URL");
+        let (_, url) = output.rsplit_once(" at http://").expect("a URL");
         let (address, _) = url.split_once('/').expect("a path");
         Self {
             child,
             stderr: Some(stderr),
             address: address.parse().expect("an address"),
-            said: said.clone(),
+            output: output.clone(),
         }
     }
 
-    /// The address as the start of a URL, without a last slash.
+    /// The base URL, without a trailing slash.
     pub(crate) fn base_url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    pub(crate) fn get(&self, path: &str) -> Answer {
-        self.ask("GET", path, "localhost")
+    pub(crate) fn get(&self, path: &str) -> Response {
+        self.request("GET", path, "localhost")
     }
 
-    /// Asks with a method of choice, and by a name.
-    pub(crate) fn ask(&self, method: &str, path: &str, host: &str) -> Answer {
-        let head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        self.send(&head)
+    /// Sends a request with a method and a `Host`.
+    pub(crate) fn request(&self, method: &str, path: &str, host: &str) -> Response {
+        self.send(&format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        ))
     }
 
-    /// Sends a request as it is written, and reads until the connection is closed.
-    pub(crate) fn send(&self, request: &str) -> Answer {
+    /// Sends a raw request and reads until the connection is closed.
+    pub(crate) fn send(&self, request: &str) -> Response {
         let mut connection = self.connect();
-        connection.write_all(request.as_bytes()).expect("ask");
-        Answer::read(connection)
+        connection.write_all(request.as_bytes()).expect("send");
+        Response::read(connection)
     }
 
-    /// A connection that nothing was asked on.
+    /// A connection without a request.
     pub(crate) fn connect(&self) -> TcpStream {
         let connection = TcpStream::connect(self.address).expect("connect");
-        let patience = Some(PATIENCE);
-        connection.set_read_timeout(patience).expect("a timeout");
+        let timeout = Some(TIMEOUT);
+        connection.set_read_timeout(timeout).expect("set a timeout");
         connection
     }
 
-    /// Sends a signal and waits for the end; what was said after the beginning.
+    /// Sends a signal and waits for the exit; returns the further output.
     pub(crate) fn end(mut self, signal: &str) -> (ExitStatus, String) {
         processes::signal(self.child.id(), signal);
         let mut stderr = self.stderr.take().expect("its stderr");
         let reader = thread::spawn(move || {
-            let mut said = String::new();
-            stderr.read_to_string(&mut said).expect("what it says");
-            said
+            let mut output = String::new();
+            stderr.read_to_string(&mut output).expect("output");
+            output
         });
         let status = self.child.wait().expect("wait for the program");
-        (status, reader.join().expect("its last words"))
+        (status, reader.join().expect("its output"))
     }
 }
 
@@ -145,7 +146,7 @@ impl Drop for Served {
     }
 }
 
-/// Names and ids that mean harm, as JSON.
+/// Users with hostile names and ids, as JSON.
 pub(crate) const HOSTILE_USERS: &str = r#"[
   {"id":1,"name":"Ada Lovelace","username":"a","email":"ada@april.biz"},
   {"id":2,"name":"<script>window.hacked=1</script>","username":"b","email":"\"><img src=x onerror=hacked=1>@b.biz"},
@@ -158,7 +159,7 @@ pub(crate) const HOSTILE_USERS: &str = r#"[
   {"id":4,"name":"LONG","username":"i","email":"i@i.biz"}
 ]"#;
 
-/// The API before and after something changed.
+/// The posts in the first and the second run.
 const POSTS: [&str; 2] = [
     r#"[{"userId":1,"id":1,"title":"On the engine","body":"b"},
         {"userId":1,"id":2,"title":"Notes","body":"b"},
@@ -173,7 +174,7 @@ const POSTS: [&str; 2] = [
 const COMMENTS: &str = r#"[{"postId":1,"id":1,"name":"n","email":"ada@may.biz","body":"x"},
         {"postId":1,"id":2,"name":"n","email":"guest@x.org","body":"x"}]"#;
 
-/// An API whose posts change between the first run and the second one.
+/// An API whose records change between two runs.
 pub(crate) fn changing_api() -> Server {
     let users = HOSTILE_USERS.replace("LONG", &"long name ".repeat(60));
     let ada = users.replace("ada@april.biz", "ada@may.biz");
@@ -190,7 +191,7 @@ pub(crate) fn changing_api() -> Server {
     ])
 }
 
-/// A place with two runs behind it, between which something changed.
+/// A workplace after two runs with changes.
 pub(crate) fn two_runs() -> Workplace {
     let (place, api) = (Workplace::new(), changing_api());
     fetch(&place, &api);
@@ -199,7 +200,7 @@ pub(crate) fn two_runs() -> Workplace {
     place
 }
 
-/// Fetches once from such an API.
+/// Runs once against an API.
 pub(crate) fn fetch(place: &Workplace, api: &Server) {
     place.run_well(&["--async", "--quiet", "--fresh", api.url()]);
 }

@@ -1,4 +1,4 @@
-//! The pages that only a server has: a user, the runs, and a notice where there is nothing else.
+//! The pages that only `serve` has: a user, the runs, and notices.
 
 mod runs;
 mod user;
@@ -6,40 +6,43 @@ mod user;
 use askama::Template;
 
 pub(crate) use self::runs::{Runs, runs_page};
-pub(crate) use self::user::{Person, user_page};
+pub(crate) use self::user::{UserPage, user_page};
 use super::figure::Tiles;
-use super::shell::{Link, Shell};
-use super::words::Shown;
-use super::{Home, Section, links_to};
+use super::format::Shown;
+use super::layout::{Layout, Link};
+use super::{HtmlSection, PageContext, links_to};
 use crate::text::excerpt;
 
-/// How much of an error is shown.
-const ERROR: usize = 1_000;
+/// The maximum length of an error, in characters.
+const MAX_ERROR: usize = 1_000;
 
-/// What is below the navigation of such a page.
+/// The content of a page.
 #[derive(Debug, Template)]
 #[template(path = "site.html", whitespace = "minimize")]
 struct Content {
     eyebrow: &'static str,
     title: Shown,
     lead: Shown,
-    /// In small print: what, and what of it.
+    /// Names and values in small print.
     facts: Vec<(&'static str, Shown)>,
+    /// Further lines in small print.
+    notes: Vec<&'static str>,
     warning: Option<Shown>,
-    /// What to do about it; every other part is code.
+    /// What to do about the warning; every other part is code.
     hint: Vec<String>,
     tiles: Tiles,
-    sections: Vec<Section>,
+    sections: Vec<HtmlSection>,
 }
 
 impl Content {
-    /// A page with nothing on it yet.
+    /// An empty page.
     fn new(eyebrow: &'static str, title: Shown) -> Self {
         Self {
             eyebrow,
             title,
             lead: Shown::default(),
             facts: Vec::new(),
+            notes: Vec::new(),
             warning: None,
             hint: Vec::new(),
             tiles: Tiles { tiles: Vec::new() },
@@ -47,70 +50,66 @@ impl Content {
         }
     }
 
-    /// All of it, at a path of the navigation or at another one.
+    /// The page as HTML; `path` marks the current navigation link.
     fn page(&self, path: Option<&str>) -> String {
-        let mut links = links(Home::Server, path);
-        // One section needs no way to it.
+        let mut links = links(PageContext::Server, path);
+        // A single section needs no link.
         if self.sections.len() > 1 {
             links.extend(links_to(&self.sections));
         }
         let title = format!("{}: {}", self.eyebrow, self.title.text);
-        Shell::new(&title, links, self).to_string()
+        Layout::new(&title, links, self).to_string()
     }
 }
 
-/// The ways to the pages that a server has besides those of users.
-pub(super) fn links(home: Home, current: Option<&str>) -> Vec<Link> {
+/// Navigation links to the pages of a server.
+pub(super) fn links(context: PageContext, current: Option<&str>) -> Vec<Link> {
     let all = [("/", "Report"), ("/runs", "Runs")];
     let link = |(href, name): (&str, &'static str)| Link {
         href: href.to_owned(),
         name,
         current: current == Some(href),
     };
-    match home {
-        Home::File => Vec::new(),
-        Home::Server => all.map(link).into(),
+    match context {
+        PageContext::File => Vec::new(),
+        PageContext::Server => all.map(link).into(),
     }
 }
 
-/// What stands in the place of a page.
+/// A message in place of a page.
 #[derive(Debug)]
 pub(crate) struct Notice<'a> {
-    /// In a few words.
     pub(crate) title: &'a str,
-    /// What is wrong.
-    pub(crate) says: &'a str,
-    /// What can be done about it.
+    pub(crate) message: &'a str,
+    /// What to do about it.
     pub(crate) hint: Option<&'a str>,
-    /// Whether something failed.
     pub(crate) is_failure: bool,
-    /// Whether the page is to be asked for again, because that may pass.
-    pub(crate) looks_again: bool,
+    /// Whether the browser reloads the page every few seconds.
+    pub(crate) auto_refresh: bool,
 }
 
-/// A page that says why there is no other.
+/// A page with a message.
 pub(crate) fn notice(notice: &Notice<'_>) -> String {
     let mut content = Content::new("Activity Tracker", Shown::new(notice.title));
-    let says = Shown {
-        text: excerpt(notice.says, ERROR),
-        whole: None,
+    let message = Shown {
+        text: excerpt(notice.message, MAX_ERROR),
+        full: None,
     };
     if notice.is_failure {
-        content.warning = Some(says);
+        content.warning = Some(message);
     } else {
-        content.lead = says;
+        content.lead = message;
     }
-    let hint = notice.hint.map(|hint| excerpt(hint, ERROR));
+    let hint = notice.hint.map(|hint| excerpt(hint, MAX_ERROR));
     let parts = |hint: String| hint.split('`').map(str::to_owned).collect();
     content.hint = hint.map(parts).unwrap_or_default();
-    if notice.looks_again {
-        let again = Shown::new("this page looks again every few seconds");
-        content.facts.push(("Meanwhile", again));
+    if notice.auto_refresh {
+        content.notes.push("Refreshes automatically.");
     }
-    let links = links(Home::Server, None);
-    let mut shell = Shell::new(notice.title, links, &content);
-    shell.looks_again = notice.looks_again;
-    shell.to_string()
+    let links = links(PageContext::Server, None);
+    let mut layout = Layout::new(notice.title, links, &content);
+    layout.auto_refresh = notice.auto_refresh;
+    layout.to_string()
 }
 
 #[cfg(test)]

@@ -1,23 +1,24 @@
-//! The runs of a data directory, newest first.
+//! The page with the runs in the history.
 
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
 
 use super::super::figure::{Tile, Tiles};
-use super::super::table::{Cell, Column, Table};
-use super::super::words::{Shown, counted, moment, number, took};
-use super::super::{LISTED, Section};
+use super::super::format::{Shown, count, elapsed, number, time};
+use super::super::table::{HtmlCell, HtmlColumn, HtmlTable};
+use super::super::{HtmlSection, MAX_LISTED};
 use super::Content;
 use crate::history::{FoundOf, LoggedRun};
+use crate::report::Zone;
 
-/// Where this page is.
+/// The path of this page.
 const PATH: Option<&str> = Some("/runs");
 
-/// All runs: the last ones, and what is said of all together.
+/// The latest runs, and totals over all runs.
 #[derive(Debug, Default)]
 pub(crate) struct Runs {
-    /// Newest first, as many as are listed.
+    /// Newest first, up to the maximum.
     listed: Vec<LoggedRun>,
     all: u64,
     unchanged: u64,
@@ -27,109 +28,107 @@ pub(crate) struct Runs {
 }
 
 impl Runs {
-    /// Adds a run that is older than those before.
+    /// Adds a run; runs come newest first.
     pub(crate) fn add(&mut self, run: LoggedRun) {
         self.all += 1;
         self.unchanged += u64::from(run.unchanged);
         self.retries = self.retries.saturating_add(run.retries);
-        self.longest = self.longest.max(lasted(&run));
+        self.longest = self.longest.max(run_time(&run));
         if !self.sources.contains(&run.source) {
             self.sources.insert(run.source.clone());
         }
-        if self.listed.len() < LISTED {
+        if self.listed.len() < MAX_LISTED {
             self.listed.push(run);
         }
     }
 }
 
-/// A page of all runs, newest first. `behind` says why the last one may be missing.
+/// The page with all runs, newest first. `behind` says why the last run may be missing.
 pub(crate) fn runs_page(runs: &Runs, behind: Option<&str>) -> String {
     let mut content = Content::new("Activity Tracker", Shown::new("Runs"));
     content.warning =
         behind.map(|reason| Shown::new(&format!("The last run may be missing: {reason}")));
     let Some(last) = runs.listed.first() else {
-        let says = "No run is known yet. `activity-tracker run` keeps a history of what \
-                        changed, unless told --no-history.";
-        says.clone_into(&mut content.lead.text);
+        "No runs yet. `activity-tracker run` records them, except with --no-history."
+            .clone_into(&mut content.lead.text);
         return content.page(PATH);
     };
     let of = match runs.sources.len() {
         1 => Shown::new(&last.source).text,
-        several => counted(several as u64, "source"),
+        several => count(several as u64, "source"),
     };
-    let (all, at) = (counted(runs.all, "run"), moment(last.finished_at));
-    content.lead.text = format!("{all} of {of}; the last was finished {at}.");
+    let all = count(runs.all, "run");
+    let finished = time(last.finished_at, &Zone::default());
+    content.lead.text = format!("{all} of {of}. Last run: {finished}.");
     content.tiles = tiles(runs, last);
     content.sections.push(section(runs));
     content.page(PATH)
 }
 
 fn tiles(runs: &Runs, last: &LoggedRun) -> Tiles {
-    let noted = if runs.retries == 0 {
-        "no request was sent again"
-    } else {
-        "requests sent again"
-    };
     let tile = |name, value, note| Tile { name, value, note };
     let tiles = vec![
         tile(
             "Runs",
             number(runs.all),
-            format!("the server had nothing new in {}", number(runs.unchanged)),
+            format!("{} unchanged", number(runs.unchanged)),
         ),
         tile(
-            "Last run took",
-            took(lasted(last)),
+            "Last run",
+            elapsed(run_time(last)),
             format!("{} flow", last.flow),
         ),
-        tile("Longest run", took(runs.longest), "of all runs".to_owned()),
-        tile("Retries", number(runs.retries), noted.to_owned()),
+        tile(
+            "Longest run",
+            elapsed(runs.longest),
+            "of all runs".to_owned(),
+        ),
+        tile("Retries", number(runs.retries), "in all runs".to_owned()),
     ];
     Tiles { tiles }
 }
 
 fn longest(runs: &[LoggedRun]) -> SignedDuration {
-    runs.iter().map(lasted).max().unwrap_or_default()
+    runs.iter().map(run_time).max().unwrap_or_default()
 }
 
-fn lasted(run: &LoggedRun) -> SignedDuration {
+fn run_time(run: &LoggedRun) -> SignedDuration {
     run.finished_at.duration_since(run.started_at)
 }
 
-fn section(runs: &Runs) -> Section {
+fn section(runs: &Runs) -> HtmlSection {
     let listed = &runs.listed;
     let longest = longest(listed).as_secs_f64().max(0.001);
-    // One source has nothing to be told from.
-    let sources = runs.sources.len() > 1;
+    let with_source = runs.sources.len() > 1;
     let mut columns = vec![
-        Column::times("Run").sorted("descending"),
-        Column::text("Flow"),
+        HtmlColumn::times("Run").sorted("descending"),
+        HtmlColumn::text("Flow"),
     ];
-    if sources {
-        columns.push(Column::text("Source"));
+    if with_source {
+        columns.push(HtmlColumn::text("Source"));
     }
     columns.extend(
         [
-            "Duration", "Records", "Rejects", "Retries", "Added", "Changed", "Removed",
+            "Duration", "Records", "Rejected", "Retries", "Added", "Changed", "Removed",
         ]
-        .map(Column::numbers),
+        .map(HtmlColumn::numbers),
     );
-    let rows = listed.iter().map(|run| row(run, sources, longest));
-    let table = Table {
+    let rows = listed.iter().map(|run| row(run, with_source, longest));
+    let table = HtmlTable {
         label: "Runs, newest first",
         columns,
         rows: rows.collect(),
         class: "changes",
     };
-    let mut notes = vec!["Newest first, in UTC. Where the server said that nothing had changed, nothing was counted.".to_owned()];
+    let mut notes = vec!["Newest first; times in UTC. Unchanged runs have no counts.".to_owned()];
     if (listed.len() as u64) < runs.all {
         notes.push(format!(
-            "The last {} of {} are listed.",
+            "Showing the last {} of {}.",
             number(listed.len() as u64),
             number(runs.all)
         ));
     }
-    Section {
+    HtmlSection {
         id: "runs",
         title: "All runs",
         notes,
@@ -137,31 +136,40 @@ fn section(runs: &Runs) -> Section {
     }
 }
 
-fn row(run: &LoggedRun, sources: bool, longest: f64) -> Vec<Cell> {
+fn row(run: &LoggedRun, with_source: bool, longest: f64) -> Vec<HtmlCell> {
     let sum = |count: fn(&FoundOf) -> u64| {
         let all = || run.resources.values().map(count).sum();
-        Cell::count((!run.unchanged).then(all))
+        HtmlCell::count((!run.unchanged).then(all))
     };
-    let finished = Cell::measure(moment(run.finished_at), run.finished_at.as_millisecond());
-    let mut under = vec![Shown::new(&run.run)];
+    let finished = HtmlCell::measure(
+        time(run.finished_at, &Zone::default()),
+        run.finished_at.as_millisecond(),
+    );
+    let mut details = vec![Shown::new(&run.run)];
     if run.unchanged {
-        under.push(Shown::new("nothing had changed"));
+        details.push(Shown::new("unchanged"));
     }
-    let lasted = lasted(run);
-    let part = lasted.as_secs_f64().max(0.0) / longest * 100.0;
-    let duration = Cell {
+    let run_time = run_time(run);
+    let part = run_time.as_secs_f64().max(0.0) / longest * 100.0;
+    let duration = HtmlCell {
         bar: Some(((part * 10.0).round() / 10.0, "posts")),
-        ..Cell::measure(took(lasted), lasted.as_millis())
+        ..HtmlCell::measure(elapsed(run_time), run_time.as_millis())
     };
-    let mut row = vec![Cell { under, ..finished }, Cell::text(&run.flow)];
-    if sources {
-        row.push(Cell::text(&run.source));
+    let mut row = vec![
+        HtmlCell {
+            details,
+            ..finished
+        },
+        HtmlCell::text(&run.flow),
+    ];
+    if with_source {
+        row.push(HtmlCell::text(&run.source));
     }
     row.extend([
         duration,
         sum(|found| found.counts.records),
         sum(|found| found.counts.rejects),
-        Cell::count(Some(run.retries)),
+        HtmlCell::count(Some(run.retries)),
         sum(|found| found.changes.added),
         sum(|found| found.changes.changed),
         sum(|found| found.changes.removed),

@@ -6,13 +6,13 @@ use super::*;
 use crate::history::LoggedRun;
 
 #[test]
-fn a_notice_says_what_and_what_to_do_and_only_some_look_again() {
-    let given = |looks_again: bool| Notice {
+fn a_notice_has_a_message_and_a_hint_and_may_refresh() {
+    let given = |auto_refresh: bool| Notice {
         title: "Nothing yet",
-        says: "<b>no</b> snapshot",
+        message: "<b>no</b> snapshot",
         hint: Some("`run` <once>"),
-        is_failure: !looks_again,
-        looks_again,
+        is_failure: !auto_refresh,
+        auto_refresh,
     };
     let page = notice(&given(true));
     assert!(
@@ -27,7 +27,7 @@ fn a_notice_says_what_and_what_to_do_and_only_some_look_again() {
 }
 
 #[test]
-fn a_run_in_which_nothing_changed_counts_nothing_and_says_so() {
+fn an_unchanged_run_has_no_counts() {
     let run = |number: i64, source: &str| LoggedRun {
         number,
         run: format!("run-{number}"),
@@ -48,16 +48,16 @@ fn a_run_in_which_nothing_changed_counts_nothing_and_says_so() {
     };
     let page = runs_page(&runs([run(2, "s"), run(1, "s")]), None);
     assert!(
-        page.contains("nothing had changed") && page.contains(">1 min 12 s<"),
+        page.contains("unchanged") && page.contains(">1 min 12 s<"),
         "{page}"
     );
     assert!(
-        page.contains("2 runs of s;") && !page.contains("Source"),
+        page.contains("2 runs of s.") && !page.contains("Source"),
         "{page}"
     );
     let page = runs_page(&runs([run(2, "<s>"), run(1, "t")]), Some("a reason"));
     assert!(
-        page.contains("2 runs of 2 sources;") && page.contains("&#60;s&#62;"),
+        page.contains("2 runs of 2 sources.") && page.contains("&#60;s&#62;"),
         "{page}"
     );
     assert!(

@@ -1,13 +1,13 @@
-//! Counts of numbers as one short text, for the way between processes: JSON passes a
-//! text on as it is, where numbers would be written out and read back one by one.
+//! Encodes counts of numbers as one short text, for JSON between processes: a string is copied,
+//! where a list of numbers would be formatted and parsed one by one.
 //!
-//! A number is one digit of base 2048 or more, the low ones first. A digit is two of
-//! base64's characters of six bits each, the low ones first; its topmost bit tells that
-//! another one follows. One is enough for nearly all, so that a processor guesses right.
+//! A number is one or more base-2048 digits, little-endian. A digit is two base64 characters of
+//! six bits each, little-endian; its highest bit is set if another digit follows. One digit is
+//! enough for nearly all numbers, so branches are predictable.
 //!
-//! The lowest number comes first, signed, so by turns. Then comes for each number how
-//! far it is behind the one before it, times two, since most were counted once. One
-//! more than that says that the next digits tell how often: two is 0, three is 1.
+//! The lowest number comes first, zigzag-encoded. Then follows, for each number, twice its
+//! distance from the previous number. If it was counted more than once, the lowest bit is set and
+//! the count minus two follows.
 
 use std::string::FromUtf8Error;
 
@@ -15,15 +15,15 @@ use serde::{Deserialize, Serialize};
 
 use super::packed;
 
-/// Six bits each; JSON escapes none of them.
+/// The base64 alphabet; JSON escapes none of these.
 const CHARACTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// What stands for no bits: no digit is as large, whichever half of it this is.
-const NONE: u16 = 1 << 12;
+/// Marks invalid characters: larger than any digit, in either half.
+const INVALID: u16 = 1 << 12;
 
-/// The bits that each character stands for.
+/// The value of each character.
 static VALUES: [u16; 256] = {
-    let mut values = [NONE; 256];
+    let mut values = [INVALID; 256];
     let mut value = 0;
     while value < 64 {
         values[CHARACTERS[value as usize] as usize] = value;
@@ -32,34 +32,34 @@ static VALUES: [u16; 256] = {
     values
 };
 
-/// How many bits of a number a digit holds.
+/// The bits per digit.
 const BITS: u32 = 11;
 
-/// The bit of a digit that another one follows.
+/// The bit that is set if another digit follows.
 const MORE: u32 = 1 << BITS;
 
-/// Counts of numbers, in ascending order.
+/// Encoded counts, in ascending order of numbers.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct Sent(String);
+pub(super) struct PackedCounts(String);
 
-impl Sent {
+impl PackedCounts {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The numbers, and how often each was counted.
+    /// The numbers and their counts.
     pub(super) fn iter(&self) -> impl Iterator<Item = (i64, u64)> {
-        Entries::of(&self.0).unwrap_or_default()
+        Decoder::of(&self.0).unwrap_or_default()
     }
 }
 
-impl TryFrom<String> for Sent {
+impl TryFrom<String> for PackedCounts {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let sound = text.is_empty() || Entries::of(&text).is_some_and(Entries::are_sound);
-        if sound {
+        let valid = text.is_empty() || Decoder::of(&text).is_some_and(Decoder::decodes);
+        if valid {
             Ok(Self(text))
         } else {
             Err("expected packed counts of numbers")
@@ -67,27 +67,27 @@ impl TryFrom<String> for Sent {
     }
 }
 
-/// Counts on their way out of a text.
+/// Decodes counts.
 #[derive(Default)]
-struct Entries<'a> {
+struct Decoder<'a> {
     digits: &'a [[u8; 2]],
-    /// How far the number that came last is above the lowest that there may be.
-    height: u64,
+    /// The distance of the last number from `i64::MIN`.
+    offset: u64,
 }
 
-impl<'a> Entries<'a> {
+impl<'a> Decoder<'a> {
     fn of(text: &'a str) -> Option<Self> {
         let (digits, []) = text.as_bytes().as_chunks() else {
             return None;
         };
-        let mut entries = Self { digits, height: 0 };
-        let lowest = packed::signed(entries.take_number()?);
-        entries.height = lowest.abs_diff(i64::MIN);
-        Some(entries)
+        let mut decoder = Self { digits, offset: 0 };
+        let lowest = packed::unzigzag(decoder.take_number()?);
+        decoder.offset = lowest.abs_diff(i64::MIN);
+        Some(decoder)
     }
 
-    /// Whether all that is there are counts.
-    fn are_sound(mut self) -> bool {
+    /// Whether the whole text can be decoded.
+    fn decodes(mut self) -> bool {
         while !self.digits.is_empty() {
             if self.next().is_none() {
                 return false;
@@ -112,7 +112,7 @@ impl<'a> Entries<'a> {
         }
     }
 
-    /// Takes the number that begins with a digit which is not its last, or is none.
+    /// Takes a number of several digits; `None` if it is invalid.
     #[cold]
     fn take_more(&mut self, mut digit: u32) -> Option<u64> {
         let mut number = 0;
@@ -132,47 +132,47 @@ impl<'a> Entries<'a> {
     }
 }
 
-impl Iterator for Entries<'_> {
+impl Iterator for Decoder<'_> {
     type Item = (i64, u64);
 
     #[inline]
     fn next(&mut self) -> Option<(i64, u64)> {
-        let gap = self.take_number()?;
-        self.height = self.height.checked_add(gap >> 1)?;
-        let count = match gap & 1 {
+        let distance = self.take_number()?;
+        self.offset = self.offset.checked_add(distance >> 1)?;
+        let count = match distance & 1 {
             0 => 1,
             _ => self.take_number()?.checked_add(2)?,
         };
-        Some((i64::MIN.wrapping_add_unsigned(self.height), count))
+        Some((i64::MIN.wrapping_add_unsigned(self.offset), count))
     }
 }
 
-/// Counts on their way into a text.
+/// Encodes counts.
 #[derive(Default)]
-pub(super) struct Packing {
+pub(super) struct Encoder {
     text: Vec<u8>,
-    /// The number that came last.
-    before: i64,
+    /// The previous number.
+    previous: i64,
 }
 
-impl Packing {
-    /// Puts a number behind all that are lower; tells whether there is a way to say it.
+impl Encoder {
+    /// Adds a number in ascending order; false if it cannot be encoded.
     #[must_use]
     #[inline]
     pub(super) fn put(&mut self, number: i64, count: u64) -> bool {
         if self.text.is_empty() {
-            self.before = number;
-            self.put_number(packed::by_turns(number));
+            self.previous = number;
+            self.put_number(packed::zigzag(number));
         }
-        let gap = number.abs_diff(self.before);
-        if number < self.before || gap > u64::MAX >> 1 || count == 0 {
+        let distance = number.abs_diff(self.previous);
+        if number < self.previous || distance > u64::MAX >> 1 || count == 0 {
             return false;
         }
-        self.before = number;
+        self.previous = number;
         match count.checked_sub(2) {
-            None => self.put_number(gap << 1),
+            None => self.put_number(distance << 1),
             Some(more) => {
-                self.put_number(gap << 1 | 1);
+                self.put_number(distance << 1 | 1);
                 self.put_number(more);
             }
         }
@@ -201,9 +201,9 @@ impl Packing {
         self.text.extend_from_slice(&characters);
     }
 
-    /// All that were put.
-    pub(super) fn finish(self) -> Result<Sent, FromUtf8Error> {
-        String::from_utf8(self.text).map(Sent)
+    /// The encoded counts.
+    pub(super) fn finish(self) -> Result<PackedCounts, FromUtf8Error> {
+        String::from_utf8(self.text).map(PackedCounts)
     }
 }
 
@@ -212,89 +212,92 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Packs what can be; what cannot comes beside it.
-    fn pack(counts: &[(i64, u64)]) -> (Sent, Vec<(i64, u64)>) {
-        let mut packing = Packing::default();
-        let mut put = |(number, count): &&(i64, u64)| packing.put(*number, *count);
+    /// Encodes counts; returns those that cannot be encoded as well.
+    fn encode(counts: &[(i64, u64)]) -> (PackedCounts, Vec<(i64, u64)>) {
+        let mut encoder = Encoder::default();
+        let mut put = |(number, count): &&(i64, u64)| encoder.put(*number, *count);
         let (_, left): (Vec<_>, Vec<_>) = counts.iter().partition(|entry| put(entry));
-        (packing.finish().unwrap(), left)
+        (encoder.finish().unwrap(), left)
     }
 
-    fn unpack(text: &str) -> Option<Vec<(i64, u64)>> {
-        let sent = Sent::try_from(text.to_owned()).ok()?;
-        Some(sent.iter().collect())
+    fn decode(text: &str) -> Option<Vec<(i64, u64)>> {
+        let packed = PackedCounts::try_from(text.to_owned()).ok()?;
+        Some(packed.iter().collect())
     }
 
     #[test]
-    fn a_number_counted_once_takes_two_characters_as_long_as_its_neighbour_is_near() {
+    fn a_number_counted_once_takes_two_characters_near_its_predecessor() {
         let counts = [(100, 1), (101, 1), (1124, 1), (1125, 2), (2149, 1)];
-        let (sent, left) = pack(&counts);
+        let (packed, left) = encode(&counts);
         assert!(left.is_empty());
-        // Those behind the first: near, near, near but twice, too far by one.
-        assert_eq!(sent.0.len(), 2 + 2 + 2 + 2 + 4 + 4);
-        assert_eq!(unpack(&sent.0).unwrap(), counts);
+        // After the first: near, near, near with a count of 2, too far by one.
+        assert_eq!(packed.0.len(), 2 + 2 + 2 + 2 + 4 + 4);
+        assert_eq!(decode(&packed.0).unwrap(), counts);
     }
 
     #[test]
-    fn what_is_out_of_order_or_too_far_away_is_left() {
+    fn numbers_out_of_order_or_too_far_apart_are_not_encoded() {
         let (low, high) = (i64::MIN, i64::MAX);
         let counts = [(low, 1), (-1, 7), (-2, 1), (high - 1, u64::MAX), (high, 0)];
-        let (sent, left) = pack(&counts);
+        let (packed, left) = encode(&counts);
         assert_eq!(left, [(-2, 1), (high, 0)]);
         let expected = [(low, 1), (-1, 7), (high - 1, u64::MAX)];
-        assert_eq!(unpack(&sent.0).unwrap(), expected);
-        assert_eq!(pack(&[(low, 1), (0, 1), (high, 1)]).1, [(0, 1), (high, 1)]);
+        assert_eq!(decode(&packed.0).unwrap(), expected);
+        assert_eq!(
+            encode(&[(low, 1), (0, 1), (high, 1)]).1,
+            [(0, 1), (high, 1)]
+        );
     }
 
     #[test]
-    fn texts_that_are_no_counts_are_refused() {
+    fn invalid_texts_are_errors() {
         let cases = [
             ("A", "half a digit"),
             ("AAA", "one and a half"),
-            ("Ag", "a first number that goes on and does not"),
-            ("AAAg", "a gap that goes on and does not"),
-            ("AABA", "a count that is not there"),
-            ("AA!A", "characters that are none of ours"),
-            ("AAA=", "the same as the other half"),
-            ("AAAé", "bytes above all characters"),
+            ("Ag", "a truncated first number"),
+            ("AAAg", "a truncated distance"),
+            ("AABA", "a missing count"),
+            ("AA!A", "invalid characters"),
+            ("AAA=", "an invalid character in the other half"),
+            ("AAAé", "non-ASCII bytes"),
             ("//////////AI", "a first number of 65 bits"),
             ("//////////BgAA", "a first number of seven digits"),
-            ("AA+//////////H+//////////H", "a number above all"),
-            ("AABA///////////H", "more often than can be counted"),
+            ("AA+//////////H+//////////H", "a number above the maximum"),
+            ("AABA///////////H", "a count above the maximum"),
         ];
         for (text, what) in cases {
-            assert_eq!(unpack(text), None, "{what}");
+            assert_eq!(decode(text), None, "{what}");
         }
-        let sound = [
+        let valid = [
             ("", vec![]),
             ("AA", vec![]),
             ("AA+//////////H", vec![(i64::MAX, 1)]),
             ("AABA9//////////HAA", vec![(0, u64::MAX), (0, 1)]),
         ];
-        for (text, counts) in sound {
-            assert_eq!(unpack(text), Some(counts), "{text}");
+        for (text, counts) in valid {
+            assert_eq!(decode(text), Some(counts), "{text}");
         }
     }
 
     proptest! {
         #[test]
-        fn counts_are_what_they_were_before(
+        fn decoding_returns_what_was_encoded(
             counts in prop::collection::btree_map(prop_oneof![
                 -40i64..6000,
                 any::<i64>(),
             ], prop_oneof![Just(1), 1u64..5000, 1..=u64::MAX], 0..60),
         ) {
             let counts: Vec<_> = counts.into_iter().collect();
-            let (sent, left) = pack(&counts);
-            let mut all: Vec<_> = unpack(&sent.0).unwrap();
+            let (packed, left) = encode(&counts);
+            let mut all: Vec<_> = decode(&packed.0).unwrap();
             all.extend(left);
             all.sort_unstable();
             prop_assert_eq!(all, counts);
         }
 
         #[test]
-        fn any_text_is_refused_or_read_to_its_end(text in "[A-C8-9g/+]{0,40}|.{0,12}") {
-            if let Some(counts) = unpack(&text) {
+        fn any_text_is_an_error_or_is_decoded_completely(text in "[A-C8-9g/+]{0,40}|.{0,12}") {
+            if let Some(counts) = decode(&text) {
                 prop_assert!(counts.is_sorted_by_key(|(number, _)| *number), "{:?}", counts);
                 prop_assert!(counts.len() <= text.len() / 2);
             }

@@ -1,23 +1,23 @@
-//! What reducing records gives: counts that merge into one, in any order.
+//! The reduce step: counts of records, which merge in any order.
 
 use serde::{Deserialize, Serialize};
 
-use super::counts::Counts;
+use super::id_counts::IdCounts;
 use super::models::{Comment, Post, User};
 use super::ranking::Ranker;
 use crate::record::IdSet;
 use crate::record::{Record, Resource};
 
-/// The counts of some records. An empty tally counts nothing.
+/// The counts of some records.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tally {
+pub struct ActivityCounts {
     /// How many users.
     pub users: u64,
     /// How many posts.
     pub posts: u64,
     /// How many comments.
     pub comments: u64,
-    /// How many users the e-mail filter took.
+    /// How many users match the e-mail domain.
     pub filtered_users: u64,
     #[serde(default, skip_serializing_if = "IdSet::is_empty")]
     user_ids: IdSet,
@@ -25,17 +25,17 @@ pub struct Tally {
     post_ids: IdSet,
     #[serde(default, skip_serializing_if = "IdSet::is_empty")]
     comment_ids: IdSet,
-    posts_per_user: Counts,
+    posts_per_user: IdCounts,
 }
 
-impl Tally {
-    /// Counts a user. What users are called is not for a tally, which is to stay small.
+impl ActivityCounts {
+    /// Counts a user. Names are kept elsewhere, so that counts stay small.
     pub fn add_user(&mut self, user: &User<'_>) {
         self.users += 1;
         self.user_ids.insert(user.id());
     }
 
-    /// Counts a post, for its author where the API tells.
+    /// Counts a post, and its author if the API has one.
     pub fn add_post(&mut self, post: &Post<'_>) {
         self.posts += 1;
         self.post_ids.insert(post.id());
@@ -60,7 +60,7 @@ impl Tally {
         }
     }
 
-    /// How many records of a resource have an id that another one had before.
+    /// How many records of a resource have the id of an earlier one.
     #[must_use]
     pub fn duplicates(&self, resource: Resource) -> u64 {
         let ids = match resource {
@@ -71,7 +71,7 @@ impl Tally {
         self.records(resource).saturating_sub(ids.len())
     }
 
-    /// This tally and another as one. The order of merging makes no difference.
+    /// Merges two counts. The order does not matter.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
         self.users += other.users;
@@ -85,10 +85,10 @@ impl Tally {
         self
     }
 
-    /// What ranks users by their posts; it has still to be told of the users.
+    /// Ranks users by posts; the users are still to be added.
     #[must_use]
     pub fn ranker(self) -> Ranker {
-        Ranker::new(self.posts_per_user.settled(), self.user_ids)
+        Ranker::new(self.posts_per_user.finish(), self.user_ids)
     }
 }
 

@@ -1,11 +1,11 @@
-//! What the history knows: runs and changes.
+//! Queries of the history: runs and changes.
 
 use std::path::Path;
 
 use crate::error::StorageError;
 use crate::history::{ChangePage, Cursor, Log, LoggedRun, Wanted};
 
-/// Hands over all runs, newest first; none without a history.
+/// Calls `take` for all runs, newest first; there are none without a history.
 pub(super) fn each_run(data_dir: &Path, take: impl FnMut(LoggedRun)) -> Result<(), StorageError> {
     match Log::open(data_dir)? {
         Some(log) => log.each_run(take),
@@ -13,7 +13,7 @@ pub(super) fn each_run(data_dir: &Path, take: impl FnMut(LoggedRun)) -> Result<(
     }
 }
 
-/// The last runs, newest first, `limit` of them at most, and whether there are more.
+/// The last runs, newest first, up to `limit`, and whether there are more.
 pub(super) fn last_runs(
     data_dir: &Path,
     limit: usize,
@@ -21,7 +21,7 @@ pub(super) fn last_runs(
     let Some(log) = Log::open(data_dir)? else {
         return Ok(Default::default());
     };
-    // One more tells whether there are more.
+    // One more, to know whether there are more.
     let mut runs = log.last_runs(limit as u64 + 1)?;
     runs.reverse();
     let more = runs.len() > limit;
@@ -29,14 +29,14 @@ pub(super) fn last_runs(
     Ok((runs, more))
 }
 
-/// The number of a run that is named by its id or by its number; none without a history.
-pub(super) fn run(data_dir: &Path, named: &str) -> Result<Option<i64>, StorageError> {
+/// The number of a run, by its id or number; `None` without a history.
+pub(super) fn run(data_dir: &Path, id_or_number: &str) -> Result<Option<i64>, StorageError> {
     let log = Log::open(data_dir)?;
-    let found = log.map(|log| log.find_run(named));
+    let found = log.map(|log| log.find_run(id_or_number));
     Ok(found.transpose()?.flatten())
 }
 
-/// The changes that are wanted, as many as fit into a response.
+/// A page of changes, as many as fit into a response.
 pub(super) fn changes(
     data_dir: &Path,
     wanted: &Wanted,

@@ -13,8 +13,8 @@ fn id() -> impl Strategy<Value = Id> {
 }
 
 #[test]
-fn neighbours_are_short_on_the_wire() {
-    let mut counts = Counts::default();
+fn consecutive_numbers_have_a_short_form() {
+    let mut counts = IdCounts::default();
     for number in [1_000_001, 1_000_003, 1_000_003] {
         counts.add(&Id::Number(number));
     }
@@ -23,26 +23,26 @@ fn neighbours_are_short_on_the_wire() {
 }
 
 #[test]
-fn what_is_no_table_of_counts_is_refused() {
+fn invalid_counts_are_errors() {
     for wire in [r#"{"numbers":"A"}"#, r#"{"numbers":[1,1]}"#, "7"] {
-        assert!(serde_json::from_str::<Counts>(wire).is_err(), "{wire}");
+        assert!(serde_json::from_str::<IdCounts>(wire).is_err(), "{wire}");
     }
 }
 
 #[test]
-fn more_numbers_than_are_noted_down_are_counted_all_the_same() {
-    let mut counts = Counts::default();
-    for number in (0..3).cycle().take(3 * NOTED + 1) {
+fn more_numbers_than_the_buffer_holds_are_counted() {
+    let mut counts = IdCounts::default();
+    for number in (0..3).cycle().take(3 * BUFFER + 1) {
         counts.add(&Id::Number(number));
     }
-    let third = NOTED as u64;
+    let third = BUFFER as u64;
     assert_eq!(counts.numbers(), [(0, third + 1), (1, third), (2, third)]);
 }
 
 #[test]
-fn counts_of_any_size_add_up() {
+fn large_counts_add_up() {
     let sizes = [1, 0xffff, 0x1_0000, 0x1_0001, u64::from(u32::MAX), 1 << 50];
-    let mut table = Table::default();
+    let mut table = NumberCounts::default();
     let mut sum = 0;
     for size in sizes {
         table.add([(-3, size), (70, size)]);
@@ -58,25 +58,25 @@ fn counts_of_any_size_add_up() {
 
 proptest! {
     #[test]
-    fn counts_are_those_of_a_plain_map(
+    fn counts_match_a_simple_map(
         parts in prop::collection::vec(prop::collection::vec((id(), 1u64..4), 0..40), 0..5)
     ) {
         let mut plain = BTreeMap::new();
-        let mut all = Counts::default();
+        let mut all = IdCounts::default();
         for part in &parts {
-            let mut counts = Counts::default();
+            let mut counts = IdCounts::default();
             for (id, count) in part {
                 (0..*count).for_each(|_| counts.add(id));
                 *plain.entry(id.clone()).or_insert(0) += count;
             }
             let wire = serde_json::to_string(&counts).unwrap();
-            let sent: Counts = serde_json::from_str(&wire).unwrap();
-            prop_assert_eq!(&sent, &counts);
-            prop_assert_eq!(serde_json::to_string(&sent).unwrap().len(), wire.len());
+            let received: IdCounts = serde_json::from_str(&wire).unwrap();
+            prop_assert_eq!(&received, &counts);
+            prop_assert_eq!(serde_json::to_string(&received).unwrap().len(), wire.len());
             // Some come from another process, some do not.
-            all.merge(if part.len() % 2 == 0 { sent } else { counts });
+            all.merge(if part.len() % 2 == 0 { received } else { counts });
         }
-        let all = all.settled();
+        let all = all.finish();
         for (id, count) in &plain {
             prop_assert_eq!(all.of(id), *count);
         }

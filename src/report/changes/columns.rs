@@ -1,4 +1,4 @@
-//! A change as a line of a table.
+//! A change as a row of a table.
 
 use std::collections::BTreeMap;
 
@@ -7,27 +7,28 @@ use serde_json::value::RawValue;
 use crate::history::{Change, Json, Kind};
 use crate::record::Resource;
 use crate::report::json::in_line;
-use crate::report::outline::{Cell, Column, column, id, number};
+use crate::report::text_report::{Cell, Column, column, id, number};
+use crate::text::count;
 
-/// Characters of a value that are shown.
-const SHOWN: usize = 24;
+/// The maximum number of characters of a value.
+const MAX_VALUE: usize = 24;
 
-/// Characters that stand before the first one that differs.
-const BEFORE: usize = 6;
+/// The characters before the first difference that are shown.
+const CONTEXT: usize = 6;
 
-/// Fields of a change that are shown.
-const FIELDS: usize = 5;
+/// The maximum number of fields.
+const MAX_FIELDS: usize = 5;
 
 const SOURCE: &str = "source";
 
-/// The columns of a table of changes; the fields that differ come last.
+/// The columns of a table of changes; the changed fields are the last one.
 pub(super) fn columns(several_sources: bool) -> Vec<Column> {
     let mut columns = vec![
-        column("found", 0),
-        column("what", 0),
+        column("time (UTC)", 0),
+        column("change", 0),
         number("id", 0),
         column("label", 0),
-        column("whose", 72),
+        column("user", 72),
         column("fields", 0),
     ];
     if several_sources {
@@ -36,21 +37,21 @@ pub(super) fn columns(several_sources: bool) -> Vec<Column> {
     columns
 }
 
-/// A change in these columns.
+/// The cells of a change.
 pub(super) fn row(change: &Change, columns: &[Column]) -> Vec<Cell> {
     let fields = fields(change);
     let joined = (!fields.is_empty()).then(|| fields.join("; "));
     let resource = change.resource.name();
-    let one = resource.strip_suffix('s').unwrap_or(resource);
+    let singular = resource.strip_suffix('s').unwrap_or(resource);
     let mut row = vec![
         Cell::Text(change.at.strftime("%Y-%m-%d %H:%M").to_string()),
-        Cell::Text(format!("{} {one}", change.kind.name())),
+        Cell::Text(format!("{} {singular}", change.kind.name())),
         Cell::Text(id(&change.id)),
         text(change.label.as_deref()),
-        text(whose(change).as_deref()),
+        text(user(change).as_deref()),
         text(joined.as_deref()),
     ];
-    if columns.iter().any(|column| column.head == SOURCE) {
+    if columns.iter().any(|column| column.header == SOURCE) {
         row.insert(1, Cell::Text(change.source.clone()));
     }
     row
@@ -60,8 +61,8 @@ fn text(text: Option<&str>) -> Cell {
     text.map_or(Cell::Empty, |text| Cell::Text(text.to_owned()))
 }
 
-/// A user's own address; of others the author, by id or else by address.
-fn whose(change: &Change) -> Option<String> {
+/// The address of a user, or the author of a post or comment by id or address.
+fn user(change: &Change) -> Option<String> {
     let author = change.user.as_ref();
     let author = author.filter(|_| change.resource != Resource::Users);
     author
@@ -69,32 +70,32 @@ fn whose(change: &Change) -> Option<String> {
         .or_else(|| change.email.clone())
 }
 
-/// Which fields differ, and how: `name: "Ada" → "Eve"`.
+/// The changed fields: `name: "Ada" → "Eve"`.
 pub(super) fn fields(change: &Change) -> Vec<String> {
     if change.kind != Kind::Changed {
         return Vec::new();
     }
     let (Some(before), Some(after)) = (&change.before, &change.after) else {
-        return vec!["what it was is not known any more".to_owned()];
+        return vec!["previous values unknown".to_owned()];
     };
     let (before, after) = (members(before), members(after));
     let mut paths: Vec<_> = before.keys().chain(after.keys()).collect();
     paths.sort_unstable();
     paths.dedup();
-    let one = |path: &&String| {
-        let value = |fields: &Members<'_>| fields.get(*path).map(|raw| shown(raw.get()));
+    let field = |path: &&String| {
+        let value = |fields: &Members<'_>| fields.get(*path).map(|raw| Value::read(raw.get()));
         let (was, is) = (value(&before), value(&after));
         let from = was.as_ref().zip(is.as_ref());
-        let from = from.map_or(0, |(was, is)| alike(&was.text, &is.text));
+        let from = from.map_or(0, |(was, is)| start(&was.text, &is.text));
         let cut =
-            |value: Option<Shown>| value.map_or("nothing".to_owned(), |value| value.cut(from));
+            |value: Option<Value>| value.map_or("(none)".to_owned(), |value| value.excerpt(from));
         format!("{path}: {} → {}", cut(was), cut(is))
     };
-    let mut told: Vec<_> = paths.iter().take(FIELDS).map(one).collect();
-    if let Some(left) = paths.len().checked_sub(FIELDS).filter(|left| *left > 0) {
-        told.push(format!("{left} more"));
+    let mut lines: Vec<_> = paths.iter().take(MAX_FIELDS).map(field).collect();
+    if let Some(left) = paths.len().checked_sub(MAX_FIELDS).filter(|left| *left > 0) {
+        lines.push(count(left as u64, "more field"));
     }
-    told
+    lines
 }
 
 type Members<'a> = BTreeMap<String, &'a RawValue>;
@@ -103,38 +104,38 @@ fn members(fields: &Json) -> Members<'_> {
     serde_json::from_str(&fields.0).unwrap_or_default()
 }
 
-/// A value for people: text without its escapes.
-struct Shown {
+/// A JSON value for people: strings without JSON escapes.
+struct Value {
     text: String,
     quoted: bool,
 }
 
-fn shown(raw: &str) -> Shown {
-    match serde_json::from_str::<String>(raw) {
-        Ok(text) => Shown { text, quoted: true },
-        Err(_) => Shown {
-            text: in_line(raw),
-            quoted: false,
-        },
-    }
-}
-
-/// From which character on to show two values, so that it can be seen how they differ.
-fn alike(was: &str, is: &str) -> usize {
+/// The first character of two values to show, so that the difference is visible.
+fn start(was: &str, is: &str) -> usize {
     let same = was.chars().zip(is.chars()).take_while(|(a, b)| a == b);
     let same = same.count();
-    if same + BEFORE < SHOWN {
+    if same + CONTEXT < MAX_VALUE {
         0
     } else {
-        same - BEFORE
+        same - CONTEXT
     }
 }
 
-impl Shown {
-    /// At most so many characters, from this one on.
-    fn cut(&self, from: usize) -> String {
+impl Value {
+    fn read(raw: &str) -> Self {
+        match serde_json::from_str::<String>(raw) {
+            Ok(text) => Self { text, quoted: true },
+            Err(_) => Self {
+                text: in_line(raw),
+                quoted: false,
+            },
+        }
+    }
+
+    /// The value from a character on, truncated.
+    fn excerpt(&self, from: usize) -> String {
         let mut rest = self.text.chars().skip(from);
-        let mut text: String = rest.by_ref().take(SHOWN).collect();
+        let mut text: String = rest.by_ref().take(MAX_VALUE).collect();
         if from > 0 {
             text.insert(0, '…');
         }
@@ -174,12 +175,12 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_told_as_they_were_and_are() {
+    fn changed_fields_are_shown_before_and_after() {
         let cases = [
             (r#"{"a":1}"#, r#"{"a":"1"}"#, r#"a: 1 → "1""#),
             (r#"{"a":1.10}"#, r#"{"a":1.1}"#, "a: 1.10 → 1.1"),
-            (r#"{"a":1}"#, "{}", "a: 1 → nothing"),
-            ("{}", r#"{"a":null}"#, "a: nothing → null"),
+            (r#"{"a":1}"#, "{}", "a: 1 → (none)"),
+            ("{}", r#"{"a":null}"#, "a: (none) → null"),
             (
                 r#"{"a":[1, 2],"b":"\u00e9"}"#,
                 r#"{"a":[1],"b":"e"}"#,
@@ -198,7 +199,7 @@ mod tests {
             (
                 r#"{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1}"#,
                 "{}",
-                "a: 1 → nothing; b: 1 → nothing; c: 1 → nothing; d: 1 → nothing; e: 1 → nothing; 2 more",
+                "a: 1 → (none); b: 1 → (none); c: 1 → (none); d: 1 → (none); e: 1 → (none); 2 more fields",
             ),
         ];
         for (before, after, expected) in cases {
@@ -206,19 +207,19 @@ mod tests {
             assert_eq!(found.join("; "), expected);
         }
         let unknown = fields(&change(None, None));
-        assert_eq!(unknown, ["what it was is not known any more"]);
+        assert_eq!(unknown, ["previous values unknown"]);
     }
 
     #[test]
-    fn a_record_is_its_authors() {
-        let user = change(None, None);
-        assert_eq!(whose(&user).as_deref(), Some("a@x.org"));
+    fn a_change_has_the_user_or_author() {
+        let of_user = change(None, None);
+        assert_eq!(user(&of_user).as_deref(), Some("a@x.org"));
         let post = Change {
             resource: Resource::Posts,
-            ..user.clone()
+            ..of_user.clone()
         };
-        assert_eq!(whose(&post).as_deref(), Some("user 1"));
+        assert_eq!(user(&post).as_deref(), Some("user 1"));
         let guest = Change { user: None, ..post };
-        assert_eq!(whose(&guest).as_deref(), Some("a@x.org"));
+        assert_eq!(user(&guest).as_deref(), Some("a@x.org"));
     }
 }

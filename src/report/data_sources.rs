@@ -1,5 +1,6 @@
-//! Which snapshot each resource is taken from.
+//! Which stored file each resource of a report comes from.
 
+use std::cmp::Reverse;
 use std::path::Path;
 
 use crate::error::{Error, StorageError};
@@ -8,10 +9,10 @@ use crate::record::{Field, FieldMap, Mapping, Resource};
 use crate::source::Source;
 use crate::storage::{Flow, Manifest, Output, StoredFile};
 
-use super::model::Taken;
+use super::model::SnapshotFile;
 
 /// The fields that a report reads.
-const READ: [Field; 8] = [
+const FIELDS: [Field; 8] = [
     Field::Id,
     Field::UserId,
     Field::PostId,
@@ -22,86 +23,86 @@ const READ: [Field; 8] = [
     Field::CreatedAt,
 ];
 
-/// What a report is made from.
+/// The input of a report.
 #[derive(Debug)]
-pub(super) struct Choice {
+pub(super) struct DataSources {
     /// The source's name or base URL.
     pub(super) source: String,
-    /// In the order in which they are to be counted.
-    chosen: Vec<Chosen>,
+    /// In the order in which they have to be counted.
+    files: Vec<ResourceFile>,
 }
 
-/// Where one resource is taken from.
+/// The stored records of one resource, and how to read them.
 #[derive(Debug)]
-pub(super) struct Chosen {
+pub(super) struct ResourceFile {
     pub(super) resource: Resource,
     pub(super) file: StoredFile,
     pub(super) mapping: Mapping,
-    /// Whether its records may name posts.
-    names_posts: bool,
-    taken: Taken,
+    /// Whether the source maps `post_id`.
+    maps_post_id: bool,
+    snapshot: SnapshotFile,
     rejects: u64,
 }
 
-impl Choice {
-    /// Takes each resource from the newest snapshot that has it. Snapshots of another
-    /// source than the newest one do not count.
+impl DataSources {
+    /// Picks the newest file of each resource, among the snapshots of the source that the newest
+    /// snapshot is of.
     pub(super) fn of(data_dir: &Path, manifests: &[Manifest]) -> Result<Self, Error> {
         let Some(newest) = manifests.first() else {
             return Err(StorageError::NoSnapshot(data_dir.to_owned()).into());
         };
-        let alike =
+        let same_source =
             |manifest: &&Manifest| manifest.run == newest.run || manifest.same_source(newest);
-        let alike: Vec<_> = manifests.iter().filter(alike).collect();
-        let mut chosen = Vec::new();
+        let candidates: Vec<_> = manifests.iter().filter(same_source).collect();
+        let mut files = Vec::new();
         for (resource, output) in [
             (Resource::Users, Output::Users),
             (Resource::Comments, Output::Comments),
             (Resource::Posts, Output::Posts),
         ] {
-            let found = alike.iter();
+            let found = candidates.iter();
             let found = found.filter_map(|manifest| Some((manifest, manifest.file(output)?)));
-            // A snapshot may have carried it over from an older run. Of two that are as old, the
-            // first one is the newest.
+            // A snapshot may contain a resource of an older run. `min_by_key` returns the first
+            // of equals, which is that of the newest snapshot.
             let age = |(manifest, _): &(&&Manifest, &StoredFile)| {
-                std::cmp::Reverse(manifest.fetched_by(resource).finished_at)
+                Reverse(manifest.fetched_by(resource).finished_at)
             };
             if let Some((manifest, file)) = found.min_by_key(age) {
-                chosen.push(Chosen::new(data_dir, resource, manifest, file)?);
+                files.push(ResourceFile::new(data_dir, resource, manifest, file)?);
             }
         }
         Ok(Self {
             source: newest.source.clone(),
-            chosen,
+            files,
         })
     }
 
-    pub(super) fn in_order(&self) -> impl Iterator<Item = &Chosen> {
-        self.chosen.iter()
+    pub(super) fn in_order(&self) -> impl Iterator<Item = &ResourceFile> {
+        self.files.iter()
     }
 
     pub(super) fn has(&self, resource: Resource) -> bool {
-        self.chosen.iter().any(|chosen| chosen.resource == resource)
+        self.files.iter().any(|file| file.resource == resource)
     }
 
-    /// Whether the source says which post a comment is on.
-    pub(super) fn comments_name_posts(&self) -> bool {
-        let mut comments = self.chosen.iter();
-        comments.any(|chosen| chosen.resource == Resource::Comments && chosen.names_posts)
+    /// Whether the source says which post a comment belongs to.
+    pub(super) fn maps_post_ids(&self) -> bool {
+        let mut files = self.files.iter();
+        files.any(|file| file.resource == Resource::Comments && file.maps_post_id)
     }
 
     pub(super) fn rejects(&self) -> u64 {
-        self.chosen.iter().map(|chosen| chosen.rejects).sum()
+        self.files.iter().map(|file| file.rejects).sum()
     }
 
-    pub(super) fn taken(&self) -> impl Iterator<Item = (Resource, Taken)> {
-        self.chosen
+    pub(super) fn snapshot_files(&self) -> impl Iterator<Item = (Resource, SnapshotFile)> {
+        self.files
             .iter()
-            .map(|chosen| (chosen.resource, chosen.taken.clone()))
+            .map(|file| (file.resource, file.snapshot.clone()))
     }
 }
 
-impl Chosen {
+impl ResourceFile {
     fn new(
         data_dir: &Path,
         resource: Resource,
@@ -116,18 +117,18 @@ impl Chosen {
             };
             return Err(StorageError::Undescribed { path, command }.into());
         };
-        // Of a resource that was carried over, a narrower source would not know the fields.
+        // A run with `--resources` narrows its source; the whole one has all fields.
         let source = narrowed(definition.whole().source()?);
         let fetched = manifest.fetched_by(resource);
         let counts = manifest.resources.get(&resource);
         let endpoint = source.endpoints.get(&resource);
-        let names_posts = endpoint.is_some_and(|endpoint| endpoint.fields.has(Field::PostId));
+        let maps_post_id = endpoint.is_some_and(|endpoint| endpoint.fields.has(Field::PostId));
         Ok(Self {
             resource,
             file: file.clone(),
             mapping: mappings(&source).of(resource).clone(),
-            names_posts,
-            taken: Taken {
+            maps_post_id,
+            snapshot: SnapshotFile {
                 run: fetched.run,
                 at: fetched.finished_at,
                 file: file.name.clone(),
@@ -137,10 +138,10 @@ impl Chosen {
     }
 }
 
-/// The source with no other fields than those that are read here.
+/// The source with only the fields that a report reads.
 fn narrowed(mut source: Source) -> Source {
     let narrow = |fields: &mut FieldMap| {
-        let read = fields.iter().filter(|(field, _)| READ.contains(field));
+        let read = fields.iter().filter(|(field, _)| FIELDS.contains(field));
         *fields = read.map(|(field, path)| (field, path.clone())).collect();
     };
     for endpoint in source.endpoints.values_mut() {

@@ -1,4 +1,4 @@
-//! What every page has around its content.
+//! The frame of every page.
 
 use std::fmt::Display;
 use std::sync::LazyLock;
@@ -11,9 +11,8 @@ use ring::digest::{SHA256, digest};
 const STYLE: &str = include_str!("../../../templates/style.css");
 const SCRIPT: &str = include_str!("../../../templates/sort.js");
 
-/// What a page may do: be styled by this style sheet and run this script, nothing else.
-///
-/// Should somebody's text ever slip through unescaped, it could neither run nor load anything.
+/// The Content-Security-Policy: only this style sheet and this script. Even unescaped remote text
+/// could neither run nor load anything.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let [script, style] =
         [SCRIPT, STYLE].map(|text| STANDARD.encode(digest(&SHA256, text.as_bytes())));
@@ -23,25 +22,25 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// The policy of all pages, for a server to send along.
+/// The Content-Security-Policy of all pages, for a server's headers.
 #[must_use]
 pub(crate) fn policy() -> &'static str {
     &POLICY
 }
 
-/// A way to another part of the page, or to another page.
+/// A navigation link to a section or another page.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) href: String,
     pub(super) name: &'static str,
-    /// Whether it leads to where one is.
+    /// Whether it is the current page.
     pub(super) current: bool,
 }
 
-/// A page around its content, which is HTML.
+/// A page; its content is HTML.
 #[derive(Template)]
-#[template(path = "shell.html", whitespace = "minimize")]
-pub(super) struct Shell<'a> {
+#[template(path = "layout.html", whitespace = "minimize")]
+pub(super) struct Layout<'a> {
     policy: &'static str,
     style: &'static str,
     script: &'static str,
@@ -49,11 +48,11 @@ pub(super) struct Shell<'a> {
     title: &'a str,
     links: Vec<Link>,
     content: &'a dyn Display,
-    /// Whether the browser is to ask for the page again after a while.
-    pub(super) looks_again: bool,
+    /// Whether the browser reloads the page every few seconds.
+    pub(super) auto_refresh: bool,
 }
 
-impl<'a> Shell<'a> {
+impl<'a> Layout<'a> {
     pub(super) fn new(title: &'a str, links: Vec<Link>, content: &'a dyn Display) -> Self {
         Self {
             policy: &POLICY,
@@ -63,7 +62,7 @@ impl<'a> Shell<'a> {
             title,
             links,
             content,
-            looks_again: false,
+            auto_refresh: false,
         }
     }
 }

@@ -1,11 +1,11 @@
-//! When people are active.
+//! Activity over time.
 
 use super::chart::{Bar, Caption, Series, bars, heat_map};
 use super::figure::{Figure, Tile, Tiles};
-use super::section::Section;
-use super::table::{Cell, Column, Table};
-use super::words::{counted, day, duration, length, measured, number};
-use crate::report::{Dates, FirstAnswer, Week};
+use super::format::{as_f64, count, day, decimal, duration, number};
+use super::section::HtmlSection;
+use super::table::{HtmlCell, HtmlColumn, HtmlTable};
+use crate::report::{ActivityReport, Dates, ReplyTimes, Week};
 
 const WEEKDAYS: [&str; 7] = [
     "Monday",
@@ -17,15 +17,16 @@ const WEEKDAYS: [&str; 7] = [
     "Sunday",
 ];
 
-/// How many weeks one bar may stand for, up to a year; then whole years.
-const STRETCHES: [usize; 5] = [1, 2, 4, 13, 26];
+/// How many weeks a bar may stand for, up to half a year; then whole years.
+const WEEKS_PER_BAR: [usize; 5] = [1, 2, 4, 13, 26];
 const YEAR: usize = 52;
-/// More bars than this are too thin for a phone.
-const BARS: usize = 80;
+/// More bars than this are too thin on a phone.
+const MAX_BARS: usize = 80;
 
-/// When people are active.
-pub(super) fn section(dates: &Dates) -> Section {
-    let weeks = Weeks::new(&dates.weeks);
+/// The section about activity over time; `None` without dates.
+pub(super) fn section(report: &ActivityReport) -> Option<HtmlSection> {
+    let dates = report.dates.as_ref()?;
+    let weeks = WeekCharts::new(&dates.weeks);
     let tiles = Tiles {
         tiles: tiles(dates),
     };
@@ -35,22 +36,22 @@ pub(super) fn section(dates: &Dates) -> Section {
         parts.push(weeks.people().to_string());
     }
     parts.push(hours(dates).to_string());
-    Section {
-        id: "dates",
-        title: "When",
+    Some(HtmlSection {
+        id: "activity",
+        title: "Activity over time",
         notes: vec![format!(
-            "Days and hours are those of {}; weeks begin on Monday.",
-            dates.zone()
+            "Days and hours in {}; weeks start on Monday.",
+            report.time_zone
         )],
         parts,
-    }
+    })
 }
 
 fn tiles(dates: &Dates) -> Vec<Tile> {
     let mut tiles = vec![Tile {
         name: "Active days",
         value: number(dates.days.len() as u64),
-        note: "on which something was written".to_owned(),
+        note: "with posts or comments".to_owned(),
     }];
     let busiest = dates
         .days
@@ -62,55 +63,54 @@ fn tiles(dates: &Dates) -> Vec<Tile> {
         tiles.push(Tile {
             name: "Busiest day",
             value: day(busiest.date),
-            note: format!("{} posts and comments", number(written)),
+            note: format!("{} and comments", count(written, "post")),
         });
     }
-    if let Some(first) = &dates.first_answer {
-        tiles.extend(waits(first));
+    if let Some(times) = &dates.time_to_first_reply {
+        tiles.extend(reply_times(times));
     }
     tiles
 }
 
-fn waits(first: &FirstAnswer) -> [Tile; 2] {
-    let answered = counted(first.answered, "answered post");
+fn reply_times(times: &ReplyTimes) -> [Tile; 2] {
+    let posts = format!("{} with replies", count(times.posts, "post"));
     [
         Tile {
-            name: "Time to first answer, median",
-            value: duration(first.median),
-            note: format!("half of {answered}"),
+            name: "Time to first reply, median",
+            value: duration(times.median),
+            note: posts.clone(),
         },
         Tile {
-            name: "Time to first answer, 90%",
-            value: duration(first.percentile_90),
-            note: "nine of ten waited no longer".to_owned(),
+            name: "Time to first reply, p90",
+            value: duration(times.percentile_90),
+            note: posts,
         },
     ]
 }
 
-/// Weeks, several of them to a bar where there are many.
-struct Weeks<'a> {
-    stretches: Vec<&'a [Week]>,
-    /// How many weeks a bar stands for.
-    each: usize,
+/// Charts by week, with several weeks per bar if there are many.
+struct WeekCharts<'a> {
+    bars: Vec<&'a [Week]>,
+    weeks_per_bar: usize,
 }
 
-impl<'a> Weeks<'a> {
+impl<'a> WeekCharts<'a> {
     fn new(weeks: &'a [Week]) -> Self {
-        let fits = |each: &usize| weeks.len().div_ceil(*each) <= BARS;
-        let each = STRETCHES.into_iter().find(fits).unwrap_or_else(|| {
-            let years = weeks.len().div_ceil(YEAR * BARS);
+        let fits = |weeks_per_bar: &usize| weeks.len().div_ceil(*weeks_per_bar) <= MAX_BARS;
+        let weeks_per_bar = WEEKS_PER_BAR.into_iter().find(fits).unwrap_or_else(|| {
+            let years = weeks.len().div_ceil(YEAR * MAX_BARS);
             YEAR * years
         });
         Self {
-            stretches: weeks.chunks(each).collect(),
-            each,
+            bars: weeks.chunks(weeks_per_bar).collect(),
+            weeks_per_bar,
         }
     }
 
     fn by(&self) -> String {
-        match self.each {
+        match self.weeks_per_bar {
             1 => "week".to_owned(),
-            each => format!("{each} weeks"),
+            weeks => format!("{weeks} weeks"),
         }
     }
 
@@ -118,22 +118,22 @@ impl<'a> Weeks<'a> {
         let monday = weeks
             .first()
             .map_or_else(String::new, |week| day(week.monday));
-        match self.each {
+        match self.weeks_per_bar {
             1 => format!("Week of {monday}"),
-            each => format!("{each} weeks from {monday}"),
+            weeks => format!("{weeks} weeks from {monday}"),
         }
     }
 
     fn tick(&self, weeks: &[Week]) -> String {
-        // A year apart, days say little.
-        let form = if self.stretches.len() * self.each > 2 * YEAR {
+        // Over years, the day does not matter.
+        let format = if self.bars.len() * self.weeks_per_bar > 2 * YEAR {
             "%b %Y"
         } else {
             "%-d %b"
         };
         weeks
             .first()
-            .map_or_else(String::new, |week| week.monday.strftime(form).to_string())
+            .map_or_else(String::new, |week| week.monday.strftime(format).to_string())
     }
 
     fn bars(&self, values: impl Fn(&[Week]) -> Vec<f64>) -> Vec<Bar> {
@@ -142,61 +142,65 @@ impl<'a> Weeks<'a> {
             tick: self.tick(weeks),
             values: values(weeks),
         };
-        self.stretches.iter().map(bar).collect()
+        self.bars.iter().map(bar).collect()
     }
 
     /// Posts and comments.
     fn written(&self) -> Figure {
         const SERIES: [Series; 2] = [("posts", "posts"), ("comments", "comments")];
         let values = |weeks: &[Week]| {
-            let sum = |count: fn(&Week) -> u64| length(weeks.iter().map(count).sum());
+            let sum = |count: fn(&Week) -> u64| as_f64(weeks.iter().map(count).sum());
             vec![sum(|week| week.posts), sum(|week| week.comments)]
         };
         let bars = self.bars(values);
-        let most = bars.iter().rev().max_by(|one, other| {
+        let peak = bars.iter().rev().max_by(|one, other| {
             let sum = |bar: &Bar| bar.values.iter().sum::<f64>();
             sum(one).total_cmp(&sum(other))
         });
-        let says = most.map_or_else(String::new, |bar| {
+        let summary = peak.map_or_else(String::new, |bar| {
             let written: f64 = bar.values.iter().sum();
-            format!("Most: {}, with {}.", lower(&bar.label), measured(written))
+            format!("Peak: {}, {}.", lower(&bar.label), decimal(written))
         });
         let title = format!("Posts and comments by {}", self.by());
-        stacked(("written", &title, says), &SERIES, &bars, "wide")
+        stacked(("written", &title, summary), &SERIES, &bars, "wide")
     }
 
-    /// Who wrote for the first time, and who came back.
+    /// New and returning authors.
     fn people(&self) -> Figure {
         const SERIES: [Series; 2] = [("returning", "returning"), ("new", "new")];
-        // People come back in several weeks: their sum would count them more than once.
+        // A sum would count people more than once.
         let values = |weeks: &[Week]| {
             let mean = |count: fn(&Week) -> u64| {
-                length(weeks.iter().map(count).sum()) / length(weeks.len() as u64)
+                as_f64(weeks.iter().map(count).sum()) / as_f64(weeks.len() as u64)
             };
             vec![
                 mean(|week| week.returning_users),
                 mean(|week| week.new_users),
             ]
         };
-        let title = match self.each {
+        let title = match self.weeks_per_bar {
             1 => "New and returning users by week".to_owned(),
-            each => format!("New and returning users a week, on average over {each} weeks"),
+            weeks => format!("New and returning users per week, averages of {weeks} weeks"),
         };
-        let says =
-            "New users wrote for the first time; returning ones had done so in an earlier week.";
+        let summary = "New: first post or comment. Returning: also active in an earlier week.";
         let bars = self.bars(values);
-        stacked(("people", &title, says.to_owned()), &SERIES, &bars, "half")
+        stacked(
+            ("people", &title, summary.to_owned()),
+            &SERIES,
+            &bars,
+            "half",
+        )
     }
 }
 
-/// `Week of …` inside a sentence.
+/// `Week of …` within a sentence.
 fn lower(label: &str) -> String {
     label.replacen('W', "w", 1)
 }
 
-/// A figure of stacked bars, with its numbers.
+/// A stacked bar chart with its data.
 pub(super) fn stacked(
-    (id, title, says): (&str, &str, String),
+    (id, title, summary): (&str, &str, String),
     series: &[Series],
     stacks: &[Bar],
     class: &'static str,
@@ -204,30 +208,33 @@ pub(super) fn stacked(
     let caption = Caption {
         id,
         title,
-        description: &says,
+        description: &summary,
     };
     let chart = bars(&caption, series, stacks);
-    let names = series.iter().map(|(name, _)| Column::numbers(*name));
+    let names = series.iter().map(|(name, _)| HtmlColumn::numbers(*name));
     let rows = stacks.iter().enumerate().map(|(row, bar)| {
         let values = bar
             .values
             .iter()
-            .map(|value| Cell::measure(measured(*value), value));
-        let label = Cell::measure(bar.label.clone(), row);
+            .map(|value| HtmlCell::measure(decimal(*value), value));
+        let label = HtmlCell::measure(bar.label.clone(), row);
         [label].into_iter().chain(values).collect()
     });
-    let numbers = Table {
-        label: "The chart's numbers",
-        columns: [Column::text("When")].into_iter().chain(names).collect(),
+    let data = HtmlTable {
+        label: "Chart data",
+        columns: [HtmlColumn::text("Time")]
+            .into_iter()
+            .chain(names)
+            .collect(),
         rows: rows.collect(),
         class: "plain",
     };
     Figure {
         title: title.to_owned(),
-        says,
+        summary,
         legend: series.to_vec(),
         chart,
-        numbers,
+        data,
         class,
     }
 }
@@ -240,21 +247,21 @@ fn hours(dates: &Dates) -> Figure {
             .enumerate()
             .map(move |(hour, count)| (*count, day, hour))
     });
-    // The first of equals.
+    // `max_by_key` returns the last of equals; this is the first.
     let busiest = cells.rev().max_by_key(|(count, ..)| *count);
-    let says = match busiest {
+    let summary = match busiest {
         Some((count, day, hour)) if count > 0 => format!(
-            "Busiest: {}, {hour:02} to {:02} h, with {}. The stronger the colour, the more was written.",
+            "Peak: {}, {hour:02}–{:02} h, {}. Darker means more activity.",
             WEEKDAYS[day],
             hour + 1,
             number(count)
         ),
-        _ => "Nothing was written.".to_owned(),
+        _ => "No activity.".to_owned(),
     };
     let caption = Caption {
         id: "hours",
         title,
-        description: &says,
+        description: &summary,
     };
     let chart = heat_map(&caption, &WEEKDAYS, &dates.hours);
     let rows = WEEKDAYS
@@ -262,19 +269,19 @@ fn hours(dates: &Dates) -> Figure {
         .zip(&dates.hours)
         .enumerate()
         .map(|(row, (day, hours))| {
-            let counts = hours.iter().map(|count| Cell::count(Some(*count)));
-            let day = Cell::measure((*day).to_owned(), row);
+            let counts = hours.iter().map(|count| HtmlCell::count(Some(*count)));
+            let day = HtmlCell::measure((*day).to_owned(), row);
             [day].into_iter().chain(counts).collect()
         });
-    let hours = (0..24).map(|hour| Column::numbers(format!("{hour:02}")));
+    let hours = (0..24).map(|hour| HtmlColumn::numbers(format!("{hour:02}")));
     Figure {
         title: title.to_owned(),
-        says,
+        summary,
         legend: Vec::new(),
         chart,
-        numbers: Table {
+        data: HtmlTable {
             label: "Posts and comments by weekday and hour",
-            columns: [Column::text("Day")].into_iter().chain(hours).collect(),
+            columns: [HtmlColumn::text("Day")].into_iter().chain(hours).collect(),
             rows: rows.collect(),
             class: "plain dense",
         },

@@ -1,4 +1,4 @@
-//! Whom a person means by an id, a name or an e-mail address.
+//! Finds users by id, name or e-mail address.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,34 +10,34 @@ use crate::json::Text;
 use crate::record::{Field, Fields, FromFields, Id, Reject, Resource};
 use crate::storage::each_piece;
 
-use super::gather::{each, steadily};
-use super::taken::Choice;
+use super::build::{each_record, read_consistently};
+use super::data_sources::DataSources;
 
-/// Finds those who have this id, name or address: users of the newest snapshot, users that
-/// the history tells of, and authors of what it tells of. Capitals make no difference.
+/// Finds everybody with this id, name or address (case-insensitive): users in the newest
+/// snapshot or in the history, and authors of records in the history.
 ///
 /// # Errors
-/// When there is nobody, or a file cannot be read.
+/// If nobody matches, or a file cannot be read.
 pub fn find(data_dir: &Path, log: &Log, wanted: &str) -> Result<Users, Error> {
-    let mut meant = Meant::new(wanted);
-    each_person(data_dir, log, |person| meant.look_at(person))?;
-    if meant.is_nobody() {
-        return Err(nobody(data_dir, log, wanted)?);
+    let mut matches = Matches::new(wanted);
+    each_candidate(data_dir, log, |candidate| matches.check(candidate))?;
+    if matches.is_empty() {
+        return Err(not_found(data_dir, log, wanted)?);
     }
-    Ok(meant.into_users())
+    Ok(matches.into_users())
 }
 
-/// Somebody, as far as one record tells.
+/// A user or author, according to one record.
 #[derive(Debug, Default)]
-struct Person {
+struct Candidate {
     is_user: bool,
     id: Option<Id>,
-    /// Names and the address.
+    /// The name and the username.
     names: [Option<String>; 2],
     email: Option<String>,
 }
 
-impl<'a> FromFields<'a> for Person {
+impl<'a> FromFields<'a> for Candidate {
     fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Box<Reject>> {
         let email: Option<Email<'_>> = fields.get(Field::Email)?;
         let name = |field| {
@@ -53,33 +53,37 @@ impl<'a> FromFields<'a> for Person {
     }
 }
 
-impl Person {
-    /// All that one may be called by.
-    fn called(&self) -> impl Iterator<Item = &str> {
+impl Candidate {
+    /// Names and the address.
+    fn labels(&self) -> impl Iterator<Item = &str> {
         let names = self.names.iter().flatten().map(String::as_str);
         names.chain(self.email.as_deref())
     }
 }
 
-/// Hands over everybody who is known, some several times.
-fn each_person(data_dir: &Path, log: &Log, mut take: impl FnMut(&Person)) -> Result<(), Error> {
-    let stored = steadily(data_dir, |manifests| {
-        let choice = Choice::of(data_dir, manifests)?;
-        let mut chosen = choice.in_order();
-        let Some(users) = chosen.find(|chosen| chosen.resource == Resource::Users) else {
+/// Calls `take` for every user and author, for some more than once.
+fn each_candidate(
+    data_dir: &Path,
+    log: &Log,
+    mut take: impl FnMut(&Candidate),
+) -> Result<(), Error> {
+    let stored = read_consistently(data_dir, |manifests| {
+        let sources = DataSources::of(data_dir, manifests)?;
+        let mut files = sources.in_order();
+        let Some(users) = files.find(|file| file.resource == Resource::Users) else {
             return Ok(());
         };
-        each_piece(data_dir, &users.file, |piece| {
-            each(data_dir, users, &piece, |person: Person| take(&person))
+        each_piece(data_dir, &users.file, |chunk| {
+            each_record(data_dir, users, &chunk, |user: Candidate| take(&user))
         })
     });
     match stored {
-        // The history may have outlived its files.
+        // The history is enough.
         Err(Error::Storage(StorageError::NoSnapshot(_))) => {}
         stored => stored?,
     }
     log.each_named(|named| {
-        take(&Person {
+        take(&Candidate {
             is_user: named.is_user,
             id: named.id,
             names: [named.name, None],
@@ -89,41 +93,45 @@ fn each_person(data_dir: &Path, log: &Log, mut take: impl FnMut(&Person)) -> Res
     Ok(())
 }
 
-/// Those who are meant, as far as they are found.
-struct Meant {
-    /// In small letters.
+/// The ids and addresses of everybody who matches.
+struct Matches {
+    /// In lowercase.
     text: String,
-    asked: [Option<Id>; 2],
+    /// The text as an id, with and without quotes.
+    wanted_ids: [Option<Id>; 2],
     ids: BTreeSet<Id>,
     emails: BTreeSet<String>,
 }
 
-impl Meant {
+impl Matches {
     fn new(wanted: &str) -> Self {
         let id = Id::Text(wanted.into());
         Self {
             text: wanted.to_lowercase(),
-            asked: [id.twin(), Some(id)],
+            wanted_ids: [id.twin(), Some(id)],
             ids: BTreeSet::new(),
             emails: BTreeSet::new(),
         }
     }
 
-    fn look_at(&mut self, person: &Person) {
-        let by_id = person.id.is_some() && self.asked.contains(&person.id);
-        let by_name = person.called().any(|name| name.to_lowercase() == self.text);
-        // What authors are called beside their id may be of many: guests share one.
-        if by_id || person.is_user && by_name {
-            let twin = person.id.as_ref().and_then(Id::twin);
-            self.ids.extend(person.id.clone().into_iter().chain(twin));
+    fn check(&mut self, candidate: &Candidate) {
+        let by_id = candidate.id.is_some() && self.wanted_ids.contains(&candidate.id);
+        let by_name = candidate
+            .labels()
+            .any(|name| name.to_lowercase() == self.text);
+        // The name of an author who is not a user may be shared, as guests share one.
+        if by_id || candidate.is_user && by_name {
+            let twin = candidate.id.as_ref().and_then(Id::twin);
+            self.ids
+                .extend(candidate.id.clone().into_iter().chain(twin));
         }
-        if by_name || person.is_user && by_id {
-            let named = person.email.iter().filter(|email| !email.is_empty());
+        if by_name || candidate.is_user && by_id {
+            let named = candidate.email.iter().filter(|email| !email.is_empty());
             self.emails.extend(named.cloned());
         }
     }
 
-    fn is_nobody(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.ids.is_empty() && self.emails.is_empty()
     }
 
@@ -135,25 +143,25 @@ impl Meant {
     }
 }
 
-/// The error that there is nobody, with whoever is called nearly so.
-fn nobody(data_dir: &Path, log: &Log, wanted: &str) -> Result<Error, Error> {
+/// The error if nobody matches, with a suggestion.
+fn not_found(data_dir: &Path, log: &Log, wanted: &str) -> Result<Error, Error> {
     let mut nearest = Nearest::new(wanted);
-    each_person(data_dir, log, |person| {
-        person.called().for_each(|name| nearest.look_at(name));
+    each_candidate(data_dir, log, |candidate| {
+        candidate.labels().for_each(|name| nearest.check(name));
     })?;
-    let meant = nearest
+    let suggestion = nearest
         .best
         .map(|(_, name)| format!("; did you mean {name}?"));
     Ok(Error::Usage(format!(
-        "there is no user {wanted}: nobody in the last snapshot or in the history has this id, name or e-mail address{}",
-        meant.unwrap_or_default()
+        "no user {wanted}: no id, name or e-mail address in the last snapshot or in the history matches{}",
+        suggestion.unwrap_or_default()
     )))
 }
 
-/// The name that is most like a text.
+/// The most similar name.
 struct Nearest {
     wanted: String,
-    farthest: usize,
+    max_distance: usize,
     best: Option<(usize, String)>,
 }
 
@@ -161,23 +169,23 @@ impl Nearest {
     fn new(wanted: &str) -> Self {
         let wanted = wanted.to_lowercase();
         Self {
-            farthest: (wanted.chars().count() / 3).max(1),
+            max_distance: (wanted.chars().count() / 3).max(1),
             wanted,
             best: None,
         }
     }
 
-    fn look_at(&mut self, name: &str) {
-        let small = name.to_lowercase();
-        // Part of a name is often all that is known of it.
-        for part in std::iter::once(&*small).chain(small.split_whitespace()) {
+    fn check(&mut self, name: &str) {
+        let lowercase = name.to_lowercase();
+        // People often type only one part of a name.
+        for part in std::iter::once(&*lowercase).chain(lowercase.split_whitespace()) {
             let length = part.chars().count();
-            if length.abs_diff(self.wanted.chars().count()) > self.farthest {
+            if length.abs_diff(self.wanted.chars().count()) > self.max_distance {
                 continue;
             }
             let distance = strsim::osa_distance(&self.wanted, part);
             let nearer = self.best.as_ref().is_none_or(|(best, _)| distance < *best);
-            if distance <= self.farthest && nearer {
+            if distance <= self.max_distance && nearer {
                 self.best = Some((distance, name.to_owned()));
             }
         }
@@ -189,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_name_is_told_and_none_that_is_far() {
+    fn only_a_similar_name_is_suggested() {
         let names = ["Leanne Graham", "Ervin Howell", "ervin@x.org"];
         let cases = [
             ("Leane Graham", Some("Leanne Graham")),
@@ -202,7 +210,7 @@ mod tests {
         for (wanted, expected) in cases {
             let mut nearest = Nearest::new(wanted);
             for name in names {
-                nearest.look_at(name);
+                nearest.check(name);
             }
             let found = nearest.best.map(|(_, name)| name);
             assert_eq!(found.as_deref(), expected, "{wanted}");
@@ -210,18 +218,18 @@ mod tests {
     }
 
     #[test]
-    fn a_user_is_meant_by_id_name_and_address_and_an_author_by_one() {
-        let person = |is_user, id: i64, name: Option<&'static str>, email: &str| Person {
+    fn users_match_by_id_name_and_address() {
+        let candidate = |is_user, id: i64, name: Option<&'static str>, email: &str| Candidate {
             is_user,
             id: Some(Id::Number(id)),
             names: [name.map(str::to_owned), None],
             email: Some(email.to_owned()),
         };
         let people = [
-            person(true, 1, Some("Ada"), "ada@x.org"),
-            person(true, 2, Some("ADA"), ""),
-            person(true, 3, Some("7"), "seven@x.org"),
-            person(false, 7, None, "guest@x.org"),
+            candidate(true, 1, Some("Ada"), "ada@x.org"),
+            candidate(true, 2, Some("ADA"), ""),
+            candidate(true, 3, Some("7"), "seven@x.org"),
+            candidate(false, 7, None, "guest@x.org"),
         ];
         let cases: [(&str, &[i64], &[&str]); 6] = [
             ("1", &[1], &["ada@x.org"]),
@@ -232,11 +240,11 @@ mod tests {
             ("nobody", &[], &[]),
         ];
         for (wanted, ids, emails) in cases {
-            let mut meant = Meant::new(wanted);
-            for person in &people {
-                meant.look_at(person);
+            let mut matches = Matches::new(wanted);
+            for candidate in &people {
+                matches.check(candidate);
             }
-            let found = meant.into_users();
+            let found = matches.into_users();
             let both: Vec<_> = ids.iter().map(|id| Id::Number(*id)).collect();
             let twins = both.iter().filter_map(Id::twin);
             let both: Vec<_> = both.iter().cloned().chain(twins).collect();

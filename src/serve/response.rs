@@ -1,4 +1,4 @@
-//! An answer, and how an error looks as HTML, JSON and text.
+//! Responses, and errors as HTML, JSON and text.
 
 use std::io::{self, Write};
 
@@ -13,72 +13,70 @@ use crate::error::{Error, StorageError, chain};
 use crate::report::html::{self, Notice};
 use crate::report::json::print;
 
-/// In which form something is answered.
+/// The format of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    /// A page, for people.
-    Page,
-    /// JSON, for programs.
+pub(super) enum Format {
+    Html,
     Json,
-    /// Text that Prometheus reads.
+    /// The Prometheus text format.
     Metrics,
 }
 
-impl Form {
-    /// The form of whatever is at this path.
+impl Format {
+    /// The format of a path.
     pub(super) fn of(path: &str) -> Self {
         match path {
             "/metrics" => Self::Metrics,
             "/api" => Self::Json,
             path if path.starts_with("/api/") => Self::Json,
-            _ => Self::Page,
+            _ => Self::Html,
         }
     }
 
     fn content_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
-            Self::Page => "text/html; charset=utf-8",
+            Self::Html => "text/html; charset=utf-8",
             Self::Json => "application/json",
             Self::Metrics => "text/plain; version=0.0.4; charset=utf-8",
         })
     }
 
-    /// A whole answer.
-    pub(super) fn answer(self, status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
+    /// A complete response.
+    pub(super) fn response(self, status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
         let mut response = Response::new(Body::from(body.into()));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, self.content_type());
-        guard::add_headers(headers, self == Self::Page);
+        guard::add_headers(headers, self == Self::Html);
         response
     }
 
-    /// An answer that says what is wrong.
+    /// An error response.
     pub(super) fn problem(self, problem: &Problem) -> Response<Body> {
         let Problem {
             status,
             error,
             hint,
         } = problem;
-        let is_early = *status == StatusCode::SERVICE_UNAVAILABLE;
+        let no_snapshot_yet = *status == StatusCode::SERVICE_UNAVAILABLE;
         let body: Bytes = match self {
-            Self::Page => html::notice(&Notice {
+            Self::Html => html::notice(&Notice {
                 title: problem.title(),
-                says: error,
+                message: error,
                 hint: hint.as_deref(),
-                is_failure: status.is_server_error() && !is_early,
-                looks_again: status.is_server_error(),
+                is_failure: status.is_server_error() && !no_snapshot_yet,
+                auto_refresh: status.is_server_error(),
             })
             .into(),
             Self::Json => {
                 let (mut text, hint) = (Vec::new(), hint.as_deref());
-                // Memory takes whatever is written.
-                let _ = print(&mut text, &Told { error, hint });
+                // Writing to memory does not fail.
+                let _ = print(&mut text, &ErrorBody { error, hint });
                 text.into()
             }
             Self::Metrics => format!("{error}\n").into(),
         };
-        let mut response = self.answer(*status, body);
+        let mut response = self.response(*status, body);
         match *status {
             StatusCode::METHOD_NOT_ALLOWED => guard::add_methods(response.headers_mut()),
             StatusCode::SERVICE_UNAVAILABLE => {
@@ -91,7 +89,7 @@ impl Form {
     }
 }
 
-/// What is wrong, and what can be done about it.
+/// An error, and what to do about it.
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) status: StatusCode,
@@ -100,7 +98,7 @@ pub(super) struct Problem {
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct ErrorBody<'a> {
     error: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'a str>,
@@ -118,16 +116,16 @@ impl Problem {
     fn title(&self) -> &'static str {
         match self.status {
             StatusCode::NOT_FOUND => "Not found",
-            StatusCode::SERVICE_UNAVAILABLE => "Nothing to show yet",
-            status if status.is_server_error() => "The report cannot be made",
-            _ => "Not answered",
+            StatusCode::SERVICE_UNAVAILABLE => "No data yet",
+            status if status.is_server_error() => "Report unavailable",
+            _ => "Bad request",
         }
     }
 }
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        // That nothing was fetched yet is no failure: it may come any moment.
+        // Not a failure: the first run may finish any moment.
         let status = match error {
             Error::Storage(StorageError::NoSnapshot(_)) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
@@ -146,34 +144,34 @@ impl From<StorageError> for Problem {
     }
 }
 
-/// Values of ours as JSON.
+/// Serializes a value as JSON.
 ///
 /// # Errors
-/// When that is longer than a response may be; no more than that is held in memory.
+/// If it is longer than the maximum; memory stays below that.
 pub(super) fn json(value: &impl Serialize) -> Result<Bytes, Problem> {
     let mut text = Limited(Vec::new());
     match print(&mut text, value) {
         Ok(()) => Ok(text.0.into()),
-        // None of them has keys that are no text, which is what else could fail.
+        // All keys are strings, so nothing else can fail.
         Err(_) => Err(Problem {
-            hint: Some("ask for fewer, with `limit`".to_owned()),
+            hint: Some("use a smaller `limit`".to_owned()),
             ..Problem::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
-                format!("the response is longer than {} MiB", LONGEST >> 20),
+                format!("the response exceeds {} MiB", MAX_RESPONSE >> 20),
             )
         }),
     }
 }
 
-/// Bytes of a response that is made for one request.
-const LONGEST: usize = 4 << 20;
+/// The maximum length of a response, in bytes.
+const MAX_RESPONSE: usize = 4 << 20;
 
-/// Takes no more than a response may have.
+/// Fails beyond the maximum length.
 struct Limited(Vec<u8>);
 
 impl Write for Limited {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len().saturating_add(bytes.len()) > LONGEST {
+        if self.0.len().saturating_add(bytes.len()) > MAX_RESPONSE {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         self.0.extend_from_slice(bytes);
@@ -190,11 +188,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_response_is_no_longer_than_it_may_be() {
-        assert!(json(&"x".repeat(LONGEST - 3)).is_ok());
-        let problem = json(&"x".repeat(LONGEST - 2)).unwrap_err();
-        assert_eq!(problem.error, "the response is longer than 4 MiB");
-        // An escape takes six times the letter's room.
-        assert!(json(&"\u{1b}".repeat(LONGEST / 3)).is_err());
+    fn a_response_has_a_maximum_length() {
+        assert!(json(&"x".repeat(MAX_RESPONSE - 3)).is_ok());
+        let problem = json(&"x".repeat(MAX_RESPONSE - 2)).unwrap_err();
+        assert_eq!(problem.error, "the response exceeds 4 MiB");
+        // An escape takes six bytes.
+        assert!(json(&"\u{1b}".repeat(MAX_RESPONSE / 3)).is_err());
     }
 }
