@@ -1,8 +1,7 @@
-//! What can go wrong, in three kinds: the API, the data, the storage.
+//! Errors in three kinds: the API, the data, the storage.
 //!
-//! Each error names the operation and its subject and keeps its cause. It is
-//! logged once and printed once, at the top of the program, with what a person
-//! can do about it.
+//! Each error names the operation and its subject and keeps its cause. It is logged once and
+//! printed once, at the top of the program, with a hint about what to do.
 
 use std::borrow::Cow;
 use std::io;
@@ -22,13 +21,13 @@ pub use crate::concurrency::StopReason;
 pub use crate::fetch::ApiError;
 pub use crate::text::chain;
 
-/// Anything that ends a run before it is done.
+/// Anything that ends a run, or another command, with a failure.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The API could not be talked to, or responded with an error.
+    /// The API could not be reached, or responded with an error.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// A response came, and its data cannot be used.
+    /// A response was received, but its data is unusable.
     #[error(transparent)]
     Data(#[from] DataProcessingError),
     /// A file or directory could not be read or written.
@@ -37,52 +36,52 @@ pub enum Error {
     /// The sample API could not be served.
     #[error("cannot serve the sample API on port {port}: {cause}")]
     Sample {
-        /// Where it was to listen; 0 for any free port.
+        /// The port to listen on; 0 for any free port.
         port: u16,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         cause: io::Error,
     },
     /// The report could not be served.
     #[error("cannot serve the report on {address}: {cause}")]
     Serve {
-        /// Where it was to listen.
+        /// The address to listen on.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         cause: io::Error,
     },
-    /// What a command was asked for could not be printed.
-    #[error("cannot print to standard output: {0}")]
+    /// The result of a command could not be printed.
+    #[error("cannot print to stdout: {0}")]
     Print(#[source] io::Error),
     /// The summary of a run could not be printed.
-    #[error("cannot print the summary to standard output: {0}; the snapshot is stored")]
+    #[error("cannot print the summary to stdout: {0}; the snapshot is stored")]
     PrintSummary(#[source] io::Error),
-    /// The system has no thread or process to give.
+    /// A thread or process could not be started.
     #[error("cannot start {what}: {cause}")]
     Start {
-        /// What was to be started.
+        /// What could not be started.
         what: &'static str,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         cause: io::Error,
     },
-    /// There is no source to run against.
+    /// The source is invalid.
     #[error(transparent)]
     Source(#[from] InvalidSource),
-    /// What was asked for makes no sense.
+    /// The command line or the request is invalid.
     #[error("{0}")]
     Usage(String),
-    /// A run failed, and the pages that it has can be gone on from.
+    /// A run failed, and can be resumed from the pages it has fetched.
     #[error("{cause}")]
     Unfinished {
-        /// What it failed of.
+        /// Why it failed.
         #[source]
         cause: Box<Error>,
-        /// How many pages it has.
+        /// How many pages it has fetched.
         pages: u64,
     },
-    /// Somebody asked the program to stop.
+    /// The program was asked to stop.
     #[error("{0}; nothing in the data directory was changed")]
     Stopped(StopReason),
 }
@@ -142,7 +141,7 @@ impl Error {
         }
     }
 
-    /// What a person can do about it, where there is something.
+    /// What the user can do about it, if anything.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -156,7 +155,7 @@ impl Error {
                     ("are", "them")
                 };
                 let pages = count(*pages, "page");
-                let kept = format!("{pages} {are} kept; --resume goes on with {them}");
+                let kept = format!("{pages} {are} kept; --resume continues from {them}");
                 Some(match cause.hint() {
                     Some(hint) => format!("{hint}; {kept}"),
                     None => kept,
@@ -166,7 +165,7 @@ impl Error {
             Self::Serve { cause, .. } | Self::Sample { cause, .. } => {
                 let of_address = match (self, cause.kind()) {
                     (Self::Serve { .. }, io::ErrorKind::AddrNotAvailable) => {
-                        "--listen takes an address of this machine"
+                        "--listen needs an address of this machine"
                     }
                     _ => "choose another port with --port",
                 };
@@ -174,7 +173,7 @@ impl Error {
             }
             Self::Print(cause) | Self::PrintSummary(cause) => match cause.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    Some("make room where standard output goes, or send it elsewhere".to_owned())
+                    Some("free disk space where stdout goes, or redirect it elsewhere".to_owned())
                 }
                 _ => None,
             },
@@ -183,14 +182,14 @@ impl Error {
     }
 }
 
-/// What helps where the system had no thread, process, file or memory to give.
+/// A hint for a lack of threads, processes, files or memory.
 fn start_hint(cause: &io::Error) -> Option<&'static str> {
     let hint = match cause.kind() {
-        // It says so of threads where memory is short, too.
+        // Starting a thread also fails with this error when memory is short.
         io::ErrorKind::WouldBlock => {
-            "too many processes or threads, or too little memory: end some, raise the limit \
-             (`ulimit -u`, `ulimit -d`, or that of the container), or have a run ask for less \
-             with --workers and --concurrency"
+            "too many processes or threads, or too little memory: stop some, raise the limit \
+             (`ulimit -u`, `ulimit -d`, or that of the container), or lower --workers and \
+             --concurrency"
         }
         io::ErrorKind::OutOfMemory => TOO_LITTLE_MEMORY,
         _ if no_more_files(cause) => TOO_MANY_FILES,
@@ -199,7 +198,7 @@ fn start_hint(cause: &io::Error) -> Option<&'static str> {
     Some(hint)
 }
 
-/// Whether this process, or the system, may open no further file.
+/// Whether the limit of open files of this process or the system is reached.
 fn no_more_files(cause: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(cause),
@@ -210,65 +209,65 @@ fn no_more_files(cause: &io::Error) -> bool {
 const TOO_LITTLE_MEMORY: &str =
     "too little memory: raise the limit (`ulimit -d`, `ulimit -v`, or that of the container)";
 
-const TOO_MANY_FILES: &str = "too many open files: raise the limit (`ulimit -n`; 64 are enough), or have a run ask for less with --concurrency";
+const TOO_MANY_FILES: &str =
+    "too many open files: raise the limit (`ulimit -n`; 64 are enough), or lower --concurrency";
 
-/// A response came, and its data cannot be used.
+/// A response was received, but its data is unusable.
 #[derive(Debug, thiserror::Error)]
 pub enum DataProcessingError {
     /// The response is not an array of records.
     #[error("cannot read {subject}: {cause}")]
     NotRecords {
-        /// What was asked for.
+        /// The request.
         subject: Box<RequestTarget>,
         /// What is wrong with it.
         #[source]
         cause: SplitError,
     },
-    /// A record did not map.
-    #[error("cannot map {resource}: {reject}")]
+    /// A record was rejected, and the run is strict.
+    #[error("{resource}: {reject}")]
     Rejected {
         /// The resource it belongs to.
         resource: Resource,
-        /// The record and what is wrong with it, counted within the response.
+        /// What is wrong with the record, numbered within its page.
         reject: Box<Reject>,
     },
-    /// More records did not map than are allowed; the others are stored.
+    /// More records were rejected than allowed; the others are stored.
     #[error(
-        "{} did not map, more than the {limit} allowed; the first of {resource}: {first}",
+        "{} rejected, more than the {limit} allowed; first: {resource}: {first}",
         count(*.rejects, "record")
     )]
     TooManyRejects {
-        /// How many.
+        /// The number of rejected records.
         rejects: u64,
-        /// How many are allowed.
+        /// The number allowed.
         limit: u64,
         /// The resource of the first one.
         resource: Resource,
-        /// The first one, counted within its page.
+        /// The first one, numbered within its page.
         first: Box<Reject>,
-        /// Where all of them are kept.
+        /// The file with all of them.
         file: String,
     },
-    /// The server refused to give a part of what was asked for; the rest is stored, unless the
-    /// run is strict.
+    /// The server refused some requests; the rest is stored, unless the run is strict.
     #[error("{resource} are missing: {first}")]
     Missing {
         /// The resource.
         resource: Resource,
-        /// What is missing of it.
+        /// What is missing.
         first: String,
     },
-    /// A resource has records, and none of them mapped.
-    #[error("cannot map any of {} of {resource}: {first}", count(*.records, "record"))]
+    /// All records of a resource were rejected.
+    #[error("{resource}: {}: {first}", all_rejected(*.records))]
     NoneMapped {
         /// Which resource.
         resource: Resource,
-        /// How many records came.
+        /// How many records were received.
         records: u64,
-        /// The first one, counted within its page.
+        /// The first one, numbered within its page.
         first: Box<Reject>,
     },
-    /// A worker process failed at the same task twice.
+    /// A worker process failed twice with the same task.
     #[error("cannot process {task}: the worker {reason}, twice")]
     Worker {
         /// The task.
@@ -276,39 +275,44 @@ pub enum DataProcessingError {
         /// How the last worker ended.
         reason: String,
     },
-    /// Fewer or more records came out of a page than went in.
-    #[error("cannot process {task}: {found} of its {expected} records came out")]
+    /// A page has another number of records after processing.
+    #[error("cannot process {task}: {found} of {expected} records were processed")]
     Miscounted {
         /// The task.
         task: String,
-        /// How many the response held.
+        /// How many records the response has.
         expected: u64,
-        /// How many were mapped.
+        /// How many records were processed.
         found: u64,
     },
+}
+
+fn all_rejected(records: u64) -> String {
+    match records {
+        1 => "the only record was rejected".to_owned(),
+        records => format!("all {} were rejected", count(records, "record")),
+    }
 }
 
 impl DataProcessingError {
     fn hint(&self) -> Cow<'static, str> {
         let hint = match self {
-            Self::NotRecords { .. } => {
-                "check the base URL, and where the source says the records are"
-            }
+            Self::NotRecords { .. } => "check the base URL, and `records` in the source",
             Self::TooManyRejects { file, .. } => {
                 let hint = format!(
-                    "all of them are in {file}, and the others are stored; allow some with --max-rejects"
+                    "they are saved in {file}, and all others are stored; allow some with --max-rejects"
                 );
                 return hint.into();
             }
             Self::Missing { .. } => {
-                "what is there is stored unless --strict is given; leave out what is closed with --resources, or allow so many refusals with --max-rejects"
+                "the rest is stored, unless --strict is given; exclude the refused resource with --resources, or allow refusals with --max-rejects"
             }
             Self::NoneMapped { .. } => "nothing was stored; check the fields of the source",
             Self::Rejected { .. } => {
-                "nothing was stored; check the fields of the source, or make the one that records lack optional"
+                "nothing was stored; check the fields of the source, or mark the missing one as optional"
             }
             Self::Worker { .. } | Self::Miscounted { .. } => {
-                "this should not happen: please report it, with the log"
+                "internal error, please report it with the log"
             }
         };
         hint.into()
@@ -321,46 +325,46 @@ pub enum StorageError {
     /// An operation of the file system failed.
     #[error("cannot {operation} {}: {cause}", .path.display())]
     Io {
-        /// What was tried: `create`, `write`, `sync`, …
+        /// The operation: `create`, `write`, `sync`, …
         operation: Cow<'static, str>,
-        /// On which file or directory.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         cause: io::Error,
     },
     /// A file is not as it was written.
-    #[error("cannot use {}: it is not as it was written", .0.display())]
+    #[error("cannot use {}: checksum mismatch", .0.display())]
     Damaged(PathBuf),
-    /// What a run was told to leave as it is, is not as the last one left it.
-    #[error("cannot carry over {}: {reason}", .path.display())]
+    /// A file that the run was to keep has changed since the last run.
+    #[error("cannot keep {}: {reason}", .path.display())]
     NotKept {
         /// Which file.
         path: PathBuf,
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// There is nothing to look at.
-    #[error("cannot use {}: there is no snapshot in it", .0.display())]
+    /// The data directory has no snapshot.
+    #[error("no snapshot in {}", .0.display())]
     NoSnapshot(PathBuf),
-    /// There is no history to look at.
-    #[error("cannot tell what changed: there is no history in {}", .0.display())]
+    /// The data directory has no history.
+    #[error("no history in {}", .0.display())]
     NoHistory(PathBuf),
     /// The history could not be read or written.
     #[error("cannot {operation} the history {}: {cause}", .path.display())]
     History {
-        /// What was tried: `open`, `write`, …
+        /// The operation: `open`, `write`, …
         operation: &'static str,
         /// The file.
         path: PathBuf,
-        /// What SQLite said.
+        /// The error of SQLite.
         #[source]
         cause: rusqlite::Error,
     },
-    /// The history, or what a run is to add to it, is not what this program wrote.
+    /// The history, or the changes that a run adds to it, is damaged.
     #[error(
-        "cannot use {} {}: it is damaged: {reason}",
-        if is_step(.path) { "what the last run changed," } else { "the history" }, .path.display()
+        "cannot use {} {}: damaged: {reason}",
+        if is_step(.path) { "the changes of the last run in" } else { "the history" }, .path.display()
     )]
     DamagedHistory {
         /// Which file.
@@ -368,9 +372,9 @@ pub enum StorageError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The history is not that of the snapshot beside it.
+    /// The history does not belong to the snapshot beside it.
     #[error(
-        "cannot use the history {}: it lacks the last run, {}", .path.display(), Printable(.run)
+        "cannot use the history {}: the last run, {}, is missing", .path.display(), Printable(.run)
     )]
     OtherHistory {
         /// Which file.
@@ -378,16 +382,16 @@ pub enum StorageError {
         /// Which run.
         run: String,
     },
-    /// Something else is in the place of a file.
+    /// Something other than a file has its name.
     #[error("cannot use {}: expected a regular file, found {}", .0.display(), .1)]
     NotAFile(PathBuf, &'static str),
-    /// The history is of a later version of this program, or of another program.
+    /// The history was made by a newer version of this program, or by another program.
     #[error(
         "cannot use the history {}: {}", .0.display(),
-        if *.1 { "it is another program's file" } else { "a later version of this program made it" }
+        if *.1 { "it belongs to another program" } else { "it was made by a newer version" }
     )]
     ForeignHistory(PathBuf, bool),
-    /// What is in a stored file is not what its manifest says.
+    /// A stored file does not match its manifest.
     #[error("cannot read {}: {reason}", .path.display())]
     Unsound {
         /// Which file.
@@ -395,21 +399,21 @@ pub enum StorageError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A manifest does not say how the records of its snapshot are to be read.
+    /// A manifest lacks the definition of its source.
     #[error(
-        "cannot read the records of {}: it is of an older version, which did not store the source's definition",
+        "cannot read the records of {}: it was made by an older version, which did not store the definition of the source",
         .path.display()
     )]
     Undescribed {
         /// Which manifest.
         path: PathBuf,
-        /// What makes a new one.
+        /// The command that makes a new one.
         command: &'static str,
     },
-    /// The disk is nearly full: the run ends before it is.
+    /// The disk is nearly full: the run stops before it is.
     #[error(
-        "cannot store more in {}: {free} bytes are free on its disk, and {needed} must stay free",
-        .path.display()
+        "cannot store more in {}: {} free on the disk, and {} must stay free",
+        .path.display(), count(*.free, "byte"), count(*.needed, "byte")
     )]
     NoRoom {
         /// The folder of the run.
@@ -419,11 +423,11 @@ pub enum StorageError {
         /// What a commit needs, or at least 64 MiB, or a twentieth of a small disk.
         needed: u64,
     },
-    /// A link or a file stands in place of a folder that runs work in.
+    /// A symbolic link or a file has the name of a folder for runs.
     #[error(
         "cannot use {}: {}", .path.display(),
-        if *.is_link { "it is a symbolic link, and runs work in folders of their own only" }
-        else { "a file is in its place" }
+        if *.is_link { "it is a symbolic link, expected a folder" }
+        else { "it is a file, expected a folder" }
     )]
     InTheWay {
         /// Where the folder should be.
@@ -431,18 +435,18 @@ pub enum StorageError {
         /// Whether it is a link.
         is_link: bool,
     },
-    /// Something is in a folder that runs work in, and no run made it.
+    /// A folder for runs contains something that no run made.
     #[error(
-        "cannot clear {}: no run made `{}`{}", .path.parent().unwrap_or(.path).display(),
+        "cannot clear {}: it contains `{}`{}, not made by a run", .path.parent().unwrap_or(.path).display(),
         .path.file_name().unwrap_or_default().display(), and_others(*.others)
     )]
     Foreign {
         /// What was found.
         path: PathBuf,
-        /// How many other things there are like it.
+        /// How many others there are.
         others: usize,
     },
-    /// Another run has the data directory.
+    /// Another run has locked the data directory.
     #[error("cannot use {}: another run is writing to it", .0.display())]
     Locked(PathBuf),
     /// The file system of this folder has no symbolic links, and a snapshot is made current by one.
@@ -472,8 +476,8 @@ impl StorageError {
         }
     }
 
-    /// For `map_err`: names the operation and the file of the history, and tells damage from
-    /// what may pass.
+    /// For `map_err`: names the operation and the file of the history, and distinguishes damage
+    /// from transient failures.
     pub fn history(operation: &'static str, path: &Path) -> impl Fn(rusqlite::Error) -> Self {
         let path = path.to_owned();
         move |cause| {
@@ -489,7 +493,7 @@ impl StorageError {
         }
     }
 
-    /// A stored file that is not what its manifest says.
+    /// A stored file that does not match its manifest.
     #[must_use]
     pub fn unsound(path: &Path, reason: &dyn std::fmt::Display) -> Self {
         Self::Unsound {
@@ -498,7 +502,7 @@ impl StorageError {
         }
     }
 
-    /// Whether it is damage to what the last run is to add to the history, and to nothing else.
+    /// Whether only the changes that the last run adds to the history are damaged.
     #[must_use]
     pub fn is_of_step(&self) -> bool {
         matches!(self, Self::DamagedHistory { path, .. } if is_step(path))
@@ -508,71 +512,63 @@ impl StorageError {
         let hint = match self {
             Self::History { cause, .. } => return Some(history_hint(cause).to_owned()),
             Self::DamagedHistory { path, .. } if is_step(path) => {
-                "the next `activity-tracker run` keeps it under another name, and the history goes on without that run"
+                "the next `activity-tracker run` renames the file, and the history continues without that run"
             }
             Self::DamagedHistory { .. } => {
-                "a run that comes upon the damage keeps the file under another name and begins a new one; to have that at once, move it away, with what is named `history.db-…`; `sqlite3 FILE .recover` may save what is in it"
+                "a run that finds the damage renames the file and starts a new history; to do that now, move it away together with `history.db-*`; `sqlite3 FILE .recover` may recover its contents"
             }
             Self::OtherHistory { .. } => {
-                "it was emptied, or is of another data directory: put the right one in its place, or else the next `activity-tracker run` goes on with this one"
+                "it was emptied, or belongs to another data directory: restore the right one, or the next `activity-tracker run` continues with this one"
             }
-            Self::NotAFile(..) => "move it away, or choose another directory with --data-dir",
-            Self::ForeignHistory(_, false) => {
-                "use that version, or leave the history out with --no-history"
-            }
-            Self::ForeignHistory(_, true) => {
-                "move it away, or leave the history out with --no-history"
-            }
+            Self::NotAFile(..) => "move it away, or use another directory with --data-dir",
+            Self::ForeignHistory(_, false) => "use that version, or run with --no-history",
+            Self::ForeignHistory(_, true) => "move it away, or run with --no-history",
             Self::Unsound { path, .. } if is_manifest(path) => {
-                "the manifest is damaged, though the files beside it may be whole: `run --fresh`, with the same source and flow, makes a new snapshot"
+                "the manifest is damaged, though the other files may be intact: `run --fresh`, with the same source and flow, makes a new snapshot"
             }
             Self::Unsound { .. } => {
-                "`activity-tracker verify` says which files are whole, and `run --fresh` makes them anew"
+                "`activity-tracker verify` shows which files are intact, and `run --fresh` fetches them again"
             }
             Self::Undescribed { command, .. } => {
                 return Some(format!("run once more: `{command}`, with the same source"));
             }
-            Self::Locked(_) => {
-                "wait for it with --wait, or choose another directory with --data-dir"
-            }
-            Self::InTheWay { .. } | Self::Foreign { .. } => {
-                "move it away; nothing was removed that no run made"
-            }
-            Self::NoLinks(_) => "choose a place on another file system with --data-dir",
-            Self::Damaged(_) => "run again, with --fresh",
+            Self::Locked(_) => "wait for it with --wait, or use another directory with --data-dir",
+            Self::InTheWay { .. } | Self::Foreign { .. } => "move it away; nothing was removed",
+            Self::NoLinks(_) => "use a directory on another file system with --data-dir",
+            Self::Damaged(_) => "run again with --fresh",
             Self::NotKept { .. } => {
-                "nothing was changed; `run --fresh` without --resources makes it anew"
+                "nothing was changed; `run --fresh` without --resources fetches it again"
             }
             Self::NoRoom { .. } => {
-                "make room, or choose another place with --data-dir; the last snapshot stands"
+                "free disk space, or use another directory with --data-dir; the previous snapshot is intact"
             }
             Self::NoHistory(_) => {
-                "`activity-tracker run` makes one, unless --no-history is given; --data-dir says where"
+                "`activity-tracker run` makes one, unless --no-history is given; check --data-dir"
             }
-            Self::NoSnapshot(_) => "`activity-tracker run` makes one; --data-dir says where",
+            Self::NoSnapshot(_) => "`activity-tracker run` makes one; check --data-dir",
             Self::Io {
                 operation, cause, ..
             } => match cause.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                    "make room, or choose another place with --data-dir; the last snapshot stands"
+                    "free disk space, or use another directory with --data-dir; the previous snapshot is intact"
                 }
                 io::ErrorKind::PermissionDenied
                     if matches!(&**operation, "read" | "open" | "list") =>
                 {
-                    "let this user read it, or run as the user whose it is"
+                    "grant this user read permission, or run as the owner"
                 }
                 io::ErrorKind::IsADirectory => {
-                    "a directory is in the way: move it away, or choose another place with --data-dir"
+                    "a directory has the name of a file: move it away, or use another directory with --data-dir"
                 }
                 _ if no_more_files(cause) => TOO_MANY_FILES,
                 io::ErrorKind::FileTooLarge => {
-                    "a file may not grow longer here: raise the limit (`ulimit -f`), or choose another file system with --data-dir; the last snapshot stands"
+                    "the file size limit is reached: raise it (`ulimit -f`), or use another file system with --data-dir; the previous snapshot is intact"
                 }
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                    "choose a place you may write to, with --data-dir or --log-file"
+                    "use a directory you can write to, with --data-dir or --log-file"
                 }
                 io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-                    "a file is in the way: choose another place with --data-dir or --log-file"
+                    "a file has the name of a directory: use another path with --data-dir or --log-file"
                 }
                 _ => return None,
             },
@@ -581,10 +577,10 @@ impl StorageError {
     }
 }
 
-/// What a run is to add to the history, until the history took it: a file of the data directory.
+/// The file of the data directory with the changes of a run that the history does not have yet.
 pub(crate) const STEP_FILE: &str = ".history-next.db";
 
-/// Whether a file is what a run is to add to the history, rather than the history.
+/// Whether a file has the changes of a run, rather than the history.
 fn is_step(path: &Path) -> bool {
     path.ends_with(STEP_FILE)
 }
@@ -594,7 +590,7 @@ fn is_manifest(path: &Path) -> bool {
     name.is_some_and(|name| name.starts_with("manifest"))
 }
 
-/// What is wrong with a file, where that is what SQLite complains of.
+/// What is wrong with a file, if SQLite reports damage.
 fn damage(cause: &rusqlite::Error) -> Option<String> {
     use rusqlite::Error as Sqlite;
     use rusqlite::ErrorCode::{ConstraintViolation, DatabaseCorrupt, NotADatabase};
@@ -614,19 +610,17 @@ fn damage(cause: &rusqlite::Error) -> Option<String> {
 fn history_hint(cause: &rusqlite::Error) -> &'static str {
     use rusqlite::ErrorCode;
     match cause.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => "make room, or choose another place with --data-dir",
+        Some(ErrorCode::DiskFull) => "free disk space, or use another directory with --data-dir",
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            "another program has it open: end its transaction, and try again"
+            "another program is using it: end its transaction, and try again"
         }
         Some(ErrorCode::OutOfMemory) => TOO_LITTLE_MEMORY,
-        Some(ErrorCode::OperationInterrupted) => "the next command goes on with it",
+        Some(ErrorCode::OperationInterrupted) => "the next command continues",
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-            "a run that was killed leaves work to the next command, which must be able to write to the data directory: run one that is"
+            "a killed run leaves work that needs write access to the data directory: run a command as a user who has it"
         }
-        Some(ErrorCode::SystemIoFailure) => {
-            "check the disk, and the limit on the length of files (`ulimit -f`)"
-        }
-        _ => "move it away to begin a new one, or leave the history out with --no-history",
+        Some(ErrorCode::SystemIoFailure) => "check the disk, and the file size limit (`ulimit -f`)",
+        _ => "move it away to start a new one, or run with --no-history",
     }
 }
 
@@ -635,7 +629,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_history_that_there_is_no_memory_for_is_not_to_be_thrown_away() {
+    fn lack_of_memory_is_no_damage_of_the_history() {
         // SQLITE_NOMEM, and one of its extended codes.
         for code in [7, 7 | 1 << 8] {
             let cause = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
@@ -645,28 +639,25 @@ mod tests {
     }
 
     #[test]
-    fn hints_fit_what_was_tried() {
+    fn hints_fit_the_operation() {
         let io = |operation: &'static str, kind: io::ErrorKind| {
             let error = StorageError::io(operation, Path::new("data/users.json"))(kind.into());
             error.hint().unwrap_or_default()
         };
         let denied = io::ErrorKind::PermissionDenied;
         for reading in ["read", "open", "list"] {
-            assert!(
-                io(reading, denied).contains("let this user read it"),
-                "{reading}"
-            );
+            assert!(io(reading, denied).contains("read permission"), "{reading}");
         }
         for writing in ["create", "write", "open the log file"] {
             assert!(
-                io(writing, denied).contains("you may write to"),
+                io(writing, denied).contains("you can write to"),
                 "{writing}"
             );
         }
         for (name, expected) in [
             ("manifest.json", "makes a new snapshot"),
             ("manifest_async.json", "makes a new snapshot"),
-            ("users.json", "says which files are whole"),
+            ("users.json", "shows which files are intact"),
         ] {
             let hint = StorageError::unsound(Path::new(name), &"EOF").hint();
             assert!(hint.unwrap_or_default().contains(expected), "{name}");

@@ -1,9 +1,8 @@
-//! Who does what on this platform? Activity Tracker fetches users, posts and
-//! comments from a REST API, checks every record, works out who is active, and
-//! keeps the result in files that can be trusted.
+//! See who is active on any REST API. Activity Tracker fetches users, posts and comments, validates
+//! every record, and saves the results to checksummed files.
 //!
-//! The library is the program without its command line. A record's way leads
-//! through these modules from top to bottom, and never back:
+//! The library is the program without its command line. Records flow through these modules from top
+//! to bottom:
 //!
 //! | module | what happens there |
 //! | --- | --- |
@@ -44,10 +43,10 @@ pub mod fuzzing {
     pub use crate::source::fuzzing::{child_url, is_child_template};
 }
 
-/// The README's example, compiled by the tests.
+/// The example of the library's page, compiled by the tests.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+#[doc = include_str!("../docs/library.md")]
+struct Library;
 
 /// The code of the page for learners, compiled by the tests.
 #[cfg(doctest)]

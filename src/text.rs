@@ -8,9 +8,9 @@ pub(crate) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// An error and its causes in one line, safe to show: `what: why: why that`.
+/// An error and its causes in one line, escaped: `error: cause: cause of the cause`.
 ///
-/// A cause whose words its effect has quoted already is not said twice.
+/// A cause that is already quoted is not repeated.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut line = Printable(&error.to_string()).to_string();
@@ -162,7 +162,8 @@ pub fn count(number: u64, noun: &str) -> String {
 }
 
 /// A number with thousands separators, for people: `1,234,567`.
-pub(crate) fn grouped(number: u64) -> String {
+#[must_use]
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {

@@ -1,4 +1,4 @@
-//! Arguments that several commands have, and the settings made from them.
+//! Options shared by several commands, and the settings made from them.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -13,25 +13,13 @@ use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 use url::{Host, Url};
 
-use crate::cli::values::{positive_duration, size};
+use crate::cli::values::{positive_duration, size, small_number};
 
-/// For the help of commands whose exit codes a script may want to tell apart.
-pub(crate) const EXIT_CODES: &str = "\
-Exit codes:
-  0    success, complete
-  1    any other error
-  2    wrong usage or configuration
-  3    the API cannot be fetched from; nothing was changed in the data directory
-  4    records were rejected, or the server refused a part, more often than --max-rejects:
-       the others are stored; or the data cannot be read: nothing was changed
-  5    a file cannot be read or written; the last snapshot stands
-  130  interrupted (Ctrl-C); 143 terminated; 129 hung up (the terminal was closed)";
-
-/// The longest file of certificate authorities, in bytes: a system has about 250 kB of them.
+/// The maximum size of a CA file in bytes; a system's own is about 250 kB.
 const LONGEST_CA_FILE: u64 = 16 << 20;
 
 #[derive(Debug, Args)]
-pub(crate) struct PatienceArgs {
+pub(crate) struct NetworkArgs {
     /// Timeout for connecting, for the response headers and between two reads; also the longest
     /// time for each 1 KiB of the body
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = positive_duration)]
@@ -46,7 +34,7 @@ pub(crate) struct PatienceArgs {
     ca_file: Option<PathBuf>,
 
     /// Maximum retries of a request after a transient failure
-    #[arg(long, value_name = "N", default_value_t = Policy::default().retries)]
+    #[arg(long, value_name = "N", default_value_t = Policy::default().retries, value_parser = small_number)]
     pub(crate) retries: u32,
 }
 
@@ -91,8 +79,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// The data directory. Those who write to it, or read something else than the snapshot, say so in
-/// its help.
+/// The data directory; commands may replace the help of this option.
 #[derive(Debug, Args)]
 pub(crate) struct DataDir {
     /// The data directory
@@ -106,11 +93,11 @@ pub(crate) struct DataDir {
     pub(crate) path: PathBuf,
 }
 
-impl PatienceArgs {
-    /// How to talk to the servers of this source.
+impl NetworkArgs {
+    /// The connection settings for this source.
     ///
     /// # Errors
-    /// When there is a file of authorities and they cannot be had from it.
+    /// When the CA file cannot be read, or holds no usable certificate.
     pub(crate) fn transport(&self, source: &Source) -> Result<Transport, Error> {
         Ok(Transport {
             timeout: self.timeout,

@@ -1,5 +1,5 @@
-//! What commands that read do first: what a killed run left is settled, and its step taken into
-//! the history.
+//! What reading commands do first: finish the commit of a killed run, and add its changes to the
+//! history.
 
 use std::path::Path;
 
@@ -10,39 +10,42 @@ use tracing::warn;
 
 use crate::cli::printing;
 
-/// Settles what can be settled. Where the disk is full or must not be written to, what is there
-/// is read as it is, and that is said.
+/// Finishes what a killed run left unfinished. On a full or read-only disk the data is read as it
+/// is, with a warning.
+///
+/// A signal ends a reading command at once: what is left undone here, the next command does.
 ///
 /// # Errors
-/// When the history is damaged or another program's, and when this is told to stop. A signal ends
-/// the commands that read at once: they only read, but for what the next one can do too.
+/// When the history is damaged or belongs to another program.
 pub(crate) fn catch_up(data_dir: &Path) -> Result<(), Error> {
     match history::bring_up(data_dir, &Stop::new()) {
         Err(Error::Storage(error @ (StorageError::Io { .. } | StorageError::History { .. }))) => {
             let reason = chain(&error);
-            warn!(reason, "the last run's changes could not be taken in");
+            warn!(reason, "cannot add the last run's changes to the history");
             printing::print_note(&format!(
-                "warning: the history may be a run behind, which the next command mends: {reason}"
+                "warning: the history may be one run behind; it is repaired by the next command: {reason}"
             ));
             Ok(())
         }
-        done => done,
+        outcome => outcome,
     }
 }
 
-/// The same for who looks at the snapshot first: what the last run was to add to the history may be
-/// damaged, and is left out, which is said.
+/// Like [`catch_up`], for commands that need the snapshot more than the history: if the last run's
+/// changes are damaged, they are skipped with a warning.
 ///
 /// # Errors
-/// As [`catch_up`], but for that.
-pub(crate) fn catch_up_without_step(data_dir: &Path) -> Result<(), Error> {
+/// As [`catch_up`], except for that damage.
+pub(crate) fn catch_up_or_warn(data_dir: &Path) -> Result<(), Error> {
     match catch_up(data_dir) {
         Err(Error::Storage(error)) if error.is_of_step() => {
             let reason = chain(&error);
-            warn!(reason, "the history is told without the last run");
-            printing::print_note(&format!("warning: {reason}; the history lacks that run"));
+            warn!(reason, "the history is used without the last run");
+            printing::print_note(&format!(
+                "warning: {reason}; the history does not include that run"
+            ));
             Ok(())
         }
-        done => done,
+        outcome => outcome,
     }
 }

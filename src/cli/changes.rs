@@ -1,4 +1,4 @@
-//! The command `changes`: what became other from run to run, out of the history.
+//! The command `changes`: what changed between runs, from the history.
 
 use std::io::{self, BufWriter, Write};
 
@@ -11,15 +11,26 @@ use jiff::Timestamp;
 
 use crate::cli::args::DataDir;
 use crate::cli::catch_up::catch_up;
-use crate::cli::printing::told_to_stdout;
+use crate::cli::help;
+use crate::cli::printing::stdout_result;
 use crate::cli::report::width;
-use crate::cli::source_argument::resource_names;
+use crate::cli::source_argument::ResourceParser;
+use crate::cli::values::number;
 
-/// How many changes a table has unless told otherwise.
-const USUAL_LIMIT: u64 = 50;
+/// The default number of changes in a table.
+const DEFAULT_LIMIT: u64 = 50;
+
+const EXAMPLES: &str = "\
+activity-tracker changes
+activity-tracker changes --since 7d
+activity-tracker changes --user \"ervin howell\"
+activity-tracker changes --resource posts --format ndjson";
 
 #[derive(Debug, Args)]
-#[command(mut_arg("data_dir", |arg| arg.help("The data directory, which holds the history")))]
+#[command(
+    after_help = help::sections([("Examples", EXAMPLES)]),
+    mut_arg("data_dir", |arg| arg.help("The data directory with the history"))
+)]
 pub(crate) struct ChangesArgs {
     #[command(flatten)]
     data_dir: DataDir,
@@ -34,7 +45,7 @@ pub(crate) struct ChangesArgs {
     user: Option<String>,
 
     /// Only records of this resource
-    #[arg(long, value_name = "NAME", value_parser = resource_names())]
+    #[arg(long, value_name = "NAME", value_parser = ResourceParser)]
     resource: Option<Resource>,
 
     /// Output format: a table for people, or everything for programs
@@ -42,7 +53,7 @@ pub(crate) struct ChangesArgs {
     format: Format,
 
     /// Show only the N newest changes [default: 50 in a table, all in other formats]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number)]
     limit: Option<u64>,
 }
 
@@ -55,25 +66,24 @@ enum Format {
     Markdown,
 }
 
-/// Reads the history of the data directory and prints what was asked for.
+/// Prints the selected changes from the history.
 ///
 /// # Errors
-/// When the command line makes no sense, there is no history that can be read, or stdout
-/// cannot be written to.
+/// When the options are invalid, there is no readable history, or stdout cannot be written to.
 pub(crate) fn run(args: &ChangesArgs) -> Result<(), Error> {
-    let usual = (args.format == Format::Table).then_some(USUAL_LIMIT);
+    let default = (args.format == Format::Table).then_some(DEFAULT_LIMIT);
     let query = ChangeQuery {
         since: args.since.clone(),
         user: args.user.clone(),
         resource: args.resource,
-        limit: args.limit.or(usual),
+        limit: args.limit.or(default),
     };
     catch_up(&args.data_dir.path)?;
     let list = ChangeList::of(&args.data_dir.path, query, Timestamp::now())?;
     match print(args.format, &list) {
         Ok(()) => Ok(()),
         Err(WriteError::History(error)) => Err(error.into()),
-        Err(WriteError::Output(error)) => told_to_stdout(Err(error)),
+        Err(WriteError::Output(error)) => stdout_result(Err(error)),
     }
 }
 
@@ -82,7 +92,7 @@ fn print(format: Format, list: &ChangeList) -> Result<(), WriteError> {
     match format {
         Format::Table => {
             drop(out);
-            // Colours are taken out where they are not wanted.
+            // anstream strips colours where they are not wanted.
             let mut out = BufWriter::new(anstream::stdout().lock());
             changes::table(&mut out, list, width())?;
             return Ok(out.flush()?);

@@ -1,4 +1,4 @@
-//! The log: one file, a line an event, times in RFC 3339.
+//! The log: one file, one line per event, times in RFC 3339 (UTC).
 
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -14,10 +14,10 @@ use tracing_subscriber::fmt;
 
 use crate::cli::args::{LogArgs, LogFormat, LogLevel};
 
-/// Opens the log file and sends every event of the program there.
+/// Opens the log file and sends all events of the program to it.
 ///
 /// # Errors
-/// When the file, or a folder for it, cannot be made or opened.
+/// When the file or its folder cannot be created or opened.
 pub(crate) fn start(args: &LogArgs, readers: Readers) -> Result<(), StorageError> {
     let path = &args.file;
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -29,14 +29,14 @@ pub(crate) fn start(args: &LogArgs, readers: Readers) -> Result<(), StorageError
     let file = File::options()
         .append(true)
         .create(true)
-        // It quotes records that were rejected.
+        // The log quotes rejected records.
         .mode(readers.file_mode())
         .open(path)
         .map_err(StorageError::io("open the log file", path))?;
     let log = fmt::Subscriber::builder()
         .with_max_level(filter(args.level))
         .with_ansi(false)
-        // A full disk must not fill the terminal too.
+        // On a full disk, errors of the log itself would fill the terminal.
         .log_internal_errors(false)
         .with_target(false)
         .with_writer(Mutex::new(file));
@@ -60,14 +60,14 @@ fn filter(level: LogLevel) -> LevelFilter {
     }
 }
 
-/// A span for one run. The run records its id in it, and every line of the log that is written
-/// in it shows both. It is of the highest level, so that no `--log-level` leaves it out.
+/// A span for one run. The run records its id in it, and every log line in it shows both. It has
+/// the highest level, so that no `--log-level` omits it.
 pub(crate) fn run_span(async_flow: bool) -> Span {
     let flow = if async_flow { "async" } else { "main" };
     error_span!("run", id = Empty, flow)
 }
 
 /// Logs the error that ended the run, with its causes.
-pub(crate) fn note(error: &Error) {
+pub(crate) fn log_error(error: &Error) {
     tracing::error!(exit_code = error.exit_code(), "{}", chain(error));
 }

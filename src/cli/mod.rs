@@ -1,14 +1,15 @@
-//! All that only the program has: one file a command, and what they share.
+//! The command line: one file per command, and what the commands share.
 //!
-//! | file | what is in it |
+//! | module | contents |
 //! | --- | --- |
-//! | `run`, `watch`, `report`, `changes`, `serve`, `check`, `sources`, `sample_api`, `verify`, `worker` | a command: its arguments, and what it does |
-//! | `args`, `values` | arguments that several commands have, and how a value is read |
-//! | `run_options`, `source_argument` | arguments that become settings, and a source |
-//! | `consent` | which credentials a source may have |
-//! | `catch_up` | what a killed command left is finished before the next one reads |
-//! | `printing`, `progress`, `diagnostics`, `logger` | what a person reads, on the terminal and in the log |
-//! | `signals` | Ctrl-C and its relatives |
+//! | `run`, `watch`, `report`, `changes`, `serve`, `check`, `sources`, `sample_api`, `verify`, `worker` | a command: its options, and what it does |
+//! | `args`, `values`, `help` | shared options, how values are parsed, and examples and exit codes in the help |
+//! | `run_options`, `source_argument` | options that become settings, and the source |
+//! | `consent` | which credentials a source file may send |
+//! | `catch_up` | finishes what a killed command left, before the next one reads |
+//! | `printing`, `run_summary`, `wrap`, `progress`, `diagnostics`, `logger` | output on the terminal and in the log |
+//! | `signals` | Ctrl-C, SIGTERM, SIGHUP |
+//! | `reference` | generates `docs/cli.md` |
 
 mod args;
 mod catch_up;
@@ -16,12 +17,16 @@ mod changes;
 mod check;
 mod consent;
 mod diagnostics;
+mod help;
 mod logger;
 mod printing;
 mod progress;
+#[cfg(test)]
+mod reference;
 mod report;
 mod run;
 mod run_options;
+mod run_summary;
 mod sample_api;
 mod serve;
 mod signals;
@@ -31,14 +36,15 @@ mod values;
 mod verify;
 mod watch;
 mod worker;
+mod wrap;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use args::EXIT_CODES;
 use changes::ChangesArgs;
 use check::CheckArgs;
+use help::EXIT_CODES;
 use report::ReportArgs;
 use run::RunArgs;
 use sample_api::SampleApiArgs;
@@ -48,10 +54,19 @@ use verify::VerifyArgs;
 use watch::WatchArgs;
 use worker::WorkerArgs;
 
+const EXAMPLES: &str = "\
+activity-tracker run sample
+activity-tracker report
+activity-tracker run --help";
+
 /// See who is active on any REST API, and what changed since the last run. Fetches users, posts
 /// and comments, validates every record, and saves the results to checksummed files.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(
+    version,
+    after_help = help::sections([("Examples", EXAMPLES), ("Exit codes", EXIT_CODES)]),
+    max_term_width = 100
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -77,14 +92,14 @@ enum Command {
     SampleApi(SampleApiArgs),
     /// Verify file sizes and checksums
     Verify(VerifyArgs),
-    /// Process slices given on standard input (what `run` starts its workers with)
+    /// Process slices from stdin (started by `run`)
     #[command(hide = true)]
     Worker(Box<WorkerArgs>),
 }
 
-/// Reads the command line, does what it says, and gives the exit code.
+/// Executes the command line and returns the exit code.
 pub(crate) fn main() -> ExitCode {
-    signals::outlive_long_files();
+    signals::survive_file_size_limit();
     let outcome = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Watch(args) => watch::run(&args),
@@ -121,10 +136,22 @@ mod tests {
     }
 
     #[test]
-    fn the_sizes_that_the_help_names_are_the_defaults() {
+    fn the_default_sizes_in_the_help_are_those_of_the_settings() {
         let bytes = |text: &str| size(text).unwrap().as_u64();
         assert_eq!(bytes("4MiB"), Settings::MAX_RECORD);
         assert_eq!(bytes("4GiB"), Transport::default().max_body);
         assert_eq!(bytes("1TiB"), Quota::default().bytes);
+    }
+
+    #[test]
+    fn every_command_has_examples() {
+        fn check(command: &clap::Command) {
+            let help = command.get_after_help().map(ToString::to_string);
+            let has_examples = help.is_some_and(|help| help.contains("Examples:"));
+            assert!(has_examples, "{}", command.get_name());
+            let visible = command.get_subcommands().filter(|it| !it.is_hide_set());
+            visible.for_each(check);
+        }
+        check(&Cli::command());
     }
 }

@@ -1,19 +1,20 @@
-//! Bars for a person at a terminal, a line for each resource. Anywhere else, nothing.
+//! Progress on a terminal, a line for each resource. Elsewhere, only notes are printed.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use activity_tracker::concurrency::available;
 use activity_tracker::fetch::{Event, Observer};
 use activity_tracker::record::Resource;
-use activity_tracker::text::count;
+use activity_tracker::text::{count, grouped};
 use indicatif::{DecimalBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use jiff::Zoned;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// Shows events as they come, and clears itself when dropped.
+use crate::cli::printing;
+
+/// Shows events as they happen; the bars are cleared when this is dropped.
 pub(crate) struct Progress {
     quiet: bool,
     bars: MultiProgress,
@@ -27,7 +28,7 @@ struct Line {
 }
 
 impl Progress {
-    /// On stderr, where that is a terminal and the person wants to see something.
+    /// Shows progress on stderr if that is a terminal, and nothing at all if `quiet`.
     pub(crate) fn start(quiet: bool) -> Self {
         let target = if quiet {
             ProgressDrawTarget::hidden()
@@ -41,13 +42,10 @@ impl Progress {
         }
     }
 
-    /// Says something that stays, terminal or not.
-    pub(crate) fn tell(&self, note: &str) {
+    /// Prints a note above the bars, whether or not there is a terminal.
+    pub(crate) fn note(&self, note: &str) {
         if !self.quiet {
-            self.bars.suspend(|| {
-                // stderr may be closed, and there is nobody to tell then.
-                let _ = writeln!(anstream::stderr().lock(), "{note}");
-            });
+            self.bars.suspend(|| printing::print_note(note));
         }
     }
 
@@ -59,7 +57,7 @@ impl Progress {
                 bar.set_style(style);
             }
             bar.set_prefix(resource.name());
-            // It would panic without a thread to be had; a bar can stand still as well.
+            // indicatif panics if it cannot start a thread.
             if available(1) == 1 {
                 bar.enable_steady_tick(Duration::from_millis(100));
             }
@@ -74,31 +72,30 @@ impl Progress {
     }
 }
 
-/// What a person is told, apart from how far things are.
+/// The note that an event is worth, if any.
 fn note(event: Event) -> Option<String> {
     match event {
-        Event::Queueing => Some("waiting for another run to finish".to_owned()),
+        Event::Queueing => Some("Waiting for another run to finish".to_owned()),
         Event::Unfinished {
             started_at,
             pages,
             planned,
             resumed,
         } => {
-            let began = Zoned::now().with_time_zone(TimeZone::system());
-            let (today, began) = (began.date(), started_at.to_zoned(TimeZone::system()));
-            let form = if began.date() == today {
-                "%H:%M"
+            let now = Timestamp::now().to_zoned(TimeZone::UTC);
+            let started = started_at.to_zoned(TimeZone::UTC);
+            let format = if started.date() == now.date() {
+                "%H:%M UTC"
             } else {
-                "%Y-%m-%d %H:%M"
+                "%Y-%m-%d %H:%M UTC"
             };
-            let (began, planned) = (began.strftime(form), planned.max(pages));
-            let held = format!("{pages} of about {}", count(planned, "page"));
+            let started = started.strftime(format);
+            let (pages, planned) = (grouped(pages), count(planned.max(pages), "page"));
+            let run = format!("interrupted run of {started} ({pages} of ~{planned} done)");
             Some(if resumed {
-                format!("going on with the unfinished run of {began}, which holds {held}")
+                format!("Resuming the {run}")
             } else {
-                format!(
-                    "an unfinished run of {began} holds {held}; this run starts afresh (--resume goes on with one)"
-                )
+                format!("Starting a new run, and discarding the {run}; --resume continues one")
             })
         }
         _ => None,
@@ -108,7 +105,7 @@ fn note(event: Event) -> Option<String> {
 impl Observer for Progress {
     fn on(&self, event: Event) {
         if let Some(note) = note(event) {
-            self.tell(&note);
+            self.note(&note);
         }
         if self.bars.is_hidden() {
             return;
@@ -120,7 +117,7 @@ impl Observer for Progress {
             }),
             Event::Waiting { resource, delay } => {
                 self.show(resource, |_| {
-                    format!("failed, asking again in {:.1} s", delay.as_secs_f64())
+                    format!("failed, retrying in {:.1} s", delay.as_secs_f64())
                 });
             }
             Event::Fetched { resource, records } => self.show(resource, |line| {
@@ -138,7 +135,7 @@ impl Observer for Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        // Nothing is lost when a terminal cannot be cleared.
+        // A terminal that cannot be cleared is no failure of the run.
         let _ = self.bars.clear();
     }
 }

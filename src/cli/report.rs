@@ -1,4 +1,4 @@
-//! The command `report`: who is active, out of the data directory.
+//! The command `report`: who is active, from the stored files.
 
 use std::io::{self, BufWriter, Write};
 use std::num::NonZeroUsize;
@@ -11,14 +11,22 @@ use activity_tracker::storage;
 use clap::{Args, ValueEnum};
 
 use crate::cli::args::DataDir;
-use crate::cli::catch_up::catch_up_without_step;
-use crate::cli::printing;
+use crate::cli::catch_up::catch_up_or_warn;
 use crate::cli::values::at_least_one;
+use crate::cli::wrap::stdout_width;
+use crate::cli::{help, printing};
 
-/// How wide tables are where nobody says, as in a pipe.
-const USUAL_WIDTH: usize = 100;
+/// The width of tables where stdout is no terminal.
+const DEFAULT_WIDTH: usize = 100;
+
+const EXAMPLES: &str = "\
+activity-tracker report
+activity-tracker report --html report.html
+activity-tracker report --format json | jq '.users[0]'
+activity-tracker report --format csv --table days --time-zone Europe/Berlin";
 
 #[derive(Debug, Args)]
+#[command(after_help = help::sections([("Examples", EXAMPLES)]))]
 pub(crate) struct ReportArgs {
     #[command(flatten)]
     data_dir: DataDir,
@@ -85,17 +93,16 @@ impl From<Table> for csv::CsvTable {
     }
 }
 
-/// Counts what is in the data directory and prints it.
+/// Prints a report on the data directory.
 ///
 /// # Errors
-/// When the command line makes no sense, there is nothing that can be counted, or stdout
-/// cannot be written to.
+/// When the options are invalid, there is no readable snapshot, or stdout cannot be written to.
 pub(crate) fn run(args: &ReportArgs) -> Result<(), Error> {
     if args.table.is_some() && args.format != Some(Format::Csv) {
         let problem = "--table chooses what --format csv prints; other formats print all tables";
         return Err(Error::Usage(problem.to_owned()));
     }
-    catch_up_without_step(&args.data_dir.path)?;
+    catch_up_or_warn(&args.data_dir.path)?;
     let zone = args.time_zone.clone().unwrap_or_default();
     let (data_dir, top) = (&args.data_dir.path, args.top.get());
     let report = match &args.at {
@@ -105,24 +112,24 @@ pub(crate) fn run(args: &ReportArgs) -> Result<(), Error> {
     let format = match &args.html {
         Some(file) => {
             storage::replace(file, html::page(&report, PageContext::File).as_bytes())?;
-            printing::print_note(&format!("report in {}", file.display()));
+            printing::print_note(&format!("Report saved to {}", file.display()));
             args.format
         }
         None => Some(args.format.unwrap_or_default()),
     };
     let Some(format) = format else { return Ok(()) };
     if let (Some(reason), Some(Table::Unanswered)) = (report.unanswered_reason, args.table) {
-        // A table of CSV has no place for it.
+        // CSV has no place for a note.
         printing::print_note(&format!("unanswered posts are unknown: {reason}"));
     }
-    printing::told_to_stdout(print(args, format, &report))
+    printing::stdout_result(print(args, format, &report))
 }
 
 fn print(args: &ReportArgs, format: Format, report: &ActivityReport) -> io::Result<()> {
     let mut out = BufWriter::new(io::stdout().lock());
     match format {
         Format::Table => {
-            // Colours are taken out where they are not wanted.
+            // anstream strips colours where they are not wanted.
             let mut out = BufWriter::new(anstream::stdout().lock());
             terminal::write(&mut out, report, width(), args.top.get())?;
             return out.flush();
@@ -137,8 +144,7 @@ fn print(args: &ReportArgs, format: Format, report: &ActivityReport) -> io::Resu
     out.flush()
 }
 
-/// How many columns stdout has.
+/// The width of tables on stdout, in columns.
 pub(crate) fn width() -> usize {
-    let size = terminal_size::terminal_size_of(io::stdout());
-    size.map_or(USUAL_WIDTH, |(width, _)| width.0.into())
+    stdout_width().unwrap_or(DEFAULT_WIDTH)
 }

@@ -1,4 +1,4 @@
-//! The command `run`: one run, from what a person typed to what is printed.
+//! The command `run`: one run, from the command line to the printed outcome.
 
 use std::path::PathBuf;
 use std::process;
@@ -12,21 +12,28 @@ use activity_tracker::storage::{Flow, Journaled};
 use clap::Args;
 use tracing::Span;
 
-use crate::cli::args::EXIT_CODES;
-use crate::cli::printing::Shown;
+use crate::cli::help::{self, EXIT_CODES};
+use crate::cli::printing::RunOutput;
 use crate::cli::progress::Progress;
 use crate::cli::run_options::RunOptions;
 use crate::cli::{logger, printing, signals};
 
+const EXAMPLES: &str = "\
+activity-tracker run sample
+activity-tracker run https://api.example.com/v1 --data-dir example
+activity-tracker run github --var repo=rust-lang/cargo
+activity-tracker run ./forum.toml --resume
+activity-tracker run --async sample --quiet --json | jq '.posts_per_user[0]'";
+
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = help::sections([("Examples", EXAMPLES), ("Exit codes", EXIT_CODES)]))]
 pub(crate) struct RunArgs {
     /// Resume an interrupted run from the pages it already fetched; without one, start a new run
     #[arg(long)]
     resume: bool,
 
-    /// Process the raw responses that another run saved in DIR, offline; the source is the one that
-    /// they came from, unless another one is given
+    /// Process the raw responses that `--keep-raw` saved in DIR, offline; the source is theirs
+    /// unless another one is given
     #[arg(long, value_name = "DIR", conflicts_with_all = ["resume", "keep_raw", "fresh", "resources"])]
     replay: Option<PathBuf>,
 
@@ -34,46 +41,51 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// Last, for the headings in it hold for what follows.
+    /// List the files and the most active users
+    #[arg(long, short, conflicts_with = "quiet")]
+    verbose: bool,
+
+    // Last, because its help headings apply to everything after it.
     #[command(flatten)]
     pub(crate) options: RunOptions,
 }
 
-/// A single run, whose end is reported as an error in its span.
-pub(crate) struct EndOfRun(pub(crate) Span);
+/// Ends a single run that a signal stopped: the error goes to the log, in the span of the run.
+pub(crate) struct StopRun(pub(crate) Span);
 
-impl signals::Ending for EndOfRun {
-    fn late(&self, reason: StopReason) {
+impl signals::StopHandler for StopRun {
+    fn on_timeout(&self, reason: StopReason) {
         let error = Error::Stopped(reason);
-        self.0.in_scope(|| logger::note(&error));
+        self.0.in_scope(|| logger::log_error(&error));
         printing::print_error(&error);
         process::exit(error.exit_code().into());
     }
 }
 
-/// Takes a run and prints what it gave.
+/// Executes a run and prints its outcome.
 ///
 /// # Errors
-/// Whatever ends the run; after all is stored and printed, when too many records did not map.
+/// When the run fails; after its data is stored and printed, when too many records were rejected.
 pub(crate) fn run(args: &RunArgs) -> Result<(), Error> {
     let options = &args.options;
     logger::start(&options.log, options.readers())?;
     let stop = Stop::new();
     let span = logger::run_span(options.async_flow);
-    signals::watch(&stop, EndOfRun(span.clone()))?;
-    let take = || {
+    signals::watch(&stop, StopRun(span.clone()))?;
+    let execute = || {
         let (source, _sample_server) = args.source()?;
         let settings = options.settings(source, args.start())?;
-        let done = options.take_run(&settings, &stop, Progress::start(options.quiet))?;
-        let shown = Shown {
+        let report = options.execute(&settings, &stop, Progress::start(options.quiet))?;
+        let output = RunOutput {
             json: args.json,
             quiet: options.quiet,
+            verbose: args.verbose,
             log: &options.log.file,
         };
-        printing::print_run(&done, shown)?;
-        options.verdict(&done)
+        printing::print_run(&report, output)?;
+        options.check_limits(&report)
     };
-    span.in_scope(|| take().inspect_err(logger::note))
+    span.in_scope(|| execute().inspect_err(logger::log_error))
 }
 
 impl RunArgs {
@@ -85,35 +97,35 @@ impl RunArgs {
         }
     }
 
-    /// The source, and the sample API where that is it; it serves until dropped.
+    /// The source, and the server of the sample API if that is the source; it runs until dropped.
     fn source(&self) -> Result<(Source, Option<Server>), Error> {
         let source = &self.options.source;
         let Some(folder) = &self.replay else {
             return source.load();
         };
-        let kept = Journaled::read(folder)?.ok_or_else(|| {
+        let saved = Journaled::read(folder)?.ok_or_else(|| {
             let folder = folder.display();
             Error::Usage(format!(
-                "cannot replay {folder}: expected a folder of pages that `--keep-raw` made"
+                "cannot replay {folder}: expected a folder that `--keep-raw` saved"
             ))
         })?;
-        if !kept.complete {
-            let run = &kept.header.run;
+        if !saved.complete {
+            let run = &saved.header.run;
             return Err(Error::Usage(format!(
-                "cannot replay the run {run}: it did not finish; `run --resume` goes on with it"
+                "cannot replay the run {run}: it did not finish; `run --resume` continues it"
             )));
         }
         let async_flow = self.options.async_flow;
-        if (kept.header.flow == Flow::Async) != async_flow {
-            let says = if async_flow { "leave out" } else { "add" };
+        if (saved.header.flow == Flow::Async) != async_flow {
+            let fix = if async_flow { "remove" } else { "add" };
             return Err(Error::Usage(format!(
-                "cannot replay {}: it is of the other flow: {says} --async",
+                "cannot replay {}: it belongs to the other flow: {fix} --async",
                 folder.display()
             )));
         }
         if source.is_given() {
             return source.load();
         }
-        Ok((kept.header.definition.source()?, None))
+        Ok((saved.header.definition.source()?, None))
     }
 }

@@ -1,4 +1,4 @@
-//! What a person may say about runs, whether they are taken once or again and again.
+//! Options shared by `run` and `watch`.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -18,17 +18,19 @@ use clap::{Args, ValueEnum};
 use http::StatusCode;
 use tracing::warn;
 
-use crate::cli::args::{DataDir, LogArgs, PatienceArgs};
-use crate::cli::printing;
+use crate::cli::args::{DataDir, LogArgs, NetworkArgs};
 use crate::cli::progress::Progress;
+use crate::cli::run_summary;
 use crate::cli::source_argument::SourceArgs;
-use crate::cli::values::{at_least_one, duration, positive_duration, size, workers};
+use crate::cli::values::{
+    at_least_one, duration, number, positive, positive_duration, size, workers,
+};
 
 #[derive(Debug, Args)]
 #[command(mut_arg("data_dir", |arg| arg.help("The data directory to write to")))]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is a flag that a person may type"
+    reason = "each is a flag of the command line"
 )]
 pub(crate) struct RunOptions {
     #[command(flatten)]
@@ -71,19 +73,20 @@ pub(crate) struct RunOptions {
     workers: Option<NonZeroUsize>,
 
     #[command(flatten)]
-    patience: PatienceArgs,
+    network: NetworkArgs,
 
     /// Longest delay before the first retry; it doubles with each retry, up to 30s, and the
     /// actual delay is random within it (full jitter)
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = duration)]
     backoff: Duration,
 
-    /// Longest Retry-After delay to honour
+    /// Longest delay that a server may ask for: with Retry-After, a rate limit's reset, or `backoff`
+    /// in a body
     #[arg(long, value_name = "TIME", default_value = "5min", value_parser = duration)]
     max_wait: Duration,
 
-    /// Store a resource even if its records keep moving between pages while they are fetched: it is
-    /// marked as incomplete, and none of its records counts as removed
+    /// Store a resource even if its records move between pages in each attempt: it is marked as
+    /// incomplete, and none of its records counts as removed
     #[arg(long)]
     allow_moving: bool,
 
@@ -96,7 +99,7 @@ pub(crate) struct RunOptions {
 
     /// How many rejected records and refused requests are allowed before the exit code is 4; the
     /// rest is stored in any case, and rejected records are kept in `rejected.ndjson`
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = number)]
     max_rejects: u64,
 
     /// Fail on the first invalid record, and store nothing
@@ -119,16 +122,19 @@ pub(crate) struct RunOptions {
     pub(crate) log: LogArgs,
 }
 
-/// What well-formed pages without an end are ended by.
+/// Limits on an endless resource.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_field_names, reason = "each is named as its option is")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the fields are named as the options are"
+)]
 struct QuotaArgs {
     /// Maximum number of pages of a resource; each parent whose children are fetched counts as one
-    #[arg(long, value_name = "N", default_value_t = Quota::default().pages, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = Quota::default().pages, value_parser = positive)]
     max_pages: u64,
 
     /// Maximum number of records of a run
-    #[arg(long, value_name = "N", default_value_t = Quota::default().records, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = Quota::default().records, value_parser = positive)]
     max_records: u64,
 
     /// Maximum number of bytes of a run, decompressed: 500MB, 10GiB
@@ -159,7 +165,7 @@ enum ReadableBy {
 }
 
 impl RunOptions {
-    /// Who may read what runs write.
+    /// Who may read the files of runs.
     pub(crate) fn readers(&self) -> Readers {
         match self.readable_by {
             ReadableBy::Owner => Readers::Owner,
@@ -168,20 +174,20 @@ impl RunOptions {
         }
     }
 
-    /// The settings of a run against this source.
+    /// The settings of a run with this source.
     ///
     /// # Errors
-    /// When the file of authorities cannot be used, or the system does not tell what program this is.
+    /// When the CA file cannot be used, or the path of this program cannot be determined.
     pub(crate) fn settings(&self, source: Source, start: Start) -> Result<Settings, Error> {
-        // Whatever arrives is hashed, cut and written meanwhile.
-        let others = || {
+        // One core hashes, splits and writes what is fetched.
+        let other_cores = || {
             let cores = available_parallelism().map_or(1, NonZeroUsize::get);
             NonZeroUsize::new(cores - 1).unwrap_or(NonZeroUsize::MIN)
         };
         Ok(Settings {
             data_dir: self.data_dir.path.clone(),
             email_domain: self.email_domain.clone(),
-            workers: self.workers.unwrap_or_else(others),
+            workers: self.workers.unwrap_or_else(other_cores),
             worker_program: pipeline::own_program()
                 .map_err(StorageError::io("find", "this program".as_ref()))?,
             start,
@@ -194,30 +200,31 @@ impl RunOptions {
             fresh: self.fresh,
             history: !self.no_history,
             policy: self.policy(),
-            transport: self.patience.transport(&source)?,
+            transport: self.network.transport(&source)?,
             source,
         })
     }
 
     fn policy(&self) -> Policy {
-        let usual = Policy::default();
+        let default = Policy::default();
         Policy {
-            retries: self.patience.retries,
+            retries: self.network.retries,
             first_backoff: self.backoff,
-            longest_backoff: usual.longest_backoff.max(self.backoff),
+            longest_backoff: default.longest_backoff.max(self.backoff),
             max_wait: self.max_wait,
             concurrency: self.concurrency,
             quota: self.quota.quota(),
             allow_moving: self.allow_moving,
-            ..usual
+            ..default
         }
     }
 
-    /// Takes a run of the flow that is wanted.
+    /// Runs the selected flow. If what an interrupted run left has expired, starts over once; if a
+    /// credential was refused and its file has a new one, continues with that.
     ///
     /// # Errors
-    /// Whatever ends it.
-    pub(crate) fn take_run(
+    /// When the run fails.
+    pub(crate) fn execute(
         &self,
         settings: &Settings,
         stop: &Stop,
@@ -227,20 +234,20 @@ impl RunOptions {
         let mut settings = settings.clone();
         let (mut expired, mut renewed) = (false, false);
         loop {
-            let outcome = self.take_once(&settings, stop, &progress);
+            let outcome = self.run_once(&settings, stop, &progress);
             let cause = match &outcome {
                 Err(Error::Unfinished { cause, .. }) => &**cause,
                 Err(error) => error,
                 Ok(_) => return outcome,
             };
             match cause {
-                // Once is enough: a run that starts afresh has nothing that could be too old.
+                // Once is enough: a new run has nothing that could have expired.
                 Error::Api(cause @ ApiError::Expired { subject, .. }) if !expired => {
                     expired = true;
                     let resource = subject.resource;
-                    warn!(%resource, "{cause}: starting again from the first page");
-                    progress.tell(&format!(
-                        "{cause}; what an earlier run was given has expired: starting again from the first page"
+                    warn!(%resource, "{cause}: starting over from the first page");
+                    progress.note(&format!(
+                        "{cause}; the state of the interrupted run has expired: starting over from the first page"
                     ));
                     settings.start = Start::Afresh;
                 }
@@ -256,7 +263,7 @@ impl RunOptions {
                         return outcome;
                     }
                     warn!(
-                        "the server refused the credential, and its file has another one now: going on with that"
+                        "the server refused the credential; its file has a new one: retrying with that"
                     );
                     settings.start = Start::Resume;
                 }
@@ -265,13 +272,13 @@ impl RunOptions {
         }
     }
 
-    fn take_once(
+    fn run_once(
         &self,
         settings: &Settings,
         stop: &Stop,
         progress: &Arc<Progress>,
     ) -> Result<Report, Error> {
-        // What ends one of them is no reason to stop the next.
+        // A failure of this attempt must not stop the next one.
         let (part, _registration) = stop.part();
         let outcome = if self.async_flow {
             let observer = Arc::clone(progress) as SharedObserver;
@@ -280,20 +287,20 @@ impl RunOptions {
             pipeline::run(settings, &part, &**progress)
         };
         if part.is_committing() {
-            // What is done can not be stopped any more.
+            // A committed run can no longer be stopped.
             let _ = stop.begin_commit();
         }
         outcome
     }
 
-    /// Whether so many records did not map that the run counts as failed.
+    /// Checks the rejected records and refused requests of a run against `--max-rejects`.
     ///
     /// # Errors
-    /// When they are more than are allowed.
-    pub(crate) fn verdict(&self, done: &Report) -> Result<(), Error> {
-        let rejects = &done.rejects;
-        rejects.verdict(self.max_rejects, &printing::rejected(done))?;
-        let lacking = done.missing.iter();
+    /// When there are more than allowed.
+    pub(crate) fn check_limits(&self, report: &Report) -> Result<(), Error> {
+        let rejects = &report.rejects;
+        rejects.verdict(self.max_rejects, &run_summary::rejected_file(report))?;
+        let lacking = report.missing.iter();
         let lacking = lacking.filter(|(_, missing)| missing.is_lacking());
         let requests = lacking.clone().map(|(_, missing)| missing.requests);
         let missing = requests.fold(rejects.total(), u64::saturating_add);

@@ -1,4 +1,4 @@
-//! `activity-tracker sample-api`: the sample data, served as an API.
+//! The command `sample-api`: generated data, served as an API.
 
 use std::time::Duration;
 
@@ -6,25 +6,31 @@ use activity_tracker::error::Error;
 use activity_tracker::sample::{Sample, Server};
 use clap::Args;
 
-use crate::cli::printing;
-use crate::cli::values::duration;
+use crate::cli::values::{duration, number, port};
+use crate::cli::{help, printing};
+
+const EXAMPLES: &str = "\
+activity-tracker sample-api
+activity-tracker sample-api --users 1000 --posts 1000000
+activity-tracker sample-api --port 0 --latency 200ms";
 
 #[derive(Debug, Args)]
+#[command(after_help = help::sections([("Examples", EXAMPLES)]))]
 pub(crate) struct SampleApiArgs {
-    /// The port to listen on, on 127.0.0.1; 0 picks a free one
-    #[arg(long, default_value_t = 4000)]
+    /// Port to listen on, on 127.0.0.1; 0 picks a free one
+    #[arg(long, default_value_t = 4000, value_parser = port)]
     pub(crate) port: u16,
 
     /// Number of users
-    #[arg(long, value_name = "N", default_value_t = Sample::default().users)]
+    #[arg(long, value_name = "N", default_value_t = Sample::default().users, value_parser = number)]
     users: u64,
 
     /// Number of posts
-    #[arg(long, value_name = "N", default_value_t = Sample::default().posts)]
+    #[arg(long, value_name = "N", default_value_t = Sample::default().posts, value_parser = number)]
     posts: u64,
 
     /// Number of comments
-    #[arg(long, value_name = "N", default_value_t = Sample::default().comments)]
+    #[arg(long, value_name = "N", default_value_t = Sample::default().comments, value_parser = number)]
     comments: u64,
 
     /// Delay before each response
@@ -32,7 +38,7 @@ pub(crate) struct SampleApiArgs {
     latency: Duration,
 
     /// Random seed: the same seed gives the same data
-    #[arg(long, value_name = "N", default_value_t = Sample::default().seed)]
+    #[arg(long, value_name = "N", default_value_t = Sample::default().seed, value_parser = number)]
     seed: u64,
 }
 
@@ -59,7 +65,7 @@ impl SampleApiArgs {
 /// Serves until the program is stopped.
 ///
 /// # Errors
-/// When the port cannot be had.
+/// When the port is not available.
 pub(crate) fn run(args: &SampleApiArgs) -> Result<(), Error> {
     let port = args.port;
     let server =

@@ -1,4 +1,4 @@
-//! The command `serve`: the report as a live page, until it is told to end.
+//! The command `serve`: the report as a live page, until Ctrl-C.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -9,16 +9,22 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::cli::args::DataDir;
-use crate::cli::printing;
+use crate::cli::values::port;
+use crate::cli::{help, printing};
+
+const EXAMPLES: &str = "\
+activity-tracker serve
+activity-tracker serve --port 9090 --data-dir /var/lib/activity-tracker/data
+activity-tracker serve --listen localhost";
 
 #[derive(Debug, Args)]
+#[command(after_help = help::sections([("Examples", EXAMPLES)]))]
 pub(crate) struct ServeArgs {
-    /// The port to listen on; 0 picks a free one
-    #[arg(long, default_value_t = 8080)]
+    /// Port to listen on; 0 picks a free one
+    #[arg(long, default_value_t = 8080, value_parser = port)]
     port: u16,
 
-    /// The address to listen on. Any address but a loopback one exposes the report to everybody who
-    /// can reach it: there is no password
+    /// Address to listen on. Non-loopback addresses expose the report without authentication
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -31,7 +37,7 @@ pub(crate) struct ServeArgs {
     data_dir: DataDir,
 }
 
-/// An address as it stands in a URL, too: in brackets, or by the name that each machine has.
+/// Parses an IP address, one in brackets as in a URL, or `localhost`.
 fn parse_address(text: &str) -> Result<IpAddr, String> {
     if text.eq_ignore_ascii_case("localhost") {
         return Ok(Ipv4Addr::LOCALHOST.into());
@@ -47,19 +53,19 @@ fn parse_address(text: &str) -> Result<IpAddr, String> {
     address.map_err(|_| expected.to_owned())
 }
 
-/// Serves until Ctrl-C or SIGTERM, which is how this command is meant to end.
+/// Serves until Ctrl-C or SIGTERM, which are a success.
 ///
 /// # Errors
-/// When it cannot listen there.
+/// When it cannot listen on that address.
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Error> {
     let address = SocketAddr::new(args.listen, args.port);
     let failed = |cause| Error::Serve { address, cause };
-    // Before anybody can know that the server is there.
+    // Handled before the server can be reached.
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
     let server = Server::start(args.data_dir.path.clone(), address).map_err(failed)?;
     if !args.listen.is_loopback() {
         printing::print_note(&format!(
-            "warning: {} is not of this machine alone: whoever reaches it can read everything, without a password",
+            "warning: {} is reachable from other machines: the report is exposed without authentication",
             args.listen
         ));
     }
@@ -74,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_may_be_written_as_in_a_url() {
+    fn addresses_are_parsed_as_in_a_url() {
         let cases = [
             ("127.0.0.1", Some("127.0.0.1")),
             ("localhost", Some("127.0.0.1")),

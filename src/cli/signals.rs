@@ -1,4 +1,4 @@
-//! Ctrl-C, SIGTERM and SIGHUP: the run is asked to stop, and made to if it does not.
+//! Ctrl-C, SIGTERM and SIGHUP: the run is asked to stop, and the program ends if it does not.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,41 +10,41 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use tracing::info;
 
-/// How long a run that was asked to stop may take to end.
+/// How long a run may take to stop.
 const GRACE: Duration = Duration::from_millis(700);
 
-/// How the program ends where a request to stop is not enough.
-pub(crate) trait Ending: Send + Sync + 'static {
-    /// The work has not ended by itself, a moment after it was asked to.
-    fn late(&self, reason: StopReason);
+/// How the program ends when the work does not stop in time.
+pub(crate) trait StopHandler: Send + Sync + 'static {
+    /// The work is still running some time after it was asked to stop.
+    fn on_timeout(&self, reason: StopReason);
 
-    /// A second signal came.
-    fn at_once(&self, reason: StopReason) -> ! {
+    /// A second signal was received.
+    fn on_second_signal(&self, reason: StopReason) -> ! {
         process::exit(Error::Stopped(reason).exit_code().into());
     }
 }
 
-/// Lets the first signal stop the work, and the second one end the program.
-/// A run that is moving its files into place is let do so: that takes
-/// milliseconds, and half of it would be no state to leave. What the history
-/// then takes in may take longer. It is interrupted after the moment of grace,
-/// or by a second signal, and left to the next command; the run is a success.
+/// The first signal stops the work, the second one ends the program.
 ///
-/// A blocked name look-up or connect cannot be woken: after a moment of grace
-/// the program ends around it. By then the run's files and workers are gone,
-/// for their removal needs nobody but the thread that asks.
+/// A run that is committing is not stopped: that takes milliseconds. Adding its changes to the
+/// history may take longer; that is interrupted after the grace period or by a second signal, and
+/// left to the next command. The run is a success then.
+///
+/// A blocked DNS lookup or connect cannot be interrupted: the program ends after the grace period
+/// regardless. By then the run's files and workers are gone, because the thread that receives the
+/// signal removes them.
 ///
 /// # Errors
-/// When there is no thread to be had that waits for signals.
-pub(crate) fn watch(stop: &Stop, ending: impl Ending) -> Result<(), Error> {
-    // Without a handler a signal ends the program at once, which is what remains to do.
-    let hang_up = hears_hang_up().then_some(SIGHUP);
+/// When the thread that waits for signals cannot be started.
+pub(crate) fn watch(stop: &Stop, handler: impl StopHandler) -> Result<(), Error> {
+    // Without a handler, a signal ends the program at once.
+    let hang_up = handles_hangup().then_some(SIGHUP);
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM].into_iter().chain(hang_up)) else {
         return Ok(());
     };
-    let (stop, ending) = (stop.clone(), Arc::new(ending));
+    let (stop, handler) = (stop.clone(), Arc::new(handler));
     let waiting = spawn(move || {
-        let mut asked = false;
+        let mut requested = false;
         for signal in signals.forever() {
             let reason = match signal {
                 SIGTERM => StopReason::Terminate,
@@ -52,28 +52,27 @@ pub(crate) fn watch(stop: &Stop, ending: impl Ending) -> Result<(), Error> {
                 _ => StopReason::Interrupt,
             };
             info!(?reason, "stop requested");
-            if asked {
+            if requested {
                 stop.hurry();
                 if !stop.is_committing() {
-                    ending.at_once(reason);
+                    handler.on_second_signal(reason);
                 }
             }
-            asked = true;
+            requested = true;
             stop.request(reason);
-            // A run that is committing goes on to its end.
             let committing = stop.is_committing();
-            let late = {
-                let (stop, ending) = (stop.clone(), Arc::clone(&ending));
+            let after_grace = {
+                let (stop, handler) = (stop.clone(), Arc::clone(&handler));
                 move || {
                     thread::sleep(GRACE);
                     stop.hurry();
                     if !committing {
-                        ending.late(reason);
+                        handler.on_timeout(reason);
                     }
                 }
             };
-            if spawn(late.clone()).is_err() {
-                late();
+            if spawn(after_grace.clone()).is_err() {
+                after_grace();
             }
         }
     });
@@ -82,26 +81,25 @@ pub(crate) fn watch(stop: &Stop, ending: impl Ending) -> Result<(), Error> {
         .map_err(Error::start("a thread that waits for signals"))
 }
 
-/// Whether SIGHUP is for this program: one that `nohup` started is to go on without its
-/// terminal. Where the system does not say, the signal keeps its usual meaning: the end.
-fn hears_hang_up() -> bool {
+/// Whether SIGHUP is to be handled: `nohup` has it ignored, so that the program outlives its
+/// terminal. Where that cannot be determined, SIGHUP keeps its default action and ends the program.
+fn handles_hangup() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     ignored(&status).is_some_and(|ignored| ignored & 1 << (SIGHUP - 1) == 0)
 }
 
-/// The signals that a process ignores, a bit for each, from the first one up.
+/// The signals that a process ignores: a bit mask, with signal 1 in the lowest bit.
 fn ignored(status: &str) -> Option<u64> {
     let mut lines = status.lines();
     let mask = lines.find_map(|line| line.strip_prefix("SigIgn:"))?;
     u64::from_str_radix(mask.trim(), 16).ok()
 }
 
-/// Has a write beyond the limit on the length of files (`ulimit -f`) fail, rather than end
-/// the program without a word.
-pub(crate) fn outlive_long_files() {
-    // Where this cannot be had, the program ends as it would without it. What the handler
-    // notes is of no use: the write that failed tells. A program that this one starts is
-    // without the handler.
+/// Makes a write beyond the file size limit (`ulimit -f`) fail, instead of killing the program with
+/// SIGXFSZ.
+pub(crate) fn survive_file_size_limit() {
+    // The flag is not read: the failed write is reported anyway. A handler, unlike an ignored
+    // signal, is not inherited by the programs that this one starts.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
 }
 
@@ -110,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ignored_signals_are_read_from_what_the_system_says() {
+    fn ignored_signals_are_parsed_from_proc_status() {
         let status =
             "Name:\tcat\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\nSigCgt:\t0\n";
         assert_eq!(ignored(status), Some(0x1001));

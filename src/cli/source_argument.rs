@@ -1,7 +1,8 @@
-//! The SOURCE that a person names: a built-in one, a file, or a URL.
+//! The SOURCE argument: a built-in source, a file, or a URL.
 
 use std::collections::BTreeSet;
 use std::env::{self, VarError};
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,22 +14,21 @@ use activity_tracker::source::{
     Auth, BuiltIn, CredentialRef, CredentialUse, Environment, SAMPLE, Secret, Source, SourceFile,
     Vars,
 };
-use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Arg, Args, Command};
 use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::TimeZone;
 use tracing::warn;
 
 use crate::cli::consent::{self, TrustArgs};
 
-/// The longest file of a credential, in bytes.
+/// The maximum size of a credential file, in bytes.
 const LONGEST_CREDENTIAL: u64 = 64 << 10;
 
 #[derive(Debug, Args)]
 pub(crate) struct SourceArgs {
-    /// A built-in source (`activity-tracker sources` lists them), the path of a
-    /// source file (`./forum.toml`), or the base URL of an API of JSONPlaceholder's
-    /// shape [default: jsonplaceholder]
+    /// A built-in source (`activity-tracker sources` lists them), the path of a source file
+    /// (`./forum.toml`), or the base URL of an API like JSONPlaceholder [default: jsonplaceholder]
     #[arg(value_name = "SOURCE")]
     name: Option<String>,
 
@@ -36,9 +36,9 @@ pub(crate) struct SourceArgs {
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = var)]
     vars: Vec<(String, String)>,
 
-    /// Fetch only these resources: `users,posts`; the others stay as the last run left them
+    /// Fetch only these resources, separated by commas; the others stay as the last run left them
     /// [default: all that the source offers]
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = resource_names())]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = ResourceParser)]
     resources: Option<Vec<Resource>>,
 
     #[command(flatten)]
@@ -46,17 +46,16 @@ pub(crate) struct SourceArgs {
 }
 
 impl SourceArgs {
-    /// Whether a source was named.
+    /// Whether a source was given.
     pub(crate) fn is_given(&self) -> bool {
         self.name.is_some()
     }
 
-    /// The source, and the sample API where that is it; it serves until dropped.
+    /// The source, and the server of the sample API if that is the source; it runs until dropped.
     ///
     /// # Errors
-    /// When there is no such source, its file has a mistake, or something that it needs is
-    /// missing; when nobody granted that it sends a credential; when it does not offer what was
-    /// asked for.
+    /// When there is no such source, its file has a mistake, a variable is missing, the use of a
+    /// credential was not allowed, or the source lacks a requested resource.
     pub(crate) fn load(&self) -> Result<(Source, Option<Server>), Error> {
         let vars = self.vars.iter().cloned().collect();
         let name = self.name.as_deref().unwrap_or("jsonplaceholder");
@@ -70,8 +69,8 @@ impl SourceArgs {
 }
 
 impl SourceArgs {
-    /// Reads the credentials again that the source has from files, which may have been replaced
-    /// meanwhile. Where that fails, it keeps those that it has.
+    /// Reads the credential of the source again if it comes from a file, which may have been
+    /// replaced. If that fails, the source keeps the one it has.
     pub(crate) fn renew(&self, source: &mut Source) {
         if !matches!(
             source.auth.secret().map(Secret::at),
@@ -80,13 +79,13 @@ impl SourceArgs {
             return;
         }
         let name = self.name.as_deref().unwrap_or_default();
-        // What it may send was granted when it was loaded.
+        // Its use was allowed when the source was loaded.
         let machine = Machine {
             folder: Kind::of(name).folder(),
             granted: None,
         };
         match source.definition.auth(&machine) {
-            Ok(auth @ Auth::Absent(_)) => warn!(?auth, "the credential is not there any more"),
+            Ok(auth @ Auth::Absent(_)) => warn!(?auth, "the credential is gone"),
             Ok(auth) => source.auth = auth,
             Err(error) => warn!(%error, "the credential cannot be read again"),
         }
@@ -99,7 +98,7 @@ fn load(name: &str, mut vars: Vars, trust: &TrustArgs) -> Result<(Source, Option
     let folder = kind.folder();
     let file = match kind {
         Kind::Url if !vars.is_empty() => {
-            let reason = "--var fills placeholders of a source file; a URL has none";
+            let reason = "--var sets a variable of a source file; a URL has none";
             return Err(Error::Usage(reason.to_owned()));
         }
         Kind::Url => return Ok((Source::named(name)?, None)),
@@ -129,7 +128,7 @@ fn load(name: &str, mut vars: Vars, trust: &TrustArgs) -> Result<(Source, Option
     Ok((source, server))
 }
 
-/// In which way a source is named.
+/// How a source is given.
 #[derive(Debug, PartialEq, Eq)]
 enum Kind {
     Url,
@@ -140,18 +139,18 @@ enum Kind {
 impl Kind {
     fn of(name: &str) -> Self {
         let path = Path::new(name);
-        let like_a_path =
+        let is_path =
             name.contains(['/', '\\']) || path.extension().is_some_and(|end| end == "toml");
         if name.contains("://") {
             Self::Url
-        } else if like_a_path || (BuiltIn::named(name).is_err() && path.is_file()) {
+        } else if is_path || (BuiltIn::named(name).is_err() && path.is_file()) {
             Self::File(path.to_owned())
         } else {
             Self::Name
         }
     }
 
-    /// Where the paths in it are taken from: the folder of a file.
+    /// The folder that relative paths in a source file start from.
     fn folder(&self) -> PathBuf {
         let folder = match self {
             Self::File(path) => path.parent(),
@@ -161,12 +160,12 @@ impl Kind {
     }
 }
 
-/// The machine that the program runs on.
+/// The environment of this process.
 struct Machine {
-    /// Where the source file is.
+    /// The folder of the source file.
     folder: PathBuf,
-    /// What the source may send; without a list anything that it names, since it came with
-    /// the program.
+    /// The credentials that the source may send; `None` for a built-in source, which may send all
+    /// it names.
     granted: Option<BTreeSet<CredentialUse>>,
 }
 
@@ -189,7 +188,7 @@ impl Environment for Machine {
     }
 }
 
-/// Reads `NAME=VALUE` for `--var`.
+/// Parses `NAME=VALUE`.
 fn var(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -197,13 +196,39 @@ fn var(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Takes the names of resources, and names them to whoever gives another.
-pub(crate) fn resource_names() -> impl TypedValueParser<Value = Resource> {
-    let all = [Resource::Users, Resource::Posts, Resource::Comments];
-    PossibleValuesParser::new(all.map(Resource::name)).try_map(move |name| {
-        let named = all.into_iter().find(|resource| resource.name() == name);
-        named.ok_or("unknown resource")
-    })
+/// Parses the name of a resource, with blanks around it, as in `users, posts`.
+#[derive(Clone)]
+pub(crate) struct ResourceParser;
+
+impl ResourceParser {
+    const ALL: [Resource; 3] = [Resource::Users, Resource::Posts, Resource::Comments];
+
+    fn names() -> PossibleValuesParser {
+        PossibleValuesParser::new(Self::ALL.map(Resource::name))
+    }
+}
+
+impl TypedValueParser for ResourceParser {
+    type Value = Resource;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<Resource, clap::Error> {
+        let value = value.to_str().map_or(value, |text| text.trim().as_ref());
+        let names = Self::names().try_map(|name| {
+            let mut all = Self::ALL.into_iter();
+            all.find(|it| it.name() == name).ok_or("unknown resource")
+        });
+        names.parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let names = Self::ALL.map(|it| PossibleValue::new(it.name()));
+        Some(Box::new(names.into_iter()))
+    }
 }
 
 #[cfg(test)]

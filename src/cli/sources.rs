@@ -1,15 +1,21 @@
-//! The command `sources`: what is built in, to look at and to copy.
+//! The command `sources`: the built-in sources, and the schema of source files.
 
 use activity_tracker::error::Error;
 use activity_tracker::source::{BUILT_IN, BuiltIn, InvalidSource, SCHEMA};
 use anstyle::Style;
 use clap::{Args, Subcommand};
 
-use crate::cli::printing;
+use crate::cli::{help, printing};
 
 const HEAD: Style = Style::new().bold();
 
+const EXAMPLES: &str = "\
+activity-tracker sources
+activity-tracker sources show wordpress > forum.toml
+activity-tracker sources schema > source.schema.json";
+
 #[derive(Debug, Args)]
+#[command(after_help = help::sections([("Examples", EXAMPLES)]))]
 pub(crate) struct SourcesArgs {
     #[command(subcommand)]
     command: Option<SourcesCommand>,
@@ -18,25 +24,32 @@ pub(crate) struct SourcesArgs {
 #[derive(Debug, Subcommand)]
 enum SourcesCommand {
     /// Print a built-in source, as a starting point for your own
+    #[command(after_help = help::sections([(
+        "Examples",
+        "activity-tracker sources show wordpress > forum.toml",
+    )]))]
     Show {
         /// Name of the source
         name: String,
     },
     /// Print the JSON Schema of source files, for editors
+    #[command(after_help = help::sections([(
+        "Examples",
+        "activity-tracker sources schema > source.schema.json",
+    )]))]
     Schema,
 }
 
-/// Prints what was asked for to stdout.
+/// Prints the list, a source, or the schema to stdout.
 ///
 /// # Errors
 /// When there is no such source, or stdout cannot be written to.
 pub(crate) fn run(args: &SourcesArgs) -> Result<(), Error> {
-    let text = match &args.command {
-        None => table()?,
-        Some(SourcesCommand::Show { name }) => BuiltIn::named(name)?.text.to_owned(),
-        Some(SourcesCommand::Schema) => SCHEMA.to_owned(),
-    };
-    printing::print_text(&text)
+    match &args.command {
+        None => printing::print_text(&table()?),
+        Some(SourcesCommand::Show { name }) => printing::print_verbatim(BuiltIn::named(name)?.text),
+        Some(SourcesCommand::Schema) => printing::print_verbatim(SCHEMA),
+    }
 }
 
 fn table() -> Result<String, InvalidSource> {
@@ -56,7 +69,10 @@ fn table() -> Result<String, InvalidSource> {
         cells.max().unwrap_or_default()
     });
     let [name, what] = widths;
-    let mut text = format!("{HEAD}{:name$}  {:what$}  NEEDS{HEAD:#}\n", "NAME", "WHAT");
+    let mut text = format!(
+        "{HEAD}{:name$}  {:what$}  OPTIONS{HEAD:#}\n",
+        "NAME", "DESCRIPTION"
+    );
     for [source, about, needs] in rows {
         let line = format!("{source:name$}  {about:what$}  {needs}");
         text.push_str(line.trim_end());
@@ -73,7 +89,7 @@ mod tests {
     fn the_built_in_sources_are_listed_with_what_they_need() {
         let table = anstream::adapter::strip_str(&table().unwrap()).to_string();
         insta::assert_snapshot!(table, @"
-        NAME             WHAT                                                                       NEEDS
+        NAME             DESCRIPTION                                                                OPTIONS
         jsonplaceholder  JSONPlaceholder, free fake data for trying things out
         sample           The sample API that is built in; needs no network
         wordpress        A WordPress site: its public posts, comments and authors                   --var site=…

@@ -1,4 +1,4 @@
-//! `activity-tracker verify`: whether the files are those that a run put there.
+//! The command `verify`: checks the files against the manifest, and the history.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -6,15 +6,21 @@ use std::path::PathBuf;
 use activity_tracker::concurrency::Stop;
 use activity_tracker::error::{Error, StorageError};
 use activity_tracker::history::Depth;
-use activity_tracker::text::{Printable, count};
+use activity_tracker::text::{Printable, count, grouped};
 use activity_tracker::{history, storage};
 use clap::Args;
 
 use crate::cli::args::DataDir;
 use crate::cli::catch_up::catch_up;
+use crate::cli::help;
 use crate::cli::printing::print_text;
 
+const EXAMPLES: &str = "\
+activity-tracker verify
+activity-tracker verify --full --data-dir /var/lib/activity-tracker/data";
+
 #[derive(Debug, Args)]
+#[command(after_help = help::sections([("Examples", EXAMPLES)]))]
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) data_dir: DataDir,
@@ -25,12 +31,12 @@ pub(crate) struct VerifyArgs {
     pub(crate) full: bool,
 }
 
-/// Verifies the snapshots of a data directory and prints which runs they are of.
+/// Verifies the snapshots and the history of a data directory, and prints which runs wrote them.
 ///
 /// # Errors
-/// When a file is not as its manifest says, or there is no snapshot.
+/// When a file is damaged or missing, or there is no snapshot.
 pub(crate) fn run(args: &VerifyArgs) -> Result<(), Error> {
-    // It is told below, beside what is whole.
+    // Damage is printed below, together with what is intact.
     let step = match catch_up(&args.data_dir.path) {
         Err(Error::Storage(damaged)) if damaged.is_of_step() => Some(damaged),
         Err(Error::Storage(StorageError::DamagedHistory { .. })) => None,
@@ -41,7 +47,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<(), Error> {
     for verified in storage::verify(&args.data_dir.path)? {
         let manifest = &verified.snapshot.manifest;
         let state = if verified.damaged.is_empty() {
-            "whole"
+            "ok"
         } else {
             "damaged"
         };
@@ -55,7 +61,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<(), Error> {
             "{name}: {state}, {files}; run {run} of {source}, {finished}"
         );
         for (resource, counts) in &manifest.resources {
-            let (records, rejects) = (count(counts.records, "record"), counts.rejects);
+            let (records, rejects) = (count(counts.records, "record"), grouped(counts.rejects));
             let _ = writeln!(text, "  {resource}: {records}, {rejects} rejected");
         }
         for path in &verified.damaged {
@@ -76,12 +82,12 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<(), Error> {
     }
 }
 
-/// Says which earlier snapshots are kept. Gives the first file that is damaged.
+/// Adds the state of earlier snapshots to the text. Returns the first damaged file.
 fn earlier(args: &VerifyArgs, text: &mut String) -> Result<Option<PathBuf>, Error> {
     let mut first = None;
     for earlier in storage::verify_earlier(&args.data_dir.path, args.full)? {
         let state = match (earlier.damaged.is_empty(), args.full) {
-            (true, true) => "whole",
+            (true, true) => "ok",
             (true, false) => "kept, checksums not checked",
             (false, _) => "damaged",
         };
@@ -99,7 +105,7 @@ fn earlier(args: &VerifyArgs, text: &mut String) -> Result<Option<PathBuf>, Erro
     Ok(first)
 }
 
-/// Says whether the history is whole, if there is one. Gives what is wrong with it.
+/// Adds the state of the history, if there is one, to the text. Returns what is wrong with it.
 fn history(args: &VerifyArgs, text: &mut String) -> Result<Option<StorageError>, Error> {
     let data_dir = &args.data_dir.path;
     let depth = if args.full { Depth::Full } else { Depth::Quick };
@@ -109,11 +115,11 @@ fn history(args: &VerifyArgs, text: &mut String) -> Result<Option<StorageError>,
     // Writing to a string does not fail.
     let Some(reason) = checked.damage else {
         let runs = count(checked.runs, "run");
-        let _ = writeln!(text, "{}: whole, {runs}", history::FILE);
+        let _ = writeln!(text, "{}: ok, {runs}", history::FILE);
         let Some(run) = history::lacks(data_dir)? else {
             return Ok(None);
         };
-        let _ = writeln!(text, "  missing: the run {}", Printable(&run));
+        let _ = writeln!(text, "  missing: run {}", Printable(&run));
         let path = data_dir.join(history::FILE);
         return Ok(Some(StorageError::OtherHistory { path, run }));
     };

@@ -1,4 +1,4 @@
-//! `activity-tracker worker`, which nobody types: what `run` starts its workers with.
+//! The hidden command `worker`: the processes that `run` starts.
 
 use std::process::ExitCode;
 
@@ -12,11 +12,11 @@ pub(crate) struct WorkerArgs {
     #[arg(long)]
     pub(crate) email_domain: EmailDomain,
 
-    /// As JSON
+    /// JSON
     #[arg(long, value_parser = mappings)]
     pub(crate) mappings: Mappings,
 
-    /// Note down each record for the history
+    /// Collect the records' entries for the history
     #[arg(long)]
     pub(crate) history: bool,
 }
@@ -25,7 +25,7 @@ fn mappings(text: &str) -> Result<Mappings, serde_json::Error> {
     serde_json::from_str(text)
 }
 
-/// Runs a worker process, which gets slices and returns results through pipes.
+/// Runs a worker process: it reads slices from stdin and writes results to stdout.
 pub(crate) fn run(args: WorkerArgs) -> ExitCode {
     let bench = Workbench {
         folder: ".".into(),

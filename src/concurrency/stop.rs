@@ -8,7 +8,7 @@ use std::time::Duration;
 
 type Call = Box<dyn FnOnce() + Send>;
 
-/// Who asked the program to stop.
+/// Why the program stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StopReason {
     /// Ctrl-C (SIGINT).
@@ -20,13 +20,13 @@ pub enum StopReason {
     /// SIGHUP: the terminal was closed.
     #[error("hung up: the terminal was closed")]
     HangUp,
-    /// Another part of the run failed first; its error is the one to tell.
-    #[error("stopped after another failure")]
+    /// Another part of the run failed first; its error is the one to report.
+    #[error("cancelled")]
     Failure,
 }
 
 impl StopReason {
-    /// Whether it is somebody's wish, rather than the echo of a failure.
+    /// Whether the stop was requested, rather than caused by another failure.
     #[must_use]
     pub fn is_wish(self) -> bool {
         self != Self::Failure

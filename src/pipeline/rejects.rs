@@ -345,7 +345,7 @@ mod tests {
         assert!(rejects.verdict(6, "rejected.ndjson").is_ok());
         let error = rejects.verdict(5, "rejected.ndjson").unwrap_err();
         assert!(
-            error.to_string().starts_with("6 records did not map"),
+            error.to_string().starts_with("6 records rejected"),
             "{error}"
         );
         assert!(rejects.none_mapped(|_| 1).is_ok());

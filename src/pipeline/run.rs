@@ -582,7 +582,7 @@ fn journal(
         let (pages, planned) = (left.pages(), left.planned());
         if let Some(misfit) = left.header.misfit(header).filter(|_| resumed) {
             return Err(Error::Usage(format!(
-                "cannot go on with the unfinished run {run}: it is of {misfit}; without --resume, a run starts afresh"
+                "cannot resume the interrupted run {run}: it belongs to {misfit}; start a new one without --resume"
             )));
         }
         info!(

@@ -572,7 +572,7 @@ mod tests {
         let refused = done.refused.unwrap();
         assert_eq!(
             (refused.count, refused.first.to_string().as_str()),
-            (2, "record 41, field `id`: expected a value, found nothing")
+            (2, "record 41: required field `id` is missing")
         );
         let lines: Vec<serde_json::Value> = read(Output::Rejected)
             .lines()

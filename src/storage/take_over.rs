@@ -43,6 +43,8 @@ pub(super) fn take_over(folders: &Folders, readers: Readers, by: &str) -> Result
     disk::sync_folder(&folder)?;
     disk::sync_folder(&all)?;
     point_at(folders, &run)?;
+    // `.snapshots` itself may be new, and links that lead through it are next.
+    disk::sync_folder(data_dir)?;
     names::replace(folders, &[&manifest])?;
     disk::sync_folder(data_dir)?;
     names::replace(folders, &names)?;

@@ -260,8 +260,8 @@ fn what_is_to_stay_and_is_damaged_ends_the_run_and_is_left_as_it_is() {
             let outcome = place.run(&[&[server.url(), "--resources", "users"], flow].concat());
             outcome.assert_code(5);
             let told = format!(
-                "error: cannot carry over {}: {reason}\n  try: nothing was changed; `run \
-                 --fresh` without --resources makes it anew\n",
+                "error: cannot keep {}: {reason}\n  try: nothing was changed; `run \
+                 --fresh` without --resources fetches it again\n",
                 named.display()
             );
             assert_eq!(outcome.stderr, told, "{harmed}");

@@ -77,26 +77,26 @@ fn a_person_reads_what_is_there_and_how_its_first_records_map() {
     assert_eq!(contents(place.path()), BTreeMap::new());
     insta::assert_snapshot!(told(&outcome, &server), @"
     http://HOST
-    credentials: none wanted
+    credentials: none required
 
     users  http://HOST/users
-      a run: one request, for the source names no pagination
-      3 records, all in one response
+      plan: one request (the source declares no pagination)
+      3 records in a single response
       Ada (@u) <ada@april.biz>
       Bob (@u) <bob@melissa.tv>
       Cleo (@u) <Cleo@May.BIZ>
-      not there in any of 3 records: `address`, `phone`, `website`, `company`
+      absent in all 3 records: `address`, `phone`, `website`, `company`
 
     posts  http://HOST/posts
-      a run: one request, for the source names no pagination
-      10 records, all in one response
+      plan: one request (the source declares no pagination)
+      10 records in a single response
       post 1 by user 3: t
       post 2 by user 1: t
       post 3 by user 3: t
 
     comments  http://HOST/comments
-      a run: one request, for the source names no pagination
-      0 records, all in one response
+      plan: one request (the source declares no pagination)
+      0 records in a single response
     ");
     server.finish();
 }
@@ -136,21 +136,21 @@ fn two_pages_and_what_is_below_the_first_three_parents_are_looked_at() {
     outcome.assert_code(0);
     insta::assert_snapshot!(told(&outcome, &server), @"
     forum  http://HOST/v1
-    credentials: none found, and none needed: the environment variable `FORUM_TOKEN` is not set
+    credentials: none found (optional): the environment variable `FORUM_TOKEN` is not set
 
-    users  not asked for: taken from `who` of each post and `by.user` of each comment
+    users  no request: extracted from `who` of each post and `by.user` of each comment
       user 7 (@ann)
       user 8 (@bob)
 
     posts  http://HOST/v1/topics?per_page=4&page=1
-      a run: 4 per page by ?page=, 41 in all according to `meta.total`, so 11 requests
-      4 records on page 1, 4 on page 2, and more follow
+      plan: 4 per page by ?page=, 41 in total according to `meta.total`, so 11 requests
+      4 records on page 1, 4 on page 2, more pages follow
       post 1 by user 7: t1
       post 2 by user 7: t2
       post 3 by user 7: t3
 
     comments  http://HOST/v1/topics/{post_id}/replies
-      a run: one request for each post
+      plan: one request per post
       http://HOST/v1/topics/1/replies: 2 records
       http://HOST/v1/topics/2/replies: 0 records
       http://HOST/v1/topics/3/replies: 1 record
@@ -187,15 +187,15 @@ const WELL: &[Paged] = &[
         pages: &[("?p=1", r#"{"d":[1,2]}"#), ("?p=2", r#"{"d":[3,4]}"#)],
         code: 0,
         says: &[
-            "a run: page by page by ?p=, until a page is empty\n",
-            "2 records on page 1, 2 on page 2, and more follow\n",
+            "plan: page by page by ?p=, until a page is empty\n",
+            "2 records on page 1, 2 on page 2, more pages follow\n",
         ],
     },
     Paged {
         source: BY_PAGE,
         pages: &[("?p=1", r#"{"d":[1,2]}"#), ("?p=2", r#"{"d":[]}"#)],
         code: 0,
-        says: &["2 records on page 1, none on page 2, which is the end\n"],
+        says: &["2 records on page 1, none on page 2, the end\n"],
     },
     Paged {
         source: BY_OFFSET,
@@ -204,7 +204,7 @@ const WELL: &[Paged] = &[
             ("?limit=2&from=2", r#"{"d":[3,4],"n":5}"#),
         ],
         code: 0,
-        says: &["a run: 2 at a time by ?from=, 5 in all according to `n`, so 3 requests\n"],
+        says: &["plan: 2 per page by ?from=, 5 in total according to `n`, so 3 requests\n"],
     },
     Paged {
         source: BY_CURSOR,
@@ -214,8 +214,8 @@ const WELL: &[Paged] = &[
         ],
         code: 0,
         says: &[
-            "a run: page by page by ?c= with the cursor in `next`, so 2 requests\n",
-            "1 on page 2, which is the last\n",
+            "plan: page by page by ?c= with the cursor in `next`, so 2 requests\n",
+            "1 on page 2, the last page\n",
         ],
     },
     Paged {
@@ -223,7 +223,7 @@ const WELL: &[Paged] = &[
         pages: &[("", r#"{"d":[1,2]}"#), ("?after=2", r#"{"d":[3,4]}"#)],
         code: 0,
         says: &[
-            "a run: page by page by ?after= with `id` of the last record, until a page is empty\n",
+            "plan: page by page by ?after= with `id` of the last record, until a page is empty\n",
         ],
     },
     Paged {
@@ -233,7 +233,7 @@ const WELL: &[Paged] = &[
             ("?x=2", r#"{"d":[3,4],"next":"/v1/topics?x=3"}"#),
         ],
         code: 0,
-        says: &["a run: page by page by the URL in `next`, until there is none\n"],
+        says: &["plan: page by page by the URL in `next`, until there is no next page\n"],
     },
     Paged {
         source: BY_LINKS,
@@ -242,7 +242,7 @@ const WELL: &[Paged] = &[
             ("?x=2", r#"{"d":[3,4],"links":[]}"#),
         ],
         code: 0,
-        says: &["a run: page by page by the link `next` in `links`, so 2 requests\n"],
+        says: &["plan: page by page by the link `next` in `links`, so 2 requests\n"],
     },
 ];
 
@@ -254,8 +254,8 @@ const BADLY: &[Paged] = &[
         code: 3,
         says: &[
             "page 2 holds the same records as one before it",
-            "try: the server seems not to heed what asks for the next page",
-            "2 records on page 1, no page 2 to tell of",
+            "try: the server seems to ignore the page parameter",
+            "2 records on page 1; page 2 failed",
         ],
     },
     Paged {
@@ -303,7 +303,7 @@ const BADLY: &[Paged] = &[
         code: 4,
         says: &[
             "cannot read posts from http://HOST/v1/topics?x=2",
-            "2 records on page 1, no page 2 to tell of",
+            "2 records on page 1; page 2 failed",
         ],
     },
     Paged {
@@ -321,8 +321,8 @@ const BADLY: &[Paged] = &[
         pages: &[("?p=1", r#"{"d":[1,2]}"#), ("?p=2", r#"{"d":[3,{}]}"#)],
         code: 4,
         says: &[
-            "1 of 4 records did not map:\n    page 2, record 1, field `id`: expected a value, found nothing\n",
-            "error: cannot map posts: record 1, field `id`: expected a value, found nothing",
+            "1 of 4 records rejected:\n    page 2, record 1: required field `id` is missing\n",
+            "error: posts: record 1: required field `id` is missing",
         ],
     },
     // No failure, and likely wrong all the same.
@@ -536,19 +536,19 @@ fn what_is_wrong_below_a_parent_is_found_before_a_run() {
             topics(1..=2, 2),
             vec![good(1), Reply::json(r#"[{"author":7}]"#)],
             4,
-            "1 of 2 records did not map:\n    page 2, record 0, field `id`: expected a value, found nothing\n",
+            "1 of 2 records rejected:\n    page 2, record 0: required field `id` is missing\n",
         ),
         (
             Reply::json(stray),
             vec![],
             4,
-            "1 parent did not map:\n    record 0, field `id`: expected an id that names one place in a path",
+            "1 parent rejected:\n    record 0: field `id`: expected an id that names one place in a path",
         ),
         (
             topics([], 0),
             vec![],
             0,
-            "one request for each post\n  none was asked for: there is no post to ask with\n",
+            "one request per post\n  no request: there is no post\n",
         ),
     ];
     for (parents, children, code, says) in cases {
@@ -595,15 +595,15 @@ body = { path = "text", optional = true }
     outcome.assert_code(0);
     insta::assert_snapshot!(told(&outcome, &server), @"
     forum  http://HOST
-    credentials: none wanted
+    credentials: none required
 
     posts  http://HOST/posts?p=1
-      a run: page by page by ?p=, until a page is empty
-      2 records on page 1, 2 on page 2, and more follow
+      plan: page by page by ?p=, until a page is empty
+      2 records on page 1, 2 on page 2, more pages follow
       post 1 by user 1
       post 2
       post 3
-      not there in any of 4 records: `titel`, `text`, `changed_at`
+      absent in all 4 records: `titel`, `text`, `changed_at`
       `author`: absent in 1, null in 1 of 4 records
       `made`: null in 1, empty in 2 of 4 records
       likely wrong: no record has `titel`: did you mean `title`?
@@ -626,8 +626,8 @@ fn a_credential_that_was_found_is_told_and_never_shown() {
     credentials: bearer token found
 
     posts  http://HOST/v1/topics?per_page=4&page=1
-      a run: 4 per page by ?page=, 0 in all according to `meta.total`, so 1 request
-      0 records, all on one page
+      plan: 4 per page by ?page=, 0 in total according to `meta.total`, so 1 request
+      0 records on 1 page
     ");
     let [request] = &server.requests()[..] else {
         panic!("one request")
@@ -651,31 +651,31 @@ fn records_that_do_not_map_are_told_after_all_else_with_exit_code_4() {
     outcome.assert_code(4);
     insta::assert_snapshot!(told(&outcome, &server), @r#"
     http://HOST
-    credentials: none wanted
+    credentials: none required
 
     users  http://HOST/users
-      a run: one request, for the source names no pagination
-      1 record, all in one response
+      plan: one request (the source declares no pagination)
+      1 record in a single response
       \u{1b}]0;Ada\u{7} (@u) <ada@x.biz>
-      not there in the record: `address`, `phone`, `website`, `company`
+      absent in the record: `address`, `phone`, `website`, `company`
 
     posts  http://HOST/posts
-      a run: one request, for the source names no pagination
-      3 records, all in one response
+      plan: one request (the source declares no pagination)
+      3 records in a single response
       post 2 by user 7: \u{1b}[31m\u{202e}
-      2 of 3 records did not map:
-        record 0, field `title`: expected a string, found null
-        record 2, field `userId`: expected a whole number of at most 64 bits or a string, found {}
+      2 of 3 records rejected:
+        record 0: field `title`: expected a string, found null
+        record 2: field `userId`: expected a whole number of at most 64 bits or a string, found {}
 
     comments  http://HOST/comments
-      a run: one request, for the source names no pagination
-      1 record, all in one response
-      the only record did not map:
-        record 0, field `.`: expected an object, found "\u001b[31m"
+      plan: one request (the source declares no pagination)
+      1 record in a single response
+      the only record rejected:
+        record 0: field `.`: expected an object, found "\u001b[31m"
     "#);
     assert_eq!(
         outcome.first_line(),
-        "error: cannot map posts: record 0, field `title`: expected a string, found null"
+        "error: posts: record 0: field `title`: expected a string, found null"
     );
     let raw = |c: char| c.is_control() && c != '\n';
     assert!(!outcome.stdout.contains(raw) && !outcome.stderr.contains(raw));
@@ -713,7 +713,7 @@ fn a_resource_that_cannot_be_fetched_or_read_is_named_as_by_a_run() {
         assert!(
             outcome
                 .stdout
-                .ends_with("/posts\n  no page that can be used: see the error below\n"),
+                .ends_with("/posts\n  no usable page: see the error below\n"),
             "{outcome:#?}"
         );
         place.assert_unchanged(&before);
@@ -732,7 +732,7 @@ fn a_request_that_failed_in_passing_is_sent_again() {
     assert!(
         outcome
             .stdout
-            .contains("\n  3 records, all in one response\n  Ada (@u)"),
+            .contains("\n  3 records in a single response\n  Ada (@u)"),
         "{outcome:#?}"
     );
     server.finish();
@@ -744,12 +744,12 @@ fn authors_that_do_not_map_or_are_not_there_are_told() {
         (
             r#"{"id":1,"author":7,"subject":{"text":"t"},"who":{"id":7}}"#,
             4,
-            "\n  the only record did not map:\n    record 0, field `username`: expected a value, found nothing\n",
+            "\n  the only record rejected:\n    record 0: required field `username` is missing\n",
         ),
         (
             r#"{"id":1,"author":7,"subject":{"text":"t"}}"#,
             0,
-            "\n  none in the records that were looked at\n",
+            "\n  none in the records fetched\n",
         ),
     ];
     for (record, code, says) in cases {

@@ -82,8 +82,8 @@ fn an_id_that_would_climb_is_a_rejected_child_and_never_a_request() {
     let file = source(&place, server.url(), CHILDREN);
     let outcome = place.run(&[file, "--async"]);
     outcome.assert_code(4);
-    let says = "error: 5 records did not map, more than the 0 allowed; the first of comments: \
-        record 0, field `id`: expected an id that names one place in a path, not empty, `.` or `..`, \
+    let says = "error: 5 records rejected, more than the 0 allowed; first: comments: \
+        record 0: field `id`: expected an id that names one place in a path, not empty, `.` or `..`, \
         found \"..\"";
     assert!(outcome.stderr.contains(says), "{}", outcome.stderr);
     server.finish();
@@ -220,9 +220,9 @@ fn an_author_that_is_no_user_is_named_as_such() {
     let outcome = place.run(&[file]);
     outcome.assert_code(4);
     assert!(
-        outcome
-            .first_line()
-            .starts_with("error: cannot map any of 1 record of users: record 0, field `id`"),
+        outcome.first_line().starts_with(
+            "error: users: the only record was rejected: record 0: required field `id`"
+        ),
         "{}",
         outcome.stderr
     );

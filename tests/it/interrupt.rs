@@ -36,8 +36,8 @@ fn interrupt(run: Running, place: &Workplace, (name, code, says): (&str, i32, &s
     let outcome = run.wait_within(SOON);
     outcome.assert_code(code);
     let rest = outcome.stderr.strip_prefix(says).unwrap_or(&outcome.stderr);
-    let kept = rest.starts_with("  try: ") && rest.ends_with(" --resume goes on with it\n")
-        || rest.ends_with(" --resume goes on with them\n");
+    let kept = rest.starts_with("  try: ") && rest.ends_with(" --resume continues from it\n")
+        || rest.ends_with(" --resume continues from them\n");
     assert!(rest.is_empty() || kept, "{}", outcome.stderr);
     assert_eq!(outcome.stdout, "");
     assert_eq!(workers_below(place.path()), NOBODY);

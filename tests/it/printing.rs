@@ -1,8 +1,8 @@
-//! What a run prints: data on stdout, everything for people on stderr.
+//! What a run prints: data to stdout, everything for people to stderr.
 
 use super::support::program::Workplace;
-use super::support::records::{compact, serve_records, stored, user};
-use super::support::server::{Reply, Server};
+use super::support::records::{compact, post, posts, serve_records, stored, user, users};
+use super::support::server::{Reply, Route, Server};
 
 #[test]
 fn json_prints_the_summary_on_stdout_and_nothing_else() {
@@ -25,15 +25,15 @@ fn quiet_prints_nothing_and_leaves_json_alone() {
 }
 
 #[test]
-fn a_person_reads_what_was_found_and_where_it_is() {
-    let outcome = Workplace::new().run_well(&["sample"]);
+fn verbose_lists_the_files() {
+    let outcome = Workplace::new().run_well(&["sample", "--verbose"]);
     let (head, rest) = outcome.stderr.split_once('\n').expect("lines");
     assert!(
         head.starts_with("10 users, 100 posts from sample in ") && head.ends_with(" s"),
         "{head}"
     );
     insta::assert_snapshot!(rest, @r"
-    2 users with an e-mail address in biz
+    2 users match e-mail domain biz
 
     Most posts
         10  Maudie Huel (1)
@@ -48,10 +48,61 @@ fn a_person_reads_what_was_found_and_where_it_is() {
       filtered_users.json     1.14 kB  2 records
       user_names.json           197 B  10 records
       summary.json              973 B
-      manifest.json                    sizes and checksums of the above
+      manifest.json                    sizes and checksums
 
     Log: logs/app.log
     ");
+}
+
+#[test]
+fn a_first_run_prints_what_it_found_and_where() {
+    let outcome = Workplace::new().run_well(&["sample"]);
+    let (_, rest) = outcome.stderr.split_once('\n').expect("lines");
+    insta::assert_snapshot!(rest, @r"
+    2 users match e-mail domain biz
+
+    Most posts
+        10  Maudie Huel (1)
+        10  Karli Jacobson (2)
+        10  Kelton O'Conner (3)
+        10  Joy Prosacco (4)
+        10  Ophelia Kautzer (5)
+
+    Saved to data (-v lists the files)
+    ");
+}
+
+#[test]
+fn a_later_run_prints_what_changed_and_where_or_one_line() {
+    let place = Workplace::new();
+    let mut more = posts();
+    more.push(post("9", "2"));
+    let pages = [posts(), more.clone(), more];
+    let [first, second, third] = pages.map(|posts| Reply::json(compact(&posts)));
+    let server = Server::start([
+        Route::get("/users")
+            .reply(Reply::json(compact(&users())))
+            .times(3),
+        Route::get("/posts").reply(first).then(second).then(third),
+    ]);
+    place.run_well(&[server.url()]);
+    let changed = place.run_well(&[server.url()]).stderr;
+    let url = server.url();
+    assert!(
+        changed.starts_with(&format!("1 new post ({url}, ")),
+        "{changed}"
+    );
+    let rest: Vec<_> = changed.lines().skip(1).collect();
+    assert_eq!(
+        rest,
+        [
+            "2 users match e-mail domain biz",
+            "Saved to data: 3 users, 4 posts"
+        ]
+    );
+    let same = place.run_well(&[server.url()]).stderr;
+    assert_eq!(same, format!("Up to date: 3 users, 4 posts ({url})\n"));
+    server.finish();
 }
 
 #[test]

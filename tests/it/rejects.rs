@@ -58,8 +58,8 @@ fn what_does_not_map_is_kept_to_the_letter_and_the_run_goes_on() {
         let (_, bad) = page();
         let outcome = place.run(&[&[server.url()], flow].concat());
         outcome.assert_code(4);
-        let says = "error: 8 records did not map, more than the 0 allowed; \
-            the first of posts: record 1, field `id`: expected a value, found nothing";
+        let says = "error: 8 records rejected, more than the 0 allowed; \
+            first: posts: record 1: required field `id` is missing";
         assert!(outcome.stderr.contains(says), "{}", outcome.stderr);
         let posts = place.file(&format!("posts{suffix}.json"));
         assert_eq!(posts, stored(&[post("1", "1"), post("9", "1")]));
@@ -91,7 +91,7 @@ fn the_exit_code_tells_whether_there_are_more_than_allowed() {
         assert!(
             outcome
                 .stderr
-                .contains("rejected: 8 records, kept in data/rejected.ndjson")
+                .contains("rejected: 8 records, saved to data/rejected.ndjson")
         );
     }
 }
@@ -102,11 +102,7 @@ fn a_strict_run_ends_at_the_first_one_and_changes_nothing() {
     let before = place.data();
     let outcome = place.run(&[server.url(), "--strict"]);
     outcome.assert_code(4);
-    assert!(
-        outcome
-            .first_line()
-            .starts_with("error: cannot map posts: record 1, ")
-    );
+    assert!(outcome.first_line().starts_with("error: posts: record 1: "));
     place.assert_unchanged(&before);
 }
 
@@ -122,7 +118,7 @@ fn a_resource_of_which_nothing_maps_does_not_replace_the_last_snapshot() {
     outcome.assert_code(4);
     assert_eq!(
         outcome.first_line(),
-        "error: cannot map any of 2 records of posts: record 0, field `id`: expected a value, found nothing"
+        "error: posts: all 2 records were rejected: record 0: required field `id` is missing"
     );
     place.assert_unchanged(&before);
 }

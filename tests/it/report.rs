@@ -440,7 +440,7 @@ fn output_has_the_requested_format_and_length() {
 #[test]
 fn errors_have_a_message_and_an_exit_code() {
     let place = small();
-    let no_snapshot = "error: cannot use nowhere: there is no snapshot in it";
+    let no_snapshot = "error: no snapshot in nowhere";
     let cases: [(&[&str], i32, &str); 7] = [
         (&["--data-dir", "nowhere"], 5, no_snapshot),
         (
@@ -462,12 +462,12 @@ fn errors_have_a_message_and_an_exit_code() {
         (
             &["--top", "many"],
             2,
-            "error: invalid value 'many' for '--top <N>': expected a number, 1 or more",
+            "error: invalid value 'many' for '--top <N>': not a whole number",
         ),
         (
             &["--top", "0"],
             2,
-            "error: invalid value '0' for '--top <N>': expected at least 1",
+            "error: invalid value '0' for '--top <N>': must be at least 1",
         ),
     ];
     for (args, code, says) in cases {
@@ -482,7 +482,7 @@ fn errors_have_a_message_and_an_exit_code() {
     let says = outcome.stderr.replace(run.as_str().expect("a run"), "RUN");
     insta::assert_snapshot!(says, @r"
     error: cannot read data/.snapshots/RUN/posts.json: the JSON array is not closed: it ends after 9 bytes
-      try: `activity-tracker verify` says which files are whole, and `run --fresh` makes them anew
+      try: `activity-tracker verify` shows which files are intact, and `run --fresh` fetches them again
     ");
 }
 
@@ -501,7 +501,7 @@ fn the_html_file_is_replaced_atomically() {
     let outcome = report(&place, &["--html", "report.html"]);
     outcome.assert_code(0);
     assert_eq!(outcome.stdout, "");
-    assert_eq!(outcome.stderr, "report in report.html\n");
+    assert_eq!(outcome.stderr, "Report saved to report.html\n");
     let page = fs::read_to_string(place.path().join("report.html")).expect("the page");
     assert!(page.starts_with("<!doctype html>") || page.starts_with("<!DOCTYPE html>"));
     assert!(page.contains("Maudie Huel"));

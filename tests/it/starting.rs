@@ -40,7 +40,7 @@ fn assert_told(outcome: &Outcome, place: &Workplace, flow: &[&str]) -> bool {
         "{outcome:#?}"
     );
     let hint =
-        "  try: too many processes or threads, or too little memory: end some, raise the limit";
+        "  try: too many processes or threads, or too little memory: stop some, raise the limit";
     assert!(outcome.stderr.contains(hint), "{outcome:#?}");
     false
 }

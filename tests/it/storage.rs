@@ -79,7 +79,7 @@ fn a_second_run_on_the_same_data_directory_is_turned_away() {
     second.assert_code(5);
     insta::assert_snapshot!(second.stderr, @r"
     error: cannot use data: another run is writing to it
-      try: wait for it with --wait, or choose another directory with --data-dir
+      try: wait for it with --wait, or use another directory with --data-dir
     ");
     assert_eq!(place.file("users.json"), "old users.json");
     held.open();
@@ -153,8 +153,7 @@ fn a_full_disk_ends_the_run_and_the_last_snapshot_stands() {
         );
         let full = format!("{file}: No space left on device (os error 28)");
         assert!(says.ends_with(&full), "{says}");
-        let hint =
-            "  try: make room, or choose another place with --data-dir; the last snapshot stands";
+        let hint = "  try: free disk space, or use another directory with --data-dir; the previous snapshot is intact";
         let last = outcome.stderr.lines().last();
         assert!(last.is_some_and(|last| last.starts_with(hint)), "{last:?}");
         assert_eq!(place.data(), before, "{length}");
@@ -181,7 +180,7 @@ fn a_summary_that_cannot_be_printed_is_an_error_and_the_snapshot_is_there() {
         return;
     };
     outcome.assert_code(1);
-    let says = "error: cannot print the summary to standard output: \
+    let says = "error: cannot print the summary to stdout: \
         No space left on device (os error 28); the snapshot is stored";
     assert_eq!(outcome.first_line(), says);
     assert_eq!(contents(&place.data_dir()).len(), SNAPSHOT.len());

@@ -1,9 +1,21 @@
-//! What a person may not type.
+//! Invalid command lines.
 
 use super::support::program::{Running, Workplace};
 
+/// Expects that a run with these arguments is refused and changes nothing.
+#[track_caller]
+fn assert_refused(args: &[&str], expected: &str) {
+    let place = Workplace::with_old_snapshot();
+    let before = place.data();
+    let outcome = place.run(args);
+    assert_eq!(outcome.status.code(), Some(2), "{args:?}: {outcome:?}");
+    assert_eq!(outcome.first_line(), expected, "{args:?}");
+    assert_eq!(outcome.stdout, "", "{args:?}");
+    assert_eq!(place.data(), before, "{args:?}");
+}
+
 #[test]
-fn wrong_usage_is_told_with_exit_code_2_and_changes_nothing() {
+fn wrong_usage_exits_with_2_and_changes_nothing() {
     let cases = [
         (
             &["http://"][..],
@@ -33,21 +45,30 @@ fn wrong_usage_is_told_with_exit_code_2_and_changes_nothing() {
             &["--no-such-flag"],
             "error: unexpected argument '--no-such-flag' found",
         ),
+    ];
+    for (args, expected) in cases {
+        assert_refused(args, expected);
+    }
+}
+
+#[test]
+fn wrong_values_are_refused_in_words_of_the_program() {
+    let cases = [
         (
-            &["sample", "--timeout", "soon"],
-            "error: invalid value 'soon' for '--timeout <TIME>': expected a time such as 30s, 5min or 50ms",
+            &["sample", "--timeout", "soon"][..],
+            "error: invalid value 'soon' for '--timeout <TIME>': expected a duration such as 30s, 5min or 50ms",
         ),
         (
             &["sample", "--timeout", "1mo"],
-            "error: invalid value '1mo' for '--timeout <TIME>': years and months are not all of one length: expected a time such as 7d or 6h",
+            "error: invalid value '1mo' for '--timeout <TIME>': years and months vary in length: expected a duration such as 7d or 6h",
         ),
         (
             &["sample", "--timeout", "31d"],
-            "error: invalid value '31d' for '--timeout <TIME>': expected at most 30 days",
+            "error: invalid value '31d' for '--timeout <TIME>': must be at most 30 days",
         ),
         (
             &["sample", "--timeout", "0s"],
-            "error: invalid value '0s' for '--timeout <TIME>': expected more than no time",
+            "error: invalid value '0s' for '--timeout <TIME>': must be longer than 0s",
         ),
         (
             &["--replay", "raw", "--resources", "users"],
@@ -59,23 +80,39 @@ fn wrong_usage_is_told_with_exit_code_2_and_changes_nothing() {
         ),
         (
             &["sample", "--max-body", "0"],
-            "error: invalid value '0' for '--max-body <SIZE>': expected more than nothing",
+            "error: invalid value '0' for '--max-body <SIZE>': must be greater than 0",
         ),
         (
             &["sample", "--backoff=-1s"],
-            "error: invalid value '-1s' for '--backoff <TIME>': expected a time such as 30s, 5min or 50ms",
+            "error: invalid value '-1s' for '--backoff <TIME>': expected a duration such as 30s, 5min or 50ms",
         ),
         (
             &["sample", "--workers", "0"],
-            "error: invalid value '0' for '--workers <N>': expected at least 1",
+            "error: invalid value '0' for '--workers <N>': must be at least 1",
         ),
         (
             &["sample", "--workers", "1001"],
-            "error: invalid value '1001' for '--workers <N>': expected at most 1000",
+            "error: invalid value '1001' for '--workers <N>': must be at most 1000",
         ),
         (
             &["sample", "--concurrency", "0"],
-            "error: invalid value '0' for '--concurrency <N>': expected at least 1",
+            "error: invalid value '0' for '--concurrency <N>': must be at least 1",
+        ),
+        (
+            &["sample", "--max-pages", "0"],
+            "error: invalid value '0' for '--max-pages <N>': must be at least 1",
+        ),
+        (
+            &["sample", "--retries", "many"],
+            "error: invalid value 'many' for '--retries <N>': not a whole number",
+        ),
+        (
+            &["sample", "--max-rejects=-1"],
+            "error: invalid value '-1' for '--max-rejects <N>': must be at least 0",
+        ),
+        (
+            &["sample", "--resources", "users, likes"],
+            "error: invalid value 'likes' for '--resources <NAMES>'",
         ),
         (
             &["sample", "--email-domain", "a@b"],
@@ -83,14 +120,30 @@ fn wrong_usage_is_told_with_exit_code_2_and_changes_nothing() {
         ),
     ];
     for (args, expected) in cases {
-        let place = Workplace::with_old_snapshot();
-        let before = place.data();
-        let outcome = place.run(args);
-        assert_eq!(outcome.status.code(), Some(2), "{args:?}: {outcome:?}");
-        assert_eq!(outcome.first_line(), expected, "{args:?}");
-        assert_eq!(outcome.stdout, "", "{args:?}");
-        assert_eq!(place.data(), before, "{args:?}");
+        assert_refused(args, expected);
     }
+}
+
+#[test]
+fn a_wrong_port_is_named_as_such() {
+    let place = Workplace::new();
+    for command in ["serve", "sample-api"] {
+        for port in ["80a", "65536"] {
+            let outcome = Running::start(&mut place.command(&[command, "--port", port])).wait();
+            outcome.assert_code(2);
+            let expected = format!(
+                "error: invalid value '{port}' for '--port <PORT>': not a port: expected a number from 0 to 65535"
+            );
+            assert_eq!(outcome.first_line(), expected);
+        }
+    }
+}
+
+#[test]
+fn resources_may_have_blanks_between_them() {
+    let place = Workplace::new();
+    place.run_well(&["sample", "--resources", "users, posts"]);
+    assert!(place.data().contains_key("posts.json"));
 }
 
 #[test]

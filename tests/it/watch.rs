@@ -64,11 +64,11 @@ fn watch(place: &Workplace, args: &[&str]) -> Outcome {
 fn told(outcome: &Outcome) -> Vec<String> {
     let without_times = |line: &str| {
         let (first, rest) = line.split_once("  ").unwrap_or(("", line));
-        let is_time = first.len() == 8 && first.matches(':').count() == 2;
+        let is_time = first.len() == 12 && first.matches(':').count() == 2;
         let rest = if is_time { rest } else { line };
         let rest = rest.split(" (").next().unwrap_or(rest);
-        let again = rest.split_once("tried again at ");
-        again.map_or(rest.to_owned(), |(rest, _)| format!("{rest}tried again"))
+        let again = rest.split_once("next attempt at ");
+        again.map_or(rest.to_owned(), |(rest, _)| format!("{rest}next attempt"))
     };
     outcome.stderr.lines().map(without_times).collect()
 }
@@ -88,9 +88,9 @@ fn each_turn_asks_what_changed_and_tells_it_in_a_line() {
         let outcome = watch(&place, &[&[server.url(), "--runs", "3"], flow].concat());
         outcome.assert_code(0);
         let expected = [
-            "3 users, 3 posts for the first time",
+            "first run: 3 users, 3 posts",
             "2 new posts, 1 changed, 1 removed",
-            "nothing changed",
+            "no changes",
         ];
         assert_eq!(told(&outcome), expected, "{flow:?}");
         assert_eq!(outcome.stdout, "");
@@ -127,7 +127,7 @@ fn a_turn_that_fails_is_told_and_the_next_one_goes_on_with_its_pages() {
     let lines: Vec<_> = outcome.stderr.lines().collect();
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains(&failed), "{lines:?}");
-    assert!(lines[0].contains("; tried again at "), "{lines:?}");
+    assert!(lines[0].contains("; next attempt at "), "{lines:?}");
     assert_eq!(place.file("posts.json"), stored(&new_posts()));
     let log = place.log();
     assert_eq!(log.matches(": cannot fetch posts").count(), 1, "{log}");
@@ -150,10 +150,10 @@ fn pages_that_cannot_be_read_are_not_gone_on_with() {
     outcome.assert_code(0);
     let lines = told(&outcome);
     assert!(
-        lines[0].starts_with("failed: cannot map any of 1 record of posts"),
+        lines[0].starts_with("failed: posts: the only record was rejected"),
         "{lines:?}"
     );
-    assert_eq!(lines[1], "3 users, 3 posts for the first time");
+    assert_eq!(lines[1], "first run: 3 users, 3 posts");
     server.finish();
 }
 
@@ -172,7 +172,7 @@ fn pages_of_another_source_are_not_gone_on_with_either() {
     ]);
     let outcome = watch(&place, &[server.url(), "--runs", "1"]);
     outcome.assert_code(0);
-    assert!(place.log().contains("cannot go on with the unfinished run"));
+    assert!(place.log().contains("cannot resume the interrupted run"));
     server.finish();
     half.finish();
 }
@@ -193,15 +193,15 @@ fn the_last_of_the_runs_that_are_wanted_gives_the_exit_code() {
     outcome.assert_code(4);
     let lines = told(&outcome);
     assert!(
-        lines[0].starts_with("failed: 1 record did not map, more than the 0 allowed"),
+        lines[0].starts_with("failed: 1 record rejected, more than the 0 allowed"),
         "{lines:?}"
     );
     assert!(
-        lines[0].contains("; 1 user, 3 posts for the first time; 1 record rejected"),
+        lines[0].contains("; first run: 1 user, 3 posts; 1 record rejected"),
         "{lines:?}"
     );
     assert!(
-        outcome.stderr.contains("\nerror: 1 record did not map"),
+        outcome.stderr.contains("\nerror: 1 record rejected"),
         "{outcome:?}"
     );
     assert_eq!(place.file("posts.json"), stored(&posts()));
@@ -235,10 +235,10 @@ fn a_data_directory_that_another_run_has_is_a_turn_that_failed() {
     outcome.assert_code(0);
     let lines = told(&outcome);
     assert!(
-        lines[0].contains("another run is writing to it; tried again"),
+        lines[0].contains("another run is writing to it; next attempt"),
         "{lines:?}"
     );
-    assert_eq!(lines[1], "3 users, 3 posts for the first time");
+    assert_eq!(lines[1], "first run: 3 users, 3 posts");
     server.finish();
     slow.finish();
 }
@@ -288,14 +288,11 @@ fn a_command_is_given_the_changes_and_nothing_where_there_are_none() {
 #[test]
 fn a_command_that_fails_or_takes_too_long_is_told_and_does_no_harm() {
     let cases = [
-        (&["--exec", "exit 7"][..], "it ended with exit status: 7"),
-        (
-            &["--exec", "kill -9 $$"],
-            "it ended with signal: 9 (SIGKILL)",
-        ),
+        (&["--exec", "exit 7"][..], "exit status: 7"),
+        (&["--exec", "kill -9 $$"], "signal: 9 (SIGKILL)"),
         (
             &["--exec", "sleep 600", "--exec-timeout", "100ms"],
-            "it was ended, for it took longer than 100ms",
+            "timed out after 100ms",
         ),
     ];
     for (args, says) in cases {
@@ -308,7 +305,7 @@ fn a_command_that_fails_or_takes_too_long_is_told_and_does_no_harm() {
         );
         outcome.assert_code(0);
         assert!(
-            outcome.stderr.contains("the command failed for the run "),
+            outcome.stderr.contains("--exec failed for run "),
             "{outcome:?}"
         );
         assert!(outcome.stderr.contains(says), "{outcome:?}");
@@ -327,7 +324,7 @@ fn a_command_may_leave_its_input_unread() {
     let outcome = watch(&place, &[server.url(), "--runs", "2", "--exec", "true"]);
     outcome.assert_code(0);
     assert!(
-        told(&outcome)[1].starts_with("2996 new posts"),
+        told(&outcome)[1].starts_with("2,996 new posts"),
         "{outcome:?}"
     );
     assert!(!outcome.stderr.contains("failed"), "{outcome:?}");
@@ -351,7 +348,7 @@ fn a_watch_that_waits_is_stopped_at_once() {
         outcome.assert_code(0);
         assert_eq!(
             told(&outcome).last().map(String::as_str),
-            Some("stopped after 1 run")
+            Some("Stopped after 1 run")
         );
         server.finish();
     }
@@ -375,7 +372,7 @@ fn a_watch_in_the_middle_of_a_run_is_stopped_and_keeps_its_pages() {
         watch.signal("TERM");
         let outcome = watch.wait_within(SOON);
         outcome.assert_code(0);
-        assert_eq!(outcome.stderr, "stopped after 0 runs\n");
+        assert_eq!(outcome.stderr, "Stopped after 0 runs\n");
         assert_eq!(workers_below(place.path()), NOBODY);
         place.assert_unchanged(&Workplace::with_old_snapshot().data());
         server.finish();
@@ -435,11 +432,11 @@ fn a_command_that_hangs_ends_with_the_watch() {
     assert!(
         outcome
             .stderr
-            .contains("it was ended, for the watch was stopped"),
+            .contains("killed because the watch was stopped"),
         "{outcome:?}"
     );
     assert!(
-        outcome.stderr.ends_with("stopped after 2 runs\n"),
+        outcome.stderr.ends_with("Stopped after 2 runs\n"),
         "{outcome:?}"
     );
     assert_eq!(
@@ -475,9 +472,12 @@ fn what_makes_no_sense_is_told_with_exit_code_2() {
             &["sample"][..],
             "the following required arguments were not provided",
         ),
-        (&["sample", "--every", "0"], "expected a time such as 30s"),
-        (&["sample", "--every", "0s"], "expected at least 1s"),
-        (&["sample", "--every", "999ms"], "expected at least 1s"),
+        (
+            &["sample", "--every", "0"],
+            "expected a duration such as 30s",
+        ),
+        (&["sample", "--every", "0s"], "must be at least 1s"),
+        (&["sample", "--every", "999ms"], "must be at least 1s"),
         (&["sample", "--every", "1s", "--runs", "0"], "--runs <N>"),
         (
             &["sample", "--every", "1s", "--resume"],

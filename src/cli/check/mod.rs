@@ -1,5 +1,4 @@
-//! The command `check`: what a run would fetch and why, how its first records read, and what is
-//! likely wrong.
+//! The command `check`: a dry run that shows the plan, the first records, and likely mistakes.
 
 mod plan;
 
@@ -16,8 +15,9 @@ use anstyle::{AnsiColor, Style};
 use clap::Args;
 use tracing::Span;
 
-use crate::cli::args::{EXIT_CODES, PatienceArgs};
-use crate::cli::run::EndOfRun;
+use crate::cli::args::NetworkArgs;
+use crate::cli::help::{self, EXIT_CODES};
+use crate::cli::run::StopRun;
 use crate::cli::source_argument::SourceArgs;
 use crate::cli::{printing, signals};
 
@@ -25,44 +25,48 @@ const HEAD: Style = Style::new().bold();
 const BAD: Style = AnsiColor::Red.on_default();
 const WARN: Style = AnsiColor::Yellow.on_default();
 
+const EXAMPLES: &str = "\
+activity-tracker check ./forum.toml
+activity-tracker check wordpress --var site=https://example.org";
+
 #[derive(Debug, Args)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = help::sections([("Examples", EXAMPLES), ("Exit codes", EXIT_CODES)]))]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     source: SourceArgs,
 
     #[command(flatten)]
-    patience: PatienceArgs,
+    network: NetworkArgs,
 }
 
-/// Looks at a source and prints what it found to stdout. Leaves no file behind, not even a log.
+/// Checks a source and prints the findings to stdout. Writes no file, not even a log.
 ///
 /// # Errors
-/// When there is no such source. After all is printed: what a run would fail with, such as a page
-/// that cannot be fetched, or a record that does not map.
+/// When there is no such source. After the findings are printed: the error that a run would end
+/// with, such as a page that cannot be fetched, or an invalid record.
 pub(crate) fn run(args: &CheckArgs) -> Result<(), Error> {
     let stop = Stop::new();
-    signals::watch(&stop, EndOfRun(Span::none()))?;
+    signals::watch(&stop, StopRun(Span::none()))?;
     let (source, _sample_server) = args.source.load()?;
     let policy = Policy {
-        retries: args.patience.retries,
+        retries: args.network.retries,
         ..Policy::default()
     };
-    let transport = args.patience.transport(&source)?;
+    let transport = args.network.transport(&source)?;
     let check = pipeline::check(&source, policy, &transport, &stop)?;
-    printing::print_text(&Shown(&source, &check).to_string())?;
+    printing::print_text(&CheckReport(&source, &check).to_string())?;
     check.verdict()
 }
 
-/// A check as a person reads it.
-struct Shown<'a>(&'a Source, &'a Check);
+/// The findings as a person reads them.
+struct CheckReport<'a>(&'a Source, &'a Check);
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for CheckReport<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(source, check) = self;
         let (name, url) = (Printable(&source.name), source.base_url.as_str());
         write!(f, "{HEAD}{name}{HEAD:#}")?;
-        // A source that was named by its URL has no other name.
+        // A source given by its URL has that as its name.
         if source.name.trim_end_matches('/') != url.trim_end_matches('/') {
             write!(f, "  {}", url.trim_end_matches('/'))?;
         }
@@ -84,16 +88,16 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// Which credentials there are, and never what they are.
+/// Which credentials were found; never their values.
 fn credentials(auth: &Auth) -> String {
     match auth {
-        Auth::None => "none wanted".to_owned(),
-        Auth::Absent(why) => format!("none found, and none needed: {}", Printable(why)),
+        Auth::None => "none required".to_owned(),
+        Auth::Absent(why) => format!("none found (optional): {}", Printable(why)),
         Auth::Bearer(_) => "bearer token found".to_owned(),
         Auth::Basic { .. } => "user name and password found".to_owned(),
-        Auth::Header { name, .. } => format!("found, for the header `{name}`"),
+        Auth::Header { name, .. } => format!("header `{name}` found"),
         Auth::Query { parameter, .. } => {
-            format!("found, for the query parameter `{}`", Printable(parameter))
+            format!("query parameter `{}` found", Printable(parameter))
         }
     }
 }
@@ -121,7 +125,7 @@ fn write_finding(
             Some(endpoint),
         ) => {
             writeln!(f, "  {}", Printable(url))?;
-            writeln!(f, "  a run: {}", plan::of_children(endpoint, *parent))?;
+            writeln!(f, "  plan: {}", plan::of_children(endpoint, *parent))?;
             write_children(f, *parent, pages, *unfinished)?;
         }
         (Place::Within { places }, _) => {
@@ -130,9 +134,9 @@ fn write_finding(
                 format!("`{}` of each {}", Printable(&path), plan::one_of(*resource))
             });
             let places: Vec<_> = places.collect();
-            writeln!(f, "  not asked for: taken from {}", places.join(" and "))?;
+            writeln!(f, "  no request: extracted from {}", places.join(" and "))?;
             if looked.records == 0 {
-                writeln!(f, "  none in the records that were looked at")?;
+                writeln!(f, "  none in the records fetched")?;
             }
         }
         _ => writeln!(f)?,
@@ -154,7 +158,7 @@ fn write_finding(
     Ok(())
 }
 
-/// What a run would ask for, and the pages that were looked at.
+/// The plan of a run, and the pages fetched.
 fn write_pages(f: &mut fmt::Formatter<'_>, endpoint: &Endpoint, place: &Place) -> fmt::Result {
     let Place::Pages {
         pages,
@@ -167,33 +171,33 @@ fn write_pages(f: &mut fmt::Formatter<'_>, endpoint: &Endpoint, place: &Place) -
     };
     let records = |page: &PageSeen| count(page.records, "record");
     if !unfinished && !pages.is_empty() {
-        writeln!(f, "  a run: {}", plan::of_pages(endpoint, estimate))?;
+        writeln!(f, "  plan: {}", plan::of_pages(endpoint, estimate))?;
     }
     match pages.as_slice() {
-        [] => writeln!(f, "  no page that can be used: see the error below"),
+        [] => writeln!(f, "  no usable page: see the error below"),
         [only] if endpoint.pagination == Pagination::None => {
-            writeln!(f, "  {}, all in one response", records(only))
+            writeln!(f, "  {} in a single response", records(only))
         }
         [only] if *unfinished => {
             let records = records(only);
             writeln!(
                 f,
-                "  {records} on page 1, no page 2 to tell of: see the error below"
+                "  {records} on page 1; page 2 failed: see the error below"
             )
         }
-        [only] => writeln!(f, "  {}, all on one page", records(only)),
+        [only] => writeln!(f, "  {} on 1 page", records(only)),
         [first, second, ..] => {
             let of_second = match second.records {
-                0 => "none on page 2, which is the end".to_owned(),
-                number if second.more => format!("{number} on page 2, and more follow"),
-                number => format!("{number} on page 2, which is the last"),
+                0 => "none on page 2, the end".to_owned(),
+                number if second.more => format!("{number} on page 2, more pages follow"),
+                number => format!("{number} on page 2, the last page"),
             };
             writeln!(f, "  {} on page 1, {of_second}", records(first))
         }
     }
 }
 
-/// What came of the first parents.
+/// The child records of the first parents.
 fn write_children(
     f: &mut fmt::Formatter<'_>,
     parent: Resource,
@@ -201,22 +205,22 @@ fn write_children(
     unfinished: bool,
 ) -> fmt::Result {
     match (pages, unfinished) {
-        ([], true) => writeln!(f, "  not looked at, because of the error below")?,
+        ([], true) => writeln!(f, "  not checked because of the error below")?,
         ([], false) => {
             let parent = plan::one_of(parent);
-            writeln!(f, "  none was asked for: there is no {parent} to ask with")?;
+            writeln!(f, "  no request: there is no {parent}")?;
         }
         _ => {}
     }
     for page in pages {
-        let more = if page.more { ", and more follow" } else { "" };
+        let more = if page.more { ", more pages follow" } else { "" };
         let records = count(page.records, "record");
         writeln!(f, "  {}: {records}{more}", page.url)?;
     }
     Ok(())
 }
 
-/// Fields that are not always there. Those that nobody has stand in one line.
+/// Fields that some records lack. Those that all lack share one line.
 fn write_lacks(f: &mut fmt::Formatter<'_>, lacks: &[Lacks]) -> fmt::Result {
     let never = |lacks: &&Lacks| lacks.absent == lacks.of;
     let (none, some): (Vec<_>, Vec<_>) = lacks.iter().partition(never);
@@ -225,9 +229,9 @@ fn write_lacks(f: &mut fmt::Formatter<'_>, lacks: &[Lacks]) -> fmt::Result {
         let names: Vec<_> = none.iter().map(|lacks| quoted(lacks)).collect();
         let of = match first.of {
             1 => "the record".to_owned(),
-            of => format!("any of {}", count(of, "record")),
+            of => format!("all {}", count(of, "record")),
         };
-        writeln!(f, "  not there in {of}: {}", names.join(", "))?;
+        writeln!(f, "  absent in {of}: {}", names.join(", "))?;
     }
     for lacks in some {
         let kinds = [
@@ -252,7 +256,7 @@ fn write_rejects(f: &mut fmt::Formatter<'_>, looked: &Looked) -> fmt::Result {
         (rejects, 0) => count(rejects, "parent"),
         (rejects, records) => format!("{rejects} of {}", count(records, "record")),
     };
-    writeln!(f, "  {BAD}{which} did not map:{BAD:#}")?;
+    writeln!(f, "  {BAD}{which} rejected:{BAD:#}")?;
     for rejected in &looked.first_rejects {
         let reject = rejected.reject.to_string();
         let page = match rejected.page {
@@ -262,7 +266,7 @@ fn write_rejects(f: &mut fmt::Formatter<'_>, looked: &Looked) -> fmt::Result {
         writeln!(f, "    {page}{}", Printable(&reject))?;
     }
     if looked.rejects > looked.first_rejects.len() as u64 {
-        writeln!(f, "    and so on")?;
+        writeln!(f, "    …")?;
     }
     Ok(())
 }

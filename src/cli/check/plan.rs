@@ -1,45 +1,45 @@
-//! What a run would ask a server for, and how it would know that all came: in one line.
+//! The requests a run would make for a resource, and how it knows the data is complete: one line.
 
 use activity_tracker::fetch::PageEstimate;
 use activity_tracker::record::Resource;
 use activity_tracker::source::{Endpoint, Locator, NextAt, Pagination};
-use activity_tracker::text::{Printable, count};
+use activity_tracker::text::{Printable, count, grouped};
 
-/// What a run would do for a resource with pages of its own.
+/// The plan for a resource with its own pages.
 pub(super) fn of_pages(endpoint: &Endpoint, estimate: &PageEstimate) -> String {
     if endpoint.pagination == Pagination::None {
-        let why = "the source names no pagination";
-        return match told_total(endpoint, estimate) {
-            Some(total) => format!("one request, for {why}; {total}"),
-            None => format!("one request, for {why}"),
+        let why = "(the source declares no pagination)";
+        return match reported_total(endpoint, estimate) {
+            Some(total) => format!("one request {why}, {total}"),
+            None => format!("one request {why}"),
         };
     }
-    let mut parts = vec![way(&endpoint.pagination)];
-    parts.extend(told_total(endpoint, estimate));
+    let mut parts = vec![paging(&endpoint.pagination)];
+    parts.extend(reported_total(endpoint, estimate));
     parts.push(extent(endpoint, estimate));
     parts.join(", ")
 }
 
-/// What a run would do for a resource below each record of another.
+/// The plan for a resource with a request for each record of its parent.
 pub(super) fn of_children(endpoint: &Endpoint, parent: Resource) -> String {
     let parent = one_of(parent);
     let requests = match endpoint.pagination {
-        Pagination::None => format!("one request for each {parent}"),
-        _ => format!("the pages below each {parent}"),
+        Pagination::None => format!("one request per {parent}"),
+        _ => format!("pages for each {parent}"),
     };
     match endpoint.pagination {
         Pagination::None => requests,
-        ref pagination => format!("{requests}: {}", way(pagination)),
+        ref pagination => format!("{requests}: {}", paging(pagination)),
     }
 }
 
-/// What one record of a resource is called.
+/// The singular of a resource.
 pub(super) fn one_of(resource: Resource) -> &'static str {
     resource.name().trim_end_matches('s')
 }
 
-/// How pages are asked for.
-fn way(pagination: &Pagination) -> String {
+/// How pages are requested.
+fn paging(pagination: &Pagination) -> String {
     match pagination {
         Pagination::None => "one request".to_owned(),
         Pagination::Page {
@@ -52,7 +52,7 @@ fn way(pagination: &Pagination) -> String {
             parameter,
             limit: (_, limit),
             ..
-        } => format!("{limit} at a time by ?{}=", Printable(parameter)),
+        } => format!("{limit} per page by ?{}=", Printable(parameter)),
         Pagination::Cursor { parameter, at } => {
             format!(
                 "page by page by ?{}= with {}",
@@ -65,7 +65,7 @@ fn way(pagination: &Pagination) -> String {
     }
 }
 
-/// What names the next page.
+/// Where the next page is named.
 fn named(at: &NextAt, what: &str) -> String {
     match at {
         NextAt::Body(path) => format!("{what} in {}", quoted(&path.to_string())),
@@ -85,10 +85,14 @@ fn quoted(text: &str) -> String {
     format!("`{}`", Printable(text))
 }
 
-/// How many records there are, and who says so.
-fn told_total(endpoint: &Endpoint, estimate: &PageEstimate) -> Option<String> {
+/// The total number of records, and where the API reports it.
+fn reported_total(endpoint: &Endpoint, estimate: &PageEstimate) -> Option<String> {
     let (total, at) = (estimate.total?, endpoint.total.as_ref()?);
-    Some(format!("{total} in all according to {}", located(at)))
+    Some(format!(
+        "{} in total according to {}",
+        grouped(total),
+        located(at)
+    ))
 }
 
 fn located(at: &Locator) -> String {
@@ -98,16 +102,16 @@ fn located(at: &Locator) -> String {
     }
 }
 
-/// How many requests that takes, as far as is known, or when it ends.
+/// How many requests that takes, or where it ends.
 fn extent(endpoint: &Endpoint, estimate: &PageEstimate) -> String {
     match (estimate.more, estimate.pages) {
         (false, _) => format!("so {}", count(estimate.asked, "request")),
         (true, Some(pages)) => format!("so {}", count(pages, "request")),
         (true, None) => match &endpoint.pagination {
             Pagination::Cursor { at, .. } | Pagination::Next { at } if !at.is_last_record() => {
-                "until there is none".to_owned()
+                "until there is no next page".to_owned()
             }
-            Pagination::Link => "until it names no next one".to_owned(),
+            Pagination::Link => "until there is no next page".to_owned(),
             _ => "until a page is empty".to_owned(),
         },
     }

@@ -1,10 +1,10 @@
-//! Consent: a source file sends no credential that nobody granted.
+//! Consent: a source file sends a credential only after the user has allowed it.
 //!
-//! A source file may be a stranger's, and it can name any variable, any file and any
-//! server. So the program shows which credential would go where, and wants a yes: on the
-//! terminal, by `--trust`, or by `ACTIVITY_TRACKER_TRUST=1`. What was granted is
-//! remembered as that pair of credential and origin, not as the file: editing the rest
-//! of it asks nothing, and a scheduled run never asks twice.
+//! A source file may come from somebody else, and can name any variable, file and server. So the
+//! program shows which credential would be sent where, and asks for consent: on the terminal, with
+//! `--trust`, or with `ACTIVITY_TRACKER_TRUST=1`. What is remembered is the pair of credential and
+//! origin, not the file: editing other parts of the file does not ask again, and neither does a
+//! scheduled run.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -27,10 +27,10 @@ mod remembered;
 
 use remembered::{Grant, Remembered};
 
-/// Grants everything that needs no path of its own, for containers and CI.
+/// Allows everything `--trust` does, for containers and CI.
 const TRUST_VARIABLE: &str = "ACTIVITY_TRACKER_TRUST";
 
-/// What a person may grant on the command line.
+/// Consent on the command line.
 #[derive(Debug, Default, Args)]
 pub(crate) struct TrustArgs {
     /// Allow the source file to send the credentials it names to its server, and remember that;
@@ -38,83 +38,83 @@ pub(crate) struct TrustArgs {
     #[arg(long)]
     trust: bool,
 
-    /// Allow it to send the credential in this file too, which is outside the source file's
-    /// folder; repeat for more files
+    /// Also allow it to send the credential in this file, which is outside the source file's
+    /// folder; may be repeated
     #[arg(long, value_name = "PATH")]
     trust_file: Vec<PathBuf>,
 }
 
-/// A credential that is there, and that a source file would send.
+/// An existing credential that a source file would send.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Wanted {
+struct CredentialRequest {
     used: CredentialUse,
     grant: Grant,
-    /// For a file: the whole path, links resolved.
+    /// For a file: the absolute path, with symbolic links resolved.
     path: Option<PathBuf>,
     /// Whether it is a file outside the source file's folder.
     outside: bool,
 }
 
-/// What a person said on the command line or in the environment.
+/// What the command line and the environment allow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Said {
+struct TrustFlags {
     trust: bool,
     paths: BTreeSet<PathBuf>,
 }
 
-impl Said {
-    fn grants(&self, wanted: &Wanted) -> bool {
-        let named = wanted.path.as_ref();
-        named.is_some_and(|path| self.paths.contains(path)) || (self.trust && !wanted.outside)
+impl TrustFlags {
+    fn allow(&self, request: &CredentialRequest) -> bool {
+        let path = request.path.as_ref();
+        path.is_some_and(|path| self.paths.contains(path)) || (self.trust && !request.outside)
     }
 }
 
-/// Finds out which of these credentials the source file may send.
+/// Determines which of these credentials the source file may send.
 ///
-/// A credential that is not there needs no consent; what is missing is told later.
+/// A credential that does not exist needs no consent; it is reported later if it is required.
 ///
 /// # Errors
-/// When a credential is there that nobody granted, and nobody can be asked or the reply is no.
+/// When a credential is not allowed yet, and there is no terminal to ask on or the reply is no.
 pub(crate) fn obtain(
     file: &str,
     folder: &Path,
     uses: Vec<CredentialUse>,
     args: &TrustArgs,
 ) -> Result<BTreeSet<CredentialUse>, Error> {
-    let wanted: Vec<_> = uses
+    let requests: Vec<_> = uses
         .into_iter()
-        .filter_map(|used| Wanted::find(used, folder))
+        .filter_map(|used| CredentialRequest::find(used, folder))
         .collect();
-    if wanted.is_empty() {
+    if requests.is_empty() {
         return Ok(BTreeSet::new());
     }
     let by_variable = env::var_os(TRUST_VARIABLE).is_some_and(|value| value == "1");
-    let mut said = args.said();
+    let mut flags = args.flags();
     let mut remembered = Remembered::load();
-    let to_remember: Vec<_> = wanted.iter().filter(|it| said.grants(it)).collect();
-    remembered.add(to_remember.into_iter().map(|wanted| &wanted.grant));
-    said.trust |= by_variable;
-    let open: Vec<_> = wanted
+    let to_remember: Vec<_> = requests.iter().filter(|it| flags.allow(it)).collect();
+    remembered.add(to_remember.into_iter().map(|request| &request.grant));
+    flags.trust |= by_variable;
+    let open: Vec<_> = requests
         .iter()
-        .filter(|it| !said.grants(it) && !remembered.has(&it.grant))
+        .filter(|it| !flags.allow(it) && !remembered.has(&it.grant))
         .collect();
     if !open.is_empty() {
         let terminal = io::stdin().is_terminal() && io::stderr().is_terminal();
         if !terminal || !ask(file, &open, &mut io::stdin().lock())? {
             return Err(Error::Usage(refusal(file, &open, env::args_os())));
         }
-        remembered.add(open.into_iter().map(|wanted| &wanted.grant));
+        remembered.add(open.into_iter().map(|request| &request.grant));
     }
-    for path in wanted.iter().filter_map(|wanted| wanted.path.as_deref()) {
+    for path in requests.iter().filter_map(|it| it.path.as_deref()) {
         warn_if_others_can_read(path);
     }
-    Ok(wanted.into_iter().map(|wanted| wanted.used).collect())
+    Ok(requests.into_iter().map(|request| request.used).collect())
 }
 
 impl TrustArgs {
-    fn said(&self) -> Said {
+    fn flags(&self) -> TrustFlags {
         let paths = self.trust_file.iter();
-        Said {
+        TrustFlags {
             trust: self.trust,
             paths: paths
                 .filter_map(|path| fs::canonicalize(path).ok())
@@ -123,8 +123,8 @@ impl TrustArgs {
     }
 }
 
-impl Wanted {
-    /// The credential as it is found on this machine; none if it is not there.
+impl CredentialRequest {
+    /// The credential as found on this machine; `None` if it does not exist.
     fn find(used: CredentialUse, folder: &Path) -> Option<Self> {
         let origin = used.origin.clone();
         match &used.credential {
@@ -154,7 +154,7 @@ impl Wanted {
         }
     }
 
-    /// What is shown to whoever has to decide.
+    /// The description in the question and in the refusal.
     fn shown(&self) -> String {
         let origin = &self.used.origin;
         let shown = match &self.path {
@@ -169,11 +169,11 @@ impl Wanted {
     }
 }
 
-/// Asks on the terminal. Anything but a yes is a no.
-fn ask(file: &str, open: &[&Wanted], replies: &mut impl BufRead) -> Result<bool, Error> {
+/// Asks on the terminal. Anything but yes is no.
+fn ask(file: &str, open: &[&CredentialRequest], replies: &mut impl BufRead) -> Result<bool, Error> {
     printing::print_note(&format!("{file} wants to send"));
-    for wanted in open {
-        printing::print_line(&format_args!("  {}", wanted.shown()));
+    for request in open {
+        printing::print_line(&format_args!("  {}", request.shown()));
     }
     printing::print_prompt("Allow this, now and in later runs? [y/N] ");
     let mut reply = String::new();
@@ -186,33 +186,37 @@ fn is_yes(reply: &str) -> bool {
     matches!(reply.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
-/// Why nothing is sent, and the command to type.
-fn refusal(file: &str, open: &[&Wanted], command: impl Iterator<Item = OsString>) -> String {
-    let shown: Vec<_> = open.iter().map(|wanted| wanted.shown()).collect();
+/// Why nothing was sent, and the command that allows it.
+fn refusal(
+    file: &str,
+    open: &[&CredentialRequest],
+    command: impl Iterator<Item = OsString>,
+) -> String {
+    let shown: Vec<_> = open.iter().map(|request| request.shown()).collect();
     let mut command: Vec<_> = command.map(|word| quoted(&word)).collect();
     if let Some(program) = command.first_mut() {
         "activity-tracker".clone_into(program);
     }
     let mut flags = Vec::new();
-    if open.iter().any(|wanted| !wanted.outside) {
+    if open.iter().any(|request| !request.outside) {
         flags.push("--trust".to_owned());
     }
-    for path in open.iter().filter(|wanted| wanted.outside) {
+    for path in open.iter().filter(|request| request.outside) {
         let path = path.path.as_deref().unwrap_or(Path::new(""));
         flags.push("--trust-file".to_owned());
         flags.push(quoted(path.as_os_str()));
     }
-    // After `--` they would be no options.
+    // After `--` they would not be options.
     let end = command.iter().position(|word| word == "--");
     let end = end.unwrap_or(command.len());
     command.splice(end..end, flags);
     let (shown, command) = (shown.join(" and "), command.join(" "));
     format!(
-        "{file} would send {shown}, and nobody has allowed that yet; nothing was sent. If you trust this file, allow it once: {command}"
+        "{file} would send {shown}, which is not allowed yet; nothing was sent. If you trust this file, allow it once: {command}"
     )
 }
 
-/// A word as a shell takes it.
+/// A word, quoted for a shell.
 fn quoted(word: &OsStr) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+".contains(c);
     match word.to_str() {
@@ -220,7 +224,7 @@ fn quoted(word: &OsStr) -> String {
         Some(word) if !word.contains(char::is_control) => {
             format!("'{}'", word.replace('\'', r"'\''"))
         }
-        // What is not text, or not to be shown as it is, is spelled in bytes.
+        // Bytes that are not text, or not printable, are escaped.
         _ => {
             let mut spelled = "$'".to_owned();
             for &byte in word.as_bytes() {
@@ -235,7 +239,7 @@ fn quoted(word: &OsStr) -> String {
     }
 }
 
-/// A byte as `$'…'` takes it, in three digits, so that a digit after it is not part of it.
+/// A byte in a `$'…'` string: three digits, so that a digit after it stays separate.
 fn octal(byte: u8) -> [char; 4] {
     let digit = |shift: u8| char::from(b'0' + (byte >> shift & 7));
     ['\\', digit(6), digit(3), digit(0)]
@@ -245,13 +249,13 @@ fn warn_if_others_can_read(path: &Path) {
     let Ok(metadata) = fs::metadata(path) else {
         return;
     };
-    // What belongs to another user, as /etc/passwd does, is not this one's to close.
+    // Only the owner can change the mode of a file.
     let own = metadata.uid() == rustix::process::geteuid().as_raw();
     if own && metadata.is_file() && metadata.mode() & 0o077 != 0 {
         let shown = path.display();
-        warn!(path = %shown, "other users can open this credential file");
+        warn!(path = %shown, "other users can read this credential file");
         printing::print_note(&format!(
-            "warning: other users of this machine can open the credential file {shown}; `chmod 600` closes it"
+            "warning: other users of this machine can read the credential file {shown}; `chmod 600 {shown}` prevents that"
         ));
     }
 }

@@ -1,5 +1,5 @@
-//! What was granted before: a line of JSON for each pair of credential and origin, in the
-//! user's state directory. A line that is deleted or damaged is asked for again.
+//! Remembered consent: one JSON line for each pair of credential and origin, in the user's state
+//! directory. Deleting a line makes the program ask again.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -15,31 +15,31 @@ use tracing::warn;
 
 use crate::cli::printing;
 
-/// More than anybody grants; what is longer is not ours.
+/// The maximum size of the file in bytes.
 const LONGEST: u64 = 1024 * 1024;
 
 /// A credential, and the origin that it may be sent to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Grant {
-    /// `env:NAME`, or `file:` and the whole path.
+    /// `env:NAME`, or `file:` and the absolute path.
     pub(super) credential: String,
     /// `https://api.example.org`.
     pub(super) origin: String,
 }
 
-/// The grants that are remembered, and where.
+/// The remembered grants, and their file.
 pub(super) struct Remembered {
-    /// None where the environment names neither a state directory nor a home.
+    /// `None` if neither `XDG_STATE_HOME` nor `HOME` is set.
     path: Option<PathBuf>,
     grants: BTreeSet<Grant>,
-    /// Whether the last line of the file has no end, as after a crash.
+    /// Whether the last line lacks its newline, as after a crash.
     torn: bool,
-    /// Whether the file is there and cannot be used: what is added to it would be lost.
+    /// Whether the file exists and cannot be used.
     unusable: bool,
 }
 
 impl Remembered {
-    /// Reads what is remembered. What cannot be read grants nothing.
+    /// Reads the remembered grants. A file that cannot be read grants nothing.
     pub(super) fn load() -> Self {
         Self::at(state_file(&|name| env::var_os(name).map(PathBuf::from)))
     }
@@ -49,7 +49,7 @@ impl Remembered {
         let unusable = text.is_err();
         let text = text.unwrap_or_else(|error| {
             let path = path.as_deref().unwrap_or(Path::new("")).display();
-            warn!(%path, %error, "cannot read what credentials were allowed before");
+            warn!(%path, %error, "cannot read the remembered credential grants");
             printing::print_note(&format!(
                 "warning: cannot read {path}, where allowed credentials are remembered: {error}"
             ));
@@ -57,7 +57,7 @@ impl Remembered {
         });
         let mut grants = BTreeSet::new();
         let mut damaged = 0;
-        // By bytes, so that one damaged line takes no other with it.
+        // Lines of bytes: one that is not UTF-8 does not affect the others.
         for line in text.split(|&byte| byte == b'\n') {
             match serde_json::from_slice(line) {
                 Ok(grant) => {
@@ -72,9 +72,9 @@ impl Remembered {
                 path.as_deref().unwrap_or(Path::new("")).display(),
                 count(damaged, "damaged line"),
             );
-            warn!(%path, damaged, "ignored lines about allowed credentials");
+            warn!(%path, damaged, "ignored damaged lines of remembered credential grants");
             printing::print_note(&format!(
-                "warning: ignored {lines} in {path}, where allowed credentials are remembered; delete what is damaged with an editor"
+                "warning: ignored {lines} in {path}, where allowed credentials are remembered; remove them with an editor"
             ));
         }
         Self {
@@ -89,7 +89,7 @@ impl Remembered {
         self.grants.contains(grant)
     }
 
-    /// Remembers more. Where that fails, they hold for this run alone, and that is said.
+    /// Remembers more grants. If that fails, they apply to this run only, with a warning.
     pub(super) fn add<'a>(&mut self, grants: impl Iterator<Item = &'a Grant>) {
         let new: BTreeSet<_> = grants.filter(|grant| !self.has(grant)).cloned().collect();
         if new.is_empty() {
@@ -103,7 +103,7 @@ impl Remembered {
         if let Err(error) = written {
             warn!(%error, "cannot remember which credentials are allowed");
             printing::print_note(&format!(
-                "warning: allowed for this run only, since it cannot be remembered{}: {error}",
+                "warning: allowed for this run only, because it cannot be remembered{}: {error}",
                 self.path
                     .as_deref()
                     .map_or(String::new(), |path| format!(" in {}", path.display()))
@@ -113,7 +113,7 @@ impl Remembered {
     }
 }
 
-/// Where grants are remembered, by the XDG Base Directory Specification.
+/// The file of grants, by the XDG Base Directory Specification.
 fn state_file(variable: &dyn Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
     let absolute = |path: PathBuf| Some(path).filter(|path| path.is_absolute());
     let state = variable("XDG_STATE_HOME").and_then(absolute).or_else(|| {
@@ -130,7 +130,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     };
     expect_own(&file.metadata()?, "it", "600")?;
     if let Some(folder) = path.parent() {
-        // Whoever may write there may put another file in its place.
+        // Users who can write to the folder could replace the file.
         expect_own(&folder.metadata()?, "its folder", "700")?;
     }
     let mut bytes = Vec::new();
@@ -141,7 +141,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Others could allow in the user's name. The system's administrator may anyway.
+/// Fails if another user, except root, can write to a file: they could grant in this user's name.
 fn expect_own(about: &Metadata, what: &str, mode: &str) -> io::Result<()> {
     let (user, owner) = (rustix::process::geteuid().as_raw(), about.uid());
     if owner != user && owner != 0 {
@@ -157,7 +157,7 @@ fn expect_own(about: &Metadata, what: &str, mode: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Appends lines in one write, so that two programs do not mix theirs.
+/// Appends all lines in one write, so that those of two processes do not mix.
 fn append(path: &Path, grants: &BTreeSet<Grant>, torn: bool) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         DirBuilder::new()

@@ -4,12 +4,12 @@ use super::*;
 
 const ORIGIN: &str = "https://forum.test";
 
-fn wanted(path: Option<&str>, outside: bool) -> Wanted {
+fn wanted(path: Option<&str>, outside: bool) -> CredentialRequest {
     let credential = match path {
         Some(path) => CredentialRef::File(path.into()),
         None => CredentialRef::Variable("FORUM_TOKEN".to_owned()),
     };
-    Wanted {
+    CredentialRequest {
         grant: Grant {
             credential: path.unwrap_or("env:FORUM_TOKEN").to_owned(),
             origin: ORIGIN.to_owned(),
@@ -25,23 +25,23 @@ fn wanted(path: Option<&str>, outside: bool) -> Wanted {
 
 #[test]
 fn trust_covers_variables_and_files_of_the_folder_and_other_files_are_named_by_path() {
-    let said = |trust, paths: &[&str]| Said {
+    let flags = |trust, paths: &[&str]| TrustFlags {
         trust,
         paths: paths.iter().map(PathBuf::from).collect(),
     };
     let (variable, inside) = (wanted(None, false), wanted(Some("/s/token"), false));
     let outside = wanted(Some("/home/a/.ssh/id"), true);
     let cases = [
-        (said(false, &[]), [false, false, false]),
-        (said(true, &[]), [true, true, false]),
-        (said(false, &["/home/a/.ssh/id"]), [false, false, true]),
-        (said(true, &["/home/a/.ssh/id"]), [true, true, true]),
-        (said(true, &["/home/a"]), [true, true, false]),
-        (said(false, &["/s/token"]), [false, true, false]),
+        (flags(false, &[]), [false, false, false]),
+        (flags(true, &[]), [true, true, false]),
+        (flags(false, &["/home/a/.ssh/id"]), [false, false, true]),
+        (flags(true, &["/home/a/.ssh/id"]), [true, true, true]),
+        (flags(true, &["/home/a"]), [true, true, false]),
+        (flags(false, &["/s/token"]), [false, true, false]),
     ];
-    for (said, expected) in cases {
-        let granted = [&variable, &inside, &outside].map(|wanted| said.grants(wanted));
-        assert_eq!(granted, expected, "{said:?}");
+    for (flags, expected) in cases {
+        let granted = [&variable, &inside, &outside].map(|wanted| flags.allow(wanted));
+        assert_eq!(granted, expected, "{flags:?}");
     }
 }
 
@@ -50,7 +50,7 @@ fn a_credential_that_is_not_there_needs_no_consent() {
     let place = tempfile::tempdir().unwrap();
     let find = |credential| {
         let origin = ORIGIN.to_owned();
-        Wanted::find(CredentialUse { credential, origin }, place.path())
+        CredentialRequest::find(CredentialUse { credential, origin }, place.path())
     };
     assert_eq!(find(CredentialRef::File("token".into())), None);
     let unset = "ACTIVITY_TRACKER_TEST_NO_SUCH_VARIABLE".to_owned();
@@ -79,7 +79,7 @@ fn a_file_is_outside_the_folder_by_dots_by_an_absolute_path_and_by_a_link() {
             credential: CredentialRef::File(path.into()),
             origin: ORIGIN.to_owned(),
         };
-        let found = Wanted::find(used, &folder).unwrap();
+        let found = CredentialRequest::find(used, &folder).unwrap();
         assert_eq!(found.outside, outside, "{path}");
         assert!(found.path.unwrap().is_absolute(), "{path}");
     }
@@ -108,8 +108,8 @@ fn a_refusal_names_the_credential_and_the_origin_and_the_command_to_type() {
     assert_eq!(
         refusal("./forum.toml", &open, command.into_iter()),
         "./forum.toml would send the environment variable `FORUM_TOKEN` to https://forum.test and \
-         the file `/etc/a b`, which is outside its folder, to https://forum.test, and nobody has \
-         allowed that yet; nothing was sent. If you trust this file, allow it once: \
+         the file `/etc/a b`, which is outside its folder, to https://forum.test, which is \
+         not allowed yet; nothing was sent. If you trust this file, allow it once: \
          activity-tracker run ./forum.toml --var 'a=it'\\''s' --trust --trust-file '/etc/a b'"
     );
 }

@@ -1,7 +1,7 @@
-//! What people see when a source file has a mistake.
+//! How mistakes in source files are shown.
 //!
-//! The files stand in `*.txt` beside this one, each below a line that says what is wrong with it;
-//! `…` stands for a head that is in order, `␛` for the control character.
+//! The source files are in `*.txt` beside this one, each below a line that names its mistake; `…`
+//! stands for a valid head, `␛` for the control character.
 
 use std::env::VarError;
 use std::fmt::Write as _;
@@ -64,8 +64,8 @@ fn trouble(text: &str) -> Option<InvalidSource> {
 fn shown(text: &str) -> String {
     match trouble(text) {
         Some(InvalidSource::Mistake(mistake)) => {
-            let told = format!("{mistake} {mistake:?}");
-            assert!(!told.contains(SECRET), "{told}");
+            let shown = format!("{mistake} {mistake:?}");
+            assert!(!shown.contains(SECRET), "{shown}");
             super::render(&mistake, &Renderer::plain())
         }
         other => format!("{other:?}"),

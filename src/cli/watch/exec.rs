@@ -1,8 +1,8 @@
-//! A person's own command, which is given what changed.
+//! The command of `--exec`, which gets the changes of a run.
 //!
-//! The changes come out of the history into a file without a name, and that is the
-//! command's standard input. So they are in memory neither here nor there, the history is
-//! read in one go, and a command that reads nothing, or slowly, is in nobody's way.
+//! The changes are copied from the history to an unlinked file, which becomes the command's stdin.
+//! So they are never in memory at once, the history is not locked while the command runs, and a
+//! command may read slowly or not at all.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, Write};
@@ -22,39 +22,39 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tracing::info;
 
-/// How long a command may go on when the watch is stopped, and again when it was told to end.
+/// How long a command may run after the watch was stopped, and again after SIGTERM.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// A command for the shell.
 #[derive(Debug)]
 pub(crate) struct Hook {
     command: String,
-    /// How long it may take.
+    /// The maximum run time.
     limit: Duration,
     /// Its process group while it runs.
-    under_way: Mutex<Option<Pid>>,
+    running: Mutex<Option<Pid>>,
 }
 
-/// Why a command did not do its work.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HookError {
-    /// There was nothing to give it.
+    /// The changes could not be read.
     #[error(transparent)]
     Changes(#[from] Error),
-    /// The history does not have the run.
-    #[error("the history does not have the run {0}")]
+    /// The run is not in the history.
+    #[error("run {0} is not in the history")]
     NoRun(String),
-    /// There is no shell, or no room for a process.
-    #[error("it did not start: {0}")]
+    /// There is no shell, or no process available.
+    #[error("cannot start it: {0}")]
     Start(#[source] io::Error),
-    /// It said so itself, or was killed.
-    #[error("it ended with {0}")]
-    Ended(ExitStatus),
-    /// It took too long.
-    #[error("it was ended, for it took longer than {0:?}")]
-    TooLong(Duration),
-    /// The watch was stopped, and it did not end.
-    #[error("it was ended, for the watch was stopped")]
+    /// It exited with an error, or was killed.
+    #[error("{0}")]
+    Exit(ExitStatus),
+    /// It exceeded --exec-timeout.
+    #[error("timed out after {0:?}")]
+    Timeout(Duration),
+    /// The watch was stopped, and the command did not end in time.
+    #[error("killed because the watch was stopped")]
     Stopped,
 }
 
@@ -64,48 +64,42 @@ impl From<StorageError> for HookError {
     }
 }
 
-/// What is heard while the command runs.
-enum News {
-    Ended,
+/// What happens while the command runs.
+enum HookEvent {
+    Exited,
     Stop,
 }
 
 impl Hook {
-    /// A command that may take so long.
+    /// A command with a timeout.
     pub(crate) fn new(command: String, limit: Duration) -> Self {
         Self {
             command,
             limit,
-            under_way: Mutex::new(None),
+            running: Mutex::new(None),
         }
     }
 
-    /// Ends the command without asking, if it runs.
+    /// Kills the command if it is running.
     pub(crate) fn kill(&self) {
         if let Some(group) = *self.group() {
-            // It may have ended by itself.
+            // Fails if it has ended meanwhile.
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
 
     fn group(&self) -> std::sync::MutexGuard<'_, Option<Pid>> {
-        self.under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the command the changes that a run of these settings found, and waits for its end.
+    /// Runs the command with the changes of a run, and waits for it.
     ///
-    /// It does not get the credentials of the source, nor what grants them, from the environment.
+    /// The variables with the source's credentials, and the one that allows their use, are removed
+    /// from its environment.
     ///
     /// # Errors
-    /// When it was not started, did not end well, or not in time.
-    pub(crate) fn give(
-        &self,
-        run: &str,
-        settings: &Settings,
-        stop: &Stop,
-    ) -> Result<(), HookError> {
+    /// When it cannot be started, fails, or times out.
+    pub(crate) fn run(&self, run: &str, settings: &Settings, stop: &Stop) -> Result<(), HookError> {
         let data_dir = settings.data_dir.as_path();
         let changes = changes(run, data_dir, stop)?;
         let data_dir = path::absolute(data_dir).map_err(StorageError::io("find", data_dir))?;
@@ -120,37 +114,36 @@ impl Hook {
             .env("ACTIVITY_TRACKER_RUN", run)
             .env("ACTIVITY_TRACKER_DATA_DIR", data_dir)
             .stdin(changes)
-            // With what it starts it can be ended together, and Ctrl-C is not sent to it.
+            // So it can be killed with its children, and does not receive Ctrl-C.
             .process_group(0);
         let mut child = command.spawn().map_err(HookError::Start)?;
         let group = Pid::from_child(&child);
         *self.group() = Some(group);
         let ended = self.wait(&child, group, stop);
-        // Whatever it left running ends with it; this fails where nothing is left.
+        // Ends what it left running; fails if there is nothing.
         let _ = kill_process_group(group, Signal::KILL);
-        // Only now may its number be given to another process.
+        // Its process id may be reused after `Child::wait`.
         *self.group() = None;
         let status = child.wait().map_err(HookError::Start)?;
         ended?;
         if !status.success() {
-            return Err(HookError::Ended(status));
+            return Err(HookError::Exit(status));
         }
         info!(run, "command finished");
         Ok(())
     }
 
-    /// Waits until the command has ended, by itself or not. It is not waited for in the
-    /// system's sense: its number stays its own.
+    /// Waits until the command has exited, and kills it if necessary. It is not reaped, so its
+    /// process id stays valid.
     fn wait(&self, child: &Child, group: Pid, stop: &Stop) -> Result<(), HookError> {
-        let (sender, news) = channel();
+        let (sender, events) = channel();
         let pid = Pid::from_child(child);
         let waiting = spawn({
             let sender = sender.clone();
             move || {
                 let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
                 while matches!(waitid(WaitId::Pid(pid), ended), Err(Errno::INTR)) {}
-                // Nobody listens any more who does not need to know.
-                let _ = sender.send(News::Ended);
+                let _ = sender.send(HookEvent::Exited);
             }
         });
         if let Err(error) = waiting {
@@ -158,39 +151,38 @@ impl Hook {
             return Err(HookError::Start(error));
         }
         let _registration = stop.on_request(move || {
-            let _ = sender.send(News::Stop);
+            let _ = sender.send(HookEvent::Stop);
         });
-        let why = match news.recv_timeout(self.limit) {
-            Ok(News::Ended) => return Ok(()),
-            Ok(News::Stop) if ends(&news, GRACE) => return Ok(()),
-            Ok(News::Stop) => HookError::Stopped,
-            Err(_) => HookError::TooLong(self.limit),
+        let why = match events.recv_timeout(self.limit) {
+            Ok(HookEvent::Exited) => return Ok(()),
+            Ok(HookEvent::Stop) if exits(&events, GRACE) => return Ok(()),
+            Ok(HookEvent::Stop) => HookError::Stopped,
+            Err(_) => HookError::Timeout(self.limit),
         };
-        // These fail only where nobody is left.
+        // Fails only if no process is left.
         let _ = kill_process_group(group, Signal::TERM);
-        if !ends(&news, GRACE) {
+        if !exits(&events, GRACE) {
             let _ = kill_process_group(group, Signal::KILL);
         }
         Err(why)
     }
 }
 
-/// Whether the command ends within this time.
-fn ends(news: &Receiver<News>, time: Duration) -> bool {
+/// Whether the command exits within this time.
+fn exits(events: &Receiver<HookEvent>, time: Duration) -> bool {
     loop {
-        match news.recv_timeout(time) {
-            Ok(News::Ended) | Err(RecvTimeoutError::Disconnected) => return true,
-            // It ends already.
-            Ok(News::Stop) => {}
+        match events.recv_timeout(time) {
+            Ok(HookEvent::Exited) | Err(RecvTimeoutError::Disconnected) => return true,
+            // The first request has started the timeout.
+            Ok(HookEvent::Stop) => {}
             Err(RecvTimeoutError::Timeout) => return false,
         }
     }
 }
 
-/// What a run changed, as a JSON array with a line for each change, to be read from its
-/// beginning. The file has no name: whatever happens, none is left behind.
+/// The changes of a run as a JSON array, one change per line, in an unlinked file.
 fn changes(run: &str, data_dir: &Path, stop: &Stop) -> Result<File, HookError> {
-    // The run is done, and its changes are given even if the watch was told to stop since.
+    // The run is complete: its changes are passed on even if the watch was stopped since.
     history::bring_up(data_dir, &Stop::new())?;
     let log = Log::open(data_dir)?;
     let mut log = log.ok_or_else(|| HookError::NoRun(run.to_owned()))?;

@@ -1,10 +1,9 @@
-//! The command `watch`: run again and again, and tell what changed.
+//! The command `watch`: scheduled runs, each of which reports its changes.
 
 mod exec;
-mod line;
-mod turns;
+mod schedule;
+mod status_line;
 
-use std::num::NonZeroU64;
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,35 +16,41 @@ use activity_tracker::pipeline::{Recorded, Report};
 use activity_tracker::settings::{Settings, Start};
 use activity_tracker::text::count;
 use clap::Args;
-use jiff::Zoned;
+use jiff::Timestamp;
 use tracing::{info, warn};
 
 use crate::cli::progress::Progress;
 use crate::cli::run_options::RunOptions;
-use crate::cli::values::{duration, positive_duration};
-use crate::cli::{logger, printing, signals};
+use crate::cli::values::{duration, positive, positive_duration};
+use crate::cli::{help, logger, printing, signals};
 
 use exec::{Hook, HookError};
-use line::Line;
-use turns::{Next, Turns};
+use schedule::{NextRun, Schedule};
+use status_line::StatusLine;
 
-const AFTER_HELP: &str = "\
-Exit codes:
-  0    told to stop (Ctrl-C, SIGTERM or SIGHUP), or --runs are done and the last one is well
-  2    wrong usage or configuration
-  1-5  of the last run, with --runs: see `run --help`
-  130  interrupted twice; 143 terminated twice; 129 hung up twice";
+const EXAMPLES: &str = "\
+activity-tracker watch --every 15min
+activity-tracker watch --every 1d --runs 7 github --var repo=rust-lang/cargo
+activity-tracker watch --every 15min --exec 'jq -c \".[]\" >> changes.ndjson'";
+
+const EXIT_CODES: &str = "\
+0    stopped (Ctrl-C, SIGTERM or SIGHUP), or the last of --runs succeeded
+2    wrong usage or configuration
+1-5  exit code of the last of --runs: see `run --help`
+129  hung up twice
+130  interrupted twice
+143  terminated twice";
 
 #[derive(Debug, Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = help::sections([("Examples", EXAMPLES), ("Exit codes", EXIT_CODES)]))]
 pub(crate) struct WatchArgs {
     /// Time from the start of one run to the start of the next, with random jitter: 30s, 15min, 1d
     #[arg(long, value_name = "TIME", value_parser = interval)]
     every: Duration,
 
     /// Stop after this many runs [default: run until stopped]
-    #[arg(long, value_name = "N")]
-    runs: Option<NonZeroU64>,
+    #[arg(long, value_name = "N", value_parser = positive)]
+    runs: Option<u64>,
 
     /// Shell command to run after a run that found changes; it gets them as a JSON array on stdin
     #[arg(long, value_name = "COMMAND", conflicts_with = "no_history")]
@@ -61,26 +66,26 @@ pub(crate) struct WatchArgs {
 
 fn interval(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        time if time < Duration::from_secs(1) => Err("expected at least 1s".to_owned()),
+        time if time < Duration::from_secs(1) => Err("must be at least 1s".to_owned()),
         time => Ok(time),
     }
 }
 
-/// Takes turns until it is told to stop, or all that are wanted are done.
+/// Executes scheduled runs until a signal or the last of `--runs`.
 ///
 /// # Errors
-/// What no further turn can mend; and where there is no further turn, what the last one failed of.
+/// When a run fails in a way that no later run can repair, or the last of `--runs` fails.
 pub(crate) fn run(args: &WatchArgs) -> Result<(), Error> {
     logger::start(&args.options.log, args.options.readers())?;
     let stop = Stop::new();
     let new_hook = |command: &String| Hook::new(command.clone(), args.exec_timeout);
-    let underway = Arc::new(Underway {
+    let state = Arc::new(WatchState {
         runs: AtomicU64::new(0),
         hook: args.exec.as_ref().map(new_hook),
-        giving: AtomicBool::new(false),
+        hook_running: AtomicBool::new(false),
         quiet: args.options.quiet,
     });
-    signals::watch(&stop, EndOfWatch(Arc::clone(&underway)))?;
+    signals::watch(&stop, StopWatch(Arc::clone(&state)))?;
     let watch = || {
         let (source, _sample_server) = args.options.source.load()?;
         let settings = args.options.settings(source, Start::Resume)?;
@@ -88,48 +93,48 @@ pub(crate) fn run(args: &WatchArgs) -> Result<(), Error> {
             args,
             settings,
             stop: &stop,
-            underway: &underway,
-            untold: None,
+            state: &state,
+            pending_run: None,
         };
-        watch.take_turns()
+        watch.execute()
     };
-    watch().inspect_err(logger::note)
+    watch().inspect_err(logger::log_error)
 }
 
-/// What the thread that waits for signals has to know.
-struct Underway {
-    /// How many runs came to an end.
+/// State shared with the thread that handles signals.
+struct WatchState {
+    /// How many runs have ended.
     runs: AtomicU64,
     hook: Option<Hook>,
-    /// Whether the changes of a run are on their way to the command.
-    giving: AtomicBool,
+    /// Whether the command of `--exec` is running.
+    hook_running: AtomicBool,
     quiet: bool,
 }
 
-impl Underway {
-    fn tell_stopped(&self) {
+impl WatchState {
+    fn report_stop(&self) {
         let runs = self.runs.load(Ordering::SeqCst);
         info!(runs, "watch stopped");
-        if !self.quiet && printing::first_to_tell() {
+        if !self.quiet && printing::first_to_print_end() {
             let runs = count(runs, "run");
-            printing::print_note(&format!("stopped after {runs}"));
+            printing::print_note(&format!("Stopped after {runs}"));
         }
     }
 }
 
-/// A watch that is told to stop has done what it was told.
-struct EndOfWatch(Arc<Underway>);
+/// Ends a watch that a signal stopped, which is a success.
+struct StopWatch(Arc<WatchState>);
 
-impl signals::Ending for EndOfWatch {
-    fn late(&self, _: StopReason) {
-        // The command has limits of its own.
-        if !self.0.giving.load(Ordering::SeqCst) {
-            self.0.tell_stopped();
+impl signals::StopHandler for StopWatch {
+    fn on_timeout(&self, _: StopReason) {
+        // The command has its own grace period.
+        if !self.0.hook_running.load(Ordering::SeqCst) {
+            self.0.report_stop();
             process::exit(0);
         }
     }
 
-    fn at_once(&self, reason: StopReason) -> ! {
+    fn on_second_signal(&self, reason: StopReason) -> ! {
         if let Some(hook) = &self.0.hook {
             hook.kill();
         }
@@ -137,153 +142,158 @@ impl signals::Ending for EndOfWatch {
     }
 }
 
-/// A watch under way.
+/// A watch in progress.
 struct Watch<'a> {
     args: &'a WatchArgs,
     settings: Settings,
     stop: &'a Stop,
-    underway: &'a Underway,
-    /// The run whose changes the command could not be given yet.
-    untold: Option<String>,
+    state: &'a WatchState,
+    /// A run whose changes could not be read for the command yet.
+    pending_run: Option<String>,
 }
 
-/// What came of a turn.
-struct Turn {
-    done: Option<Report>,
-    failed: Option<Error>,
-    took: Duration,
+/// The result of a scheduled run. A run with too many rejected records has both a report and an
+/// error.
+struct RunResult {
+    report: Option<Report>,
+    error: Option<Error>,
+    elapsed: Duration,
 }
 
 impl Watch<'_> {
-    fn take_turns(&mut self) -> Result<(), Error> {
-        let begun = Instant::now();
-        let mut turns = Turns::new(self.args.every, self.args.runs.map(NonZeroU64::get));
+    fn execute(&mut self) -> Result<(), Error> {
+        let started = Instant::now();
+        let mut schedule = Schedule::new(self.args.every, self.args.runs);
         loop {
             let span = logger::run_span(self.args.options.async_flow);
-            let turn = span.in_scope(|| self.take_turn())?;
-            if turn.done.is_none() && self.stop.check().is_err() {
+            let result = span.in_scope(|| self.run_scheduled())?;
+            if result.report.is_none() && self.stop.check().is_err() {
                 break;
             }
-            self.underway.runs.fetch_add(1, Ordering::SeqCst);
-            let chance = fastrand::f64();
+            self.state.runs.fetch_add(1, Ordering::SeqCst);
+            let random = fastrand::f64();
             span.in_scope(|| {
-                self.tell(&turn, turns.next(begun.elapsed(), chance), begun);
-                self.give_changes(turn.done.as_ref());
+                self.print(&result, schedule.next(started.elapsed(), random), started);
+                self.run_hook(result.report.as_ref());
             });
             if self.stop.check().is_err() {
                 break;
             }
-            let Some(next) = turns.next(begun.elapsed(), chance) else {
-                return turn.failed.map_or(Ok(()), Err);
+            let Some(next) = schedule.next(started.elapsed(), random) else {
+                return result.error.map_or(Ok(()), Err);
             };
             if next.missed > 0 {
                 let missed = next.missed;
-                warn!(missed, "turns came due while the last one was under way");
+                warn!(
+                    missed,
+                    "skipped scheduled runs: the previous run was still in progress"
+                );
             }
-            turns.take(next);
-            self.stop.wait(next.at.saturating_sub(begun.elapsed()));
+            schedule.advance(next);
+            self.stop.wait(next.at.saturating_sub(started.elapsed()));
             if self.stop.check().is_err() {
                 break;
             }
         }
-        self.underway.tell_stopped();
+        self.state.report_stop();
         Ok(())
     }
 
-    /// Takes a run, which goes on with the pages of one that was cut off.
-    fn take_turn(&mut self) -> Result<Turn, Error> {
-        let begun = Instant::now();
-        let mut taken = self.take_run();
-        if let (Err(Error::Usage(why)), Start::Resume) = (&taken, &self.settings.start) {
-            // Of an older version, or of other resources: no later turn could go on with them.
-            warn!("{why}; this one does");
+    /// Executes one scheduled run, which resumes an interrupted one.
+    fn run_scheduled(&mut self) -> Result<RunResult, Error> {
+        let started = Instant::now();
+        let mut outcome = self.run_once();
+        if let (Err(Error::Usage(reason)), Start::Resume) = (&outcome, &self.settings.start) {
+            // Its pages belong to another version or other resources: no later run could use them.
+            warn!("{reason}; starting a new run");
             self.settings.start = Start::Afresh;
-            taken = self.take_run();
+            outcome = self.run_once();
         }
-        let (done, failed) = match taken {
-            Ok(done) => {
-                let verdict = self.args.options.verdict(&done);
-                (Some(done), verdict.err())
+        let (report, error) = match outcome {
+            Ok(report) => {
+                let checked = self.args.options.check_limits(&report);
+                (Some(report), checked.err())
             }
             Err(error) if matches!(error, Error::Usage(_) | Error::Source(_)) => return Err(error),
             Err(error) => (None, Some(error)),
         };
-        self.settings.start = next_start(failed.as_ref());
-        Ok(Turn {
-            done,
-            failed,
-            took: begun.elapsed(),
+        self.settings.start = next_start(error.as_ref());
+        Ok(RunResult {
+            report,
+            error,
+            elapsed: started.elapsed(),
         })
     }
 
-    fn take_run(&mut self) -> Result<Report, Error> {
-        // Tokens are replaced, some every hour.
+    fn run_once(&mut self) -> Result<Report, Error> {
+        // Token files are replaced, some every hour.
         self.args.options.source.renew(&mut self.settings.source);
-        // What ends one run is no reason to stop the others.
+        // A failure of this run must not stop the next ones.
         let (stop, _registration) = self.stop.part();
         let silent = Progress::start(true);
         let options = &self.args.options;
-        options.take_run(&self.settings, &stop, silent)
+        options.execute(&self.settings, &stop, silent)
     }
 
-    fn tell(&self, turn: &Turn, next: Option<Next>, begun: Instant) {
-        // Where there is no next turn, the error is told as that of the program.
-        let failed = turn.failed.as_ref().filter(|_| next.is_some());
-        if let Some(error) = failed {
-            logger::note(error);
+    fn print(&self, result: &RunResult, next: Option<NextRun>, started: Instant) {
+        // The error of the last run is printed as that of the program.
+        let error = result.error.as_ref().filter(|_| next.is_some());
+        if let Some(error) = error {
+            logger::log_error(error);
         }
-        if failed.is_none() && (self.args.options.quiet || turn.done.is_none()) {
+        if error.is_none() && (self.args.options.quiet || result.report.is_none()) {
             return;
         }
-        let at = Zoned::now();
+        let at = Timestamp::now();
         let next = next.and_then(|next| {
-            let wait = next.at.saturating_sub(begun.elapsed());
+            let wait = next.at.saturating_sub(started.elapsed());
             at.checked_add(wait).ok()
         });
-        printing::print_line(&Line {
+        printing::print_line(&StatusLine {
             at,
-            done: turn.done.as_ref(),
-            failed,
+            report: result.report.as_ref(),
+            error,
             next,
-            took: turn.took,
+            elapsed: result.elapsed,
         });
     }
 
-    /// Gives the command what changed. Where the history could not be asked, once more after
+    /// Runs the command of `--exec` if there are changes. If they cannot be read, once more after
     /// the next run.
-    fn give_changes(&mut self, done: Option<&Report>) {
-        let (Some(hook), Some(done)) = (&self.underway.hook, done) else {
+    fn run_hook(&mut self, report: Option<&Report>) {
+        let (Some(hook), Some(report)) = (&self.state.hook, report) else {
             return;
         };
         let changed = |it: &&Recorded| it.changes.values().any(|of| of.total() > 0);
-        let new = done.recorded.as_ref().filter(changed);
-        let before = self.untold.take();
-        self.underway.giving.store(true, Ordering::SeqCst);
-        for run in before.iter().chain(new.map(|recorded| &recorded.run)) {
-            let given = hook.give(run, &self.settings, self.stop);
-            let Err(error) = given else { continue };
+        let new = report.recorded.as_ref().filter(changed);
+        let pending = self.pending_run.take();
+        self.state.hook_running.store(true, Ordering::SeqCst);
+        for run in pending.iter().chain(new.map(|recorded| &recorded.run)) {
+            let Err(error) = hook.run(run, &self.settings, self.stop) else {
+                continue;
+            };
             warn!(run, %error, "the command failed");
-            printing::print_note(&format!("the command failed for the run {run}: {error}"));
-            let unknown = matches!(error, HookError::Changes(_) | HookError::NoRun(_));
-            if unknown && before.as_ref() != Some(run) {
-                self.untold = Some(run.clone());
+            printing::print_note(&format!("--exec failed for run {run}: {error}"));
+            let unread = matches!(error, HookError::Changes(_) | HookError::NoRun(_));
+            if unread && pending.as_ref() != Some(run) {
+                self.pending_run = Some(run.clone());
             }
         }
-        self.underway.giving.store(false, Ordering::SeqCst);
+        self.state.hook_running.store(false, Ordering::SeqCst);
     }
 }
 
-/// How the next turn begins: with the pages that came, unless they are to blame.
-fn next_start(failed: Option<&Error>) -> Start {
-    let mut cause = failed;
+/// How the next run starts: with the pages fetched so far, unless they caused the failure.
+fn next_start(error: Option<&Error>) -> Start {
+    let mut cause = error;
     while let Some(Error::Unfinished { cause: inner, .. }) = cause {
         cause = Some(inner);
     }
     match cause {
         Some(Error::Data(_)) => Start::Afresh,
-        // What is refused once is refused each time, until the pages before it say otherwise.
+        // The same requests would be refused again.
         Some(Error::Api(cause)) if cause.is_lasting() => Start::Afresh,
-        // Too many pages are too many next time; time is what the next turn has more of.
+        // The next run would exceed the same limit, except for the time.
         Some(Error::Api(ApiError::Excess { cause, .. })) if !matches!(cause, Excess::Time(_)) => {
             Start::Afresh
         }
@@ -299,7 +309,7 @@ mod tests {
     use activity_tracker::record::Resource;
 
     #[test]
-    fn a_turn_goes_on_with_pages_unless_they_are_to_blame() {
+    fn the_next_run_resumes_unless_the_pages_caused_the_failure() {
         let data = || {
             Error::Data(DataProcessingError::Worker {
                 task: String::new(),
@@ -333,8 +343,8 @@ mod tests {
                 Start::Resume,
             ),
         ];
-        for (failed, expected) in cases {
-            assert_eq!(next_start(failed.as_ref()), expected, "{failed:?}");
+        for (error, expected) in cases {
+            assert_eq!(next_start(error.as_ref()), expected, "{error:?}");
         }
     }
 

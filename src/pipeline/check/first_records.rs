@@ -369,7 +369,7 @@ mod tests {
             assert_eq!(
                 says,
                 format!(
-                    "record 3, field `.`: expected at most 4194304 bytes (--max-record), found {bytes} bytes"
+                    "record 3: field `.`: expected at most 4194304 bytes (--max-record), found {bytes} bytes"
                 )
             );
         }

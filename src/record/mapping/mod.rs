@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::json::reader::Reader;
 use crate::json::value::Seen;
 use crate::json::{JsonPath, Mismatch};
+use crate::record::reject::{A_VALUE, NOTHING};
 use crate::record::{Field, FieldMap, FromRaw, Reject, Resource, Time, TimeFormat};
 use tree::Node;
 pub(super) use tree::Values;
@@ -298,8 +299,8 @@ impl<'a, 'm> Fields<'a, 'm> {
     fn missing<T>(&self, field: Field) -> Result<T, Box<Reject>> {
         let why = Mismatch {
             below: String::new(),
-            expected: "a value".to_owned(),
-            found: "nothing".to_owned(),
+            expected: A_VALUE.to_owned(),
+            found: NOTHING.to_owned(),
         };
         self.reject(field, why)
     }

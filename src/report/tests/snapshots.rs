@@ -88,8 +88,7 @@ fn rejects_are_added_up_over_the_files() {
 
 #[test]
 fn errors_in_stored_files_name_the_file_and_have_a_hint() {
-    let verify =
-        "`activity-tracker verify` says which files are whole, and `run --fresh` makes them anew";
+    let verify = "`activity-tracker verify` shows which files are intact, and `run --fresh` fetches them again";
     let cases = [
         (
             "[{\"id\": 1}",
@@ -97,9 +96,9 @@ fn errors_in_stored_files_name_the_file_and_have_a_hint() {
         ),
         (
             "[{\"id\": 1}, {\"id\": 1.5}]",
-            "posts.json: record 1, field `id`: expected a whole number of at most 64 bits or a string, found 1.5",
+            "posts.json: record 1: field `id`: expected a whole number of at most 64 bits or a string, found 1.5",
         ),
-        ("[{\"id\": }]", "posts.json: record 0, field"),
+        ("[{\"id\": }]", "posts.json: record 0: field"),
         (
             "[{\"id\": 1}]",
             "posts.json: it holds 1 records, and its manifest says 2",
@@ -135,14 +134,8 @@ fn a_missing_snapshot_and_one_of_an_older_version_have_a_hint() {
         (words, error.exit_code(), error.hint().unwrap())
     };
     let (words, code, hint) = error();
-    assert_eq!(
-        (words.as_str(), code),
-        ("cannot use DIR: there is no snapshot in it", 5)
-    );
-    assert_eq!(
-        hint,
-        "`activity-tracker run` makes one; --data-dir says where"
-    );
+    assert_eq!((words.as_str(), code), ("no snapshot in DIR", 5));
+    assert_eq!(hint, "`activity-tracker run` makes one; check --data-dir");
 
     let mut manifest = Run::new(Flow::Async, 1)
         .with(Resource::Users, "[]")
@@ -150,7 +143,7 @@ fn a_missing_snapshot_and_one_of_an_older_version_have_a_hint() {
     manifest.source_definition = None;
     store_manifest(folder.path(), &manifest);
     let (words, code, hint) = error();
-    let says = "cannot read the records of DIR/manifest_async.json: it is of an older version, which did not store the source's definition";
+    let says = "cannot read the records of DIR/manifest_async.json: it was made by an older version, which did not store the definition of the source";
     assert_eq!((words.as_str(), code), (says, 5));
     assert_eq!(
         hint,

@@ -172,7 +172,9 @@ mod tests {
         assert!(folder.inner("nothing").unwrap().is_none());
         let error = folder.inner("file").unwrap_err();
         assert!(
-            error.to_string().contains("a file is in its place"),
+            error
+                .to_string()
+                .contains("it is a file, expected a folder"),
             "{error}"
         );
         folder.remove_file("nothing".as_ref()).unwrap();

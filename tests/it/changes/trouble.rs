@@ -17,7 +17,7 @@ fn errors_have_a_message_and_an_exit_code() {
         (
             &["--data-dir", "nowhere"],
             5,
-            "error: cannot tell what changed: there is no history in nowhere",
+            "error: no history in nowhere",
         ),
         (
             &["--since", "soon"],
@@ -78,8 +78,8 @@ fn a_missing_history_is_an_error_with_a_hint() {
     let outcome = changes(&place, &[]);
     outcome.assert_code(5);
     insta::assert_snapshot!(outcome.stderr, @r"
-    error: cannot tell what changed: there is no history in data
-      try: `activity-tracker run` makes one, unless --no-history is given; --data-dir says where
+    error: no history in data
+      try: `activity-tracker run` makes one, unless --no-history is given; check --data-dir
     ");
 }
 
@@ -101,19 +101,19 @@ fn a_damaged_newer_or_foreign_history_is_reported_and_left_alone() {
     let cases = [
         (
             b"garbage\n".repeat(1000),
-            "cannot use the history data/history.db: it is damaged: file is not a database",
+            "cannot use the history data/history.db: damaged: file is not a database",
         ),
         (
             torn,
-            "cannot use the history data/history.db: it is damaged: database disk image is malformed",
+            "cannot use the history data/history.db: damaged: database disk image is malformed",
         ),
         (
             with("PRAGMA user_version = 99"),
-            "cannot use the history data/history.db: a later version of this program made it",
+            "cannot use the history data/history.db: it was made by a newer version",
         ),
         (
             with("PRAGMA application_id = 7"),
-            "cannot use the history data/history.db: it is another program's file",
+            "cannot use the history data/history.db: it belongs to another program",
         ),
     ];
     for (bytes, says) in cases {

@@ -47,7 +47,7 @@ fn a_cursor_that_expired_starts_the_run_again_from_the_first_page() {
             let usual = ["api.toml", "--retries", "0"];
             place.run(&[&usual, flow].concat()).assert_code(3);
             let outcome = place.run_well(&[&["api.toml", "--resume"], flow].concat());
-            let says = "the cursor has expired; what an earlier run was given has expired: starting again from the first page";
+            let says = "the cursor has expired; the state of the interrupted run has expired: starting over from the first page";
             assert!(
                 outcome.stderr.contains(says),
                 "{status} {flow:?}: {outcome:#?}"
@@ -136,7 +136,8 @@ fn a_run_goes_on_when_the_mistake_was_mended_that_the_hint_named() {
         save_source(&place, server.url(), "", "user_id = 'user'");
         let outcome = place.run(&[&["api.toml"], flow].concat());
         outcome.assert_code(4);
-        let advice = "check the fields of the source; 2 pages are kept; --resume goes on with them";
+        let advice =
+            "check the fields of the source; 2 pages are kept; --resume continues from them";
         assert!(outcome.stderr.contains(advice), "{outcome:#?}");
         save_source(&place, server.url(), "", FIELDS);
         place.run_well(&[&["api.toml", "--resume"], flow].concat());

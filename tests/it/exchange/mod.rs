@@ -250,7 +250,7 @@ fn a_body_that_says_that_it_is_an_error_is_one() {
                 Some(says) => {
                     let url = server.url();
                     let expected = format!(
-                        "error: cannot fetch posts from {url}/posts: the body says that it is an error (1 attempt){says}"
+                        "error: cannot fetch posts from {url}/posts: the body reports an error (1 attempt){says}"
                     );
                     let first = outcome.first_line();
                     assert!(first.starts_with(&expected), "{body} {flow:?}: {first}");
@@ -316,11 +316,11 @@ fn a_server_that_speaks_something_else_gets_a_hint_that_fits() {
         // An alert of TLS, and the settings of HTTP/2.
         (
             b"\x15\x03\x01\0\x02\x02\x46",
-            "begin the base URL with https://",
+            "start the base URL with https://",
         ),
         (
             b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80\0\x04\0\x01\0\0\0\x05",
-            "HTTP/2 alone",
+            "only speak HTTP/2",
         ),
         (b"220 mail.test ESMTP\r\n", "check the port"),
         (b"HTTP/3.0 200 Yes\r\n\r\n", "check the port"),

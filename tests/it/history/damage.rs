@@ -55,9 +55,7 @@ fn any_page_may_be_damaged_and_the_snapshot_is_stored_and_the_history_whole_agai
             "{outcome:?}"
         );
         assert!(
-            outcome
-                .stderr
-                .contains("to have that at once, move it away"),
+            outcome.stderr.contains("to do that now, move it away"),
             "{outcome:?}"
         );
         // All posts are others than the history says: each table is written to.
@@ -120,14 +118,15 @@ fn a_history_that_was_emptied_or_is_of_another_directory_is_told() {
             assert!(
                 outcome
                     .stdout
-                    .ends_with(&format!("\n  missing: the run {last}\n")),
+                    .ends_with(&format!("\n  missing: run {last}\n")),
                 "{outcome:?}"
             );
             let told = format!(
-                "error: cannot use the history data/history.db: it lacks the last run, {last}\n"
+                "error: cannot use the history data/history.db: the last run, {last}, is missing\n"
             );
             assert!(outcome.stderr.starts_with(&told), "{outcome:?}");
-            let told = format!("it lacks the last run, {last}: it was emptied, or is of another");
+            let told =
+                format!("the last run, {last}, is missing: it was emptied or belongs to another");
             let outcome = place.run_well(&[&args[..], &["--quiet"]].concat());
             assert!(outcome.stderr.contains(&told), "{outcome:?}");
             // It goes on with that one, and there is no more to say.

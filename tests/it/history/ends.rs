@@ -119,7 +119,8 @@ fn where_the_history_cannot_be_written_to_it_is_read_as_it_is_and_that_is_said()
         let mut full = place.limited("ulimit -f 0", &[command]);
         let outcome = Running::start(&mut full).wait();
         outcome.assert_code(0);
-        let says = "warning: the history may be a run behind, which the next command mends: ";
+        let says =
+            "warning: the history may be one run behind; it is repaired by the next command: ";
         assert!(outcome.stderr.starts_with(says), "{outcome:?}");
         assert!(step.exists(), "{command}");
     }

@@ -300,16 +300,13 @@ fn a_run_whose_history_is_of_no_use_says_what_to_do_and_changes_nothing() {
         .pragma_update(None, "user_version", 99)
         .expect("a version");
     let newer = std::fs::read(&file).expect("the history");
-    let foreign = "it is another program's file";
+    let foreign = "it belongs to another program";
     std::fs::remove_file(&file).expect("remove it");
     history(&place)
         .execute_batch("CREATE TABLE theirs (x)")
         .expect("a table");
     let theirs = std::fs::read(&file).expect("their file");
-    let cases = [
-        (newer, "a later version of this program made it"),
-        (theirs, foreign),
-    ];
+    let cases = [(newer, "it was made by a newer version"), (theirs, foreign)];
     for (bytes, reason) in cases {
         std::fs::write(&file, &bytes).expect("write it");
         let before = place.data();

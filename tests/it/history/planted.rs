@@ -167,12 +167,12 @@ fn a_planted_step_is_kept_and_the_history_goes_on_without_it() {
         let outcome = command(&place, &["changes"]);
         outcome.assert_code(5);
         let told =
-            "error: cannot use what the last run changed, data/.history-next.db: it is damaged";
+            "error: cannot use the changes of the last run in data/.history-next.db: damaged";
         assert!(outcome.stderr.starts_with(told), "{outcome:?}");
         assert!(
             outcome
                 .stderr
-                .contains("the history goes on without that run"),
+                .contains("the history continues without that run"),
             "{outcome:?}"
         );
         let outcome = command(&place, &["verify"]);
@@ -180,14 +180,16 @@ fn a_planted_step_is_kept_and_the_history_goes_on_without_it() {
         assert!(
             outcome
                 .stdout
-                .contains("\nhistory.db: whole, 1 run\n.history-next.db: damaged: "),
+                .contains("\nhistory.db: ok, 1 run\n.history-next.db: damaged: "),
             "{outcome:?}"
         );
         assert!(outcome.stderr.starts_with(told), "{outcome:?}");
         let outcome = command(&place, &["report"]);
         outcome.assert_code(0);
         assert!(
-            outcome.stderr.contains("the history lacks that run"),
+            outcome
+                .stderr
+                .contains("the history does not include that run"),
             "{outcome:?}"
         );
         let outcome = place.run_well(&[server.url(), "--fresh"]);

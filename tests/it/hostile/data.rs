@@ -73,27 +73,27 @@ fn bytes_that_are_no_json_in_utf_8_are_refused() {
 
 #[test]
 fn a_record_that_cannot_be_read_is_told_with_its_place() {
-    const ID: &str = "record 0, field `id`: expected a whole number of at most 64 bits or a string";
+    const ID: &str = "record 0: field `id`: expected a whole number of at most 64 bits or a string";
     check([
         row(
             "half a character",
             || named(r#""\ud800""#),
-            Rejected("record 0, field `name`: expected a string of whole characters"),
+            Rejected("record 0: field `name`: expected a string of whole characters"),
         ),
         row(
             "nesting 100,000 deep in the place of a name",
             || named(&nested()),
-            Rejected("record 0, field `name`: expected a string, found [[["),
+            Rejected("record 0: field `name`: expected a string, found [[["),
         ),
         row(
             "nesting 100,000 deep in the place of a record",
             || Reply::json(nested()),
-            Rejected("record 0, field `.`: expected an object, found [[["),
+            Rejected("record 0: field `.`: expected an object, found [[["),
         ),
         row(
             "NUL in a name",
             || named("\"A\0\""),
-            Rejected("record 0, field `.`: expected JSON, found control character"),
+            Rejected("record 0: field `.`: expected JSON, found control character"),
         ),
         row(
             "an id of 10,000 digits",
@@ -109,7 +109,7 @@ fn a_record_that_cannot_be_read_is_told_with_its_place() {
         row(
             "a key twice",
             || Reply::json(format!("[{}]", with("1").replace("more", "id"))),
-            Rejected("record 0, field `id`: expected one value, found several"),
+            Rejected("record 0: field `id`: expected one value, found several"),
         ),
     ]);
 }
@@ -158,7 +158,7 @@ fn countless_empty_records_are_held_by_no_process() {
     } else {
         || Reply::json(format!("[{}{{}}]", "{},".repeat(299_999)))
     };
-    let says = "record 0, field `id`: expected a value, found nothing";
+    let says = "record 0: required field `id` is missing";
     check([row("empty records", reply, Rejected(says))]);
 }
 
@@ -182,7 +182,7 @@ fn in_little_memory(users: &str) -> [(Workplace, Outcome); 2] {
 #[test]
 fn a_record_that_is_too_long_is_rejected_and_held_by_no_process() {
     let long = user("1", &"a".repeat(70_000_000), "ada@x.biz");
-    let says = "record 0, field `.`: expected at most 4194304 bytes (--max-record), found 700";
+    let says = "record 0: field `.`: expected at most 4194304 bytes (--max-record), found 700";
     for (_, outcome) in in_little_memory(&format!("[{long}]")) {
         outcome.assert_code(4);
         assert!(outcome.first_line().contains(says), "{outcome:#?}");
@@ -208,7 +208,7 @@ fn records_just_as_long_as_allowed_fit_into_little_memory() {
 
 #[test]
 fn a_long_id_is_rejected() {
-    let says = "record 0, field `id`: expected an id of at most 1024 bytes, found \"777";
+    let says = "record 0: field `id`: expected an id of at most 1024 bytes, found \"777";
     check([row(
         "an id of three million bytes",
         || numbered(&format!("\"{}\"", "7".repeat(3_000_000))),

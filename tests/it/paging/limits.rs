@@ -103,7 +103,7 @@ fn a_run_that_met_a_limit_is_resumed_with_a_higher_one() {
         let forum = Forum::new(server.url(), "", COUNTED);
         let outcome = forum.run(&[flow, &["--max-records", "7", "--concurrency", "1"]].concat());
         outcome.assert_code(3);
-        let kept = "3 pages are kept; --resume goes on with them";
+        let kept = "3 pages are kept; --resume continues from them";
         assert!(outcome.stderr.contains(kept), "{}", outcome.stderr);
         // The pages that are there count as well.
         let outcome = forum.run(&[flow, &["--max-records", "7", "--resume"]].concat());
@@ -127,7 +127,7 @@ fn a_run_ends_before_the_disk_is_full() {
         let outcome = Running::start(&mut command).wait();
         outcome.assert_code(5);
         let told = outcome.first_line();
-        let says = ": 2000 bytes are free on its disk, and ";
+        let says = ": 2,000 bytes free on the disk, and ";
         assert!(
             told.contains("error: cannot store more in ") && told.contains(says),
             "{told}"

@@ -194,12 +194,12 @@ fn a_record_that_came_twice_is_stored_once_and_none_is_missed() {
                 "{name}"
             );
             assert_eq!(
-                outcome.stderr.contains("came again"),
+                outcome.stderr.contains("appeared again"),
                 count > 0,
                 "{name}: {outcome:?}"
             );
             assert!(
-                !outcome.stderr.contains("had before"),
+                !outcome.stderr.contains("with a duplicate id"),
                 "{name}: {outcome:?}"
             );
             server.finish();
@@ -264,7 +264,10 @@ fn what_is_no_id_costs_no_record() {
             let outcome = forum.run(&[flow, &["--retries", "0"]].concat());
             outcome.assert_code(0);
             assert_eq!(forum.place.file(file), stored(records), "{flow:?}");
-            assert!(outcome.stderr.contains("had before"), "{outcome:?}");
+            assert!(
+                outcome.stderr.contains("with a duplicate id"),
+                "{outcome:?}"
+            );
             server.finish();
         }
     }

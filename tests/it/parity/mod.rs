@@ -300,7 +300,7 @@ fn both_flows_refuse_data_that_is_no_records_alike() {
         fails(
             "a record that does not map",
             r#"[{"id":1}]"#,
-            "cannot map any of 1 record of users: record 0, field `name`: expected a value, found nothing",
+            "users: the only record was rejected: record 0: required field `name` is missing",
         ),
     ]);
 }

@@ -72,7 +72,7 @@ fn a_link_in_place_of_a_work_folder_is_an_error_and_what_it_leads_to_stays() {
                 .strip_prefix(place.path())
                 .expect("a place in the data directory");
             let says = format!(
-                "error: cannot use {}: it is a symbolic link, and runs work in folders of their own only",
+                "error: cannot use {}: it is a symbolic link, expected a folder",
                 link.display()
             );
             assert_eq!(outcome.first_line(), says);
@@ -152,7 +152,7 @@ fn what_no_run_made_is_named_and_left_alone() {
                 .strip_prefix(place.path())
                 .expect("a place in the data directory");
             let says = format!(
-                "error: cannot clear {}: no run made `notes.txt` and 1 other",
+                "error: cannot clear {}: it contains `notes.txt` and 1 other, not made by a run",
                 shown.display().to_string().trim_end_matches('/')
             );
             assert_eq!(outcome.first_line(), says);

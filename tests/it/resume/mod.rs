@@ -51,7 +51,7 @@ fn cut_off(flow: &[&str]) -> (Workplace, Server) {
     let outcome = place.run(&args);
     outcome.assert_code(3);
     place.assert_unchanged(&before);
-    let hint = "; 2 pages are kept; --resume goes on with them\n";
+    let hint = "; 2 pages are kept; --resume continues from them\n";
     assert!(outcome.stderr.ends_with(hint), "{outcome:?}");
     assert_eq!(asked(&server), [1, 2, 3]);
     (place, server)
@@ -74,10 +74,10 @@ fn a_run_goes_on_with_the_pages_that_are_whole() {
         let outcome = place.run_well(&[&["forum.toml", "--resume"], flow].concat());
         let says = outcome.first_line();
         assert!(
-            says.starts_with("going on with the unfinished run of "),
+            says.starts_with("Resuming the interrupted run of "),
             "{says}"
         );
-        assert!(says.ends_with(", which holds 2 of about 4 pages"), "{says}");
+        assert!(says.ends_with(" UTC (2 of ~4 pages done)"), "{says}");
         let mut again = asked(&server)[3..].to_vec();
         again.sort_unstable();
         assert_eq!(again, [3, 4]);
@@ -93,8 +93,9 @@ fn a_run_starts_afresh_unless_it_is_told_to_go_on() {
         let args = [&["forum.toml", "--concurrency", "1"], flow].concat();
         let outcome = place.run_well(&args);
         let says = outcome.first_line();
-        assert!(says.starts_with("an unfinished run of "), "{says}");
-        let ends = " holds 2 of about 4 pages; this run starts afresh (--resume goes on with one)";
+        let begins = "Starting a new run, and discarding the interrupted run of ";
+        assert!(says.starts_with(begins), "{says}");
+        let ends = " UTC (2 of ~4 pages done); --resume continues one";
         assert!(says.ends_with(ends), "{says}");
         assert_eq!(asked(&server)[3..], [1, 2, 3, 4]);
         assert_eq!(place.file(file), stored(&eight_posts()));
@@ -125,9 +126,9 @@ fn pages_of_something_else_are_refused_with_the_reason_and_stay() {
         let outcome = place.run(&["forum.toml", "--resume"]);
         outcome.assert_code(2);
         let says = outcome.first_line();
-        let begins = "error: cannot go on with the unfinished run ";
+        let begins = "error: cannot resume the interrupted run ";
         assert!(says.starts_with(begins), "{says}");
-        assert!(says.contains(": it is of another source; "), "{says}");
+        assert!(says.contains(": it belongs to another source; "), "{says}");
         let page = place.data_dir().join(".run-main/spool/posts-0.page");
         assert!(page.exists());
     }
@@ -231,14 +232,14 @@ fn pages_that_cannot_be_replayed_are_told() {
     fs::write(raw.join("posts-0.page"), "[]").expect("spoil a page");
     let raw = raw.to_str().expect("UTF-8");
     let spoiled = format!(
-        "error: cannot use {}: it is not as it was written",
+        "error: cannot use {}: checksum mismatch",
         std::path::Path::new(raw).join("posts-0.page").display()
     );
     let cases = [
         (
             vec!["--replay", "nowhere"],
             2,
-            "error: cannot replay nowhere: expected a folder of pages that `--keep-raw` made",
+            "error: cannot replay nowhere: expected a folder that `--keep-raw` saved",
         ),
         (
             vec!["--replay", "data/.run-main/spool"],
@@ -328,7 +329,7 @@ fn a_run_can_wait_for_another_one() {
     first.wait().assert_code(0);
     let second = second.wait();
     second.assert_code(0);
-    assert_eq!(second.first_line(), "waiting for another run to finish");
+    assert_eq!(second.first_line(), "Waiting for another run to finish");
     server.finish();
 }
 
@@ -342,10 +343,7 @@ fn what_is_damaged_is_told_with_its_run() {
     };
     let outcome = verify();
     outcome.assert_code(5);
-    assert_eq!(
-        outcome.first_line(),
-        "error: cannot use data: there is no snapshot in it"
-    );
+    assert_eq!(outcome.first_line(), "error: no snapshot in data");
     place.run_well(&[server.url()]);
     let outcome = verify();
     outcome.assert_code(0);
@@ -354,7 +352,7 @@ fn what_is_damaged_is_told_with_its_run() {
         .expect("a run")
         .to_owned();
     let says = format!(
-        "manifest.json: whole, 5 files; run {run} of {}, ",
+        "manifest.json: ok, 5 files; run {run} of {}, ",
         server.url()
     );
     assert!(outcome.stdout.starts_with(&says), "{outcome:?}");
@@ -380,7 +378,7 @@ fn what_is_damaged_is_told_with_its_run() {
     assert_eq!(
         outcome.first_line(),
         format!(
-            "error: cannot use {}: it is not as it was written",
+            "error: cannot use {}: checksum mismatch",
             stored[0].display()
         )
     );

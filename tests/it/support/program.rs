@@ -341,8 +341,8 @@ impl Running {
             return;
         };
         outcome.assert_code(1);
-        let says = "error: cannot print to standard output: No space left on device (os error 28)\n  \
-                    try: make room where standard output goes, or send it elsewhere\n";
+        let says = "error: cannot print to stdout: No space left on device (os error 28)\n  \
+                    try: free disk space where stdout goes, or redirect it elsewhere\n";
         assert_eq!(outcome.stderr, says, "{asked}");
     }
 

@@ -79,7 +79,7 @@ impl Served {
             .expect("start the program");
         let mut stderr = BufReader::new(child.stderr.take().expect("its stderr"));
         let mut output = String::new();
-        while !output.contains("Ctrl-C ends it") {
+        while !output.contains("press Ctrl-C to stop") {
             let read = stderr.read_line(&mut output).expect("output");
             assert!(read > 0, "it exited: {output}");
         }

@@ -27,7 +27,7 @@ fn a_reject_names_the_record_the_field_and_what_was_found() {
     let cases = [
         (
             user(r#""x":1"#),
-            "field `id`: expected a value, found nothing".to_owned(),
+            "required field `id` is missing".to_owned(),
         ),
         (
             user(r#""id":{"a":1}"#),
@@ -76,7 +76,7 @@ fn a_reject_names_the_record_the_field_and_what_was_found() {
     let mapping = Mapping::placeholder(Resource::Users);
     for (json, expected) in cases {
         let found = rejected::<User<'_>>(json.as_bytes(), &mapping);
-        assert_eq!(found, format!("record 0, {expected}"), "{json}");
+        assert_eq!(found, format!("record 0: {expected}"), "{json}");
     }
 }
 
@@ -84,7 +84,7 @@ fn a_reject_names_the_record_the_field_and_what_was_found() {
 fn a_record_that_is_no_object_is_a_reject() {
     let mapping = Mapping::placeholder(Resource::Posts);
     for bare in ["7", "1e400", "null", "true", r#""{}""#, r#"[{"id":1}]"#] {
-        let expected = format!("record 0, field `.`: expected an object, found {bare}");
+        let expected = format!("record 0: field `.`: expected an object, found {bare}");
         assert_eq!(rejected::<Post<'_>>(bare.as_bytes(), &mapping), expected);
     }
 }
@@ -116,11 +116,11 @@ fn what_is_not_json_or_not_utf8_is_a_reject_of_that_record_alone() {
     }
     assert_eq!(
         rejected::<Post<'_>>(b"{\"id\":\"\xff\"}", &mapping),
-        "record 0, field `.`: expected UTF-8, found byte 0xff at byte 7"
+        "record 0: field `.`: expected UTF-8, found byte 0xff at byte 7"
     );
     assert_eq!(
         rejected::<Post<'_>>(b"{\"id\":1,}", &mapping),
-        "record 0, field `.`: expected JSON, found trailing comma"
+        "record 0: field `.`: expected JSON, found trailing comma"
     );
 }
 
@@ -194,17 +194,13 @@ fn what_is_missing_on_the_way_to_a_field_makes_it_absent_and_what_is_no_object_a
             post,
             "field `user`: expected one value, found several",
         ),
-        ("", "", "field `post.id`: expected a value, found nothing"),
-        (
-            "",
-            r#","post":null"#,
-            "field `post.id`: expected a value, found nothing",
-        ),
+        ("", "", "required field `post.id` is missing"),
+        ("", r#","post":null"#, "required field `post.id` is missing"),
     ];
     for (user, post, expected) in cases {
         let json = whole(user, post);
         let found = rejected::<Comment<'_>>(json.as_bytes(), &mapping);
-        assert_eq!(found, format!("record 0, {expected}"), "{json}");
+        assert_eq!(found, format!("record 0: {expected}"), "{json}");
     }
 }
 
@@ -228,11 +224,11 @@ fn one_place_can_hold_several_fields_and_have_others_below_it() {
     assert!(user.is_ok_and(|user| user.phone.is_none() && user.address.is_none()));
     assert_eq!(
         rejected::<User<'_>>(br#"{"login":"ann","home":{"phone":1,"phone":2}}"#, &mapping),
-        "record 0, field `home.phone`: expected one value, found several"
+        "record 0: field `home.phone`: expected one value, found several"
     );
     assert_eq!(
         rejected::<User<'_>>(br#"{"login":"ann","home":7}"#, &mapping),
-        "record 0, field `home`: expected an object, found 7"
+        "record 0: field `home`: expected an object, found 7"
     );
 }
 
@@ -241,7 +237,7 @@ fn an_id_that_no_path_leads_to_is_missing() {
     let mapping = mapping(&[(Field::Title, "title")]);
     assert_eq!(
         rejected::<Post<'_>>(br#"{"id":1,"title":"t"}"#, &mapping),
-        "record 0, field `id`: expected a value, found nothing"
+        "record 0: required field `id` is missing"
     );
 }
 
@@ -250,7 +246,7 @@ fn a_path_with_control_characters_does_not_steer_the_terminal() {
     let mapping = mapping(&[(Field::Id, "/\u{1b}[31m")]);
     assert_eq!(
         rejected::<Post<'_>>(b"{}", &mapping),
-        "record 0, field `\\u{1b}[31m`: expected a value, found nothing"
+        "record 0: required field `\\u{1b}[31m` is missing"
     );
 }
 
@@ -261,7 +257,7 @@ fn a_place_on_the_globe_is_an_object_and_no_array() {
         br#"{"id":1,"name":"n","username":"u","email":"e","address":{"geo":["-37.3","81.1"]}}"#;
     assert_eq!(
         rejected::<User<'_>>(json, &mapping),
-        "record 0, field `address.geo`: expected an object, found [\"-37.3\",\"81.1\"]"
+        "record 0: field `address.geo`: expected an object, found [\"-37.3\",\"81.1\"]"
     );
 }
 
