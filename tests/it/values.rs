@@ -275,7 +275,7 @@ fn what_a_source_ignores_is_no_change_and_neither_are_quotes_around_ids() {
             let mut found = kinds(&place);
             found.sort();
             assert_eq!(found.join(" "), expected, "{lines} {after}");
-            let retyped = says.contains("with an id that was a number and is a text now");
+            let retyped = says.contains("changed between number and string");
             assert_eq!(retyped, after.contains(r#""id":"1""#), "{says}");
             take(&place, flow, 0);
             assert_eq!(kinds(&place).len(), found.len(), "{lines} {after}");
