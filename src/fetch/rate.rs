@@ -47,7 +47,7 @@ impl Limiter {
     }
 }
 
-/// The wait that a server asks for by saying that nothing remains: until its window begins anew.
+/// The wait that a server asks for by saying that nothing remains: until its next window.
 ///
 /// Reads `RateLimit` in the forms of the IETF drafts (`limit=…, remaining=…, reset=…` and
 /// `"policy";r=…;t=…`, several of them too, with their windows in `RateLimit-Policy`), and

@@ -77,7 +77,7 @@ where
     let driver = Arc::new(Driver {
         shared: Arc::clone(shared),
         client: Connections::new(transport, resolver.clone(), usize::MAX),
-        anew: OnceLock::new(),
+        without_reuse: OnceLock::new(),
         transport: transport.clone(),
         resolver,
         proxies,
@@ -105,7 +105,7 @@ struct Driver<S, O> {
     shared: Arc<SharedFetch>,
     client: Connections,
     /// A client without connection reuse, for requests that are sent once more. Created on demand.
-    anew: OnceLock<Connections>,
+    without_reuse: OnceLock<Connections>,
     transport: Transport,
     resolver: SystemResolver,
     proxies: Arc<Proxies>,
@@ -234,8 +234,8 @@ where
                     return Err(error);
                 }
                 debug!(url = %request.page.subject.url, "idle connection was closed; sending again on a new one: {error}");
-                let anew = || Connections::new(&self.transport, self.resolver.clone(), 0);
-                self.anew.get_or_init(anew).send(request).await
+                let connect = || Connections::new(&self.transport, self.resolver.clone(), 0);
+                self.without_reuse.get_or_init(connect).send(request).await
             }
             outcome => outcome,
         };

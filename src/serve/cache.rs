@@ -161,14 +161,14 @@ struct Fingerprint {
 impl Fingerprint {
     /// Unreadable files count as missing; reading them returns the error.
     fn of(data_dir: &Path) -> Self {
-        let folders = Flow::BOTH.map(|flow| storage::snapshot_folder(data_dir, flow));
-        let manifest = |(flow, folder): (Flow, &Option<PathBuf>)| {
-            let path = folder.as_ref()?.join(flow.file_name("manifest"));
+        let folders =
+            Flow::BOTH.map(|flow| Some((flow, storage::snapshot_folder(data_dir, flow)?)));
+        let manifests = folders.each_ref().map(|found| {
+            let (flow, folder) = found.as_ref()?;
+            let path = folder.join(flow.file_name("manifest"));
             regular_file::read_no_link(&path, MAX_MANIFEST).ok()
-        };
-        let [main, tasks] = &folders;
-        let manifests = [(Flow::Main, main), (Flow::Async, tasks)].map(manifest);
-        let all = folders.iter().flatten().map(PathBuf::as_path);
+        });
+        let all = folders.iter().flatten().map(|(_, folder)| folder.as_path());
         let entries = all
             .chain([data_dir])
             .flat_map(|folder| fs::read_dir(folder).into_iter().flatten().flatten());

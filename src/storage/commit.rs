@@ -71,11 +71,7 @@ impl Folders {
     /// Nobody is to go on with pages that are in the snapshot.
     pub(super) fn forget_pages(&self) -> Result<(), StorageError> {
         self.forget_journal()?;
-        let spool = self.spool();
-        if disk::at(&spool) == At::Folder {
-            disk::sync_folder(&spool)?;
-        }
-        Ok(())
+        disk::sync_folder_if_there(&self.spool())
     }
 
     /// The run that is about to commit, or has.
@@ -225,17 +221,10 @@ fn withdraw(folders: &Folders, run: &str) -> Result<(), StorageError> {
     let current = StoredSnapshot::current(&folders.data_dir, folders.flow);
     // Where its manifest cannot be read, nobody knows which names are too many.
     if let Ok(current) = current {
-        let names = current.as_ref().map(StoredSnapshot::names);
-        let mut names = names.unwrap_or_default();
-        let manifest = folders.flow.file_name("manifest");
-        if current.is_some() {
-            names.push(&manifest);
-        }
-        names::remove_others(folders, &names)?;
+        let names = current.map(|current| current.names(folders.flow));
+        names::remove_others(folders, &names.unwrap_or_default())?;
     }
-    if disk::at(&folders.snapshots()) == At::Folder {
-        disk::sync_folder(&folders.snapshots())?;
-    }
+    disk::sync_folder_if_there(&folders.snapshots())?;
     folders.remove_snapshots_if_empty()?;
     disk::sync_folder(&folders.data_dir)?;
     folders.remove_staged(NEXT)?;
@@ -244,7 +233,11 @@ fn withdraw(folders: &Folders, run: &str) -> Result<(), StorageError> {
 
 /// The first of what is left to do behind the rename: what is beside the snapshot gets its place,
 /// and the names in the data directory are those of the new snapshot.
-pub(super) fn finish(folders: &Folders, run: &str, names: &[&str]) -> Result<(), StorageError> {
+pub(super) fn finish(
+    folders: &Folders,
+    run: &str,
+    names: &[impl AsRef<str>],
+) -> Result<(), StorageError> {
     let beside = folders.snapshots().join(run).join(STEP_FILE);
     let released =
         disk::at(&beside) == At::File && disk::rename(&beside, &folders.data_dir.join(STEP_FILE))?;
@@ -295,10 +288,7 @@ pub(super) fn recover(folders: &Folders) -> Result<Option<String>, StorageError>
     if let Some(run) = folders.committing() {
         // Whoever was killed may not have come to it.
         folders.sync_names()?;
-        let snapshots = folders.snapshots();
-        if disk::at(&snapshots) == At::Folder {
-            disk::sync_folder(&snapshots)?;
-        }
+        disk::sync_folder_if_there(&folders.snapshots())?;
         if snapshots::linked(&folders.data_dir, folders.flow).as_ref() == Some(&run) {
             info!(run, "finishing a commit that was cut off");
             finish_found(folders, &run)?;
@@ -321,13 +311,11 @@ pub(super) fn recover(folders: &Folders) -> Result<Option<String>, StorageError>
 /// [`finish`], by what the manifest says.
 fn finish_found(folders: &Folders, run: &str) -> Result<(), StorageError> {
     let folder = folders.snapshots().join(run);
-    let manifest = folders.flow.file_name("manifest");
     let Some(found) = StoredSnapshot::read(&folder, folders.flow)? else {
+        let manifest = folders.flow.file_name("manifest");
         return Err(StorageError::Damaged(folder.join(manifest)));
     };
-    let mut names = found.names();
-    names.push(&manifest);
-    finish(folders, run, &names)
+    finish(folders, run, &found.names(folders.flow))
 }
 
 /// Removes what was left of snapshots whose removal was cut off: their manifests go first.

@@ -50,9 +50,9 @@ pub(super) fn add(folders: &Folders, names: &[&str]) -> Result<bool, StorageErro
 }
 
 /// Puts a link in the place of whatever else is at these names. Tells whether there was any.
-pub(super) fn replace(folders: &Folders, names: &[&str]) -> Result<bool, StorageError> {
+pub(super) fn replace(folders: &Folders, names: &[impl AsRef<str>]) -> Result<bool, StorageError> {
     let mut replaced = false;
-    for name in names {
+    for name in names.iter().map(AsRef::as_ref) {
         if !is_ours(&folders.data_dir, folders.flow, name) {
             let staged = folders.staging().join(format!("{name}.link"));
             // Of a first try.
@@ -66,7 +66,10 @@ pub(super) fn replace(folders: &Folders, names: &[&str]) -> Result<bool, Storage
 }
 
 /// Removes our links at all other names. Tells whether there were any.
-pub(super) fn remove_others(folders: &Folders, names: &[&str]) -> Result<bool, StorageError> {
+pub(super) fn remove_others(
+    folders: &Folders,
+    names: &[impl AsRef<str>],
+) -> Result<bool, StorageError> {
     let Some(data_dir) = Folder::open(&folders.data_dir)? else {
         return Ok(false);
     };
@@ -75,7 +78,8 @@ pub(super) fn remove_others(folders: &Folders, names: &[&str]) -> Result<bool, S
         let Some(name) = entry.name.to_str().filter(|_| !entry.is_folder) else {
             continue;
         };
-        if !names.contains(&name) && is_ours(&folders.data_dir, folders.flow, name) {
+        let is_kept = names.iter().any(|kept| kept.as_ref() == name);
+        if !is_kept && is_ours(&folders.data_dir, folders.flow, name) {
             data_dir.remove_file(&entry.name)?;
             removed = true;
         }
@@ -84,13 +88,9 @@ pub(super) fn remove_others(folders: &Folders, names: &[&str]) -> Result<bool, S
 }
 
 /// The names at which something else stands than a link of ours, or nothing.
-pub(super) fn wrong<'a>(
-    data_dir: &Path,
-    flow: Flow,
-    names: impl Iterator<Item = &'a str>,
-) -> Vec<PathBuf> {
-    names
-        .filter(|name| is_public(name) && !is_ours(data_dir, flow, name))
-        .map(|name| data_dir.join(name))
-        .collect()
+pub(super) fn wrong(data_dir: &Path, flow: Flow, names: &[String]) -> Vec<PathBuf> {
+    let wrong = names
+        .iter()
+        .filter(|name| is_public(name) && !is_ours(data_dir, flow, name));
+    wrong.map(|name| data_dir.join(name)).collect()
 }

@@ -121,9 +121,10 @@ impl StoredSnapshot {
     }
 
     /// The names of its files, its manifest among them, that people find in the data directory.
-    pub(super) fn names(&self) -> Vec<&str> {
-        let files = self.manifest.files.iter().map(|file| file.name.as_str());
-        files.filter(|name| is_public(name)).collect()
+    pub(super) fn names(&self, flow: Flow) -> Vec<String> {
+        let files = self.manifest.files.iter().map(|file| &file.name);
+        let files = files.filter(|name| is_public(name)).cloned();
+        files.chain([flow.file_name("manifest")]).collect()
     }
 }
 

@@ -29,7 +29,9 @@ pub(super) fn take_over(folders: &Folders, readers: Readers, by: &str) -> Result
     let folder = all.join(&run);
     disk::create_own_folder(&folder)?;
     readers.of_folder(&folder)?;
-    let names = found.names();
+    let manifest = flow.file_name("manifest");
+    let mut names = found.names(flow);
+    names.retain(|name| *name != manifest);
     let files = names
         .iter()
         .filter(|name| disk::at(&data_dir.join(name)) == At::File);
@@ -38,7 +40,6 @@ pub(super) fn take_over(folders: &Folders, readers: Readers, by: &str) -> Result
     }
     disk::sync_folder(&folder)?;
     // With its manifest it is a snapshot.
-    let manifest = flow.file_name("manifest");
     disk::keep(&data_dir.join(&manifest), &folder.join(&manifest))?;
     disk::sync_folder(&folder)?;
     disk::sync_folder(&all)?;

@@ -115,10 +115,9 @@ impl Verified {
             }
         }
         if snapshot.folder != data_dir {
-            let names = snapshot.names().into_iter().chain([name.as_str()]);
             // A file there with the same bytes is as good as a link, and the next run makes it one.
             let is_copy = |path: &PathBuf| is_copy(&snapshot, data_dir, path);
-            let wrong = names::wrong(data_dir, flow, names).into_iter();
+            let wrong = names::wrong(data_dir, flow, &snapshot.names(flow)).into_iter();
             damaged.extend(wrong.filter(|path| !is_copy(path)));
         }
         Ok(Self {
@@ -141,9 +140,9 @@ fn is_copy(snapshot: &StoredSnapshot, data_dir: &Path, path: &Path) -> bool {
 /// Whether the names in the data directory lead to the files of its current snapshot.
 #[must_use]
 pub fn names_stand(data_dir: &Path, snapshot: &StoredSnapshot) -> bool {
-    let manifest = snapshot.manifest.flow.file_name("manifest");
-    let names = snapshot.names().into_iter().chain([manifest.as_str()]);
-    snapshot.folder == data_dir || names::wrong(data_dir, snapshot.manifest.flow, names).is_empty()
+    let flow = snapshot.manifest.flow;
+    let stand = || names::wrong(data_dir, flow, &snapshot.names(flow)).is_empty();
+    snapshot.folder == data_dir || stand()
 }
 
 /// Whether a file is there and as its manifest says. A link to such a file is none.
@@ -152,7 +151,7 @@ pub fn names_stand(data_dir: &Path, snapshot: &StoredSnapshot) -> bool {
 /// When it is there and cannot be read.
 pub fn is_whole(folder: &Path, stored: &StoredFile) -> Result<bool, StorageError> {
     let path = folder.join(&stored.name);
-    if !is_plain(&stored.name) || !disk::is_file(&path) {
+    if !is_plain(&stored.name) || disk::at(&path) != At::File {
         return Ok(false);
     }
     let mut file = DiskFile::open(&path)?;

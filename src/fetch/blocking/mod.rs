@@ -281,7 +281,7 @@ fn send_once(
     proxies: &Proxies,
     request: &PageRequest,
     limit: Duration,
-    anew: bool,
+    on_new_connection: bool,
 ) -> Result<(ResponseHead, BodyReader<'static>), TransportError> {
     let request = &request.http;
     let mut outgoing = http::Request::get(request.url.as_str());
@@ -297,17 +297,17 @@ fn send_once(
     let tunnel = tunnel.map(|proxy| Proxy::new(proxy.as_str())).transpose();
     let tunnel = tunnel.map_err(|error| classify(error, Phase::Connect, limit))?;
     connection::begin();
-    let response = if anew || tunnel.is_some() {
+    let response = if on_new_connection || tunnel.is_some() {
         let config = agent.configure_request(outgoing).proxy(tunnel);
         // The client keeps connections apart whose buffers have other sizes.
-        let output = OUTPUT_BUFFER + usize::from(anew);
+        let output = OUTPUT_BUFFER + usize::from(on_new_connection);
         agent.run(config.output_buffer_size(output).build())
     } else {
         agent.run(outgoing)
     };
     let response = response.map_err(|error| classify(error, connection::phase(), limit))?;
     let (parts, body) = response.into_parts();
-    // RFC 9112, section 6.1: who knows no such thing cannot have framed the body by it.
+    // RFC 9112, section 6.1: HTTP/1.0 has no transfer codings, so the framing cannot be trusted.
     if parts.version == http::Version::HTTP_10 && parts.headers.contains_key(TRANSFER_ENCODING) {
         let message = "an HTTP/1.0 response with a Transfer-Encoding";
         return Err(TransportError::new(Failure::NotHttp, message));

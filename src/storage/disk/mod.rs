@@ -173,11 +173,6 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, StorageError> {
     })
 }
 
-/// Whether a regular file stands there, and no link to one.
-pub(super) fn is_file(path: &Path) -> bool {
-    path.symlink_metadata().is_ok_and(|about| about.is_file())
-}
-
 /// How long a regular file is; none where there is none, or a link to one.
 pub(super) fn length(path: &Path) -> Option<u64> {
     let about = path.symlink_metadata().ok()?;
@@ -303,6 +298,14 @@ pub(crate) fn sync_folder(path: &Path) -> Result<(), StorageError> {
     call("sync", path, || open_folder(path)?.sync_all())?;
     record::paths("sync", &[path]);
     Ok(())
+}
+
+/// The same, where there is such a folder.
+pub(super) fn sync_folder_if_there(path: &Path) -> Result<(), StorageError> {
+    match at(path) {
+        At::Folder => sync_folder(path),
+        _ => Ok(()),
+    }
 }
 
 /// Opens a data directory to lock it.
@@ -546,7 +549,7 @@ mod tests {
         assert!(DiskFile::open(&link).is_err());
         assert!(read(&link).is_err());
         assert!(reader(&link).is_err());
-        assert!(!is_file(&link) && is_file(&theirs));
+        assert!(at(&link) != At::File && at(&theirs) == At::File);
         let mut anew = DiskFile::create_anew(&link).unwrap();
         anew.write(b"ours").unwrap();
         assert_eq!(fs::read(&theirs).unwrap(), b"theirs");

@@ -29,12 +29,10 @@ fn is_release() -> bool {
     release
 }
 
-const FLOWS: [Flow; 2] = [Flow::Main, Flow::Async];
-
 #[test]
 fn a_power_cut_in_the_first_run_leaves_nothing_or_the_snapshot() {
     if !is_release() {
-        for flow in FLOWS {
+        for flow in Flow::BOTH {
             Scene::first_run(flow).record(Ending::Done).check();
         }
     }
@@ -43,7 +41,7 @@ fn a_power_cut_in_the_first_run_leaves_nothing_or_the_snapshot() {
 #[test]
 fn a_power_cut_in_a_later_run_leaves_the_old_snapshot_or_the_new_one() {
     if !is_release() {
-        for flow in FLOWS {
+        for flow in Flow::BOTH {
             Scene::later_run(flow).record(Ending::Done).check();
         }
     }
@@ -60,7 +58,11 @@ fn a_power_cut_while_files_of_version_0_are_taken_over_leaves_the_old_snapshot_o
 
 /// The flows whose commit is cut off in more than one way: they share it.
 fn flows_of_commits() -> &'static [Flow] {
-    if is_long() { &FLOWS } else { &FLOWS[..1] }
+    if is_long() {
+        &Flow::BOTH
+    } else {
+        &Flow::BOTH[..1]
+    }
 }
 
 #[test]
@@ -111,7 +113,7 @@ fn a_power_cut_leaves_the_history_in_step_whatever_sqlite_had_not_synced() {
         println!("skipped: strace is not there, or may not trace");
         return;
     }
-    for flow in FLOWS {
+    for flow in Flow::BOTH {
         Scene::later_run(flow).record(Ending::Traced).check();
         Scene::first_run(flow).record(Ending::Traced).check();
     }

@@ -88,7 +88,7 @@ pub(super) fn put(image: &Image, folder: &Path) {
 /// What is in a data directory whose history is of the same run as its newest snapshot.
 pub(super) fn state(data_dir: &Path) -> Result<State, String> {
     let last_run = last_run(&data_dir.join("history.db"))?;
-    let manifest = [Flow::Main, Flow::Async]
+    let manifest = Flow::BOTH
         .into_iter()
         .filter_map(|flow| StoredSnapshot::last(data_dir, flow))
         .map(|stored| stored.manifest)
