@@ -108,12 +108,12 @@ fn a_wordpress_site_with_closed_doors_gives_what_it_shows_and_the_run_says_what_
         assert_records(&stored("posts"), &posts, suffix);
         let mut expected = vec![
             "missing: users: the server refused all of it: 401".to_owned(),
-            "posts: 398 records came of the 399 that the server counts".to_owned(),
+            "posts: received 398 of 399 records".to_owned(),
         ];
         if !suffix.is_empty() {
             assert_records(&stored("comments"), &comments, suffix);
             expected.push(format!(
-                "comments: {} records came of the 1000 that",
+                "comments: received {} of 1,000 records",
                 comments.len()
             ));
         }
