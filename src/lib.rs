@@ -31,9 +31,10 @@ pub mod serve;
 pub mod settings;
 pub mod source;
 pub mod storage;
+mod system_limits;
 pub mod text;
 
-pub use error::{ApiError, DataProcessingError, Error, StorageError};
+pub use error::{ApiError, DataProcessingError, Error, HistoryError, StorageError};
 
 /// Doors for the fuzz targets in `fuzz/`; no other build has them.
 #[cfg(fuzzing)]

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use activity_tracker::concurrency::Stop;
-use activity_tracker::error::{Error, StorageError, chain};
+use activity_tracker::error::{Error, HistoryError, StorageError, chain};
 use activity_tracker::history;
 use tracing::warn;
 
@@ -19,7 +19,9 @@ use crate::cli::printing;
 /// When the history is damaged or belongs to another program.
 pub(crate) fn catch_up(data_dir: &Path) -> Result<(), Error> {
     match history::bring_up(data_dir, &Stop::new()) {
-        Err(Error::Storage(error @ (StorageError::Io { .. } | StorageError::History { .. }))) => {
+        Err(
+            error @ (HistoryError::Storage(StorageError::Io { .. }) | HistoryError::Sqlite { .. }),
+        ) => {
             let reason = chain(&error);
             warn!(reason, "cannot add the last run's changes to the history");
             printing::print_note(&format!(
@@ -27,7 +29,7 @@ pub(crate) fn catch_up(data_dir: &Path) -> Result<(), Error> {
             ));
             Ok(())
         }
-        outcome => outcome,
+        outcome => Ok(outcome?),
     }
 }
 
@@ -38,7 +40,7 @@ pub(crate) fn catch_up(data_dir: &Path) -> Result<(), Error> {
 /// As [`catch_up`], except for that damage.
 pub(crate) fn catch_up_or_warn(data_dir: &Path) -> Result<(), Error> {
     match catch_up(data_dir) {
-        Err(Error::Storage(error)) if error.is_of_step() => {
+        Err(Error::History(error)) if error.is_of_step() => {
             let reason = chain(&error);
             warn!(reason, "the history is used without the last run");
             printing::print_note(&format!(

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use activity_tracker::concurrency::Stop;
-use activity_tracker::error::{Error, StorageError};
+use activity_tracker::error::{Error, HistoryError, StorageError};
 use activity_tracker::history::Depth;
 use activity_tracker::text::{Printable, count, grouped};
 use activity_tracker::{history, storage};
@@ -38,8 +38,8 @@ pub(crate) struct VerifyArgs {
 pub(crate) fn run(args: &VerifyArgs) -> Result<(), Error> {
     // Damage is printed below, together with what is intact.
     let step = match catch_up(&args.data_dir.path) {
-        Err(Error::Storage(damaged)) if damaged.is_of_step() => Some(damaged),
-        Err(Error::Storage(StorageError::DamagedHistory { .. })) => None,
+        Err(Error::History(damaged)) if damaged.is_of_step() => Some(damaged),
+        Err(Error::History(HistoryError::Damaged { .. })) => None,
         done => done.map(|()| None)?,
     };
     let mut text = String::new();
@@ -71,14 +71,14 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<(), Error> {
     }
     first_damaged = first_damaged.or(earlier(args, &mut text)?);
     let history = history(args, &mut text)?;
-    if let Some(StorageError::DamagedHistory { reason, .. }) = &step {
+    if let Some(HistoryError::Damaged { reason, .. }) = &step {
         let _ = writeln!(text, "{}: damaged: {}", history::STEP, Printable(reason));
     }
     print_text(&text)?;
-    let first_damaged = first_damaged.map(StorageError::Damaged);
-    match first_damaged.or(history).or(step) {
-        Some(damaged) => Err(damaged.into()),
-        None => Ok(()),
+    match (first_damaged, history.or(step)) {
+        (Some(file), _) => Err(StorageError::Damaged(file).into()),
+        (None, Some(damaged)) => Err(damaged.into()),
+        (None, None) => Ok(()),
     }
 }
 
@@ -106,7 +106,7 @@ fn earlier(args: &VerifyArgs, text: &mut String) -> Result<Option<PathBuf>, Erro
 }
 
 /// Adds the state of the history, if there is one, to the text. Returns what is wrong with it.
-fn history(args: &VerifyArgs, text: &mut String) -> Result<Option<StorageError>, Error> {
+fn history(args: &VerifyArgs, text: &mut String) -> Result<Option<HistoryError>, Error> {
     let data_dir = &args.data_dir.path;
     let depth = if args.full { Depth::Full } else { Depth::Quick };
     let Some(checked) = history::check(data_dir, depth, &Stop::new())? else {
@@ -121,9 +121,9 @@ fn history(args: &VerifyArgs, text: &mut String) -> Result<Option<StorageError>,
         };
         let _ = writeln!(text, "  missing: run {}", Printable(&run));
         let path = data_dir.join(history::FILE);
-        return Ok(Some(StorageError::OtherHistory { path, run }));
+        return Ok(Some(HistoryError::OtherRun { path, run }));
     };
     let _ = writeln!(text, "{}: damaged: {}", history::FILE, Printable(&reason));
     let path = data_dir.join(history::FILE);
-    Ok(Some(StorageError::DamagedHistory { path, reason }))
+    Ok(Some(HistoryError::Damaged { path, reason }))
 }

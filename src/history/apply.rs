@@ -6,7 +6,8 @@ use std::path::Path;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Error, Transaction, params};
 
-use crate::error::StorageError;
+use super::HistoryError;
+use crate::storage::StorageError;
 
 use super::entry::Entries;
 use super::file::{self, BESIDE, For};
@@ -39,12 +40,12 @@ DROP TABLE temp.retyped; DROP TABLE temp.removed;";
 pub(super) fn apply(
     (history, path): (&mut Connection, &Path),
     step: &Path,
-) -> Result<bool, StorageError> {
+) -> Result<bool, HistoryError> {
     whole(step)?;
     let place = file::place(step).map_err(StorageError::io("find", step))?;
     // As bytes: a folder may have a name that is not UTF-8.
     let name = place.into_os_string().into_encoded_bytes();
-    let failed = StorageError::history("write", path);
+    let failed = HistoryError::sqlite("write", path);
     history
         .execute("ATTACH DATABASE ?1 AS next", [name])
         .map_err(&failed)?;
@@ -56,7 +57,7 @@ pub(super) fn apply(
 }
 
 /// Looks whether a file has the tables of a step, and nothing else that SQLite would run.
-fn whole(step: &Path) -> Result<Connection, StorageError> {
+fn whole(step: &Path) -> Result<Connection, HistoryError> {
     let opened = file::open(step, For::Reading)?;
     if let Some(end) = BESIDE
         .iter()
@@ -64,27 +65,27 @@ fn whole(step: &Path) -> Result<Connection, StorageError> {
     {
         let reason = format!("it is put in place by itself, and has a file {end} beside it");
         let path = step.to_owned();
-        return Err(StorageError::DamagedHistory { path, reason });
+        return Err(HistoryError::Damaged { path, reason });
     }
-    schema::expect_step(&opened).map_err(StorageError::history("read", step))?;
+    schema::expect_step(&opened).map_err(HistoryError::sqlite("read", step))?;
     Ok(opened)
 }
 
 /// The error of a step that was not taken in, with the file that is to blame.
-fn blamed(cause: Error, (history, step): (&Path, &Path)) -> StorageError {
+fn blamed(cause: Error, (history, step): (&Path, &Path)) -> HistoryError {
     if matches!(cause, Error::FromSqlConversionFailure(..)) {
-        return StorageError::history("read", step)(cause);
+        return HistoryError::sqlite("read", step)(cause);
     }
-    let error = StorageError::history("write", history)(cause);
-    if !matches!(error, StorageError::DamagedHistory { .. }) {
+    let error = HistoryError::sqlite("write", history)(cause);
+    if !matches!(error, HistoryError::Damaged { .. }) {
         return error;
     }
     let damage = whole(step).and_then(|step_file| {
-        integrity::pages(&step_file, Depth::Quick).map_err(StorageError::history("read", step))
+        integrity::pages(&step_file, Depth::Quick).map_err(HistoryError::sqlite("read", step))
     });
     match damage {
         Ok(None) => error,
-        Ok(Some(reason)) => StorageError::DamagedHistory {
+        Ok(Some(reason)) => HistoryError::Damaged {
             path: step.to_owned(),
             reason,
         },
@@ -241,7 +242,7 @@ fn insert_id(
 mod tests {
     use super::*;
     use crate::concurrency::Stop;
-    use crate::error::StopReason;
+    use crate::concurrency::StopReason;
     use crate::history::in_memory;
     use rusqlite::fallible_iterator::FallibleIterator;
     use tempfile::TempDir;
@@ -269,7 +270,7 @@ mod tests {
         in_memory(stop).unwrap()
     }
 
-    fn apply(history: &mut Connection, step: &Path) -> Result<bool, StorageError> {
+    fn apply(history: &mut Connection, step: &Path) -> Result<bool, HistoryError> {
         super::apply((history, "history.db".as_ref()), step)
     }
 

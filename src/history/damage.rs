@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::error::StorageError;
+use super::HistoryError;
 use crate::storage;
 
 use super::file::{self, BESIDE};
@@ -38,7 +38,7 @@ impl fmt::Display for SetAside {
 
 /// Gives a file another name, with what SQLite keeps beside it, and never the name of one that is
 /// there. What is beside a file goes after it: without a file, it means nothing.
-pub(super) fn set_aside(path: &Path, run: &str) -> Result<PathBuf, StorageError> {
+pub(super) fn set_aside(path: &Path, run: &str) -> Result<PathBuf, HistoryError> {
     let kept = free(path, run);
     storage::rename(path, &kept)?;
     for end in BESIDE {

@@ -14,9 +14,10 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::HistoryError;
 use crate::concurrency::Stop;
-use crate::error::StorageError;
 use crate::storage;
+use crate::storage::StorageError;
 
 /// After so many steps of SQLite's machine it is asked whether to go on: well below a millisecond.
 const STEPS: i32 = 1000;
@@ -44,7 +45,7 @@ pub(super) enum For {
 ///
 /// # Errors
 /// When it is a link, a folder, a device and so on, and when SQLite cannot open it.
-pub(super) fn open(path: &Path, for_what: For) -> Result<Connection, StorageError> {
+pub(super) fn open(path: &Path, for_what: For) -> Result<Connection, HistoryError> {
     expect_regular(path)?;
     for end in BESIDE {
         expect_regular(&beside(path, end))?;
@@ -58,7 +59,7 @@ pub(super) fn open(path: &Path, for_what: For) -> Result<Connection, StorageErro
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     Connection::open_with_flags(place, flags)
         .and_then(hardened)
-        .map_err(StorageError::history("open", path))
+        .map_err(HistoryError::sqlite("open", path))
 }
 
 /// A connection that runs nothing that is written in its file.
@@ -120,15 +121,15 @@ pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
 }
 
 /// What is there must be a file: anything else could lead elsewhere, or hang whoever opens it.
-fn expect_regular(path: &Path) -> Result<(), StorageError> {
+fn expect_regular(path: &Path) -> Result<(), HistoryError> {
     match fs::symlink_metadata(path) {
         Ok(about) if about.is_file() => Ok(()),
-        Ok(about) => Err(StorageError::NotAFile(
-            path.to_owned(),
-            kind(about.file_type()),
-        )),
+        Ok(about) => {
+            let found = kind(about.file_type());
+            Err(StorageError::NotAFile(path.to_owned(), found).into())
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(StorageError::io("open", path)(error)),
+        Err(error) => Err(StorageError::io("open", path)(error).into()),
     }
 }
 
@@ -145,7 +146,7 @@ fn kind(file: FileType) -> &'static str {
 
 /// A journal of ours is of one file. One that names another journal was planted, or left by a
 /// program that changed several files at once; SQLite would remove the file of that name.
-fn expect_own_journal(path: &Path) -> Result<(), StorageError> {
+fn expect_own_journal(path: &Path) -> Result<(), HistoryError> {
     let end = || {
         let mut file = File::open(beside(path, JOURNAL))?;
         let mut end = [0; NAMES_ANOTHER.len()];
@@ -155,7 +156,7 @@ fn expect_own_journal(path: &Path) -> Result<(), StorageError> {
     };
     // One that is shorter, or not there, names nothing.
     if end().is_ok_and(|end| end == NAMES_ANOTHER) {
-        return Err(StorageError::DamagedHistory {
+        return Err(HistoryError::Damaged {
             path: path.to_owned(),
             reason: "its journal names another file, which would be removed".to_owned(),
         });

@@ -5,8 +5,9 @@ use std::path::Path;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
+use super::HistoryError;
 use crate::concurrency::Stop;
-use crate::error::StorageError;
+use crate::storage::StorageError;
 
 use super::{apply, in_memory, integrity, schema};
 
@@ -45,7 +46,7 @@ pub struct Taken {
 ///
 /// # Errors
 /// When something else is wrong than the step.
-pub fn take_bytes(folder: &Path, bytes: &[u8]) -> Result<Taken, StorageError> {
+pub fn take_bytes(folder: &Path, bytes: &[u8]) -> Result<Taken, HistoryError> {
     let path = folder.join("step.db");
     std::fs::write(&path, bytes).map_err(StorageError::io("write", &path))?;
     take(&path)
@@ -55,9 +56,9 @@ pub fn take_bytes(folder: &Path, bytes: &[u8]) -> Result<Taken, StorageError> {
 ///
 /// # Errors
 /// When something else is wrong than the step.
-pub fn take_rows(folder: &Path, rows: &[StepRow]) -> Result<Taken, StorageError> {
+pub fn take_rows(folder: &Path, rows: &[StepRow]) -> Result<Taken, HistoryError> {
     let path = folder.join("step.db");
-    let failed = StorageError::history("write", &path);
+    let failed = HistoryError::sqlite("write", &path);
     crate::storage::remove(&path)?;
     let step = Connection::open(&path).map_err(&failed)?;
     let begin = format!(
@@ -88,13 +89,13 @@ fn sql(value: &StepValue) -> Value {
     }
 }
 
-fn take(step: &Path) -> Result<Taken, StorageError> {
+fn take(step: &Path) -> Result<Taken, HistoryError> {
     let here = Path::new("history.db");
-    let failed = StorageError::history("read", here);
+    let failed = HistoryError::sqlite("read", here);
     let mut history = in_memory(&Stop::new()).map_err(&failed)?;
     let applied = match apply::apply((&mut history, here), step) {
         Ok(applied) => Some(applied),
-        Err(StorageError::DamagedHistory { .. }) => None,
+        Err(HistoryError::Damaged { .. }) => None,
         Err(error) => return Err(error),
     };
     let count = |table: &str| {
@@ -103,7 +104,7 @@ fn take(step: &Path) -> Result<Taken, StorageError> {
                 row.get(0)
             })
             .map_err(&failed)?;
-        Ok::<_, StorageError>(count.unsigned_abs())
+        Ok::<_, HistoryError>(count.unsigned_abs())
     };
     let left = "SELECT count(*) FROM sqlite_temp_schema";
     let left: i64 = history

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::HistoryError;
 use crate::concurrency::Stop;
-use crate::error::StorageError;
 
 use super::entry::Entries;
 use super::file::{self, For};
@@ -34,14 +34,14 @@ pub struct Checked {
 ///
 /// # Errors
 /// When it cannot be read, or is not of the form that this version writes.
-pub fn check(data_dir: &Path, depth: Depth, stop: &Stop) -> Result<Option<Checked>, StorageError> {
+pub fn check(data_dir: &Path, depth: Depth, stop: &Stop) -> Result<Option<Checked>, HistoryError> {
     let path = data_dir.join(FILE);
     if !file::exists(&path) {
         return Ok(None);
     }
     match runs(&path, depth, stop) {
         Ok(runs) => Ok(Some(Checked { runs, damage: None })),
-        Err(StorageError::DamagedHistory { reason, .. }) => Ok(Some(Checked {
+        Err(HistoryError::Damaged { reason, .. }) => Ok(Some(Checked {
             runs: 0,
             damage: Some(reason),
         })),
@@ -50,9 +50,9 @@ pub fn check(data_dir: &Path, depth: Depth, stop: &Stop) -> Result<Option<Checke
 }
 
 /// How many runs a history has that is whole.
-fn runs(path: &Path, depth: Depth, stop: &Stop) -> Result<u64, StorageError> {
+fn runs(path: &Path, depth: Depth, stop: &Stop) -> Result<u64, HistoryError> {
     let mut connection = file::open(path, For::Reading)?;
-    let failed = StorageError::history("read", path);
+    let failed = HistoryError::sqlite("read", path);
     file::heed(&mut connection, stop).map_err(&failed)?;
     match schema::form(&connection).map_err(&failed)? {
         Form::Ours(0) => return Ok(0),
@@ -61,7 +61,7 @@ fn runs(path: &Path, depth: Depth, stop: &Stop) -> Result<u64, StorageError> {
     }
     if let Some(reason) = pages(&connection, depth).map_err(&failed)? {
         let path = path.to_owned();
-        return Err(StorageError::DamagedHistory { path, reason });
+        return Err(HistoryError::Damaged { path, reason });
     }
     entries(&connection).map_err(&failed)?;
     let runs = "SELECT count(*) FROM runs";

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::error::{Error, StorageError};
+use super::HistoryError;
+use crate::storage::StorageError;
 use crate::storage::{self, Flow, Manifest, StoredSnapshot};
 
 use super::file::{self, For};
@@ -35,19 +36,19 @@ pub(super) fn has(history: &Connection, last: &Manifest) -> rusqlite::Result<boo
 ///
 /// # Errors
 /// When the history cannot be read.
-pub fn lacks(data_dir: &Path) -> Result<Option<String>, StorageError> {
+pub fn lacks(data_dir: &Path) -> Result<Option<String>, HistoryError> {
     if lacked(data_dir)?.is_none() {
         return Ok(None);
     }
     // A run that is under way may be about to write it down.
-    let held = storage::hold(data_dir);
-    if matches!(held, Err(Error::Storage(StorageError::Locked(_)))) {
+    let held = storage::lock(data_dir);
+    if matches!(held, Err(StorageError::Locked(_))) {
         return Ok(None);
     }
     lacked(data_dir)
 }
 
-fn lacked(data_dir: &Path) -> Result<Option<String>, StorageError> {
+fn lacked(data_dir: &Path) -> Result<Option<String>, HistoryError> {
     let path = data_dir.join(FILE);
     if !file::exists(&path) || file::exists(&data_dir.join(STEP)) {
         return Ok(None);
@@ -55,7 +56,7 @@ fn lacked(data_dir: &Path) -> Result<Option<String>, StorageError> {
     let Some(last) = last(data_dir) else {
         return Ok(None);
     };
-    let failed = StorageError::history("read", &path);
+    let failed = HistoryError::sqlite("read", &path);
     let connection = file::open(&path, For::Reading)?;
     // One without tables has no run.
     let is_empty = schema::form(&connection).map_err(&failed)? == schema::Form::Ours(0);

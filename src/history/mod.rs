@@ -10,6 +10,7 @@ mod apply;
 mod change_counts;
 mod damage;
 mod entry;
+mod error;
 mod fields;
 mod file;
 #[cfg(fuzzing)]
@@ -32,9 +33,8 @@ use rusqlite::{Connection, params};
 use tracing::{info, warn};
 
 use crate::concurrency::Stop;
-use crate::error::{Error, STEP_FILE, StorageError};
 use crate::record::{Mappings, Resource};
-use crate::storage;
+use crate::storage::{self, NEXT_CHANGES_FILE, StorageError};
 
 use file::For;
 use schema::Form;
@@ -42,12 +42,13 @@ use schema::Form;
 pub use change_counts::{ChangeCounts, Changes};
 pub use damage::SetAside;
 pub use entry::{Entries, Entry, EntryWriter, Malformed, Span, digest};
+pub use error::HistoryError;
 pub use integrity::{Checked, Depth, check};
 pub use lacks::lacks;
 pub use page::{ChangePage, Cursor, ListedChange};
 pub use query::{Change, FoundOf, Json, Kind, Log, LoggedRun, Named, Users, Wanted};
-pub use since::Since;
 pub(crate) use since::moment;
+pub use since::{InvalidSince, Since};
 pub use sorted::{List, Listing};
 pub use step::{Found, NewRun, Places};
 
@@ -55,7 +56,7 @@ pub use step::{Found, NewRun, Places};
 pub const FILE: &str = "history.db";
 
 /// The file of a step that is not in the history yet.
-pub const STEP: &str = STEP_FILE;
+pub const STEP: &str = NEXT_CHANGES_FILE;
 
 /// How long a page of the file is.
 const PAGE: u32 = 16 * 1024;
@@ -84,7 +85,7 @@ impl History {
     /// # Errors
     /// When the file is damaged, of a later version, or another program's, or cannot be written,
     /// and when `stop` is requested.
-    pub fn open(data_dir: &Path, stop: &Stop) -> Result<Self, StorageError> {
+    pub fn open(data_dir: &Path, stop: &Stop) -> Result<Self, HistoryError> {
         Self::opened(data_dir, None, stop)
     }
 
@@ -93,13 +94,13 @@ impl History {
     ///
     /// # Errors
     /// As [`open`](Self::open), but for damage.
-    pub fn open_for_run(data_dir: &Path, run: &str, stop: &Stop) -> Result<Self, StorageError> {
+    pub fn open_for_run(data_dir: &Path, run: &str, stop: &Stop) -> Result<Self, HistoryError> {
         Self::opened(data_dir, Some(run), stop)
     }
 
-    fn opened(data_dir: &Path, run: Option<&str>, stop: &Stop) -> Result<Self, StorageError> {
+    fn opened(data_dir: &Path, run: Option<&str>, stop: &Stop) -> Result<Self, HistoryError> {
         let path = data_dir.join(FILE);
-        let connection = in_memory(stop).map_err(StorageError::history("open", &path))?;
+        let connection = in_memory(stop).map_err(HistoryError::sqlite("open", &path))?;
         let mut history = Self {
             path,
             step: data_dir.join(STEP),
@@ -123,11 +124,11 @@ impl History {
     }
 
     /// Looks whether the history is that of the snapshot beside it. Another one is no obstacle.
-    fn look_for_last(&mut self, data_dir: &Path) -> Result<(), StorageError> {
+    fn look_for_last(&mut self, data_dir: &Path) -> Result<(), HistoryError> {
         if !self.in_memory
             && let Some(last) = lacks::last(data_dir)
             && !lacks::has(&self.connection, &last)
-                .map_err(StorageError::history("read", &self.path))?
+                .map_err(HistoryError::sqlite("read", &self.path))?
         {
             warn!(run = last.run, "the history lacks the last run");
             self.lacks = Some(last.run);
@@ -148,7 +149,7 @@ impl History {
     }
 
     /// Makes the file, unless it is there.
-    fn on_disk(&mut self) -> Result<&mut Connection, StorageError> {
+    fn on_disk(&mut self) -> Result<&mut Connection, HistoryError> {
         if self.in_memory {
             storage::create_private(&self.path)?;
             // A power cut must not take the name after the step that is in the file is removed.
@@ -162,12 +163,12 @@ impl History {
     /// Does something, and once more where a file was damaged that could be put aside.
     fn despite_damage<T>(
         &mut self,
-        mut act: impl FnMut(&mut Self) -> Result<T, StorageError>,
-    ) -> Result<T, StorageError> {
+        mut act: impl FnMut(&mut Self) -> Result<T, HistoryError>,
+    ) -> Result<T, HistoryError> {
         // The history may be, and then the step.
         for _ in 0..2 {
             match act(self) {
-                Err(StorageError::DamagedHistory { path, reason }) => {
+                Err(HistoryError::Damaged { path, reason }) => {
                     self.put_aside(path, reason)?;
                 }
                 done => return done,
@@ -176,15 +177,15 @@ impl History {
         act(self)
     }
 
-    fn put_aside(&mut self, path: PathBuf, reason: String) -> Result<(), StorageError> {
+    fn put_aside(&mut self, path: PathBuf, reason: String) -> Result<(), HistoryError> {
         let whole = path == self.path;
         let known = whole || path == self.step;
         let Some(run) = self.run.as_ref().filter(|_| known) else {
-            return Err(StorageError::DamagedHistory { path, reason });
+            return Err(HistoryError::Damaged { path, reason });
         };
         if whole {
             self.connection =
-                in_memory(&self.stop).map_err(StorageError::history("open", &self.path))?;
+                in_memory(&self.stop).map_err(HistoryError::sqlite("open", &self.path))?;
             self.in_memory = true;
         }
         let kept = damage::set_aside(&path, run)?;
@@ -209,7 +210,7 @@ impl History {
         found: &[Found<'_>],
         places: Places<'_>,
         mappings: &Mappings,
-    ) -> Result<Changes, StorageError> {
+    ) -> Result<Changes, HistoryError> {
         let path = places.new_files.join(STEP);
         self.despite_damage(|history| {
             // Of a first try.
@@ -226,11 +227,11 @@ impl History {
     /// # Errors
     /// When it cannot be read or the history cannot be written. The step stays, and the
     /// next command takes it.
-    pub fn take_step(&mut self) -> Result<(), StorageError> {
+    pub fn take_step(&mut self) -> Result<(), HistoryError> {
         self.despite_damage(Self::try_take_step)
     }
 
-    fn try_take_step(&mut self) -> Result<(), StorageError> {
+    fn try_take_step(&mut self) -> Result<(), HistoryError> {
         if !file::exists(&self.step) {
             return Ok(());
         }
@@ -242,7 +243,7 @@ impl History {
                 "the history is not the one that the last run was compared with; its changes are left out"
             );
         }
-        storage::remove(&self.step)
+        Ok(storage::remove(&self.step)?)
     }
 
     /// Notes a run in which the server said that nothing had changed.
@@ -253,10 +254,10 @@ impl History {
         &mut self,
         run: &NewRun<'_>,
         resources: &[Resource],
-    ) -> Result<(), StorageError> {
+    ) -> Result<(), HistoryError> {
         self.despite_damage(|history| {
             let noted = note_unchanged(history.on_disk()?, run, resources);
-            noted.map_err(StorageError::history("write", &history.path))
+            noted.map_err(HistoryError::sqlite("write", &history.path))
         })
     }
 }
@@ -266,9 +267,9 @@ impl History {
 ///
 /// # Errors
 /// When a file cannot be read or written, and when `stop` is requested.
-pub fn bring_up(data_dir: &Path, stop: &Stop) -> Result<(), Error> {
+pub fn bring_up(data_dir: &Path, stop: &Stop) -> Result<(), HistoryError> {
     match storage::settle(data_dir) {
-        Err(Error::Storage(StorageError::Locked(_))) => return Ok(()),
+        Err(StorageError::Locked(_)) => return Ok(()),
         settled => settled?,
     }
     if file::exists(&data_dir.join(STEP)) || file::is_half_done(&data_dir.join(FILE)) {
@@ -279,19 +280,15 @@ pub fn bring_up(data_dir: &Path, stop: &Stop) -> Result<(), Error> {
 
 /// Undoes what a program that was killed has left half done in a history. Who only reads cannot,
 /// and so could not read it either.
-fn undo_half_done(data_dir: &Path) -> Result<(), StorageError> {
-    match open_if_free(data_dir, &Stop::new()) {
-        Err(Error::Storage(error)) => Err(error),
-        // There is no other, with a stop that nobody requests.
-        _ => Ok(()),
-    }
+fn undo_half_done(data_dir: &Path) -> Result<(), HistoryError> {
+    open_if_free(data_dir, &Stop::new())
 }
 
 /// Opens the history to write to it, which does what a killed program left to do. A run that is
 /// under way has done so.
-fn open_if_free(data_dir: &Path, stop: &Stop) -> Result<(), Error> {
-    match storage::hold(data_dir) {
-        Err(Error::Storage(StorageError::Locked(_))) => {}
+fn open_if_free(data_dir: &Path, stop: &Stop) -> Result<(), HistoryError> {
+    match storage::lock(data_dir) {
+        Err(StorageError::Locked(_)) => {}
         held => {
             let _held = held?;
             History::open(data_dir, stop)?;
@@ -302,8 +299,8 @@ fn open_if_free(data_dir: &Path, stop: &Stop) -> Result<(), Error> {
 
 /// Opens a history in a file, which is made where it is missing, and brings it to the form of this
 /// version. `empty` is one of this version.
-fn connect(path: &Path, empty: &Connection, stop: &Stop) -> Result<Connection, StorageError> {
-    let failed = |cause| StorageError::history("open", path)(cause);
+fn connect(path: &Path, empty: &Connection, stop: &Stop) -> Result<Connection, HistoryError> {
+    let failed = |cause| HistoryError::sqlite("open", path)(cause);
     let mut connection = file::open(path, For::Writing)?;
     // A file of another program is left as it is.
     match schema::form(&connection).map_err(failed)? {
@@ -346,13 +343,13 @@ fn prepare(connection: &mut Connection, stop: &Stop) -> rusqlite::Result<()> {
 }
 
 /// A file that this version can neither read nor bring to its form is left alone.
-fn refuse_foreign(path: &Path, form: Form) -> Result<(), StorageError> {
+fn refuse_foreign(path: &Path, form: Form) -> Result<(), HistoryError> {
     let foreign = match form {
         Form::Ours(_) => return Ok(()),
         Form::Newer(_) => false,
         Form::Foreign => true,
     };
-    Err(StorageError::ForeignHistory(path.to_owned(), foreign))
+    Err(HistoryError::Foreign(path.to_owned(), foreign))
 }
 
 fn note_unchanged(
@@ -428,7 +425,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         drop(with_a_run(folder.path()));
         cut_off(folder.path());
-        let held = storage::hold(folder.path()).unwrap();
+        let held = storage::lock(folder.path()).unwrap();
         assert!(Log::open(folder.path()).is_err(), "nobody may write to it");
         drop(held);
         let log = Log::open(folder.path()).unwrap().unwrap();
@@ -446,7 +443,7 @@ mod tests {
         std::fs::write(&taken, "old").unwrap();
         std::fs::write(&path, "no database at all".repeat(99)).unwrap();
         let opened = History::open(folder.path(), &Stop::new());
-        assert!(matches!(opened, Err(StorageError::DamagedHistory { .. })));
+        assert!(matches!(opened, Err(HistoryError::Damaged { .. })));
         let history = History::open_for_run(folder.path(), "r1", &Stop::new()).unwrap();
         let kept = folder.path().join("history.db.damaged-r1-2");
         assert_eq!(history.set_aside()[0].kept, kept);

@@ -8,7 +8,7 @@ use rusqlite::types::Value;
 use rusqlite::{Row, params_from_iter};
 use serde::Serialize;
 
-use crate::error::StorageError;
+use super::HistoryError;
 
 use super::query::{Change, Log, Wanted, change};
 
@@ -85,8 +85,8 @@ impl Log {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn page(&self, wanted: &Wanted, from: Option<Cursor>) -> Result<ChangePage, StorageError> {
-        let failed = StorageError::history("read", &self.path);
+    pub fn page(&self, wanted: &Wanted, from: Option<Cursor>) -> Result<ChangePage, HistoryError> {
+        let failed = HistoryError::sqlite("read", &self.path);
         self.read_page(wanted, from).map_err(failed)
     }
 

@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::HistoryError;
 use crate::concurrency::Stop;
-use crate::error::StorageError;
 use crate::record::{Id, Resource};
 use crate::storage::Counts;
 
@@ -163,7 +163,7 @@ impl Log {
     ///
     /// # Errors
     /// When the file is not of the form that this version writes, or cannot be read.
-    pub fn open(data_dir: &Path) -> Result<Option<Self>, StorageError> {
+    pub fn open(data_dir: &Path) -> Result<Option<Self>, HistoryError> {
         let path = data_dir.join(FILE);
         if !file::exists(&path) {
             return Ok(None);
@@ -171,7 +171,7 @@ impl Log {
         if file::is_half_done(&path) {
             super::undo_half_done(data_dir)?;
         }
-        let failed = |cause| StorageError::history("open", &path)(cause);
+        let failed = |cause| HistoryError::sqlite("open", &path)(cause);
         let connection = file::open(&path, For::Reading)?;
         match schema::form(&connection).map_err(failed)? {
             // A run has made it, and not written to it yet.
@@ -186,30 +186,30 @@ impl Log {
     ///
     /// # Errors
     /// When SQLite takes no handler.
-    pub fn heed_hurry(&mut self, stop: &Stop) -> Result<(), StorageError> {
+    pub fn heed_hurry(&mut self, stop: &Stop) -> Result<(), HistoryError> {
         file::heed_hurry(&mut self.connection, stop)
-            .map_err(StorageError::history("read", &self.path))
+            .map_err(HistoryError::sqlite("read", &self.path))
     }
 
     /// The number of a run in the history, if it is there.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn number(&self, run: &str) -> Result<Option<i64>, StorageError> {
+    pub fn number(&self, run: &str) -> Result<Option<i64>, HistoryError> {
         let text = "SELECT id FROM runs WHERE run = ?1";
         let number = self.connection.query_row(text, [run], |row| row.get(0));
         number
             .optional()
-            .map_err(StorageError::history("read", &self.path))
+            .map_err(HistoryError::sqlite("read", &self.path))
     }
 
     /// The runs of a source, or all of them, oldest first.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn runs(&self, source: Option<&str>) -> Result<Vec<LoggedRun>, StorageError> {
+    pub fn runs(&self, source: Option<&str>) -> Result<Vec<LoggedRun>, HistoryError> {
         self.read_runs(source, None)
-            .map_err(StorageError::history("read", &self.path))
+            .map_err(HistoryError::sqlite("read", &self.path))
     }
 
     pub(super) fn read_runs(
@@ -248,12 +248,12 @@ impl Log {
     ///
     /// # Errors
     /// When the file cannot be read, and what `take` fails with.
-    pub fn changes<E: From<StorageError>>(
+    pub fn changes<E: From<HistoryError>>(
         &self,
         wanted: &Wanted,
         mut take: impl FnMut(Change) -> Result<(), E>,
     ) -> Result<(), E> {
-        let failed = StorageError::history("read", &self.path);
+        let failed = HistoryError::sqlite("read", &self.path);
         let (condition, values) = wanted.condition();
         let text =
             format!(
@@ -276,7 +276,7 @@ impl Log {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn count(&self, wanted: &Wanted) -> Result<ChangeCounts, StorageError> {
+    pub fn count(&self, wanted: &Wanted) -> Result<ChangeCounts, HistoryError> {
         let (condition, values) = wanted.condition();
         let text = format!(
             "SELECT count(*) FILTER (WHERE x.kind = 'added'), count(*) FILTER (WHERE x.kind = 'changed'),
@@ -294,14 +294,14 @@ impl Log {
         };
         self.connection
             .query_row(&text, params_from_iter(values), counts)
-            .map_err(StorageError::history("read", &self.path))
+            .map_err(HistoryError::sqlite("read", &self.path))
     }
 
     /// Hands over whom changes name, as often as they do.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn each_named(&self, mut take: impl FnMut(Named)) -> Result<(), StorageError> {
+    pub fn each_named(&self, mut take: impl FnMut(Named)) -> Result<(), HistoryError> {
         let mut read = || {
             let mut statement = self.connection.prepare(
                 "SELECT c.resource = 'users', x.user,
@@ -320,7 +320,7 @@ impl Log {
             }
             Ok(())
         };
-        read().map_err(StorageError::history("read", &self.path))
+        read().map_err(HistoryError::sqlite("read", &self.path))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use crate::error::StorageError;
+use super::HistoryError;
 use crate::record::{Mapping, Resource};
 
 use super::change_counts::ChangeCounts;
@@ -29,11 +29,11 @@ pub(super) fn join(
     resource: Resource,
     mapping: &Mapping,
     counts: &mut ChangeCounts,
-) -> Result<(), StorageError> {
+) -> Result<(), HistoryError> {
     if counts.added == 0 || counts.removed == 0 {
         return Ok(());
     }
-    joined(step, resource, mapping, counts).map_err(StorageError::history("write", path))
+    joined(step, resource, mapping, counts).map_err(HistoryError::sqlite("write", path))
 }
 
 fn joined(

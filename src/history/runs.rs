@@ -2,7 +2,7 @@
 
 use rusqlite::OptionalExtension;
 
-use crate::error::StorageError;
+use super::HistoryError;
 
 use super::query::{Log, LoggedRun, found, logged, resource};
 
@@ -11,28 +11,28 @@ impl Log {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn find_run(&self, named: &str) -> Result<Option<i64>, StorageError> {
+    pub fn find_run(&self, named: &str) -> Result<Option<i64>, HistoryError> {
         let text = "SELECT id FROM runs WHERE run = ?1 OR CAST(id AS TEXT) = ?1";
         let number = self.connection.query_row(text, [named], |row| row.get(0));
         number
             .optional()
-            .map_err(StorageError::history("read", &self.path))
+            .map_err(HistoryError::sqlite("read", &self.path))
     }
 
     /// The last runs, `limit` of them at most, oldest first.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn last_runs(&self, limit: u64) -> Result<Vec<LoggedRun>, StorageError> {
+    pub fn last_runs(&self, limit: u64) -> Result<Vec<LoggedRun>, HistoryError> {
         self.read_runs(None, Some(limit))
-            .map_err(StorageError::history("read", &self.path))
+            .map_err(HistoryError::sqlite("read", &self.path))
     }
 
     /// Hands over all runs, newest first: however many there are, little is held in memory.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn each_run(&self, mut take: impl FnMut(LoggedRun)) -> Result<(), StorageError> {
+    pub fn each_run(&self, mut take: impl FnMut(LoggedRun)) -> Result<(), HistoryError> {
         let mut read = || {
             let mut statement = self.connection.prepare(
                 "SELECT id, run, source, flow, started_at, finished_at, retries, unchanged
@@ -55,6 +55,6 @@ impl Log {
             }
             Ok(())
         };
-        read().map_err(StorageError::history("read", &self.path))
+        read().map_err(HistoryError::sqlite("read", &self.path))
     }
 }

@@ -10,9 +10,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::StorageError;
 use crate::record::Id;
-use crate::storage::{Layout, Place, STAGING, SegmentWriter};
+use crate::storage::{Layout, Place, STAGING, SegmentWriter, StorageError};
 
 use super::entry::{Entries, Entry, EntryWriter, Malformed};
 

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, Rows, params};
 
-use crate::error::StorageError;
+use super::HistoryError;
 use crate::record::{Mappings, Resource};
+use crate::storage::StorageError;
 use crate::storage::{Counts, Flow, Output, StoredFile, StoredSnapshot};
 
 use super::change_counts::{ChangeCounts, Changes};
@@ -98,9 +99,9 @@ pub(super) fn write(
     run: &NewRun<'_>,
     found: &[Found<'_>],
     (places, mappings): (Places<'_>, &Mappings),
-) -> Result<Changes, StorageError> {
-    let failed = |cause| StorageError::history("write", path)(cause);
-    let unread = |cause| StorageError::history("read", history_path)(cause);
+) -> Result<Changes, HistoryError> {
+    let failed = |cause| HistoryError::sqlite("write", path)(cause);
+    let unread = |cause| HistoryError::sqlite("read", history_path)(cause);
     let place = file::place(path).map_err(StorageError::io("find", path))?;
     let step = Connection::open(place).map_err(failed)?;
     // It is synced as a whole before the commit; a torn one is never looked at.
@@ -213,19 +214,19 @@ fn old_file(data_dir: &Path, resource: Resource, known: &Known) -> Option<PathBu
 
 /// Entries by id, one after the other.
 trait InOrder {
-    fn next(&mut self) -> Result<Option<Entry>, StorageError>;
+    fn next(&mut self) -> Result<Option<Entry>, HistoryError>;
 }
 
 impl InOrder for Sorted<'_> {
-    fn next(&mut self) -> Result<Option<Entry>, StorageError> {
-        self.next()
+    fn next(&mut self) -> Result<Option<Entry>, HistoryError> {
+        Ok(self.next()?)
     }
 }
 
 struct Nothing;
 
 impl InOrder for Nothing {
-    fn next(&mut self) -> Result<Option<Entry>, StorageError> {
+    fn next(&mut self) -> Result<Option<Entry>, HistoryError> {
         Ok(None)
     }
 }
@@ -248,8 +249,8 @@ impl<'s> Blocks<'s> {
 }
 
 impl InOrder for Blocks<'_> {
-    fn next(&mut self) -> Result<Option<Entry>, StorageError> {
-        let failed = |cause| StorageError::history("read", self.path)(cause);
+    fn next(&mut self) -> Result<Option<Entry>, HistoryError> {
+        let failed = |cause| HistoryError::sqlite("read", self.path)(cause);
         loop {
             if let Some(entry) = self.block.next() {
                 let malformed = |error: Malformed| failed(schema::malformed(error.to_string()));
@@ -269,7 +270,7 @@ fn compare(
     mut new: impl InOrder,
     complete: bool,
     telling: &mut Telling<'_>,
-) -> Result<(), StorageError> {
+) -> Result<(), HistoryError> {
     let (mut was, mut is) = (old.next()?, new.next()?);
     loop {
         let order = match (&was, &is) {

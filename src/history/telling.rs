@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Connection, params};
 
+use super::HistoryError;
 use crate::activity::{Comment, Post, User};
-use crate::error::StorageError;
 use crate::record::{Field, Id, Mapping, Resource, map};
 use crate::storage::Place;
 
@@ -63,7 +63,7 @@ impl<'a> Telling<'a> {
     }
 
     /// A record is what it was, or nothing better is known of it.
-    pub(super) fn keep(&mut self, entry: &Entry) -> Result<(), StorageError> {
+    pub(super) fn keep(&mut self, entry: &Entry) -> Result<(), HistoryError> {
         self.block.push(entry);
         if self.block.count() == BLOCK {
             self.end_block()?;
@@ -72,7 +72,7 @@ impl<'a> Telling<'a> {
     }
 
     /// A record was not there before.
-    pub(super) fn added(&mut self, entry: &Entry) -> Result<(), StorageError> {
+    pub(super) fn added(&mut self, entry: &Entry) -> Result<(), HistoryError> {
         self.keep(entry)?;
         if self.first {
             return self.first_seen(&entry.id);
@@ -85,7 +85,7 @@ impl<'a> Telling<'a> {
     }
 
     /// A record is not there any more.
-    pub(super) fn removed(&mut self, entry: &Entry) -> Result<(), StorageError> {
+    pub(super) fn removed(&mut self, entry: &Entry) -> Result<(), HistoryError> {
         self.counts.removed += 1;
         let before = self.before(entry);
         let about = before.as_deref().map(|text| self.about(text));
@@ -99,7 +99,7 @@ impl<'a> Telling<'a> {
     }
 
     /// The bytes of a record are others than before.
-    pub(super) fn changed(&mut self, before: &Entry, now: &Entry) -> Result<(), StorageError> {
+    pub(super) fn changed(&mut self, before: &Entry, now: &Entry) -> Result<(), HistoryError> {
         self.keep(now)?;
         let after = self.now(now)?;
         let was = self.before(before);
@@ -114,13 +114,13 @@ impl<'a> Telling<'a> {
     }
 
     /// There are no more.
-    pub(super) fn finish(mut self) -> Result<ChangeCounts, StorageError> {
+    pub(super) fn finish(mut self) -> Result<ChangeCounts, HistoryError> {
         self.end_block()?;
         self.end_span()?;
         Ok(self.counts)
     }
 
-    fn first_seen(&mut self, id: &Id) -> Result<(), StorageError> {
+    fn first_seen(&mut self, id: &Id) -> Result<(), HistoryError> {
         match id {
             Id::Number(number) => {
                 if let Some((_, last)) = &mut self.span
@@ -137,20 +137,20 @@ impl<'a> Telling<'a> {
         }
     }
 
-    fn end_span(&mut self) -> Result<(), StorageError> {
+    fn end_span(&mut self) -> Result<(), HistoryError> {
         match self.span.take() {
             Some((first, last)) => self.insert_span(&first.into(), &last.into()),
             None => Ok(()),
         }
     }
 
-    fn insert_span(&self, first: &Value, last: &Value) -> Result<(), StorageError> {
+    fn insert_span(&self, first: &Value, last: &Value) -> Result<(), HistoryError> {
         let mut statement = self.statement("INSERT INTO spans VALUES (?1, ?2, ?3)")?;
         let inserted = statement.execute(params![self.resource.name(), first, last]);
         inserted.map(|_| ()).map_err(self.failed())
     }
 
-    fn end_block(&mut self) -> Result<(), StorageError> {
+    fn end_block(&mut self) -> Result<(), HistoryError> {
         if self.block.is_empty() {
             return Ok(());
         }
@@ -168,7 +168,7 @@ impl<'a> Telling<'a> {
         kind: &str,
         about: &About,
         (before, after): (Option<String>, Option<String>),
-    ) -> Result<(), StorageError> {
+    ) -> Result<(), HistoryError> {
         let mut statement = self.statement(
             "INSERT INTO changes (resource, record, kind, label, user, email, before, after)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -189,17 +189,17 @@ impl<'a> Telling<'a> {
         inserted.map(|_| ()).map_err(self.failed())
     }
 
-    fn statement(&self, sql: &str) -> Result<CachedStatement<'a>, StorageError> {
+    fn statement(&self, sql: &str) -> Result<CachedStatement<'a>, HistoryError> {
         self.step.prepare_cached(sql).map_err(self.failed())
     }
 
-    fn failed(&self) -> impl Fn(rusqlite::Error) -> StorageError + use<> {
+    fn failed(&self) -> impl Fn(rusqlite::Error) -> HistoryError + use<> {
         let path = self.path.to_owned();
-        move |cause| StorageError::history("write", &path)(cause)
+        move |cause| HistoryError::sqlite("write", &path)(cause)
     }
 
     /// A record as it is.
-    fn now(&self, entry: &Entry) -> Result<String, StorageError> {
+    fn now(&self, entry: &Entry) -> Result<String, HistoryError> {
         let (_, file) = &self.contents;
         let span = entry.span.filter(|span| span.length <= LONGEST);
         let bytes = span.map_or(Ok(Vec::new()), |span| read(file, span))?;
@@ -232,13 +232,13 @@ pub(super) fn difference(mapping: &Mapping, before: &str, after: &str) -> Option
 }
 
 /// The bytes at a place of a file.
-fn read(file: &Path, span: Span) -> Result<Vec<u8>, StorageError> {
+fn read(file: &Path, span: Span) -> Result<Vec<u8>, HistoryError> {
     let place = Place {
         file: file.to_string_lossy().into_owned(),
         offset: span.offset,
         length: span.length,
     };
-    place.read("".as_ref())
+    Ok(place.read("".as_ref())?)
 }
 
 /// An id as SQLite has it.

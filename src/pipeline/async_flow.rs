@@ -15,8 +15,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::warn;
 
-use crate::concurrency::{STACK, Stop, available, off_runtime, rethrow};
-use crate::error::{Error, StopReason};
+use crate::concurrency::{STACK, Stop, StopReason, Stopped, available, off_runtime, rethrow};
+use crate::error::Error;
 use crate::fetch::{self, Observer};
 use crate::record::Resource;
 use crate::settings::Settings;
@@ -211,7 +211,7 @@ async fn process<T>(
     let spool = Spool::new(run.stage.staging(), journal, move |slice| {
         slices_in
             .send(slice)
-            .map_err(|_| Error::Stopped(StopReason::Failure))
+            .map_err(|_| Stopped(StopReason::Failure).into())
     });
     // Each has its thread of the pool for as long as there are slices. If each slice took the
     // thread that is free, the allocator would keep room for a slice in all of them.

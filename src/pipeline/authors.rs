@@ -40,5 +40,5 @@ pub(super) fn gather(
     }
     sink.write(b"]")?;
     // It is no page of the API: a run that goes on makes it again.
-    sink.finish()?.1.pass_on()
+    Ok(sink.finish()?.1.pass_on()?)
 }

@@ -7,9 +7,9 @@ use std::thread;
 
 use crossbeam_channel::bounded;
 
-use crate::concurrency::{Pool, Stop, first_error, spawn_scoped};
-use crate::error::{Error, StopReason};
-use crate::fetch::{self, Observer, SinkError};
+use crate::concurrency::{Pool, Stop, StopReason, Stopped, first_error, spawn_scoped};
+use crate::error::Error;
+use crate::fetch::{self, Observer};
 use crate::record::Resource;
 use crate::settings::Settings;
 use crate::storage::{Flow, Output, Spool};
@@ -127,7 +127,7 @@ fn process<T: Send>(
                 // Nobody takes slices any more when the run has failed elsewhere.
                 slices_in
                     .send(slice)
-                    .map_err(|_| Error::Stopped(StopReason::Failure))
+                    .map_err(|_| Stopped(StopReason::Failure).into())
             });
             produce(&run.prepared(spool))
         })

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tracing::warn;
 
 use crate::concurrency::spawn_scoped;
-use crate::error::StorageError;
+use crate::error::HistoryError;
 use crate::history::{self, Changes, Found, History, NewRun, Places};
 use crate::record::Resource;
 use crate::storage::{Counts, StoredFile};
@@ -38,7 +38,7 @@ impl Run {
         finished_at: Timestamp,
         mut listed: BTreeMap<Resource, Vec<Listed>>,
         (resources, files): (&BTreeMap<Resource, Counts>, &[StoredFile]),
-    ) -> Result<Changes, StorageError> {
+    ) -> Result<Changes, HistoryError> {
         let offered = self.shape.resources.iter();
         // What was not fetched says nothing of what the API has.
         let missing = self.missing();

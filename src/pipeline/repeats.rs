@@ -116,7 +116,7 @@ impl Search {
     fn each_record(&self, found: &Repeats, mut each: impl FnMut(Seen<'_>)) -> Result<(), Error> {
         let mut bytes = Vec::new();
         let choice = Suspects(&self.suspects, found);
-        self.spool.each_slice(&choice, |slice| {
+        let all_seen = self.spool.each_slice(&choice, |slice| {
             if slice.longest.is_some() {
                 return Ok(());
             }
@@ -128,7 +128,8 @@ impl Search {
                 Resource::Comments => records::<Comment<'_>>(&slice, &bytes, mapping, &mut each),
             }
             Ok(())
-        })
+        });
+        Ok(all_seen?)
     }
 }
 

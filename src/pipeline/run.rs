@@ -13,7 +13,7 @@ use tracing::{Span, info, warn};
 
 use crate::activity::{ActivityCounts, Ranking, Summary};
 use crate::concurrency::{Stop, Stopped, spawn_scoped};
-use crate::error::{ApiError, DataProcessingError, Error, StorageError};
+use crate::error::{ApiError, DataProcessingError, Error, HistoryError, StorageError};
 use crate::fetch::{Event, Fetch, Observer, SharedFetch};
 use crate::history::{self, History};
 use crate::record::Resource;
@@ -272,7 +272,7 @@ impl Run {
             let mut history = open(history);
             history.unchanged(&run, self.shape.resources)?;
             self.let_read_history();
-            Ok::<_, StorageError>(Recorded {
+            Ok::<_, HistoryError>(Recorded {
                 run: self.id.clone(),
                 set_aside: history.set_aside().to_vec(),
                 lacks: history.lacks().map(str::to_owned),

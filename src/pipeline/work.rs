@@ -80,37 +80,16 @@ impl Refusal {
 
 impl From<StorageError> for Refusal {
     fn from(error: StorageError) -> Self {
-        let (operation, path, code) = match &error {
+        let (operation, code) = match &error {
             StorageError::Io {
-                operation,
-                path,
-                cause,
-            } => (operation.to_string(), path, cause.raw_os_error()),
-            StorageError::Locked(path)
-            | StorageError::NoLinks(path)
-            | StorageError::NoRoom { path, .. }
-            | StorageError::Damaged(path)
-            | StorageError::ForeignHistory(path, _)
-            | StorageError::History { path, .. }
-            | StorageError::NoSnapshot(path)
-            | StorageError::NoHistory(path)
-            | StorageError::Undescribed { path, .. }
-            | StorageError::DamagedHistory { path, .. }
-            | StorageError::NotAFile(path, _)
-            | StorageError::InTheWay { path, .. }
-            | StorageError::Foreign { path, .. }
-            | StorageError::NotKept { path, .. }
-            | StorageError::OtherHistory { path, .. }
-            | StorageError::Unsound { path, .. } => ("use".to_owned(), path, None),
+                operation, cause, ..
+            } => (operation.to_string(), cause.raw_os_error()),
+            _ => ("use".to_owned(), None),
         };
-        let file = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = error.path().file_name().unwrap_or_default();
         Self {
             operation,
-            file,
+            file: name.to_string_lossy().into_owned(),
             code,
             message: error.to_string(),
         }

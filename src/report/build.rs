@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use crate::activity::Email;
 use crate::concurrency::spawn_scoped;
-use crate::error::{Error, StopReason, StorageError};
+use crate::error::{Error, HistoryError, StopReason, StorageError};
 use crate::history::{Log, LoggedRun};
 use crate::json::Text;
 use crate::record::{Field, Fields, FromFields, Id, Reject, Resource, Time, map};
@@ -324,7 +324,7 @@ fn run_changes(
     data_dir: &Path,
     source: &str,
     until: Option<Timestamp>,
-) -> Result<Option<Vec<RunChanges>>, StorageError> {
+) -> Result<Option<Vec<RunChanges>>, HistoryError> {
     let Some(log) = Log::open(data_dir)? else {
         return Ok(None);
     };

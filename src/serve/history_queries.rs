@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use crate::error::StorageError;
+use crate::error::HistoryError;
 use crate::history::{ChangePage, Cursor, Log, LoggedRun, Wanted};
 
 /// Calls `take` for all runs, newest first; there are none without a history.
-pub(super) fn each_run(data_dir: &Path, take: impl FnMut(LoggedRun)) -> Result<(), StorageError> {
+pub(super) fn each_run(data_dir: &Path, take: impl FnMut(LoggedRun)) -> Result<(), HistoryError> {
     match Log::open(data_dir)? {
         Some(log) => log.each_run(take),
         None => Ok(()),
@@ -17,7 +17,7 @@ pub(super) fn each_run(data_dir: &Path, take: impl FnMut(LoggedRun)) -> Result<(
 pub(super) fn last_runs(
     data_dir: &Path,
     limit: usize,
-) -> Result<(Vec<LoggedRun>, bool), StorageError> {
+) -> Result<(Vec<LoggedRun>, bool), HistoryError> {
     let Some(log) = Log::open(data_dir)? else {
         return Ok(Default::default());
     };
@@ -30,7 +30,7 @@ pub(super) fn last_runs(
 }
 
 /// The number of a run, by its id or number; `None` without a history.
-pub(super) fn run(data_dir: &Path, id_or_number: &str) -> Result<Option<i64>, StorageError> {
+pub(super) fn run(data_dir: &Path, id_or_number: &str) -> Result<Option<i64>, HistoryError> {
     let log = Log::open(data_dir)?;
     let found = log.map(|log| log.find_run(id_or_number));
     Ok(found.transpose()?.flatten())
@@ -41,7 +41,7 @@ pub(super) fn changes(
     data_dir: &Path,
     wanted: &Wanted,
     from: Option<Cursor>,
-) -> Result<ChangePage, StorageError> {
+) -> Result<ChangePage, HistoryError> {
     match Log::open(data_dir)? {
         Some(log) => log.page(wanted, from),
         None => Ok(ChangePage::default()),

@@ -35,7 +35,7 @@ pub(super) fn text(data_dir: &Path) -> Result<String, Error> {
     let mut metrics = Metrics::new();
     history_queries::each_run(data_dir, |run| add_run(&mut metrics, &run))?;
     let manifests = match StoredSnapshot::all(data_dir) {
-        Err(Error::Storage(StorageError::NoSnapshot(_))) => Vec::new(),
+        Err(StorageError::NoSnapshot(_)) => Vec::new(),
         found => found?.into_iter().map(|stored| stored.manifest).collect(),
     };
     add_snapshots(&mut metrics, &manifests);

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::guard;
-use crate::error::{Error, StorageError, chain};
+use crate::error::{Error, HistoryError, StorageError, chain};
 use crate::report::html::{self, Notice};
 use crate::report::json::print;
 
@@ -138,8 +138,8 @@ impl From<Error> for Problem {
     }
 }
 
-impl From<StorageError> for Problem {
-    fn from(error: StorageError) -> Self {
+impl From<HistoryError> for Problem {
+    fn from(error: HistoryError) -> Self {
         Error::from(error).into()
     }
 }

@@ -28,7 +28,8 @@ use std::path::PathBuf;
 
 use tracing::{error, info, warn};
 
-use crate::error::{STEP_FILE, StorageError};
+use super::NEXT_CHANGES_FILE;
+use super::error::StorageError;
 
 use super::disk::{self, At};
 use super::names;
@@ -238,9 +239,9 @@ pub(super) fn finish(
     run: &str,
     names: &[impl AsRef<str>],
 ) -> Result<(), StorageError> {
-    let beside = folders.snapshots().join(run).join(STEP_FILE);
-    let released =
-        disk::at(&beside) == At::File && disk::rename(&beside, &folders.data_dir.join(STEP_FILE))?;
+    let beside = folders.snapshots().join(run).join(NEXT_CHANGES_FILE);
+    let released = disk::at(&beside) == At::File
+        && disk::rename(&beside, &folders.data_dir.join(NEXT_CHANGES_FILE))?;
     let replaced = names::replace(folders, names)?;
     let removed = names::remove_others(folders, names)?;
     if released || replaced || removed {

@@ -15,11 +15,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::error::StorageError;
 use crate::fetch::{Missing, Page, PageInfo, Position};
 use crate::json::JsonPath;
 use crate::record::Resource;
 use crate::source::{Definition, RecordMap, Source};
+use crate::storage::StorageError;
 
 use super::disk::{self, DiskFile};
 use super::output::Flow;

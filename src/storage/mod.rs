@@ -3,6 +3,7 @@
 
 mod commit;
 mod disk;
+mod error;
 mod journal;
 mod manifest;
 mod names;
@@ -27,6 +28,7 @@ pub(crate) use disk::{
     create_private, folder_of, reader as read, remove_file as remove, rename, sync_file as sync,
     sync_folder,
 };
+pub use error::{NotRecords, ReceiveError, StageError, StorageError};
 pub use journal::{Header, Journal, Journaled, Sum};
 pub use manifest::{CarriedFrom, Counts, Manifest, read_json};
 pub use output::{Flow, Output};
@@ -37,8 +39,11 @@ pub use slice::Slice;
 pub use snapshots::{StoredSnapshot, folder_of as snapshot_folder};
 pub use spool::{Choice, Spool, SpoolSink, WholePage};
 pub use stage::{NewSnapshot, Snapshot, Stage, Staging};
-pub(crate) use stage::{hold, settle};
+pub(crate) use stage::{lock, settle};
 pub use stored::{Piece, each_piece};
 pub use stored_file::StoredFile;
 pub use verify::{Verified, VerifiedEarlier, is_whole, names_stand, verify, verify_earlier};
 pub use workspace::STAGING;
+
+/// The file of the data directory with the changes of a run that the history does not have yet.
+pub(crate) const NEXT_CHANGES_FILE: &str = ".history-next.db";

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::StorageError;
+use crate::storage::StorageError;
 
 use super::disk::{self, At, Folder};
 use super::output::{Flow, is_public};

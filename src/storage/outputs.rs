@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::error::StorageError;
+use crate::storage::StorageError;
 
 use super::disk::{self, DiskFile};
 use super::journal::{Journal, Sum};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::error::StorageError;
+use crate::storage::StorageError;
 
 use super::disk;
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::error::StorageError;
+use crate::storage::StorageError;
 
 use super::disk::{self, Space};
 

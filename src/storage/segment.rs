@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::StorageError;
+use crate::storage::StorageError;
 
 use super::disk::DiskFile;
 

@@ -6,10 +6,10 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::error::{DataProcessingError, Error};
 use crate::fetch::{Page, Position, Received};
 use crate::json::splitter::{EndRecords, SplitError, Splitter, ended};
 use crate::record::Resource;
+use crate::storage::{NotRecords, ReceiveError};
 
 use super::segment::Place;
 
@@ -127,7 +127,7 @@ impl Slicer {
         }
     }
 
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), ReceiveError> {
         self.cut(bytes)
             .map_err(|cause| self.slices.not_records(cause))
     }
@@ -153,7 +153,7 @@ impl Slicer {
     }
 
     /// The slices, and what is known of the page by them.
-    pub(super) fn finish(self) -> Result<(Vec<Slice>, Received), Error> {
+    pub(super) fn finish(self) -> Result<(Vec<Slice>, Received), ReceiveError> {
         let mut slices = self.slices;
         let body = slices.page.finish(&self.splitter);
         let body = body.map_err(|cause| slices.not_records(cause))?;
@@ -213,8 +213,8 @@ impl Slices {
         self.whole.extend(self.open.take());
     }
 
-    fn not_records(&self, cause: SplitError) -> Error {
-        DataProcessingError::NotRecords {
+    fn not_records(&self, cause: SplitError) -> ReceiveError {
+        NotRecords {
             subject: Box::new(self.page.subject.clone()),
             cause,
         }

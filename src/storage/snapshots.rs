@@ -13,7 +13,7 @@
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, StorageError};
+use crate::storage::StorageError;
 
 use super::disk::{self, At, Folder};
 use super::manifest::{Manifest, read_json};
@@ -59,13 +59,13 @@ impl StoredSnapshot {
     ///
     /// # Errors
     /// When one is there and cannot be read, or there is none.
-    pub fn all(data_dir: &Path) -> Result<Vec<Self>, Error> {
+    pub fn all(data_dir: &Path) -> Result<Vec<Self>, StorageError> {
         let mut found = Vec::new();
         for flow in Flow::BOTH {
             found.extend(Self::current(data_dir, flow)?);
         }
         if found.is_empty() {
-            return Err(StorageError::NoSnapshot(data_dir.to_owned()).into());
+            return Err(StorageError::NoSnapshot(data_dir.to_owned()));
         }
         found.sort_by_key(|snapshot| Reverse(snapshot.manifest.finished_at));
         Ok(found)

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use crate::concurrency::{Registration, Stop};
-use crate::error::{Error, StorageError};
+use crate::storage::{StageError, StorageError};
 
 use super::commit::{self, Commit};
 use super::disk::{self, Folder};
@@ -105,9 +105,12 @@ impl Stage {
         (flow, readers): (Flow, Readers),
         wait: Option<&dyn Fn()>,
         stop: &Stop,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, StageError> {
         let created = create_all(data_dir, readers)?;
-        let lock = lock(data_dir, wait, stop)?;
+        let lock = match wait {
+            None => lock(data_dir)?,
+            Some(wait) => lock_or_wait(data_dir, wait, stop)?,
+        };
         recover_all(data_dir)?;
         let folders = Folders::new(data_dir, flow);
         commit::remove_remains(&folders)?;
@@ -204,7 +207,7 @@ impl Stage {
     ///
     /// # Errors
     /// When the run was stopped, or a step fails.
-    pub fn commit(&self, new: NewSnapshot<'_>, stop: &Stop) -> Result<Snapshot, Error> {
+    pub fn commit(&self, new: NewSnapshot<'_>, stop: &Stop) -> Result<Snapshot, StageError> {
         stop.begin_commit()?;
         let folders = &self.staging.folders;
         let files = new.files.iter().chain([new.manifest]);
@@ -334,16 +337,16 @@ fn recover_all(data_dir: &Path) -> Result<(), StorageError> {
 
 /// Settles what killed commits left in a data directory, if there is anything to settle. A run
 /// that has the directory does so itself.
-pub(crate) fn settle(data_dir: &Path) -> Result<(), Error> {
+pub(crate) fn settle(data_dir: &Path) -> Result<(), StorageError> {
     let pending = |flow| commit::is_pending(&Folders::new(data_dir, flow));
     if !Flow::BOTH.into_iter().any(pending) {
         return Ok(());
     }
-    match lock(data_dir, None, &Stop::new()) {
-        Err(Error::Storage(StorageError::Locked(_))) => Ok(()),
+    match lock(data_dir) {
+        Err(StorageError::Locked(_)) => Ok(()),
         held => {
             let _held = held?;
-            Ok(recover_all(data_dir)?)
+            recover_all(data_dir)
         }
     }
 }
@@ -366,32 +369,33 @@ fn create_all(path: &Path, readers: Readers) -> Result<Vec<PathBuf>, StorageErro
     Ok(created)
 }
 
-/// A hold on a data directory that nobody else is writing to.
-pub(crate) fn hold(data_dir: &Path) -> Result<File, Error> {
-    lock(data_dir, None, &Stop::new())
+/// Locks a data directory, or fails with [`StorageError::Locked`] where another process has it.
+///
+/// The directory itself is locked: no lock file is left behind, and the lock of a killed process
+/// is gone with it.
+pub(crate) fn lock(data_dir: &Path) -> Result<File, StorageError> {
+    let folder = disk::folder_to_lock(data_dir)?;
+    match folder.try_lock() {
+        Ok(()) => Ok(folder),
+        Err(TryLockError::Error(cause)) => Err(StorageError::io("lock", data_dir)(cause)),
+        Err(TryLockError::WouldBlock) => Err(StorageError::Locked(data_dir.to_owned())),
+    }
 }
 
-/// Locks the directory itself: no lock file to leave behind, and a killed process lets go.
-fn lock(data_dir: &Path, wait: Option<&dyn Fn()>, stop: &Stop) -> Result<File, Error> {
-    let folder = disk::folder_to_lock(data_dir)?;
-    let mut waiting = false;
+/// Locks a data directory, and waits for the process that has it, after one call of `waiting`.
+fn lock_or_wait(data_dir: &Path, waiting: &dyn Fn(), stop: &Stop) -> Result<File, StageError> {
+    let mut waits = false;
     loop {
-        match (folder.try_lock(), wait) {
-            (Ok(()), _) => return Ok(folder),
-            (Err(TryLockError::Error(cause)), _) => {
-                return Err(StorageError::io("lock", data_dir)(cause).into());
-            }
-            (Err(TryLockError::WouldBlock), None) => {
-                return Err(StorageError::Locked(data_dir.to_owned()).into());
-            }
-            (Err(TryLockError::WouldBlock), Some(told)) => {
-                if !std::mem::replace(&mut waiting, true) {
+        match lock(data_dir) {
+            Err(StorageError::Locked(_)) => {
+                if !std::mem::replace(&mut waits, true) {
                     info!("waiting for another run");
-                    told();
+                    waiting();
                 }
                 stop.check()?;
                 sleep(LOOK_AGAIN);
             }
+            locked => return Ok(locked?),
         }
     }
 }
@@ -399,7 +403,7 @@ fn lock(data_dir: &Path, wait: Option<&dyn Fn()>, stop: &Stop) -> Result<File, E
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::StopReason;
+    use crate::concurrency::{StopReason, Stopped};
     use crate::storage::outputs::write_json;
     use std::cell::Cell;
     use std::fs;
@@ -413,7 +417,7 @@ mod tests {
         names
     }
 
-    fn open(data_dir: &Path, stop: &Stop) -> Result<Stage, Error> {
+    fn open(data_dir: &Path, stop: &Stop) -> Result<Stage, StageError> {
         Stage::open(data_dir, (Flow::Main, Readers::Owner), None, stop)
     }
 
@@ -514,7 +518,7 @@ mod tests {
         let second = open(place.path(), &Stop::new());
         assert!(matches!(
             second,
-            Err(Error::Storage(StorageError::Locked(_)))
+            Err(StageError::Storage(StorageError::Locked(_)))
         ));
         drop(first);
         assert!(open(place.path(), &Stop::new()).is_ok());
@@ -541,7 +545,10 @@ mod tests {
             Some(&told),
             &stop,
         );
-        assert!(matches!(third, Err(Error::Stopped(StopReason::Interrupt))));
+        assert!(matches!(
+            third,
+            Err(StageError::Stopped(Stopped(StopReason::Interrupt)))
+        ));
     }
 
     #[test]

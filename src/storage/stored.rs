@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::error::StorageError;
 use crate::json::splitter::Splitter;
+use crate::storage::StorageError;
 
 use super::disk::DiskFile;
 use super::stored_file::StoredFile;

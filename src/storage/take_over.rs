@@ -6,7 +6,7 @@
 
 use tracing::info;
 
-use crate::error::StorageError;
+use crate::storage::StorageError;
 
 use super::disk::{self, At};
 use super::names;

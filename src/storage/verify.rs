@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, StorageError};
+use crate::storage::StorageError;
 
 use super::disk::{self, At, DiskFile};
 use super::manifest::{Manifest, read_json};
@@ -31,7 +31,7 @@ pub struct Verified {
 ///
 /// # Errors
 /// When a file cannot be read, or there is no snapshot.
-pub fn verify(data_dir: &Path) -> Result<Vec<Verified>, Error> {
+pub fn verify(data_dir: &Path) -> Result<Vec<Verified>, StorageError> {
     stage::settle(data_dir)?;
     let mut found = Vec::new();
     for flow in Flow::BOTH {
@@ -47,7 +47,7 @@ pub fn verify(data_dir: &Path) -> Result<Vec<Verified>, Error> {
         }
     }
     if found.is_empty() {
-        return Err(StorageError::NoSnapshot(data_dir.to_owned()).into());
+        return Err(StorageError::NoSnapshot(data_dir.to_owned()));
     }
     Ok(found)
 }
@@ -68,7 +68,7 @@ pub struct VerifiedEarlier {
 ///
 /// # Errors
 /// When a file cannot be read.
-pub fn verify_earlier(data_dir: &Path, full: bool) -> Result<Vec<VerifiedEarlier>, Error> {
+pub fn verify_earlier(data_dir: &Path, full: bool) -> Result<Vec<VerifiedEarlier>, StorageError> {
     let mut found = Vec::new();
     for earlier in snapshots::earlier(data_dir)? {
         let name = Path::new(SNAPSHOTS).join(&earlier.run);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use tracing::info;
 
-use crate::error::StorageError;
+use crate::storage::StorageError;
 
 use super::disk;
 use super::stored_file::is_plain;

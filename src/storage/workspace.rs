@@ -7,7 +7,8 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::error::{STEP_FILE, StorageError};
+use super::NEXT_CHANGES_FILE;
+use super::error::StorageError;
 
 use super::disk::{Entry, Folder};
 use super::journal::Journal;
@@ -251,7 +252,7 @@ fn is_of_staging(name: &str) -> bool {
 /// Whether a file is one of the folder of a snapshot.
 fn is_of_snapshot(name: &str) -> bool {
     // SQLite puts files of its own beside a database.
-    is_public(name) || name.starts_with(STEP_FILE)
+    is_public(name) || name.starts_with(NEXT_CHANGES_FILE)
 }
 
 /// Whether version 0 of the program may have left a file in its staging folder, where it had the

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// The rooms, from the ground up. A room may use those before it.
-const ROOMS: [&str; 18] = [
+const ROOMS: [&str; 19] = [
     "text",
     "json",
     "record",
@@ -15,10 +15,11 @@ const ROOMS: [&str; 18] = [
     "concurrency",
     "http_server",
     "fetch",
-    "error",
+    "system_limits",
     "storage",
     "sample",
     "history",
+    "error",
     "settings",
     "pipeline",
     "report",

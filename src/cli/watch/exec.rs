@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use activity_tracker::concurrency::{Stop, spawn};
-use activity_tracker::error::{Error, StorageError};
+use activity_tracker::error::{Error, HistoryError, StorageError};
 use activity_tracker::history::{self, Log, Wanted};
 use activity_tracker::settings::Settings;
 use rustix::io::Errno;
@@ -56,6 +56,12 @@ pub(crate) enum HookError {
     /// The watch was stopped, and the command did not end in time.
     #[error("killed because the watch was stopped")]
     Stopped,
+}
+
+impl From<HistoryError> for HookError {
+    fn from(error: HistoryError) -> Self {
+        Self::Changes(error.into())
+    }
 }
 
 impl From<StorageError> for HookError {
@@ -207,7 +213,8 @@ fn changes(run: &str, data_dir: &Path, stop: &Stop) -> Result<File, HookError> {
     log.changes(&wanted, |change| {
         out.write_all(before.as_bytes()).map_err(written())?;
         before = ",\n";
-        serde_json::to_writer(&mut out, &change).map_err(|error| written()(error.into()))
+        serde_json::to_writer(&mut out, &change).map_err(|error| written()(error.into()))?;
+        Ok::<_, HistoryError>(())
     })?;
     let end = if before == "[\n" { "[]\n" } else { "\n]\n" };
     out.write_all(end.as_bytes()).map_err(written())?;

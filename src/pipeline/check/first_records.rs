@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use url::Url;
 
-use crate::error::{DataProcessingError, Error};
 use crate::fetch::{
     CompletePage, Page, PageInfo, Position, Received, Restored, SharedFetch, Sink, SinkFactory,
     digest_of,
 };
 use crate::json::splitter::{EndRecords, SplitError, Splitter, ended};
 use crate::record::Resource;
+use crate::storage::{NotRecords, ReceiveError};
 
 use super::seen::{Gaze, KEPT, Reading};
 
@@ -77,10 +77,10 @@ impl FirstRecords {
 }
 
 impl SinkFactory for FirstRecords {
-    type Error = Error;
+    type Error = ReceiveError;
     type Sink = FirstRecordsSink;
 
-    fn open(&self, page: Page) -> Result<FirstRecordsSink, Error> {
+    fn open(&self, page: Page) -> Result<FirstRecordsSink, ReceiveError> {
         Ok(FirstRecordsSink {
             splitter: page.splitter(),
             ends: page.shows_ends.then(EndRecords::default),
@@ -97,7 +97,7 @@ impl SinkFactory for FirstRecords {
     }
 
     /// There is no spool.
-    fn recall(&self, _: &Page) -> Result<Option<Restored<FirstRecordsPage>>, Error> {
+    fn recall(&self, _: &Page) -> Result<Option<Restored<FirstRecordsPage>>, ReceiveError> {
         Ok(None)
     }
 
@@ -155,8 +155,8 @@ impl FirstRecordsSink {
         self.open.clear();
     }
 
-    fn not_records(&self, cause: SplitError) -> Error {
-        DataProcessingError::NotRecords {
+    fn not_records(&self, cause: SplitError) -> ReceiveError {
+        NotRecords {
             subject: Box::new(self.page.subject.clone()),
             cause,
         }
@@ -165,10 +165,10 @@ impl FirstRecordsSink {
 }
 
 impl Sink for FirstRecordsSink {
-    type Error = Error;
+    type Error = ReceiveError;
     type CompletePage = FirstRecordsPage;
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), ReceiveError> {
         let (mut rest, mut places) = (bytes, None);
         loop {
             let (consumed, found) = match self.splitter.advance(rest) {
@@ -195,7 +195,7 @@ impl Sink for FirstRecordsSink {
         Ok(())
     }
 
-    fn finish(self) -> Result<(Received, FirstRecordsPage), Error> {
+    fn finish(self) -> Result<(Received, FirstRecordsPage), ReceiveError> {
         let body = match self.page.finish(&self.splitter) {
             Ok(body) => body,
             Err(cause) => return Err(self.not_records(cause)),
@@ -229,9 +229,9 @@ pub(super) struct FirstRecordsPage {
 }
 
 impl CompletePage for FirstRecordsPage {
-    type Error = Error;
+    type Error = ReceiveError;
 
-    fn keep(self, _: &PageInfo) -> Result<(), Error> {
+    fn keep(self, _: &PageInfo) -> Result<(), ReceiveError> {
         let Page {
             subject, position, ..
         } = self.page;

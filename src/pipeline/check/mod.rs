@@ -192,7 +192,8 @@ pub fn check(
         authors: mappings(&unlisted).of(Resource::Users).clone(),
     });
     let pages = FirstRecords::new(&reading, &shared);
-    let failure = match fetch::blocking::fetch(&shared, transport, &pages, stop, &()) {
+    let fetched = fetch::blocking::fetch(&shared, transport, &pages, stop, &());
+    let failure = match fetched.map_err(Error::from) {
         Ok(()) => None,
         Err(error @ (Error::Api(_) | Error::Data(_))) => Some(error),
         Err(other) => return Err(other),

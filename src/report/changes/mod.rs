@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 use serde_json::ser::{CompactFormatter, PrettyFormatter};
 
-use crate::error::{Error, StorageError};
+use crate::error::{Error, HistoryError};
 use crate::history::{self, Change, ChangeCounts, Log, LoggedRun, Since, Wanted};
 use crate::record::Resource;
 use crate::text::{count, excerpt, grouped};
@@ -58,7 +58,7 @@ pub struct ChangeList {
 pub enum WriteError {
     /// The history could not be read.
     #[error(transparent)]
-    History(#[from] StorageError),
+    History(#[from] HistoryError),
     /// The output could not be written.
     #[error(transparent)]
     Output(#[from] io::Error),
@@ -72,11 +72,13 @@ impl ChangeList {
     /// If there is no history, it cannot be read, or the query is invalid.
     pub fn of(data_dir: &Path, query: ChangeQuery, now: Timestamp) -> Result<Self, Error> {
         let log = Log::open(data_dir)?;
-        let log = log.ok_or_else(|| StorageError::NoHistory(data_dir.to_owned()))?;
+        let log = log.ok_or_else(|| HistoryError::Missing(data_dir.to_owned()))?;
         let runs = log.runs(None)?;
         let since = query.since.as_deref();
         let since = since.map(|since| Since::read(since, &runs, now));
-        let since = since.transpose()?;
+        let since = since
+            .transpose()
+            .map_err(|invalid| Error::Usage(invalid.to_string()))?;
         let user = query.user.as_deref();
         let mut wanted = Wanted {
             resource: query.resource,
@@ -102,11 +104,11 @@ impl ChangeList {
     ///
     /// # Errors
     /// If the history cannot be read.
-    pub fn count(&self) -> Result<ChangeCounts, StorageError> {
+    pub fn count(&self) -> Result<ChangeCounts, HistoryError> {
         self.log.count(&self.wanted)
     }
 
-    fn each<E: From<StorageError>>(
+    fn each<E: From<HistoryError>>(
         &self,
         take: impl FnMut(Change) -> Result<(), E>,
     ) -> Result<(), E> {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fsync, openat, statat, unlinkat};
 use rustix::io::Errno;
 
-use crate::error::StorageError;
+use crate::storage::StorageError;
 
 use super::{call, found, record};
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-use crate::error::StorageError;
+use crate::storage::StorageError;
 
 use super::{call, record};
 

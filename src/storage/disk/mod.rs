@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use crate::error::StorageError;
 use crate::regular_file;
+use crate::storage::StorageError;
 
 mod folder;
 mod links;

@@ -5,12 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::error::{Error, StorageError};
 use crate::fetch::{
     CompletePage, Event, Observer, Page, PageInfo, Position, Received, Restored, Sink, SinkFactory,
     digest_of,
 };
 use crate::record::Resource;
+use crate::storage::{ReceiveError, StorageError};
 
 use super::disk::DiskFile;
 use super::journal::{Entry, Journal, StreamedResponse, Sum};
@@ -53,7 +53,7 @@ pub trait Choice {
 }
 
 /// Where slices go. It may block, and fails when nobody takes them any more.
-type Forward = Arc<dyn Fn(Slice) -> Result<(), Error> + Send + Sync>;
+type Forward = Arc<dyn Fn(Slice) -> Result<(), ReceiveError> + Send + Sync>;
 
 impl Spool {
     /// Keeps pages in the spool that `journal` is of and hands slices to `forward`,
@@ -61,7 +61,7 @@ impl Spool {
     pub fn new(
         staging: Arc<Staging>,
         journal: Arc<Journal>,
-        forward: impl Fn(Slice) -> Result<(), Error> + Send + Sync + 'static,
+        forward: impl Fn(Slice) -> Result<(), ReceiveError> + Send + Sync + 'static,
     ) -> Self {
         Self {
             room: Arc::new(Room::new(staging.folder())),
@@ -130,7 +130,12 @@ impl Spool {
     ///
     /// # Errors
     /// When the file cannot be read, or the page cannot be kept.
-    pub fn take_stored(&self, page: Page, path: &Path, said: &PageInfo) -> Result<(), Error> {
+    pub fn take_stored(
+        &self,
+        page: Page,
+        path: &Path,
+        said: &PageInfo,
+    ) -> Result<(), ReceiveError> {
         // Whatever was wrapped around the records was not stored.
         let page = Page {
             records_at: Arc::default(),
@@ -144,11 +149,11 @@ impl Spool {
     ///
     /// # Errors
     /// When the file cannot be read, or the page cannot be kept.
-    pub fn carry(&self, page: Page, path: &Path) -> Result<(), Error> {
+    pub fn carry(&self, page: Page, path: &Path) -> Result<(), ReceiveError> {
         self.copied(page, path)?.pass_on()
     }
 
-    fn copied(&self, page: Page, path: &Path) -> Result<WholePage, Error> {
+    fn copied(&self, page: Page, path: &Path) -> Result<WholePage, ReceiveError> {
         let mut sink = self.open(page)?;
         let mut file = DiskFile::open(path)?;
         file.each_piece(|piece| sink.write(piece))?;
@@ -159,7 +164,7 @@ impl Spool {
     ///
     /// # Errors
     /// When one of them is not whole.
-    pub fn replay(&self, choice: &dyn Choice, observer: &dyn Observer) -> Result<(), Error> {
+    pub fn replay(&self, choice: &dyn Choice, observer: &dyn Observer) -> Result<(), ReceiveError> {
         self.each_page(
             choice,
             |mut page| {
@@ -179,8 +184,8 @@ impl Spool {
     pub fn each_slice(
         &self,
         choice: &dyn Choice,
-        mut each: impl FnMut(Slice) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        mut each: impl FnMut(Slice) -> Result<(), ReceiveError>,
+    ) -> Result<(), ReceiveError> {
         self.each_page(
             choice,
             |page| page.whole.slices.into_iter().try_for_each(&mut each),
@@ -191,9 +196,9 @@ impl Spool {
     fn each_page(
         &self,
         choice: &dyn Choice,
-        mut each: impl FnMut(Restored<WholePage>) -> Result<(), Error>,
+        mut each: impl FnMut(Restored<WholePage>) -> Result<(), ReceiveError>,
         observer: &dyn Observer,
-    ) -> Result<(), Error> {
+    ) -> Result<(), ReceiveError> {
         for ((resource, position), entry) in self.journal.written()? {
             if !choice.takes(resource, &position) {
                 continue;
@@ -233,7 +238,11 @@ impl Spool {
     }
 
     /// Reads a page again; nothing if it is not as its entry says.
-    fn read_again(&self, page: &Page, entry: &Entry) -> Result<Option<Restored<WholePage>>, Error> {
+    fn read_again(
+        &self,
+        page: &Page,
+        entry: &Entry,
+    ) -> Result<Option<Restored<WholePage>>, ReceiveError> {
         let (path, place) = self.names(self.journal.folder(), page);
         let page = Page {
             // Pages are stored without what was wrapped around their records.
@@ -286,7 +295,7 @@ impl Spool {
 }
 
 impl SinkFactory for Spool {
-    type Error = Error;
+    type Error = ReceiveError;
     type Sink = SpoolSink;
 
     fn keep(&self, page: &Page) {
@@ -294,7 +303,7 @@ impl SinkFactory for Spool {
         kept.push(page.clone());
     }
 
-    fn open(&self, page: Page) -> Result<SpoolSink, Error> {
+    fn open(&self, page: Page) -> Result<SpoolSink, ReceiveError> {
         self.room.check()?;
         let (path, place) = self.names(&self.staging.spool(), &page);
         let look = self.look(&page);
@@ -317,7 +326,7 @@ impl SinkFactory for Spool {
         })
     }
 
-    fn recall(&self, page: &Page) -> Result<Option<Restored<WholePage>>, Error> {
+    fn recall(&self, page: &Page) -> Result<Option<Restored<WholePage>>, ReceiveError> {
         let Some(entry) = self.journal.entry(page) else {
             return Ok(None);
         };
@@ -368,10 +377,10 @@ impl SpoolSink {
 }
 
 impl Sink for SpoolSink {
-    type Error = Error;
+    type Error = ReceiveError;
     type CompletePage = WholePage;
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), ReceiveError> {
         self.slicer.push(bytes)?;
         self.received += bytes.len() as u64;
         // What is wrapped around the records is not kept: servers repeat the
@@ -395,7 +404,7 @@ impl Sink for SpoolSink {
         Ok(())
     }
 
-    fn finish(self) -> Result<(Received, WholePage), Error> {
+    fn finish(self) -> Result<(Received, WholePage), ReceiveError> {
         let Page {
             subject,
             position,
@@ -457,7 +466,7 @@ impl WholePage {
     ///
     /// # Errors
     /// When nobody takes slices any more.
-    pub fn pass_on(self) -> Result<(), Error> {
+    pub fn pass_on(self) -> Result<(), ReceiveError> {
         if let Some((file, sum)) = self.sum {
             self.journal.add_sum(file, sum);
         }
@@ -469,7 +478,7 @@ impl WholePage {
             .try_for_each(|slice| (self.forward)(slice))
     }
 
-    fn forward(&self, slices: impl Iterator<Item = Slice>) -> Result<(), Error> {
+    fn forward(&self, slices: impl Iterator<Item = Slice>) -> Result<(), ReceiveError> {
         for slice in slices {
             (self.forward)(slice)?;
         }
@@ -478,9 +487,9 @@ impl WholePage {
 }
 
 impl CompletePage for WholePage {
-    type Error = Error;
+    type Error = ReceiveError;
 
-    fn keep(mut self, said: &PageInfo) -> Result<(), Error> {
+    fn keep(mut self, said: &PageInfo) -> Result<(), ReceiveError> {
         if let Some(entry) = self.entry.take() {
             let said = said.clone();
             self.journal.add(&Entry { said, ..entry })?;

@@ -85,7 +85,7 @@ fn page(number: u64, path: &str) -> Page {
     }
 }
 
-fn receive_at(place: &Place, path: &str, pieces: &[&[u8]]) -> Result<Received, Error> {
+fn receive_at(place: &Place, path: &str, pieces: &[&[u8]]) -> Result<Received, ReceiveError> {
     let mut sink = place.spool.open(page(3, path))?;
     pieces.iter().try_for_each(|piece| sink.write(piece))?;
     let (received, whole) = sink.finish()?;
@@ -93,7 +93,7 @@ fn receive_at(place: &Place, path: &str, pieces: &[&[u8]]) -> Result<Received, E
     Ok(received)
 }
 
-fn receive(place: &Place, pieces: &[&[u8]]) -> Result<Received, Error> {
+fn receive(place: &Place, pieces: &[&[u8]]) -> Result<Received, ReceiveError> {
     receive_at(place, "", pieces)
 }
 

@@ -172,7 +172,7 @@ pub(super) fn by_verify(data_dir: &Path) -> Result<State, String> {
         thread::yield_now();
     }
     match storage::verify(data_dir) {
-        Err(Error::Storage(StorageError::NoSnapshot(_))) => {}
+        Err(StorageError::NoSnapshot(_)) => {}
         Err(error) => return Err(format!("verify: {error:?}")),
         Ok(verified) => {
             let damaged = verified.iter().flat_map(|one| &one.damaged);
@@ -188,8 +188,8 @@ pub(super) fn by_verify(data_dir: &Path) -> Result<State, String> {
 /// What `run` does before it fetches, and what it leaves when it ends there.
 pub(super) fn by_run(data_dir: &Path, flow: Flow) -> Result<State, String> {
     let failed = |error: Error| format!("run: {error:?}");
-    let stage =
-        Stage::open(data_dir, (flow, Readers::default()), None, &Stop::new()).map_err(failed)?;
+    let stage = Stage::open(data_dir, (flow, Readers::default()), None, &Stop::new());
+    let stage = stage.map_err(|error| failed(error.into()))?;
     History::open(data_dir, &Stop::new()).map_err(|error| failed(error.into()))?;
     let unfinished = stage.unfinished().map_err(|error| failed(error.into()))?;
     let stored = StoredSnapshot::last(data_dir, flow);
