@@ -1,7 +1,7 @@
 //! What a record costs on its way, stage by stage, in bytes per second.
 //!
 //! `cargo bench --bench record_path`, or with a filter behind it: `-- map`.
-//! On a busy machine times say little; `docs/benchmarks.md` tells how to count
+//! On a busy machine times say little; `docs/performance.md` tells how to count
 //! instructions instead.
 
 use std::hint::black_box;
