@@ -1,4 +1,6 @@
-//! The layout of `src/`: no file imports in a circle, and no room imports one above it.
+//! The layout of the sources: no file imports in a circle, and no room imports one above it.
+//!
+//! A room is a module of the program, of `crates/core` or of `crates/report`, or a crate of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -27,7 +29,20 @@ const ROOMS: [&str; 19] = [
     "cli",
 ];
 
-/// A file's path below `src/` and what it imports, as paths of modules: `fetch::paging::PageInfo`.
+/// Where sources are, and the room that they are in, where they are all in one.
+const SOURCES: [(&str, Option<&str>); 8] = [
+    ("src", None),
+    ("crates/core/src", None),
+    ("crates/report/src", None),
+    ("crates/text/src", Some("text")),
+    ("crates/json/src", Some("json")),
+    ("crates/concurrency/src", Some("concurrency")),
+    ("crates/http_server/src", Some("http_server")),
+    ("crates/sample/src", Some("sample")),
+];
+
+/// A file's path from its room on and what it imports, as paths of modules:
+/// `fetch::paging::PageInfo`.
 struct File {
     name: String,
     module: Vec<String>,
@@ -37,22 +52,25 @@ struct File {
 }
 
 fn files() -> Vec<File> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let (mut files, mut folders) = (Vec::new(), vec![root.clone()]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).expect("a folder of src") {
-            let path = entry.expect("an entry").path();
-            let name = path.strip_prefix(&root).expect("below src");
-            let name = name.to_str().expect("UTF-8").to_owned();
-            if path.is_dir() {
-                folders.push(path);
-            } else if let Some(stem) = name.strip_suffix(".rs")
-                && !stem
-                    .split('/')
-                    .any(|part| matches!(part, "tests" | "fuzzing"))
-            {
-                let text = fs::read_to_string(&path).expect("a source file");
-                files.push(File::read(&name, stem, &text));
+    let mut files = Vec::new();
+    for (sources, room) in SOURCES {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(sources);
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).expect("a folder of sources") {
+                let path = entry.expect("an entry").path();
+                let name = path.strip_prefix(&root).expect("below its root");
+                let name = name.to_str().expect("UTF-8");
+                if path.is_dir() {
+                    folders.push(path);
+                } else if let Some(stem) = name.strip_suffix(".rs")
+                    && !stem
+                        .split('/')
+                        .any(|part| matches!(part, "tests" | "fuzzing"))
+                {
+                    let text = fs::read_to_string(&path).expect("a source file");
+                    files.push(File::read(room, stem, &text));
+                }
             }
         }
     }
@@ -60,8 +78,10 @@ fn files() -> Vec<File> {
 }
 
 impl File {
-    fn read(name: &str, stem: &str, text: &str) -> Self {
-        let mut module: Vec<_> = stem.split('/').map(str::to_owned).collect();
+    fn read(room: Option<&str>, stem: &str, text: &str) -> Self {
+        let parts = room.into_iter().chain(stem.split('/'));
+        let mut module: Vec<_> = parts.map(str::to_owned).collect();
+        let name = module.join("/");
         module.pop_if(|last| matches!(last.as_str(), "mod" | "lib" | "main"));
         // Tests may use whatever they like.
         let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
@@ -76,7 +96,7 @@ impl File {
             };
             let public = before.trim_end().ends_with("pub") || before.trim_end().ends_with(')');
             for path in leaves(tree) {
-                let Some(path) = absolute(&module, &path) else {
+                let Some(path) = absolute(room, &module, &path) else {
                     continue;
                 };
                 match path.last().filter(|_| public) {
@@ -86,7 +106,7 @@ impl File {
             }
         }
         Self {
-            name: name.to_owned(),
+            name,
             module,
             imports,
             hands_on,
@@ -119,19 +139,28 @@ fn leaves(tree: &str) -> Vec<String> {
     paths
 }
 
-/// A path from the root of the library, or of the program; none for another crate.
-fn absolute(module: &[String], path: &str) -> Option<Vec<String>> {
+/// A path from its room on; none for a crate of others.
+fn absolute(room: Option<&str>, module: &[String], path: &str) -> Option<Vec<String>> {
     let mut parts = path.split("::").filter(|part| *part != "self");
     let rest: Vec<_> = parts.clone().skip(1).map(str::to_owned).collect();
+    let within = |room: Option<&str>| {
+        let room = room.map(str::to_owned);
+        room.into_iter().chain(rest.clone()).collect()
+    };
     match parts.next()? {
-        "crate" | "activity_tracker" => Some(rest),
+        "crate" => Some(within(room)),
+        // The library hands on all rooms, and these crates have several.
+        "activity_tracker" | "activity_tracker_core" | "activity_tracker_report" => Some(rest),
         "super" => {
             let ups = 1 + rest.iter().take_while(|part| *part == "super").count();
             let above = module.get(..module.len().checked_sub(ups)?)?;
             Some([above, &rest[ups - 1..]].concat())
         }
-        // A child of this module, or another crate: only the former is a file below it.
-        first => Some([module, &[first.to_owned()], &rest].concat()),
+        first => match first.strip_prefix("activity_tracker_") {
+            Some(room) => Some(within(Some(room))),
+            // A child of this module, or another crate: only the former is a file below it.
+            None => Some([module, &[first.to_owned()], &rest].concat()),
+        },
     }
 }
 
@@ -167,10 +196,7 @@ fn arrows(files: &[File]) -> BTreeMap<&str, BTreeSet<&str>> {
 }
 
 fn room(name: &str) -> &str {
-    name.split('/')
-        .next()
-        .unwrap_or_default()
-        .trim_end_matches(".rs")
+    name.split('/').next().unwrap_or_default()
 }
 
 #[test]

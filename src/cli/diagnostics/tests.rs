@@ -109,8 +109,8 @@ fn the_log_gets_a_mistake_in_one_line() {
 
 #[test]
 fn a_mistake_in_any_prefix_of_a_file_can_be_shown() {
-    for (length, _) in include_str!("../../../sources/github.toml").char_indices() {
-        let text = &include_str!("../../../sources/github.toml")[..length];
+    for (length, _) in include_str!("../../../crates/core/sources/github.toml").char_indices() {
+        let text = &include_str!("../../../crates/core/sources/github.toml")[..length];
         if let Some(InvalidSource::Mistake(mistake)) = trouble(text) {
             assert!(super::render(&mistake, &Renderer::styled()).contains("forum.toml:"));
         }

@@ -132,7 +132,7 @@ fn where_the_history_cannot_be_written_to_it_is_read_as_it_is_and_that_is_said()
 
 /// Turns a history of one run into the step of that run, as it was before it was taken in.
 fn into_step(history: &std::path::Path, step: &std::path::Path) {
-    let tables = include_str!("../../../src/history/schema/step.sql");
+    let tables = include_str!("../../../crates/core/src/history/schema/step.sql");
     let made = Connection::open(step).expect("a file");
     made.execute_batch(tables).expect("its tables");
     made.pragma_update(None, "foreign_keys", false)

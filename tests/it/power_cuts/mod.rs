@@ -2,7 +2,7 @@
 //! of what was not synced, the next command finds the old snapshot or the new one, whole, and
 //! the history of the same run.
 //!
-//! A run records its calls (`src/storage/disk/record.rs`); `power_cuts/disk.rs` says what the
+//! A run records its calls (`crates/core/src/storage/disk/record.rs`); `power_cuts/disk.rs` says what the
 //! model takes for granted. `ACTIVITY_TRACKER_TEST_LONG=1` looks at more images of more scenes,
 //! and at SQLite's own calls too, where `strace` is installed. There are too many images to look
 //! at all of them: each scene draws some, always the same ones, and prints how many of how many.

@@ -1,0 +1,95 @@
+//! Whether a history is whole.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::HistoryError;
+use activity_tracker_concurrency::Stop;
+
+use super::entry::Entries;
+use super::file::{self, For};
+use super::schema::{self, Form};
+use super::{FILE, refuse_foreign};
+
+/// How closely a history is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Each page, and what it says of others: about as fast as the file is read.
+    Quick,
+    /// Each index against its table too.
+    Full,
+}
+
+/// What was found out about a history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// How many runs it has; 0 where that cannot be told.
+    pub runs: u64,
+    /// What is wrong with it, if anything is.
+    pub damage: Option<String>,
+}
+
+/// Looks whether the history of a data directory is whole; none where there is none.
+///
+/// # Errors
+/// When it cannot be read, or is not of the form that this version writes.
+pub fn check(data_dir: &Path, depth: Depth, stop: &Stop) -> Result<Option<Checked>, HistoryError> {
+    let path = data_dir.join(FILE);
+    if !file::exists(&path) {
+        return Ok(None);
+    }
+    match runs(&path, depth, stop) {
+        Ok(runs) => Ok(Some(Checked { runs, damage: None })),
+        Err(HistoryError::Damaged { reason, .. }) => Ok(Some(Checked {
+            runs: 0,
+            damage: Some(reason),
+        })),
+        Err(error) => Err(error),
+    }
+}
+
+/// How many runs a history has that is whole.
+fn runs(path: &Path, depth: Depth, stop: &Stop) -> Result<u64, HistoryError> {
+    let mut connection = file::open(path, For::Reading)?;
+    let failed = HistoryError::sqlite("read", path);
+    file::heed(&mut connection, stop).map_err(&failed)?;
+    match schema::form(&connection).map_err(&failed)? {
+        Form::Ours(0) => return Ok(0),
+        Form::Ours(version) => schema::expect_ours(&connection, version).map_err(&failed)?,
+        form => refuse_foreign(path, form)?,
+    }
+    if let Some(reason) = pages(&connection, depth).map_err(&failed)? {
+        let path = path.to_owned();
+        return Err(HistoryError::Damaged { path, reason });
+    }
+    entries(&connection).map_err(&failed)?;
+    let runs = "SELECT count(*) FROM runs";
+    let runs: i64 = connection
+        .query_row(runs, [], |row| row.get(0))
+        .map_err(&failed)?;
+    Ok(runs.unsigned_abs())
+}
+
+/// What SQLite finds wrong with a file, if anything.
+pub(super) fn pages(connection: &Connection, depth: Depth) -> rusqlite::Result<Option<String>> {
+    let pragma = match depth {
+        Depth::Quick => "PRAGMA quick_check(1)",
+        Depth::Full => "PRAGMA integrity_check(1)",
+    };
+    let found: String = connection.query_row(pragma, [], |row| row.get(0))?;
+    Ok((found != "ok").then_some(found))
+}
+
+/// Reads what the next run would be compared with.
+fn entries(connection: &Connection) -> rusqlite::Result<()> {
+    let mut blocks = connection.prepare("SELECT entries FROM entries")?;
+    let mut rows = blocks.query([])?;
+    while let Some(row) = rows.next()? {
+        let block: Vec<u8> = row.get(0)?;
+        for entry in Entries::new(block) {
+            entry.map_err(|error| schema::malformed(error.to_string()))?;
+        }
+    }
+    Ok(())
+}

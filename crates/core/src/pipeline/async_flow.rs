@@ -1,0 +1,287 @@
+//! The async flow: fetch as tasks, process on the blocking pool, store.
+//!
+//! It stands beside the main flow and leaves its files alone. Whatever blocks
+//! (disk, CPU) is handed to the runtime's blocking pool, which is what
+//! `asyncio.to_thread` is in Python.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, bounded};
+use rustix::io::Errno;
+use tokio::runtime;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tracing::warn;
+
+use crate::error::Error;
+use crate::fetch::{self, Observer};
+use crate::record::Resource;
+use crate::settings::Settings;
+use crate::storage::{Flow, Output, Slice, Spool};
+use activity_tracker_concurrency::{
+    STACK, Stop, StopReason, Stopped, available, off_runtime, rethrow,
+};
+
+use super::Report;
+use super::reduction::Reduction;
+use super::repeats::Repeats;
+use super::run::{Fetched, Run};
+use super::shape::Shape;
+use super::work::{Done, Refusal, Workbench};
+
+/// What the async flow fetches and stores.
+static ASYNC: Shape = Shape {
+    flow: Flow::Async,
+    resources: &[Resource::Users, Resource::Posts, Resource::Comments],
+    outputs: &[
+        Output::Users,
+        Output::Posts,
+        Output::Comments,
+        Output::FilteredUsers,
+    ],
+};
+
+/// Slices that wait to be processed.
+const WAITING: usize = 64;
+
+/// Who watches an async run.
+pub type SharedObserver = Arc<dyn Observer + Send + Sync>;
+
+/// Runs the async flow once, on a runtime of its own.
+///
+/// # Errors
+/// Whatever ends the run before its commit; the data directory is as it was then.
+pub fn run_async(
+    settings: &Settings,
+    stop: &Stop,
+    observer: &SharedObserver,
+) -> Result<Report, Error> {
+    let settings = within_threads(settings)?;
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        // The runtime panics when it has no thread left and gets no new one.
+        .thread_keep_alive(Duration::from_hours(24))
+        .thread_stack_size(STACK)
+        .build()
+        .map_err(Error::start("the async runtime"))?;
+    let outcome = runtime.block_on(run(&settings, stop, observer));
+    // Work that was begun ends, for it may be writing; a name look-up that hangs
+    // must not keep a stopped run from ending.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    outcome
+}
+
+/// Threads that are needed besides those that receive bodies and process slices: to look up
+/// names, and to write files.
+const OTHERS: usize = 4;
+
+/// The settings with as many requests and slices at a time as there are threads to be had:
+/// with fewer, blocking work would wait for work that waits for it.
+fn within_threads(settings: &Settings) -> Result<Settings, Error> {
+    let asked = (settings.policy.concurrency, settings.workers);
+    let wanted = asked.0.saturating_add(asked.1.get()).get();
+    let found = available(wanted.saturating_add(OTHERS));
+    let Some((requests, workers)) = share(found, asked) else {
+        let cause = Errno::AGAIN.into();
+        return Err(Error::start("the threads of the async flow")(cause));
+    };
+    let mut settings = settings.clone();
+    if (requests, workers) != asked {
+        warn!(found, %requests, %workers, "there are few threads to be had: going on with fewer");
+    }
+    (settings.policy.concurrency, settings.workers) = (requests, workers);
+    Ok(settings)
+}
+
+/// How many requests and slices at a time so many threads allow; none where it is not one each.
+fn share(
+    threads: usize,
+    (requests, workers): (NonZeroUsize, NonZeroUsize),
+) -> Option<(NonZeroUsize, NonZeroUsize)> {
+    let left = threads.checked_sub(OTHERS)?;
+    let workers = workers.min(NonZeroUsize::new(left / 2)?);
+    let requests = requests.min(NonZeroUsize::new(left - workers.get())?);
+    Some((requests, workers))
+}
+
+/// Runs the async flow once, in the runtime of the caller.
+///
+/// # Errors
+/// Whatever ends the run before its commit; the data directory is as it was then.
+pub async fn run(
+    settings: &Settings,
+    stop: &Stop,
+    observer: &SharedObserver,
+) -> Result<Report, Error> {
+    let run = off_runtime({
+        let (settings, stop) = (settings.clone(), stop.clone());
+        let observer = Arc::clone(observer);
+        move || Run::begin(&ASYNC, &settings, &stop, &observer)
+    })
+    .await?;
+    let outcome = fetch_and_process(&run, observer).await;
+    let outcome = run.stop_or(outcome);
+    let observer = Arc::clone(observer);
+    off_runtime(move || {
+        let outcome =
+            outcome.and_then(|(fetched, reduction)| run.store(fetched, reduction, &observer));
+        run.end(outcome)
+    })
+    .await
+}
+
+/// Steps 1 to 4, all under way at once: pages that are there are processed
+/// while others are on their way.
+async fn fetch_and_process(
+    run: &Run,
+    observer: &SharedObserver,
+) -> Result<(Fetched, Reduction), Error> {
+    let bench = Arc::new(run.bench());
+    let source = &run.settings.source;
+    let mut reduction = run.reduction();
+    let fetch = async |spool: &Arc<Spool>| {
+        let transport = &run.settings.transport;
+        let (sinks, observer) = (Arc::clone(spool), Arc::clone(observer));
+        fetch::tasks::fetch(&run.fetch, transport, sinks, &run.stop, observer).await
+    };
+    let fetched = process(run, &bench, &mut reduction, observer, async |spool| {
+        if run.replays() {
+            let again = run.again(Repeats::none(source));
+            let observer = Arc::clone(observer);
+            off_runtime(move || again(&spool, &observer)).await?;
+            return Ok(Fetched::Pages);
+        }
+        fetch(&spool).await?;
+        let settle = run.settling();
+        off_runtime(move || settle(&spool)).await
+    })
+    .await?;
+    let suspects = reduction.suspects();
+    let find = async || {
+        let search = run.search(&bench, &suspects);
+        off_runtime(move || search.find()).await
+    };
+    let mut repeats = find().await?;
+    let mut looks = 0;
+    while run.looks_again(&repeats, &suspects)? {
+        looks += 1;
+        let mut unused = Reduction::of_pages();
+        process(run, &bench, &mut unused, observer, async |spool| {
+            fetch(&spool).await?;
+            let looked = run.looked();
+            off_runtime(move || looked(&spool)).await
+        })
+        .await?;
+        repeats = find().await?;
+    }
+    if looks > 0 || !repeats.is_empty() {
+        reduction = Reduction::of_pages();
+        let nobody: SharedObserver = Arc::new(());
+        process(run, &bench, &mut reduction, &nobody, async |spool| {
+            let again = run.again(repeats);
+            off_runtime(move || again(&spool, &())).await
+        })
+        .await?;
+    }
+    if let Some(stand_in) = run.stand_in(&mut reduction)? {
+        let bench = Arc::new(stand_in.bench.clone());
+        process(run, &bench, &mut reduction, observer, async |spool| {
+            off_runtime(move || stand_in.put(&spool)).await
+        })
+        .await?;
+    }
+    Ok((fetched, reduction))
+}
+
+/// A slice, and what came of it.
+type Processed = (Slice, Result<Done, Refusal>);
+
+/// Processes on the blocking pool what `produce` puts into a spool, while it
+/// does. When one side fails, the other is dropped.
+async fn process<T>(
+    run: &Run,
+    bench: &Arc<Workbench>,
+    reduction: &mut Reduction,
+    observer: &SharedObserver,
+    produce: impl AsyncFnOnce(Arc<Spool>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let (slices_in, slices) = bounded(WAITING);
+    let (done_in, done) = mpsc::channel(WAITING);
+    let journal = Arc::clone(&run.journal);
+    let spool = Spool::new(run.stage.staging(), journal, move |slice| {
+        slices_in
+            .send(slice)
+            .map_err(|_| Stopped(StopReason::Failure).into())
+    });
+    // Each has its thread of the pool for as long as there are slices. If each slice took the
+    // thread that is free, the allocator would keep room for a slice in all of them.
+    let mut working = JoinSet::new();
+    for _ in 0..run.settings.workers.get() {
+        let (slices, done) = (slices.clone(), done_in.clone());
+        let (bench, staging) = (Arc::clone(bench), run.stage.staging());
+        working.spawn_blocking(move || {
+            work_off(&bench, &slices, &done);
+            // The folder is needed up to here, whether or not anybody waits still.
+            drop(staging);
+        });
+    }
+    // So that either channel ends with its other side.
+    drop((slices, done_in));
+    let producing = produce(Arc::new(run.prepared(spool)));
+    let reducing = async {
+        // Taken here, so that it is let go of with this future.
+        let mut done = done;
+        while let Some((slice, outcome)) = done.recv().await {
+            run.reduce(reduction, &slice, outcome, observer)?;
+        }
+        Ok(())
+    };
+    let outcome = tokio::try_join!(producing, reducing);
+    // Blocking work cannot be dropped. It ends soon, for its other side is gone: once every sink
+    // has let go of its sender and the last slice is done, nobody writes any more.
+    while let Some(ended) = working.join_next().await {
+        ended.unwrap_or_else(rethrow);
+    }
+    let (produced, ()) = outcome?;
+    reduction.settle(|response| run.journal.is_whole(response));
+    Ok(produced)
+}
+
+/// Steps 3 and 4 on one thread: slice after slice, until no more can come.
+fn work_off(bench: &Workbench, slices: &Receiver<Slice>, done: &mpsc::Sender<Processed>) {
+    let mut room = Vec::new();
+    for slice in slices {
+        // Those that nobody waits for are taken and left, so that whoever hands them over ends.
+        if !done.is_closed() {
+            let outcome = bench.process(&slice, &mut room);
+            let _ = done.blocking_send((slice, outcome));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_threads_are_shared_between_requests_and_slices() {
+        let cases = [
+            (13, (5, 4), Some((5, 4))),
+            (100, (5, 4), Some((5, 4))),
+            (12, (5, 4), Some((4, 4))),
+            (9, (5, 1), Some((4, 1))),
+            (7, (5, 4), Some((2, 1))),
+            (6, (5, 4), Some((1, 1))),
+            (5, (5, 4), None),
+            (0, (1, 1), None),
+        ];
+        for (threads, (requests, workers), expected) in cases {
+            let number = |n| NonZeroUsize::new(n).unwrap();
+            let found = share(threads, (number(requests), number(workers)));
+            let found = found.map(|(requests, workers)| (requests.get(), workers.get()));
+            assert_eq!(found, expected, "{threads} {requests} {workers}");
+        }
+    }
+}

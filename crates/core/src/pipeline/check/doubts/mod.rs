@@ -1,0 +1,250 @@
+//! What is likely wrong with a source, by what its first pages are like.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::fetch::PageEstimate;
+use crate::record::{Field, Mapping};
+use crate::source::{Endpoint, Pagination};
+use activity_tracker_json::JsonPath;
+use activity_tracker_text::{count, excerpt, nearest};
+
+use super::seen::Seen;
+use super::{Place, merged};
+
+/// How much of a name from elsewhere is shown, in characters.
+const SHOWN: usize = 60;
+
+/// Something that a run would not fail for, and that is likely wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// The second page has records of the first.
+    Overlap {
+        /// How many of its ids are on the first page.
+        twice: u64,
+        /// How many records it has.
+        of: u64,
+    },
+    /// Several records have the same id.
+    SameId {
+        /// Where the id is.
+        path: String,
+        /// How many records have the id of one before them.
+        twice: u64,
+        /// How many records there are.
+        of: u64,
+    },
+    /// The first page is of another size than the one that was asked for.
+    Size {
+        /// The parameter.
+        parameter: String,
+        /// What was asked for.
+        asked: u64,
+        /// How many records came.
+        came: u64,
+    },
+    /// The total was another one on the second page.
+    TotalChanged {
+        /// On the first.
+        first: u64,
+        /// On the second.
+        last: u64,
+    },
+    /// The number of pages is not the one that the total and the size of a page give.
+    PagesDisagree {
+        /// How many pages the server speaks of.
+        pages: u64,
+        /// How many records.
+        total: u64,
+        /// How many there are on a page.
+        size: u64,
+    },
+    /// The total is the number of records on a full page.
+    TotalOfPage {
+        /// The number.
+        total: u64,
+    },
+    /// A field is in none of the records.
+    Absent {
+        /// Where it is to be.
+        path: String,
+        /// What is there that may be meant.
+        meant: String,
+    },
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Overlap { twice, of } => write!(
+                f,
+                "{twice} of the {} on page 2 were on page 1 already: the records moved meanwhile, or have no fixed order (a parameter for sorting in `query` may help)",
+                count(*of, "record")
+            ),
+            Self::SameId { path, twice, of } => write!(
+                f,
+                "{twice} of {} have an `{path}` that one before them has: it may not be their id",
+                count(*of, "record")
+            ),
+            Self::Size {
+                parameter,
+                asked,
+                came,
+            } if came < asked => write!(
+                f,
+                "`{parameter}` asks for {asked} on a page, and {came} came: the server has a limit of its own, or another name for it"
+            ),
+            Self::Size {
+                parameter,
+                asked,
+                came,
+            } => write!(
+                f,
+                "`{parameter}` asks for {asked} on a page, and {came} came: the server does not heed it"
+            ),
+            Self::TotalChanged { first, last } => write!(
+                f,
+                "the total was {first} on page 1 and {last} on page 2: records come or go right now, or it is not a total"
+            ),
+            Self::PagesDisagree { pages, total, size } => write!(
+                f,
+                "the server speaks of {total} records in {pages}, which does not fit {size} on a page",
+                pages = count(*pages, "page")
+            ),
+            Self::TotalOfPage { total } => write!(
+                f,
+                "the total of {total} is the size of a page: it may count this page only, and then further ones are not fetched"
+            ),
+            Self::Absent { path, meant } => write!(
+                f,
+                "no record has `{path}`: did you mean `{}`?",
+                excerpt(meant, SHOWN)
+            ),
+        }
+    }
+}
+
+/// What is likely wrong with a resource of which these pages came.
+pub(super) fn find(
+    endpoint: &Endpoint,
+    place: &Place,
+    seen: &[&Seen],
+    mapping: &Mapping,
+) -> Vec<Doubt> {
+    let mut doubts = Vec::new();
+    if let Place::Pages { estimate, .. } = place {
+        doubts.extend(of_size(endpoint, seen, estimate));
+        doubts.extend(of_totals(endpoint, seen, estimate));
+    }
+    let same_id = same_id(seen, mapping);
+    // What is no id comes on both pages as well.
+    if matches!(place, Place::Pages { .. }) && same_id.is_none() {
+        doubts.extend(overlap(seen));
+    }
+    doubts.extend(same_id);
+    doubts.extend(of_fields(seen, mapping));
+    doubts
+}
+
+/// The parameter and the size that pages are asked for with.
+fn size_asked(endpoint: &Endpoint) -> Option<(&String, u64)> {
+    match &endpoint.pagination {
+        Pagination::Page { size, .. } => size.as_ref().map(|(name, size)| (name, *size)),
+        Pagination::Offset {
+            limit: (name, size),
+            ..
+        } => Some((name, *size)),
+        _ => None,
+    }
+}
+
+fn of_size(endpoint: &Endpoint, seen: &[&Seen], estimate: &PageEstimate) -> Option<Doubt> {
+    let (parameter, asked) = size_asked(endpoint)?;
+    let came = seen.first()?.records;
+    let further = estimate.more || seen.get(1).is_some_and(|page| page.records > 0);
+    (came > asked || came < asked && came > 0 && further).then(|| Doubt::Size {
+        parameter: parameter.clone(),
+        asked,
+        came,
+    })
+}
+
+fn of_totals(endpoint: &Endpoint, seen: &[&Seen], estimate: &PageEstimate) -> Vec<Doubt> {
+    let size = seen.first().map_or(0, |page| page.records);
+    let (Some(total), true) = (estimate.total, size > 0) else {
+        return Vec::new();
+    };
+    let mut doubts = Vec::new();
+    if let Some(first) = estimate.first_total.filter(|first| *first != total) {
+        doubts.push(Doubt::TotalChanged { first, last: total });
+    }
+    let pages = estimate.pages.filter(|_| estimate.more);
+    if let Some(pages) = pages.filter(|pages| *pages != total.div_ceil(size)) {
+        doubts.push(Doubt::PagesDisagree { pages, total, size });
+    }
+    let full = size_asked(endpoint).is_some_and(|(_, asked)| asked == size);
+    if full && !estimate.more && total == size {
+        doubts.push(Doubt::TotalOfPage { total });
+    }
+    doubts
+}
+
+fn overlap(seen: &[&Seen]) -> Option<Doubt> {
+    let [first, second] = seen else { return None };
+    let twice = second.ids.intersection(&first.ids).count() as u64;
+    let of = second.records;
+    (twice > 0).then_some(Doubt::Overlap { twice, of })
+}
+
+/// Records with the id of another one on the same page.
+fn same_id(seen: &[&Seen], mapping: &Mapping) -> Option<Doubt> {
+    let of_page = |seen: &&Seen| {
+        let mapped = seen.records.saturating_sub(seen.rejects);
+        mapped.saturating_sub(seen.ids.len() as u64)
+    };
+    // Where there are more than are told apart, nobody knows.
+    let few = |seen: &&&Seen| seen.ids.len() < super::seen::MOST_TOLD_APART;
+    let twice = seen.iter().filter(few).map(of_page).sum();
+    let path = mapping.path(Field::Id)?.to_string();
+    let of = seen.iter().map(|seen| seen.records).sum();
+    (twice > 0).then_some(Doubt::SameId { path, twice, of })
+}
+
+/// Fields that no record has, where another one may be meant.
+pub(super) fn of_fields(seen: &[&Seen], mapping: &Mapping) -> Vec<Doubt> {
+    let all = merged(seen);
+    let Some(example) = all.example.as_ref().filter(|_| all.objects > 0) else {
+        return Vec::new();
+    };
+    let mapped: HashSet<String> = Field::ALL
+        .into_iter()
+        .filter_map(|field| mapping.path(field).map(JsonPath::to_string))
+        .collect();
+    let fields = Field::ALL.into_iter().zip(&all.lacking);
+    let absent = fields.filter(|(_, lacking)| lacking.absent == all.objects);
+    let doubts = absent.filter_map(|(field, _)| {
+        let path = mapping.path(field)?;
+        let meant = meant(path, example).filter(|meant| !mapped.contains(meant))?;
+        let path = path.to_string();
+        Some(Doubt::Absent { path, meant })
+    });
+    doubts.collect()
+}
+
+/// What may be meant by a path that leads nowhere in a record: a name that is like it, or the
+/// same one a level below.
+fn meant(path: &JsonPath, example: &Value) -> Option<String> {
+    let (beside, text) = (path.beside(example), path.to_string());
+    if let Some(near) = nearest(&text, beside.iter().map(String::as_str)) {
+        return Some(near.to_owned());
+    }
+    let key = path.keys().last()?;
+    let objects = example.as_object()?.iter();
+    let mut below = objects.filter(|(_, value)| value.get(key).is_some_and(|it| !it.is_null()));
+    below.next().map(|(outer, _)| format!("{outer}.{key}"))
+}
+
+#[cfg(test)]
+mod tests;

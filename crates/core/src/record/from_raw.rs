@@ -1,0 +1,71 @@
+//! From the raw JSON of a value to a type.
+
+use jiff::tz::TimeZone;
+
+use activity_tracker_json::{Mismatch, Object, Sound, Text};
+
+use crate::record::TimeFormat;
+
+/// A type that is read from one JSON value.
+///
+/// `raw` is a sound JSON value to the letter, without white space around it.
+/// Times that come without a zone are in `zone`.
+pub trait FromRaw<'a>: Sized {
+    /// Reads the value.
+    ///
+    /// # Errors
+    /// When something else stands there than the type wants.
+    fn from_raw(raw: &'a str, zone: &TimeZone) -> Result<Self, Mismatch>;
+
+    /// Reads a value of which something is known already.
+    ///
+    /// # Errors
+    /// As [`from_raw`](Self::from_raw).
+    fn from_sound(sound: Sound<'a>, zone: &TimeZone) -> Result<Self, Mismatch> {
+        Self::from_raw(sound.raw, zone)
+    }
+
+    /// Reads a value for which the source names formats; none for those of all APIs.
+    ///
+    /// # Errors
+    /// As [`from_raw`](Self::from_raw).
+    #[inline]
+    fn from_formats(
+        sound: Sound<'a>,
+        zone: &TimeZone,
+        _formats: &[TimeFormat],
+    ) -> Result<Self, Mismatch> {
+        Self::from_sound(sound, zone)
+    }
+
+    /// Whether a value is the same as none where the field is optional.
+    #[inline]
+    #[must_use]
+    fn is_blank(_raw: &str) -> bool {
+        false
+    }
+
+    /// Whether a value that was read stands for none.
+    #[inline]
+    #[must_use]
+    fn means_nothing(&self) -> bool {
+        false
+    }
+}
+
+impl<'a> FromRaw<'a> for Object<'a> {
+    fn from_raw(raw: &'a str, _: &TimeZone) -> Result<Self, Mismatch> {
+        Self::read(raw)
+    }
+}
+
+impl<'a> FromRaw<'a> for Text<'a> {
+    fn from_raw(raw: &'a str, zone: &TimeZone) -> Result<Self, Mismatch> {
+        Self::from_sound(Sound::new(raw), zone)
+    }
+
+    #[inline]
+    fn from_sound(sound: Sound<'a>, _: &TimeZone) -> Result<Self, Mismatch> {
+        Self::read(sound)
+    }
+}

@@ -1,0 +1,582 @@
+//! Finds where the records of a JSON array begin and end, without reading them.
+//!
+//! The splitter follows brackets and strings only. It takes bytes as they come
+//! from the wire, in pieces of any length, holds none of them, and tells the
+//! place of each record. Whether a record is sound JSON is for the mapper to
+//! say, so a broken record spoils itself and not its neighbours.
+
+use std::ops::{ControlFlow, Range};
+
+use memchr::memchr2;
+use serde_json::Value;
+
+use crate::{JsonPath, MissingKey};
+
+mod block;
+mod ends;
+mod records;
+mod seek;
+mod unmap;
+
+use block::{Inside, Left};
+use seek::{Found, Missing, Seeker};
+
+pub use ends::{EndRecords, Ended, ended};
+pub use records::{Records, records};
+pub use unmap::Unmap;
+
+/// Why bytes are not a JSON array of records, as far as the splitter looks.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SplitError {
+    /// The response begins with something other than `[`.
+    #[error("expected a JSON array, found {}", opening(*.0))]
+    NotAnArray(u8),
+    /// Something other than `,` or `]` stands behind a record, or a record is missing.
+    #[error("expected {expected} at byte {at}, found {}", shown(*.found))]
+    Unexpected {
+        /// What could have stood there.
+        expected: &'static str,
+        /// Counted from the beginning of the response.
+        at: u64,
+        /// What stands there.
+        found: u8,
+    },
+    /// The response has no array where the records should be.
+    #[error("expected an array of records at `{}`, found none{}", .0.at, beside(.0))]
+    NoArray(MissingKey),
+    /// Something else is where the array of records should be.
+    #[error("expected an array of records at `{at}`, found {}", in_place(*.found, .at))]
+    OtherThanArray {
+        /// Where it should be.
+        at: JsonPath,
+        /// How what is there begins.
+        found: u8,
+    },
+    /// What is wrapped around the records is not JSON, or too much of it.
+    #[error("what stands around the records is not to be read: {0}")]
+    Wrapping(String),
+    /// The bytes end before the array does.
+    #[error("{}", unfinished(*.0))]
+    Unfinished(u64),
+}
+
+fn in_place(found: u8, at: &JsonPath) -> String {
+    match found {
+        b'{' => format!("an object; `records = {{ map = \"{at}\" }}` takes its values as records"),
+        other => opening(other),
+    }
+}
+
+fn beside(missing: &MissingKey) -> String {
+    if missing.found.is_empty() {
+        return String::new();
+    }
+    format!("; {}", missing.there(""))
+}
+
+fn unfinished(bytes: u64) -> String {
+    match bytes {
+        0 => "expected a JSON array, found nothing".to_owned(),
+        _ => format!("the JSON array is not closed: it ends after {bytes} bytes"),
+    }
+}
+
+fn opening(byte: u8) -> String {
+    match byte {
+        b'{' => "an object (`{`)".to_owned(),
+        b'<' => "`<`, which looks like HTML".to_owned(),
+        other => shown(other),
+    }
+}
+
+fn shown(byte: u8) -> String {
+    if byte.is_ascii_graphic() {
+        format!("`{}`", char::from(byte))
+    } else {
+        format!("byte 0x{byte:02x}")
+    }
+}
+
+/// U+FEFF in UTF-8, as editors on Windows put it before a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// How much may stand around the records of a response: cursors and totals are short.
+const LONGEST_WRAPPING: usize = 1024 * 1024;
+
+/// What stands around the records, and the way to them.
+#[derive(Clone, Debug)]
+struct Wrapping {
+    path: JsonPath,
+    seeker: Seeker,
+    bytes: Vec<u8>,
+    /// Whether there is no array of records.
+    is_all: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Seeking,
+    BeforeArray,
+    /// In `null`, in place of the array: so many of its bytes came.
+    Null(u8),
+    BeforeFirst,
+    BeforeRecord,
+    /// In a record that is an object, an array or a string; the number counts open brackets.
+    Nested(u64),
+    /// In a record that is a number or a word.
+    Bare,
+    BehindRecord,
+    BehindArray,
+}
+
+/// What is given to be cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Given {
+    /// A complete response.
+    Array,
+    /// The same; where all should be the array, an object may stand in its place, and is kept for
+    /// whoever asks [`Splitter::without_array`].
+    ArrayOrObject,
+    /// A part of an array: it begins and ends between records, without brackets.
+    Slice,
+}
+
+/// The state of one response being cut.
+#[derive(Clone, Debug)]
+pub struct Splitter {
+    state: State,
+    in_string: bool,
+    escaped: bool,
+    record_start: u64,
+    offset: u64,
+    given: Given,
+    wrapping: Option<Wrapping>,
+    /// How much of a byte order mark may still come; none once something else came.
+    mark: &'static [u8],
+    /// Where the array begins, behind what is wrapped around it, and where it ends.
+    array: (Option<u64>, Option<u64>),
+}
+
+impl Splitter {
+    /// For a complete response: one array, from `[` to `]`.
+    #[must_use]
+    pub fn of_array() -> Self {
+        Self {
+            state: State::BeforeArray,
+            in_string: false,
+            escaped: false,
+            record_start: 0,
+            offset: 0,
+            given: Given::Array,
+            wrapping: None,
+            mark: BYTE_ORDER_MARK,
+            array: (None, None),
+        }
+    }
+
+    /// For a response whose records are in the array at `path`.
+    #[must_use]
+    pub fn of_array_at(path: &JsonPath) -> Self {
+        if path.keys().is_empty() {
+            return Self::of_array();
+        }
+        let seeker = Seeker::new(path.keys());
+        let wrapping = Wrapping {
+            path: path.clone(),
+            seeker,
+            bytes: Vec::new(),
+            is_all: false,
+        };
+        Self {
+            state: State::Seeking,
+            wrapping: Some(wrapping),
+            ..Self::of_array()
+        }
+    }
+
+    /// Where all should be the array, an object is none of its records, and no error before its end.
+    #[must_use]
+    pub fn or_an_object(self) -> Self {
+        Self {
+            given: Given::ArrayOrObject,
+            ..self
+        }
+    }
+
+    /// For a part of an array that was cut at record boundaries: records and commas, no brackets.
+    #[must_use]
+    pub fn of_slice() -> Self {
+        Self {
+            state: State::BeforeRecord,
+            given: Given::Slice,
+            mark: &[],
+            ..Self::of_array()
+        }
+    }
+
+    /// Looks at `bytes` until a record ends in them.
+    ///
+    /// Gives how many bytes were looked at and the place of the record that
+    /// ended there, counted from the first byte ever given. Call it again with
+    /// the rest; `None` means that all of `bytes` was looked at.
+    ///
+    /// # Errors
+    /// When the bytes cannot belong to an array of records.
+    pub fn advance(&mut self, bytes: &[u8]) -> Result<(usize, Option<Range<u64>>), SplitError> {
+        let mut first = None;
+        let length = self.look(bytes, |place| {
+            first = Some(place);
+            ControlFlow::Break(())
+        })?;
+        Ok((length, first))
+    }
+
+    /// Looks at all of `bytes`, and tells `found` the place of each record that ends in
+    /// them, counted from the first byte ever given.
+    ///
+    /// # Errors
+    /// When the bytes cannot belong to an array of records.
+    pub fn advance_over(
+        &mut self,
+        bytes: &[u8],
+        mut found: impl FnMut(Range<u64>),
+    ) -> Result<(), SplitError> {
+        self.look(bytes, |place| {
+            found(place);
+            ControlFlow::Continue(())
+        })?;
+        Ok(())
+    }
+
+    /// Looks at `bytes` until `found` has had enough of records; gives how many that were.
+    fn look(
+        &mut self,
+        bytes: &[u8],
+        mut found: impl FnMut(Range<u64>) -> ControlFlow<()>,
+    ) -> Result<usize, SplitError> {
+        let base = self.offset;
+        let mut i = if self.mark.is_empty() {
+            0
+        } else {
+            self.skip_mark(bytes)
+        };
+        i += self.skip_wrapping(&bytes[i..])?;
+        let mut one_by_one = 0;
+        let mut flow = ControlFlow::Continue(());
+        while i < bytes.len() && flow.is_continue() {
+            let at = base + i as u64;
+            if i >= one_by_one && matches!(self.state, State::Nested(1..)) {
+                i += self.skip_blocks(&bytes[i..], at, |place| {
+                    flow = found(place);
+                    flow
+                });
+                if self.state != State::BehindRecord {
+                    // What is no whole block, or not like JSON.
+                    one_by_one = i + block::LENGTH;
+                }
+                continue;
+            }
+            if self.in_string {
+                i += self.skip_string(&bytes[i..]);
+                if !self.in_string && self.state == State::Nested(0) {
+                    flow = found(self.record_ends(base + i as u64));
+                }
+                continue;
+            }
+            let byte = bytes[i];
+            match self.state {
+                State::Nested(depth) => {
+                    i += 1;
+                    match byte {
+                        b'"' => self.in_string = true,
+                        b'{' | b'[' => self.state = State::Nested(depth + 1),
+                        b'}' | b']' if depth == 1 => flow = found(self.record_ends(at + 1)),
+                        b'}' | b']' => self.state = State::Nested(depth - 1),
+                        _ => {}
+                    }
+                }
+                // The byte itself is looked at next time, behind the record.
+                State::Bare if ends_bare(byte) => flow = found(self.record_ends(at)),
+                _ => {
+                    self.between(byte, at)?;
+                    i += 1;
+                    if self.state == State::BehindArray {
+                        i += self.skip_wrapping(&bytes[i..])?;
+                    }
+                }
+            }
+        }
+        self.offset = base + i as u64;
+        Ok(i)
+    }
+
+    /// Where the record begins within which the bytes given so far end, if they
+    /// end within one; counted as [`advance`](Self::advance) counts.
+    #[must_use]
+    pub fn open_record(&self) -> Option<u64> {
+        matches!(self.state, State::Nested(_) | State::Bare).then_some(self.record_start)
+    }
+
+    /// Which of the `length` bytes that were looked at last belong to the array,
+    /// and not to what is wrapped around it.
+    #[must_use]
+    pub fn array_part(&self, length: usize) -> Range<usize> {
+        if self.wrapping.is_none() {
+            return 0..length;
+        }
+        let begins = self.offset.saturating_sub(length as u64);
+        let within = |at: u64| {
+            usize::try_from(at.saturating_sub(begins)).map_or(length, |at| at.min(length))
+        };
+        match self.array {
+            (None, _) => length..length,
+            (Some(start), end) => within(start)..end.map_or(length, within),
+        }
+    }
+
+    /// Where the array begins, behind its bracket, if something is wrapped around it.
+    #[must_use]
+    pub fn array_start(&self) -> Option<u64> {
+        self.array.0
+    }
+
+    /// Whether the array has ended.
+    #[must_use]
+    pub fn is_behind_array(&self) -> bool {
+        self.state == State::BehindArray
+    }
+
+    /// Passes by a byte order mark, which RFC 8259 lets readers ignore; gives how many bytes that took.
+    #[cold]
+    fn skip_mark(&mut self, bytes: &[u8]) -> usize {
+        let mut length = 0;
+        while let (Some((wanted, rest)), Some(byte)) = (self.mark.split_first(), bytes.get(length))
+        {
+            if byte != wanted {
+                self.mark = &[];
+                break;
+            }
+            self.mark = rest;
+            length += 1;
+        }
+        // What stands around the records is counted from here on.
+        self.offset += length as u64;
+        length
+    }
+
+    /// Goes through what stands around the records; gives how many bytes that took.
+    fn skip_wrapping(&mut self, bytes: &[u8]) -> Result<usize, SplitError> {
+        let Some(wrapping) = &mut self.wrapping else {
+            return Ok(0);
+        };
+        let length = match self.state {
+            State::BehindArray => bytes.len(),
+            State::Seeking => match wrapping.seeker.advance(bytes) {
+                Ok(None) => bytes.len(),
+                Ok(Some(Found::Array(length) | Found::Object(length))) => {
+                    self.state = State::BeforeFirst;
+                    self.array.0 = Some(self.offset + length as u64);
+                    length
+                }
+                Ok(Some(Found::Null(begins))) => {
+                    self.state = State::BehindArray;
+                    let at = Some(self.offset + begins as u64);
+                    self.array = (at, at);
+                    // Whether it is `null` indeed shows when what is wrapped around is read.
+                    bytes.len()
+                }
+                Err(Missing::Absent) => {
+                    wrapping.is_all = true;
+                    self.state = State::BehindArray;
+                    // Behind all that came: nothing of it is a record.
+                    let at = Some(self.offset + bytes.len() as u64);
+                    self.array = (at, at);
+                    bytes.len()
+                }
+                Err(Missing::Other(found)) => {
+                    let at = wrapping.path.clone();
+                    return Err(SplitError::OtherThanArray { at, found });
+                }
+            },
+            _ => return Ok(0),
+        };
+        wrapping.bytes.extend_from_slice(&bytes[..length]);
+        if wrapping.bytes.len() > LONGEST_WRAPPING {
+            return Err(SplitError::Wrapping(format!(
+                "more than {LONGEST_WRAPPING} bytes"
+            )));
+        }
+        Ok(length)
+    }
+
+    /// Goes on in a record that is an object or an array, and in those behind it, as far as
+    /// whole blocks reach; gives how many bytes that took.
+    #[inline]
+    fn skip_blocks(
+        &mut self,
+        bytes: &[u8],
+        at: u64,
+        mut found: impl FnMut(Range<u64>) -> ControlFlow<()>,
+    ) -> usize {
+        let State::Nested(depth @ 1..) = self.state else {
+            return 0;
+        };
+        let inside = Inside {
+            depth,
+            in_string: self.in_string,
+            escaped: self.escaped,
+            start: self.record_start,
+        };
+        let (length, left) = inside.skip(bytes, at, &mut found);
+        (self.in_string, self.escaped) = (false, false);
+        self.state = match left {
+            Left::Behind => State::BehindRecord,
+            Left::Inside(inside) => {
+                (self.in_string, self.escaped) = (inside.in_string, inside.escaped);
+                self.record_start = inside.start;
+                State::Nested(inside.depth)
+            }
+        };
+        length
+    }
+
+    /// A byte outside of any record, or the first of one.
+    fn between(&mut self, byte: u8, at: u64) -> Result<(), SplitError> {
+        if let State::Null(came) = self.state {
+            if b"null".get(usize::from(came)) != Some(&byte) {
+                return Err(SplitError::NotAnArray(b'n'));
+            }
+            self.state = match came {
+                3 => State::BehindArray,
+                came => State::Null(came + 1),
+            };
+            return Ok(());
+        }
+        if self.state == State::Bare || matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+            return Ok(());
+        }
+        let unexpected = |expected| {
+            Err(SplitError::Unexpected {
+                expected,
+                at,
+                found: byte,
+            })
+        };
+        self.state = match (self.state, byte) {
+            (State::BeforeArray, b'[') => State::BeforeFirst,
+            (State::BeforeArray, b'n') => State::Null(1),
+            (State::BeforeArray, b'{') if self.given == Given::ArrayOrObject => {
+                self.object_begins(at)
+            }
+            (State::BeforeArray, found) => return Err(SplitError::NotAnArray(found)),
+            (State::BeforeFirst, b']') => self.array_ends(at),
+            (State::BehindRecord, b']') if self.given != Given::Slice => self.array_ends(at),
+            (State::BehindRecord, b',') => State::BeforeRecord,
+            (State::BehindRecord, _) => return unexpected("`,` or the end of the array"),
+            (State::BehindArray, _) => return unexpected("the end of the response"),
+            (_, b',' | b']' | b'}') => return unexpected("a record"),
+            (_, first) => {
+                self.record_start = at;
+                self.in_string = first == b'"';
+                match first {
+                    b'"' => State::Nested(0),
+                    b'{' | b'[' => State::Nested(1),
+                    _ => State::Bare,
+                }
+            }
+        };
+        Ok(())
+    }
+
+    /// All is an object.
+    #[cold]
+    fn object_begins(&mut self, at: u64) -> State {
+        let path = JsonPath::default();
+        self.wrapping = Some(Wrapping {
+            seeker: Seeker::new(path.keys()),
+            path,
+            bytes: b"{".to_vec(),
+            is_all: true,
+        });
+        self.array = (Some(at + 1), Some(at + 1));
+        State::BehindArray
+    }
+
+    fn array_ends(&mut self, at: u64) -> State {
+        self.array.1 = Some(at);
+        if let Some(wrapping) = &mut self.wrapping {
+            wrapping.bytes.push(b']');
+        }
+        State::BehindArray
+    }
+
+    /// Goes on in a string up to its closing quote; gives how many bytes that took.
+    fn skip_string(&mut self, bytes: &[u8]) -> usize {
+        let mut i = usize::from(std::mem::take(&mut self.escaped));
+        while let Some(found) = bytes.get(i..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+            i += found;
+            if bytes[i] == b'"' {
+                self.in_string = false;
+                return i + 1;
+            }
+            if i + 1 == bytes.len() {
+                self.escaped = true;
+                return i + 1;
+            }
+            i += 2;
+        }
+        bytes.len()
+    }
+
+    fn record_ends(&mut self, end: u64) -> Range<u64> {
+        self.state = State::BehindRecord;
+        self.record_start..end
+    }
+
+    /// Says whether the bytes given so far are a whole, and gives what stands
+    /// around the records, as JSON with an empty array in their place.
+    ///
+    /// # Errors
+    /// When the array was not closed, a slice ends within a record, or what
+    /// stands around the records is not JSON.
+    pub fn finish(&self) -> Result<Value, SplitError> {
+        match (self.state, &self.wrapping) {
+            (State::BehindArray, None) => Ok(Value::Array(Vec::new())),
+            (State::BehindArray, Some(wrapping)) if wrapping.is_all => {
+                let body = self.read_all(wrapping)?;
+                if wrapping.path.keys().is_empty() {
+                    return Err(SplitError::NotAnArray(b'{'));
+                }
+                Err(SplitError::NoArray(MissingKey::new(&wrapping.path, &body)))
+            }
+            (State::BehindArray, Some(wrapping)) => serde_json::from_slice(&wrapping.bytes)
+                .map_err(|error| SplitError::Wrapping(error.to_string())),
+            (State::BehindRecord, _) if self.given == Given::Slice => Ok(Value::Null),
+            _ => Err(SplitError::Unfinished(self.offset)),
+        }
+    }
+
+    /// A complete response in which the place of the array is not there; nothing if it is no such one.
+    #[must_use]
+    pub fn without_array(&self) -> Option<Value> {
+        let wrapping = self.wrapping.as_ref().filter(|wrapping| wrapping.is_all)?;
+        self.read_all(wrapping).ok()
+    }
+
+    fn read_all(&self, wrapping: &Wrapping) -> Result<Value, SplitError> {
+        serde_json::from_slice(&wrapping.bytes).map_err(|error| {
+            if error.is_eof() {
+                SplitError::Unfinished(self.offset)
+            } else {
+                SplitError::Wrapping(error.to_string())
+            }
+        })
+    }
+}
+
+fn ends_bare(byte: u8) -> bool {
+    matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r')
+}
+
+#[cfg(test)]
+mod tests;
