@@ -11,7 +11,6 @@ use activity_tracker::source::Source;
 use activity_tracker::text::Printable;
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
-use url::{Host, Url};
 
 use crate::cli::values::{positive_duration, size, small_number};
 
@@ -103,7 +102,7 @@ impl NetworkArgs {
             timeout: self.timeout,
             max_body: self.max_body.as_u64(),
             authorities: self.ca_file.as_deref().map(authorities).transpose()?,
-            proxy: !is_loopback(&source.base_url),
+            ..Transport::of(source)
         })
     }
 }
@@ -116,13 +115,4 @@ fn authorities(file: &Path) -> Result<Authorities, Error> {
     };
     let text = regular_file::read(file, LONGEST_CA_FILE).map_err(|error| wrong(&error))?;
     Authorities::from_pem(&text).map_err(|error| wrong(&error))
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
 }

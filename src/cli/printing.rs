@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use activity_tracker::error::{Error, chain};
-use activity_tracker::pipeline::Report;
+use activity_tracker::pipeline::RunOutcome;
 use activity_tracker::report::json;
 use activity_tracker::source::InvalidSource;
 use activity_tracker::text::Printable;
@@ -42,7 +42,7 @@ pub(crate) struct RunOutput<'a> {
 ///
 /// # Errors
 /// When stdout cannot be written to.
-pub(crate) fn print_run(report: &Report, output: RunOutput<'_>) -> Result<(), Error> {
+pub(crate) fn print_run(report: &RunOutcome, output: RunOutput<'_>) -> Result<(), Error> {
     if output.json {
         print_json(report)?;
     }
@@ -62,7 +62,7 @@ pub(crate) fn print_run(report: &Report, output: RunOutput<'_>) -> Result<(), Er
     Ok(())
 }
 
-fn print_json(report: &Report) -> Result<(), Error> {
+fn print_json(report: &RunOutcome) -> Result<(), Error> {
     let mut out = io::stdout().lock();
     let printed = json::print(&mut out, &report.summary).and_then(|()| out.flush());
     ignore_closed_pipe(printed).map_err(Error::PrintSummary)

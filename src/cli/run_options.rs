@@ -2,14 +2,13 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use activity_tracker::activity::EmailDomain;
 use activity_tracker::concurrency::Stop;
 use activity_tracker::error::{ApiError, DataProcessingError, Error, StorageError};
 use activity_tracker::fetch::{Policy, Quota};
-use activity_tracker::pipeline::{self, Report, SharedObserver};
+use activity_tracker::pipeline::{self, RunOutcome, SharedObserver};
 use activity_tracker::settings::{Settings, Start};
 use activity_tracker::source::{CredentialRef, Source};
 use activity_tracker::storage::Readers;
@@ -179,17 +178,10 @@ impl RunOptions {
     /// # Errors
     /// When the CA file cannot be used, or the path of this program cannot be determined.
     pub(crate) fn settings(&self, source: Source, start: Start) -> Result<Settings, Error> {
-        // One core hashes, splits and writes what is fetched.
-        let other_cores = || {
-            let cores = available_parallelism().map_or(1, NonZeroUsize::get);
-            NonZeroUsize::new(cores - 1).unwrap_or(NonZeroUsize::MIN)
-        };
         Ok(Settings {
             data_dir: self.data_dir.path.clone(),
             email_domain: self.email_domain.clone(),
-            workers: self.workers.unwrap_or_else(other_cores),
-            worker_program: pipeline::own_program()
-                .map_err(StorageError::io("find", "this program".as_ref()))?,
+            workers: self.workers.unwrap_or_else(Settings::default_workers),
             start,
             keep_raw: self.keep_raw,
             keep_snapshots: self.keep_snapshots,
@@ -229,7 +221,7 @@ impl RunOptions {
         settings: &Settings,
         stop: &Stop,
         progress: Progress,
-    ) -> Result<Report, Error> {
+    ) -> Result<RunOutcome, Error> {
         let progress = Arc::new(progress);
         let mut settings = settings.clone();
         let (mut expired, mut renewed) = (false, false);
@@ -277,14 +269,16 @@ impl RunOptions {
         settings: &Settings,
         stop: &Stop,
         progress: &Arc<Progress>,
-    ) -> Result<Report, Error> {
+    ) -> Result<RunOutcome, Error> {
         // A failure of this attempt must not stop the next one.
         let (part, _registration) = stop.part();
         let outcome = if self.async_flow {
             let observer = Arc::clone(progress) as SharedObserver;
             pipeline::run_async(settings, &part, &observer)
         } else {
-            pipeline::run(settings, &part, &**progress)
+            let program = pipeline::own_program()
+                .map_err(StorageError::io("find", "this program".as_ref()))?;
+            pipeline::run(settings, &program, &part, &**progress)
         };
         if part.is_committing() {
             // A committed run can no longer be stopped.
@@ -297,7 +291,7 @@ impl RunOptions {
     ///
     /// # Errors
     /// When there are more than allowed.
-    pub(crate) fn check_limits(&self, report: &Report) -> Result<(), Error> {
+    pub(crate) fn check_limits(&self, report: &RunOutcome) -> Result<(), Error> {
         let rejects = &report.rejects;
         rejects.verdict(self.max_rejects, &run_summary::rejected_file(report))?;
         let lacking = report.missing.iter();

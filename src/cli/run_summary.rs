@@ -5,7 +5,7 @@ use std::path::Path;
 
 use activity_tracker::activity::UserPosts;
 use activity_tracker::history::{ChangeCounts, Changes};
-use activity_tracker::pipeline::{Recorded, Report};
+use activity_tracker::pipeline::{Recorded, RunOutcome};
 use activity_tracker::record::Resource;
 use activity_tracker::storage::Output;
 use activity_tracker::text::{Printable, count, excerpt, grouped};
@@ -23,7 +23,7 @@ const WARN: Style = AnsiColor::Yellow.on_default();
 /// One line if nothing changed; else what changed and where. Anything that needs attention follows
 /// in either case.
 pub(crate) struct RunSummary<'a> {
-    pub(crate) report: &'a Report,
+    pub(crate) report: &'a RunOutcome,
     pub(crate) log: &'a Path,
     /// Also list the files and the most active users.
     pub(crate) verbose: bool,
@@ -76,7 +76,7 @@ enum Outcome<'a> {
 }
 
 impl<'a> Outcome<'a> {
-    fn of(report: &'a Report) -> Self {
+    fn of(report: &'a RunOutcome) -> Self {
         if report.unchanged {
             return Self::Unchanged;
         }
@@ -98,7 +98,7 @@ impl<'a> Outcome<'a> {
 }
 
 /// The numbers of records of a snapshot: `10 users, 100 posts`.
-pub(crate) fn found(report: &Report) -> String {
+pub(crate) fn found(report: &RunOutcome) -> String {
     let summary = &report.summary;
     let mut counts = Vec::new();
     counts.extend(has_file(report, "users").then(|| count(summary.users, "user")));
@@ -108,7 +108,7 @@ pub(crate) fn found(report: &Report) -> String {
 }
 
 /// Whether the snapshot has a file of this resource: there is none if the source lacks it.
-fn has_file(report: &Report, stem: &str) -> bool {
+fn has_file(report: &RunOutcome, stem: &str) -> bool {
     let mut files = report.snapshot.files.iter();
     files.any(|file| file.name.starts_with(stem))
 }
@@ -141,7 +141,7 @@ pub(crate) fn changed(changes: &Changes) -> String {
 }
 
 /// The path of the file of rejected records.
-pub(crate) fn rejected_file(report: &Report) -> String {
+pub(crate) fn rejected_file(report: &RunOutcome) -> String {
     let snapshot = &report.snapshot;
     let mut names = snapshot.files.iter().map(|file| file.name.as_str());
     let name = names.find(|name| name.starts_with(Output::Rejected.stem()));
@@ -156,7 +156,7 @@ pub(crate) fn lacks_run(run: &str) -> String {
 }
 
 /// Everything about the run that needs attention.
-fn write_warnings(f: &mut Formatter<'_>, report: &Report) -> fmt::Result {
+fn write_warnings(f: &mut Formatter<'_>, report: &RunOutcome) -> fmt::Result {
     write_completeness(f, report)?;
     if let Some(recorded) = &report.recorded {
         write_history(f, recorded)?;
@@ -174,7 +174,7 @@ fn write_warnings(f: &mut Formatter<'_>, report: &Report) -> fmt::Result {
 }
 
 /// Resources that come from another run, or may be incomplete.
-fn write_completeness(f: &mut Formatter<'_>, report: &Report) -> fmt::Result {
+fn write_completeness(f: &mut Formatter<'_>, report: &RunOutcome) -> fmt::Result {
     for (resource, from) in &report.carried {
         let at = from.finished_at.strftime("%Y-%m-%d %H:%M:%S UTC");
         writeln!(f, "{resource}: not fetched, kept from the run of {at}")?;
@@ -246,7 +246,7 @@ fn write_history(f: &mut Formatter<'_>, recorded: &Recorded) -> fmt::Result {
     Ok(())
 }
 
-fn write_filtered(f: &mut Formatter<'_>, report: &Report) -> fmt::Result {
+fn write_filtered(f: &mut Formatter<'_>, report: &RunOutcome) -> fmt::Result {
     if !has_file(report, "users") {
         return Ok(());
     }
@@ -260,7 +260,7 @@ fn write_filtered(f: &mut Formatter<'_>, report: &Report) -> fmt::Result {
     writeln!(f, "{users} {matches} e-mail domain {domain}")
 }
 
-fn write_most_active(f: &mut Formatter<'_>, report: &Report) -> fmt::Result {
+fn write_most_active(f: &mut Formatter<'_>, report: &RunOutcome) -> fmt::Result {
     let ranking = &report.summary.posts_per_user;
     if !ranking.is_empty() {
         writeln!(f, "\n{HEAD}Most posts{HEAD:#}")?;
@@ -278,7 +278,7 @@ fn write_most_active(f: &mut Formatter<'_>, report: &Report) -> fmt::Result {
     Ok(())
 }
 
-fn write_files(f: &mut Formatter<'_>, report: &Report) -> fmt::Result {
+fn write_files(f: &mut Formatter<'_>, report: &RunOutcome) -> fmt::Result {
     let snapshot = &report.snapshot;
     writeln!(f, "\n{HEAD}Files in {}{HEAD:#}", shown(&snapshot.data_dir))?;
     let names = snapshot.files.iter().map(|file| file.name.len());
@@ -295,7 +295,7 @@ fn write_files(f: &mut Formatter<'_>, report: &Report) -> fmt::Result {
     write_raw(f, report)
 }
 
-fn write_raw(f: &mut Formatter<'_>, report: &Report) -> fmt::Result {
+fn write_raw(f: &mut Formatter<'_>, report: &RunOutcome) -> fmt::Result {
     match &report.snapshot.raw {
         Some(raw) => {
             let folder = report.snapshot.data_dir.join(raw);

@@ -13,7 +13,7 @@ use activity_tracker::error::{Error, StorageError};
 use activity_tracker::report::ActivityReport;
 use activity_tracker::source::Source;
 use activity_tracker::storage::{
-    Flow, Manifest, NewSnapshot, Readers, Stage, StoredSnapshot, each_piece, is_whole, write_json,
+    Chunks, Flow, Manifest, NewSnapshot, Readers, Stage, StoredSnapshot, is_whole, write_json,
 };
 use jiff::{Timestamp, ToSpan};
 use serde_json::json;
@@ -152,12 +152,11 @@ fn a_reader_who_resolved_the_link_before_a_commit_sees_the_run_of_then() {
         assert_eq!(read_folder(&folder).expect("it is kept"), before);
         for file in &ours.manifest.files {
             assert!(is_whole(&ours.folder, file).expect("it can be read"));
-            let read = each_piece(&ours.folder, file, |piece| {
-                let text = String::from_utf8_lossy(piece.records()).into_owned();
+            for chunk in Chunks::open(&ours.folder, file).expect("it can be read") {
+                let chunk = chunk.expect("it can be read");
+                let text = String::from_utf8_lossy(chunk.records());
                 assert!(text.contains(&format!("\"id\": {before},")), "{text}");
-                Ok::<_, StorageError>(())
-            });
-            read.expect("it can be read");
+            }
         }
         assert_names(data_dir, number);
     }

@@ -3,6 +3,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::thread::available_parallelism;
 
 use crate::activity::EmailDomain;
 use crate::fetch::{Policy, Transport};
@@ -34,10 +35,8 @@ pub struct Settings {
     pub data_dir: PathBuf,
     /// Which users the filter takes.
     pub email_domain: EmailDomain,
-    /// How many worker processes at most.
+    /// How many worker processes, or slices at a time in the async flow, at most.
     pub workers: NonZeroUsize,
-    /// The program that workers run: one whose `worker` command serves them.
-    pub worker_program: PathBuf,
     /// How stubbornly to fetch.
     pub policy: Policy,
     /// How to talk to servers.
@@ -66,6 +65,36 @@ impl Settings {
     /// How long a record may be unless something else is wanted, in bytes: what a process
     /// holds of one is some ten times as much at most, which is little enough for small machines.
     pub const MAX_RECORD: u64 = 4 << 20;
+
+    /// The defaults of `activity-tracker run`.
+    #[must_use]
+    pub fn new(source: Source, data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            transport: Transport::of(&source),
+            source,
+            data_dir: data_dir.into(),
+            email_domain: EmailDomain::default(),
+            workers: Self::default_workers(),
+            policy: Policy::default(),
+            start: Start::Afresh,
+            keep_raw: false,
+            keep_snapshots: 1,
+            readers: Readers::default(),
+            wait: false,
+            max_record: Self::MAX_RECORD,
+            strict: false,
+            history: true,
+            fresh: false,
+        }
+    }
+
+    /// As many workers as there are cores, but for one, which hashes, splits and writes what is
+    /// fetched.
+    #[must_use]
+    pub fn default_workers() -> NonZeroUsize {
+        let cores = available_parallelism().map_or(1, NonZeroUsize::get);
+        NonZeroUsize::new(cores - 1).unwrap_or(NonZeroUsize::MIN)
+    }
 
     /// Whether the run goes into the history. A replay says nothing of what the API has now.
     #[must_use]

@@ -25,7 +25,7 @@ pub struct Sound<'a> {
 
 impl<'a> Sound<'a> {
     /// A sound value that nobody has looked at yet.
-    #[must_use] 
+    #[must_use]
     pub fn new(raw: &'a str) -> Self {
         let seen = if raw == "null" {
             Seen::Null
@@ -110,7 +110,7 @@ impl<'a> Text<'a> {
     }
 
     /// A text that stands somewhere without quotes, or without escapes between them.
-    #[must_use] 
+    #[must_use]
     pub fn bare(text: &'a str) -> Self {
         Self {
             quoted: text,
@@ -222,7 +222,7 @@ impl<'a> Text<'a> {
 ///
 /// `serde_json` does this too, but into a buffer that grows and is copied then,
 /// and most texts of several lines come this way.
-#[must_use] 
+#[must_use]
 pub fn unescape(quoted: &str) -> Option<String> {
     let mut text = String::with_capacity(quoted.len());
     let mut rest = quoted;
@@ -331,7 +331,7 @@ fn explain<'a, T: Deserialize<'a>>(raw: &'a str) -> Mismatch {
 }
 
 /// A key stands in an object more than once.
-#[must_use] 
+#[must_use]
 pub fn several() -> Mismatch {
     Mismatch {
         below: String::new(),
@@ -341,7 +341,7 @@ pub fn several() -> Mismatch {
 }
 
 /// What stands behind a key of an object, to the letter. Slow: for messages only.
-#[must_use] 
+#[must_use]
 pub fn member<'a>(object: &'a str, key: &str) -> Option<&'a str> {
     let members: std::collections::BTreeMap<String, &RawValue> =
         serde_json::from_str(object).ok()?;
@@ -349,7 +349,7 @@ pub fn member<'a>(object: &'a str, key: &str) -> Option<&'a str> {
 }
 
 /// `serde_json` ends its messages with a line and a column, which mean nothing within a record.
-#[must_use] 
+#[must_use]
 pub fn without_place(error: &serde_json::Error) -> String {
     let message = error.to_string();
     match message.rsplit_once(" at line ") {

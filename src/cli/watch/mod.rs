@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use activity_tracker::concurrency::Stop;
 use activity_tracker::error::{ApiError, Error, StopReason};
 use activity_tracker::fetch::Excess;
-use activity_tracker::pipeline::{Recorded, Report};
+use activity_tracker::pipeline::{Recorded, RunOutcome};
 use activity_tracker::settings::{Settings, Start};
 use activity_tracker::text::count;
 use clap::Args;
@@ -155,7 +155,7 @@ struct Watch<'a> {
 /// The result of a scheduled run. A run with too many rejected records has both a report and an
 /// error.
 struct RunResult {
-    report: Option<Report>,
+    report: Option<RunOutcome>,
     error: Option<Error>,
     elapsed: Duration,
 }
@@ -225,7 +225,7 @@ impl Watch<'_> {
         })
     }
 
-    fn run_once(&mut self) -> Result<Report, Error> {
+    fn run_once(&mut self) -> Result<RunOutcome, Error> {
         // Token files are replaced, some every hour.
         self.args.options.source.renew(&mut self.settings.source);
         // A failure of this run must not stop the next ones.
@@ -260,7 +260,7 @@ impl Watch<'_> {
 
     /// Runs the command of `--exec` if there are changes. If they cannot be read, once more after
     /// the next run.
-    fn run_hook(&mut self, report: Option<&Report>) {
+    fn run_hook(&mut self, report: Option<&RunOutcome>) {
         let (Some(hook), Some(report)) = (&self.state.hook, report) else {
             return;
         };

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use activity_tracker::error::{Error, chain};
-use activity_tracker::pipeline::Report;
+use activity_tracker::pipeline::RunOutcome;
 use activity_tracker::text::{Printable, count};
 use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
@@ -20,7 +20,7 @@ pub(crate) struct StatusLine<'a> {
     /// When it ended.
     pub(crate) at: Timestamp,
     /// What was stored; `None` if it failed before that.
-    pub(crate) report: Option<&'a Report>,
+    pub(crate) report: Option<&'a RunOutcome>,
     /// Why it failed, if it did.
     pub(crate) error: Option<&'a Error>,
     /// When the next run starts, if there is one.
@@ -57,7 +57,7 @@ impl fmt::Display for StatusLine<'_> {
     }
 }
 
-fn write_report(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
+fn write_report(f: &mut fmt::Formatter<'_>, report: &RunOutcome) -> fmt::Result {
     let changes = report.recorded.as_ref().map(|recorded| &recorded.changes);
     match changes {
         _ if report.unchanged => f.write_str("no changes")?,

@@ -10,9 +10,8 @@ use activity_tracker::concurrency::Stop;
 use activity_tracker::error::Error;
 use activity_tracker::fetch::{Policy, Transport};
 use activity_tracker::pipeline::{self, SharedObserver};
-use activity_tracker::settings::{Settings, Start};
+use activity_tracker::settings::Settings;
 use activity_tracker::source::Source;
-use activity_tracker::storage::Readers;
 
 use crate::support::program::contents;
 use crate::support::server::{Gate, Reply, Request, Route, Server};
@@ -152,30 +151,21 @@ impl Row {
 }
 
 pub(super) fn run(flow: Flow, url: &str, data_dir: &Path, row: &Row) -> Result<(), Error> {
+    let source = Source::named(url).expect("the server's URL");
     let settings = Settings {
-        max_record: Settings::MAX_RECORD,
-        history: true,
-        source: Source::named(url).expect("the server's URL"),
-        data_dir: data_dir.to_owned(),
-        email_domain: "biz".parse().expect("a domain"),
         workers: NonZeroUsize::MIN,
-        worker_program: env!("CARGO_BIN_EXE_activity-tracker").into(),
         policy: row.policy.clone(),
         transport: Transport {
             timeout: row.timeout,
             proxy: false,
             ..Transport::default()
         },
-        start: Start::default(),
-        keep_raw: false,
-        keep_snapshots: 1,
-        readers: Readers::Owner,
-        wait: false,
-        strict: false,
         fresh: true,
+        ..Settings::new(source, data_dir)
     };
+    let program = env!("CARGO_BIN_EXE_activity-tracker").as_ref();
     match flow {
-        Flow::Main => pipeline::run(&settings, &Stop::new(), &()).map(drop),
+        Flow::Main => pipeline::run(&settings, program, &Stop::new(), &()).map(drop),
         Flow::Async => {
             let observer: SharedObserver = Arc::new(());
             pipeline::run_async(&settings, &Stop::new(), &observer).map(drop)

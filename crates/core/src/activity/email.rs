@@ -52,6 +52,13 @@ impl<'a> FromRaw<'a> for Email<'a> {
 #[serde(transparent)]
 pub struct EmailDomain(String);
 
+/// `biz`, as in the Python program that this one grew out of.
+impl Default for EmailDomain {
+    fn default() -> Self {
+        Self("biz".to_owned())
+    }
+}
+
 /// The text is not a domain.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected the labels of a domain such as `biz` or `april.biz`, found `{0}`")]

@@ -32,9 +32,10 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use crate::source::Source;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
-use url::Url;
+use url::{Host, Url};
 
 use crate::record::Resource;
 
@@ -89,6 +90,15 @@ pub struct Transport {
     pub proxy: bool,
 }
 
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
 /// For servers anywhere: 30 s, responses of up to 4 GiB.
 impl Default for Transport {
     fn default() -> Self {
@@ -102,6 +112,15 @@ impl Default for Transport {
 }
 
 impl Transport {
+    /// For the servers of a source: without proxies where they are on this machine.
+    #[must_use]
+    pub fn of(source: &Source) -> Self {
+        Self {
+            proxy: !is_loopback(&source.base_url),
+            ..Self::default()
+        }
+    }
+
     /// The proxies to use.
     fn proxies(&self) -> proxies::Proxies {
         if self.proxy {

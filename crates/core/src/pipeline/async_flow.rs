@@ -24,7 +24,7 @@ use activity_tracker_concurrency::{
     STACK, Stop, StopReason, Stopped, available, off_runtime, rethrow,
 };
 
-use super::Report;
+use super::RunOutcome;
 use super::reduction::Reduction;
 use super::repeats::Repeats;
 use super::run::{Fetched, Run};
@@ -57,7 +57,7 @@ pub fn run_async(
     settings: &Settings,
     stop: &Stop,
     observer: &SharedObserver,
-) -> Result<Report, Error> {
+) -> Result<RunOutcome, Error> {
     let settings = within_threads(settings)?;
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
@@ -114,7 +114,7 @@ pub async fn run(
     settings: &Settings,
     stop: &Stop,
     observer: &SharedObserver,
-) -> Result<Report, Error> {
+) -> Result<RunOutcome, Error> {
     let run = off_runtime({
         let (settings, stop) = (settings.clone(), stop.clone());
         let observer = Arc::clone(observer);

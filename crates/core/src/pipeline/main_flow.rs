@@ -1,6 +1,7 @@
 //! The main flow: fetch on threads, process in worker processes, store.
 
 use std::panic::resume_unwind;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
@@ -14,7 +15,7 @@ use crate::settings::Settings;
 use crate::storage::{Flow, Output, Spool};
 use activity_tracker_concurrency::{Pool, Stop, StopReason, Stopped, first_error, spawn_scoped};
 
-use super::Report;
+use super::RunOutcome;
 use super::reduction::Reduction;
 use super::repeats::Repeats;
 use super::run::{Fetched, Run};
@@ -40,20 +41,34 @@ const WAITING: usize = 64;
 /// than a slice is done.
 const DONE: usize = 2;
 
-/// Runs the main flow once, from the API to committed files.
+/// Runs the main flow once, from the API to committed files, with workers that run a program whose
+/// command `worker` serves them.
 ///
 /// # Errors
 /// Whatever ends the run before its commit; the data directory is as it was then.
-pub fn run(settings: &Settings, stop: &Stop, observer: &dyn Observer) -> Result<Report, Error> {
+pub fn run(
+    settings: &Settings,
+    worker_program: &Path,
+    stop: &Stop,
+    observer: &dyn Observer,
+) -> Result<RunOutcome, Error> {
     let run = Run::begin(&MAIN, settings, stop, observer)?;
-    let outcome = fetch_and_process(&run, observer)
+    let workers = Workers {
+        run: &run,
+        program: worker_program,
+    };
+    let outcome = fetch_and_process(&workers, observer)
         .and_then(|(fetched, reduction)| run.store(fetched, reduction, observer));
     run.end(outcome)
 }
 
 /// Steps 1 to 4, all under way at once: pages that are there are processed
 /// while others are on their way.
-fn fetch_and_process(run: &Run, observer: &dyn Observer) -> Result<(Fetched, Reduction), Error> {
+fn fetch_and_process(
+    workers: &Workers<'_>,
+    observer: &dyn Observer,
+) -> Result<(Fetched, Reduction), Error> {
+    let run = workers.run;
     let bench = run.bench();
     let source = &run.settings.source;
     let mut reduction = run.reduction();
@@ -61,7 +76,7 @@ fn fetch_and_process(run: &Run, observer: &dyn Observer) -> Result<(Fetched, Red
         let transport = &run.settings.transport;
         fetch::blocking::fetch(&run.fetch, transport, spool, &run.stop, observer)
     };
-    let fetched = process(run, &bench, &mut reduction, observer, |spool| {
+    let fetched = workers.process(&bench, &mut reduction, observer, |spool| {
         if run.replays() {
             run.again(Repeats::none(source))(spool, observer)?;
             return Ok(Fetched::Pages);
@@ -74,7 +89,7 @@ fn fetch_and_process(run: &Run, observer: &dyn Observer) -> Result<(Fetched, Red
     let mut looks = 0;
     while run.looks_again(&repeats, &suspects)? {
         looks += 1;
-        process(run, &bench, &mut Reduction::of_pages(), observer, |spool| {
+        workers.process(&bench, &mut Reduction::of_pages(), observer, |spool| {
             fetch(spool)?;
             run.looked()(spool)
         })?;
@@ -82,90 +97,100 @@ fn fetch_and_process(run: &Run, observer: &dyn Observer) -> Result<(Fetched, Red
     }
     if looks > 0 || !repeats.is_empty() {
         reduction = Reduction::of_pages();
-        process(run, &bench, &mut reduction, &(), |spool| {
+        workers.process(&bench, &mut reduction, &(), |spool| {
             run.again(repeats)(spool, &())
         })?;
     }
     if let Some(stand_in) = run.stand_in(&mut reduction)? {
         let bench = &stand_in.bench;
-        process(run, bench, &mut reduction, observer, |spool| {
-            stand_in.put(spool)
-        })?;
+        workers.process(bench, &mut reduction, observer, |spool| stand_in.put(spool))?;
     }
     Ok((fetched, reduction))
 }
 
-/// Processes in worker processes what `produce` puts into a spool, while it does.
-fn process<T: Send>(
-    run: &Run,
-    bench: &Workbench,
-    reduction: &mut Reduction,
-    observer: &dyn Observer,
-    produce: impl FnOnce(&Spool) -> Result<T, Error> + Send,
-) -> Result<T, Error> {
-    let (slices_in, slices) = bounded(WAITING);
-    let (done_in, done) = bounded(DONE);
-    // Only a time zone can have no name to pass it on by.
-    let mappings = serde_json::to_string(&bench.mappings)
-        .map_err(|error| Error::Usage(format!("cannot tell workers the field maps: {error}")))?;
-    thread::scope(|scope| {
-        // The pool first: without it, nobody would take what is produced.
-        spawn_scoped(scope, || {
-            let (slices, done_in) = (slices, done_in);
-            let pool = Pool {
-                command: &|| worker(run, &mappings),
-                size: run.settings.workers.get(),
-                at_once: run.is_first(),
-                stop: &run.stop,
-            };
-            pool.run::<_, Result<Done, Refusal>>(&slices, &done_in);
-        })
-        .map_err(Error::start("a thread for worker processes"))?;
-        let producing = spawn_scoped(scope, || {
-            let journal = Arc::clone(&run.journal);
-            let spool = Spool::new(run.stage.staging(), journal, move |slice| {
-                // Nobody takes slices any more when the run has failed elsewhere.
-                slices_in
-                    .send(slice)
-                    .map_err(|_| Stopped(StopReason::Failure).into())
-            });
-            produce(&run.prepared(spool))
-        })
-        .map_err(Error::start("a thread to fetch in"))?;
-        // When reducing fails, dropping the receiver stops the pool, and the stop the producer.
-        let reduced = done.into_iter().try_for_each(|(slice, outcome)| {
-            let outcome = outcome.map_err(|failed| Error::of_worker(failed, slice.to_string()))?;
-            run.reduce(reduction, &slice, outcome, observer)
-        });
-        if reduced.is_err() && run.stop.check().is_ok() {
-            run.stop.request(StopReason::Failure);
-        }
-        let produced = producing
-            .join()
-            .unwrap_or_else(|panic| resume_unwind(panic));
-        let (produced, echo) = match produced {
-            Ok(produced) => (Some(produced), Ok(())),
-            Err(error) => (None, Err(error)),
-        };
-        run.stop_or(first_error([echo, reduced], Error::is_echo))?;
-        reduction.settle(|response| run.journal.is_whole(response));
-        produced.ok_or(Error::Stopped(StopReason::Failure))
-    })
+/// Where workers come from.
+struct Workers<'a> {
+    run: &'a Run,
+    program: &'a Path,
 }
 
-/// The command line of a worker process: this program, in the staging folder.
-fn worker(run: &Run, mappings: &str) -> Command {
-    let mut command = Command::new(&run.settings.worker_program);
-    command.args([
-        "worker",
-        "--email-domain",
-        run.settings.email_domain.as_str(),
-        "--mappings",
-        mappings,
-    ]);
-    if run.settings.keeps_history() {
-        command.arg("--history");
+impl Workers<'_> {
+    /// Processes in worker processes what `produce` puts into a spool, while it does.
+    fn process<T: Send>(
+        &self,
+        bench: &Workbench,
+        reduction: &mut Reduction,
+        observer: &dyn Observer,
+        produce: impl FnOnce(&Spool) -> Result<T, Error> + Send,
+    ) -> Result<T, Error> {
+        let run = self.run;
+        let (slices_in, slices) = bounded(WAITING);
+        let (done_in, done) = bounded(DONE);
+        // Only a time zone can have no name to pass it on by.
+        let mappings = serde_json::to_string(&bench.mappings).map_err(|error| {
+            Error::Usage(format!("cannot tell workers the field maps: {error}"))
+        })?;
+        thread::scope(|scope| {
+            // The pool first: without it, nobody would take what is produced.
+            spawn_scoped(scope, || {
+                let (slices, done_in) = (slices, done_in);
+                let pool = Pool {
+                    command: &|| self.command(&mappings),
+                    size: run.settings.workers.get(),
+                    at_once: run.is_first(),
+                    stop: &run.stop,
+                };
+                pool.run::<_, Result<Done, Refusal>>(&slices, &done_in);
+            })
+            .map_err(Error::start("a thread for worker processes"))?;
+            let producing = spawn_scoped(scope, || {
+                let journal = Arc::clone(&run.journal);
+                let spool = Spool::new(run.stage.staging(), journal, move |slice| {
+                    // Nobody takes slices any more when the run has failed elsewhere.
+                    slices_in
+                        .send(slice)
+                        .map_err(|_| Stopped(StopReason::Failure).into())
+                });
+                produce(&run.prepared(spool))
+            })
+            .map_err(Error::start("a thread to fetch in"))?;
+            // When reducing fails, dropping the receiver stops the pool, and the stop the producer.
+            let reduced = done.into_iter().try_for_each(|(slice, outcome)| {
+                let outcome =
+                    outcome.map_err(|failed| Error::of_worker(failed, slice.to_string()))?;
+                run.reduce(reduction, &slice, outcome, observer)
+            });
+            if reduced.is_err() && run.stop.check().is_ok() {
+                run.stop.request(StopReason::Failure);
+            }
+            let produced = producing
+                .join()
+                .unwrap_or_else(|panic| resume_unwind(panic));
+            let (produced, echo) = match produced {
+                Ok(produced) => (Some(produced), Ok(())),
+                Err(error) => (None, Err(error)),
+            };
+            run.stop_or(first_error([echo, reduced], Error::is_echo))?;
+            reduction.settle(|response| run.journal.is_whole(response));
+            produced.ok_or(Error::Stopped(StopReason::Failure))
+        })
     }
-    command.current_dir(run.stage.folder());
-    command
+
+    /// The command line of a worker process, in the staging folder.
+    fn command(&self, mappings: &str) -> Command {
+        let run = self.run;
+        let mut command = Command::new(self.program);
+        command.args([
+            "worker",
+            "--email-domain",
+            run.settings.email_domain.as_str(),
+            "--mappings",
+            mappings,
+        ]);
+        if run.settings.keeps_history() {
+            command.arg("--history");
+        }
+        command.current_dir(run.stage.folder());
+        command
+    }
 }

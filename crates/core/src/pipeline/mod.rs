@@ -38,9 +38,9 @@ pub use rejects::Rejects;
 pub use work::mappings;
 pub use work::{Workbench, serve_worker};
 
-/// What a run gave.
+/// What a run found, and what it stored where.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub struct RunOutcome {
     /// What was found.
     pub summary: Summary,
     /// What was stored, and where.

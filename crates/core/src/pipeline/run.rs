@@ -32,7 +32,7 @@ use super::repeats::{Repeats, Search};
 use super::shape::Shape;
 use super::strays::{self, Stray};
 use super::work::{Done, Refusal, Workbench, mappings};
-use super::{Recorded, Report};
+use super::{Recorded, RunOutcome};
 
 /// What came of fetching.
 #[derive(Debug)]
@@ -241,7 +241,7 @@ impl Run {
     }
 
     /// The end of a run: when it failed, the error tells what can be gone on from.
-    pub(super) fn end(self, outcome: Result<Report, Error>) -> Result<Report, Error> {
+    pub(super) fn end(self, outcome: Result<RunOutcome, Error>) -> Result<RunOutcome, Error> {
         outcome.map_err(|error| {
             let pages = self.journal.pages();
             match &error {
@@ -264,7 +264,7 @@ impl Run {
     }
 
     /// The end of a run in which nothing changed: the last snapshot stands.
-    fn unchanged(&self, previous: &Previous, summary: Summary) -> Result<Report, Error> {
+    fn unchanged(&self, previous: &Previous, summary: Summary) -> Result<RunOutcome, Error> {
         info!(previous = previous.run(), "nothing changed");
         self.stage.keep_snapshots(self.settings.keep_snapshots);
         let recorded = self.history.as_ref().map(|history| {
@@ -279,7 +279,7 @@ impl Run {
                 ..Recorded::default()
             })
         });
-        Ok(Report {
+        Ok(RunOutcome {
             recorded: recorded.transpose()?,
             summary,
             snapshot: previous.snapshot(),
@@ -370,7 +370,7 @@ impl Run {
         fetched: Fetched,
         reduction: Reduction,
         observer: &dyn Observer,
-    ) -> Result<Report, Error> {
+    ) -> Result<RunOutcome, Error> {
         if let (Fetched::Unchanged(summary), Some(previous)) = (fetched, &self.previous) {
             return self.stop_or(self.unchanged(previous, *summary));
         }
@@ -458,7 +458,7 @@ impl Run {
         let elapsed = self.begun.elapsed();
         let elapsed_ms = milliseconds(elapsed);
         info!(elapsed_ms, "run finished");
-        Ok(Report {
+        Ok(RunOutcome {
             summary,
             snapshot,
             rejects,

@@ -40,7 +40,7 @@ pub use snapshots::{StoredSnapshot, folder_of as snapshot_folder};
 pub use spool::{Choice, Spool, SpoolSink, WholePage};
 pub use stage::{NewSnapshot, Snapshot, Stage, Staging};
 pub(crate) use stage::{lock, settle};
-pub use stored::{Piece, each_piece};
+pub use stored::{Chunk, Chunks};
 pub use stored_file::StoredFile;
 pub use verify::{Verified, VerifiedEarlier, is_whole, names_stand, verify, verify_earlier};
 pub use workspace::STAGING;

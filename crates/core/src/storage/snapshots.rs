@@ -17,6 +17,8 @@ use crate::storage::StorageError;
 
 use super::disk::{self, At, Folder};
 use super::manifest::{Manifest, read_json};
+use crate::source::Definition;
+
 use super::names;
 use super::output::{Flow, is_public};
 use super::stored_file::StoredFile;
@@ -51,6 +53,22 @@ impl StoredSnapshot {
         Self::current(data_dir, flow)
             .inspect_err(|error| tracing::debug!(%error, "the last snapshot cannot be read"))
             .ok()?
+    }
+
+    /// The definition of its source.
+    ///
+    /// # Errors
+    /// If an older version of the program made it, which did not store that.
+    pub fn definition(&self) -> Result<&Definition, StorageError> {
+        let manifest = &self.manifest;
+        let definition = manifest.source_definition.as_ref();
+        definition.ok_or_else(|| StorageError::Undescribed {
+            path: self.folder.join(manifest.flow.file_name("manifest")),
+            command: match manifest.flow {
+                Flow::Main => "activity-tracker run --fresh",
+                Flow::Async => "activity-tracker run --async --fresh",
+            },
+        })
     }
 
     /// The current snapshots of both flows in `data_dir`, the newest one first. What a killed run

@@ -1,6 +1,6 @@
 //! Stored records read back: the bytes of a snapshot's file, cut at the borders of its records.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::storage::StorageError;
 use activity_tracker_json::splitter::Splitter;
@@ -8,12 +8,12 @@ use activity_tracker_json::splitter::Splitter;
 use super::disk::DiskFile;
 use super::stored_file::StoredFile;
 
-/// How much is read at a time; a piece is about as long, or as long as its one record.
+/// How much is read at a time; a chunk is about as long, or as long as its one record.
 const READ: usize = 1024 * 1024;
 
 /// Neighbouring records of a stored file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
+pub struct Chunk {
     buffer: Vec<u8>,
     /// Where the first record begins.
     start: usize,
@@ -21,7 +21,7 @@ pub struct Piece {
     pub first: u64,
 }
 
-impl Piece {
+impl Chunk {
     /// The records with commas between them, as the mapper takes them.
     #[must_use]
     pub fn records(&self) -> &[u8] {
@@ -29,56 +29,107 @@ impl Piece {
     }
 }
 
-/// Hands over all records of a file of a snapshot in `folder`, a piece at a time.
+/// All records of a file of a snapshot, a chunk at a time.
 ///
-/// # Errors
-/// When the file cannot be read or is not what its manifest says, or `take` fails.
-pub fn each_piece<E: From<StorageError>>(
-    folder: &Path,
-    stored: &StoredFile,
-    mut take: impl FnMut(Piece) -> Result<(), E>,
-) -> Result<(), E> {
-    let path = folder.join(&stored.name);
-    let unsound = |reason: &dyn std::fmt::Display| E::from(StorageError::unsound(&path, reason));
-    let mut file = DiskFile::open(&path)?;
-    let mut splitter = Splitter::of_array();
-    let mut read = vec![0; READ];
-    // What is not handed over yet, and which byte of the file it begins with.
-    let (mut kept, mut base) = (Vec::with_capacity(2 * READ), 0);
-    let (mut records, mut handed_over) = (0, 0);
-    loop {
-        let length = file.read(&mut read)?;
-        if length == 0 {
-            break;
+/// An error ends it: the file cannot be read, or is not what its manifest says.
+#[derive(Debug)]
+pub struct Chunks {
+    path: PathBuf,
+    expected: Option<u64>,
+    file: DiskFile,
+    splitter: Splitter,
+    read: Vec<u8>,
+    /// The bytes that are in no chunk yet.
+    kept: Vec<u8>,
+    /// Which byte of the file they begin with.
+    base: u64,
+    /// How many records were found, and how many of them are in a chunk.
+    records: (u64, u64),
+    ended: bool,
+}
+
+impl Chunks {
+    /// The records of a file in `folder`.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub fn open(folder: &Path, stored: &StoredFile) -> Result<Self, StorageError> {
+        let path = folder.join(&stored.name);
+        Ok(Self {
+            file: DiskFile::open(&path)?,
+            path,
+            expected: stored.records,
+            splitter: Splitter::of_array(),
+            read: vec![0; READ],
+            kept: Vec::with_capacity(2 * READ),
+            base: 0,
+            records: (0, 0),
+            ended: false,
+        })
+    }
+
+    fn advance(&mut self) -> Result<Option<Chunk>, StorageError> {
+        loop {
+            let length = self.file.read(&mut self.read)?;
+            if length == 0 {
+                self.expect_all()?;
+                return Ok(None);
+            }
+            let (mut found, mut borders) = (0, None);
+            let split = self.splitter.advance_over(&self.read[..length], |record| {
+                found += 1;
+                let start = borders.map_or(record.start, |(start, _)| start);
+                borders = Some((start, record.end));
+            });
+            split.map_err(|error| StorageError::unsound(&self.path, &error))?;
+            self.kept.extend_from_slice(&self.read[..length]);
+            self.records.0 += found;
+            if let Some(borders) = borders {
+                return Ok(Some(self.take(borders)));
+            }
         }
-        let mut borders = None;
-        let cut = splitter.advance_over(&read[..length], |record| {
-            records += 1;
-            let start = borders.map_or(record.start, |(start, _)| start);
-            borders = Some((start, record.end));
-        });
-        cut.map_err(|error| unsound(&error))?;
-        kept.extend_from_slice(&read[..length]);
-        let Some((start, end)) = borders else {
-            continue;
-        };
+    }
+
+    /// Takes the records between these bytes of the file, and what is before them.
+    fn take(&mut self, (start, end): (u64, u64)) -> Chunk {
+        let base = self.base;
         let within = |at: u64| usize::try_from(at - base).unwrap_or(usize::MAX);
-        let tail = kept.split_off(within(end).min(kept.len()));
+        let tail = self.kept.split_off(within(end).min(self.kept.len()));
         let mut next = Vec::with_capacity(2 * READ);
         next.extend_from_slice(&tail);
-        take(Piece {
-            buffer: std::mem::replace(&mut kept, next),
+        let chunk = Chunk {
+            buffer: std::mem::replace(&mut self.kept, next),
             start: within(start),
-            first: handed_over,
-        })?;
-        (base, handed_over) = (end, records);
+            first: self.records.1,
+        };
+        (self.base, self.records.1) = (end, self.records.0);
+        chunk
     }
-    splitter.finish().map_err(|error| unsound(&error))?;
-    match stored.records {
-        Some(expected) if expected != records => Err(unsound(&format_args!(
-            "it holds {records} records, and its manifest says {expected}"
-        ))),
-        _ => Ok(()),
+
+    fn expect_all(&self) -> Result<(), StorageError> {
+        let ended = self.splitter.finish();
+        ended.map_err(|error| StorageError::unsound(&self.path, &error))?;
+        let found = self.records.0;
+        match self.expected {
+            Some(expected) if expected != found => Err(StorageError::unsound(
+                &self.path,
+                &format_args!("it holds {found} records, and its manifest says {expected}"),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Iterator for Chunks {
+    type Item = Result<Chunk, StorageError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let chunk = self.advance().transpose();
+        self.ended = !matches!(chunk, Some(Ok(_)));
+        chunk
     }
 }
 
@@ -87,7 +138,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn pieces(text: &[u8], records: Option<u64>) -> Result<Vec<Piece>, StorageError> {
+    fn chunks(text: &[u8], records: Option<u64>) -> Result<Vec<Chunk>, StorageError> {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("file"), text).unwrap();
         let stored = StoredFile {
@@ -96,21 +147,16 @@ mod tests {
             bytes: text.len() as u64,
             blake3: String::new(),
         };
-        let mut pieces = Vec::new();
-        each_piece(folder.path(), &stored, |piece| {
-            pieces.push(piece);
-            Ok::<_, StorageError>(())
-        })?;
-        Ok(pieces)
+        Chunks::open(folder.path(), &stored)?.collect()
     }
 
     #[test]
-    fn a_small_file_is_one_piece_and_an_empty_one_is_none() {
-        let pieces_of = |text: &str| pieces(text.as_bytes(), None).unwrap();
-        let all = pieces_of("[\n  {\"a\":1},\n  {\"a\":2}\n]");
+    fn a_small_file_is_one_chunk_and_an_empty_one_is_none() {
+        let chunks_of = |text: &str| chunks(text.as_bytes(), None).unwrap();
+        let all = chunks_of("[\n  {\"a\":1},\n  {\"a\":2}\n]");
         assert_eq!(all.len(), 1);
         assert_eq!(all[0].records(), b"{\"a\":1},\n  {\"a\":2}");
-        assert_eq!(pieces_of("[]"), []);
+        assert_eq!(chunks_of("[]"), []);
     }
 
     #[test]
@@ -127,7 +173,7 @@ mod tests {
             ("[1 2]", 2, "expected `,` or the end of the array"),
         ];
         for (text, records, expected) in cases {
-            let error = pieces(text.as_bytes(), Some(records)).unwrap_err();
+            let error = chunks(text.as_bytes(), Some(records)).unwrap_err();
             let words = error.to_string();
             assert!(words.contains(expected), "{text}: {words}");
             assert!(words.contains("/file: "), "{words}");
@@ -137,15 +183,15 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(16))]
         #[test]
-        fn all_pieces_together_are_the_file(lengths in prop::collection::vec(0..700_000usize, 0..12)) {
+        fn all_chunks_together_are_the_file(lengths in prop::collection::vec(0..700_000usize, 0..12)) {
             let records: Vec<_> = lengths.iter().map(|length| format!("\"{}\"", "x".repeat(*length))).collect();
             let text = format!("[\n  {}\n]", records.join(",\n  "));
-            let pieces = pieces(text.as_bytes(), Some(records.len() as u64)).unwrap();
+            let chunks = chunks(text.as_bytes(), Some(records.len() as u64)).unwrap();
             let mut found = Vec::new();
-            for piece in &pieces {
-                prop_assert_eq!(piece.first, found.len() as u64);
-                // Between two pieces stands what stands between two records.
-                let text = std::str::from_utf8(piece.records()).unwrap();
+            for chunk in &chunks {
+                prop_assert_eq!(chunk.first, found.len() as u64);
+                // Between two chunks stands what stands between two records.
+                let text = std::str::from_utf8(chunk.records()).unwrap();
                 found.extend(text.trim_start_matches(|c: char| c == ',' || c.is_whitespace()).split(",\n  ").map(str::to_owned));
             }
             prop_assert_eq!(found, records);

@@ -14,10 +14,10 @@ use jiff::Timestamp;
 
 use activity_tracker_concurrency::spawn_scoped;
 use activity_tracker_core::activity::Email;
-use activity_tracker_core::error::{Error, HistoryError, StopReason, StorageError};
+use activity_tracker_core::error::{Error, HistoryError, StorageError};
 use activity_tracker_core::history::{Log, LoggedRun};
 use activity_tracker_core::record::{Field, Fields, FromFields, Id, Reject, Resource, Time, map};
-use activity_tracker_core::storage::{Piece, StoredSnapshot, each_piece};
+use activity_tracker_core::storage::{Chunk, Chunks, StoredSnapshot};
 use activity_tracker_json::Text;
 
 use super::at::Then;
@@ -126,23 +126,15 @@ pub(super) fn read_consistently<T>(
 /// Sends the records of all files, in the order in which they have to be counted.
 fn read<'s>(
     sources: &'s DataSources,
-    sender: &Sender<(&'s ResourceFile, Piece)>,
+    sender: &Sender<(&'s ResourceFile, Chunk)>,
 ) -> Result<(), Error> {
     for file in sources.in_order() {
-        let mut connected = true;
-        let sent = each_piece(&file.folder, &file.file, |chunk| {
-            connected = sender.send((file, chunk)).is_ok();
-            if connected {
-                Ok(())
-            } else {
-                Err(Error::Stopped(StopReason::Failure))
+        for chunk in Chunks::open(&file.folder, &file.file)? {
+            if sender.send((file, chunk?)).is_err() {
+                // The receiver returns the error that made it stop.
+                return Ok(());
             }
-        });
-        if !connected {
-            // The receiver returns the error that made it stop.
-            return Ok(());
         }
-        sent?;
     }
     Ok(())
 }
@@ -186,7 +178,7 @@ impl<'z> Builder<'z> {
         }
     }
 
-    fn add(&mut self, file: &ResourceFile, chunk: &Piece) -> Result<(), Error> {
+    fn add(&mut self, file: &ResourceFile, chunk: &Chunk) -> Result<(), Error> {
         match file.resource {
             Resource::Users => each_record(file, chunk, |user| self.add_user(user)),
             Resource::Posts => each_record(file, chunk, |post| self.add_post(post)),
@@ -346,7 +338,7 @@ fn run_changes(
 /// Maps the records of a chunk.
 pub(super) fn each_record<'a, T: FromFields<'a>>(
     file: &ResourceFile,
-    chunk: &'a Piece,
+    chunk: &'a Chunk,
     mut take: impl FnMut(T),
 ) -> Result<(), Error> {
     for record in map::<T>(chunk.records(), &file.mapping) {

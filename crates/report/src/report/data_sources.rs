@@ -7,7 +7,7 @@ use activity_tracker_core::error::{Error, StorageError};
 use activity_tracker_core::pipeline::mappings;
 use activity_tracker_core::record::{Field, FieldMap, Mapping, Resource};
 use activity_tracker_core::source::Source;
-use activity_tracker_core::storage::{Flow, Output, StoredFile, StoredSnapshot};
+use activity_tracker_core::storage::{Output, StoredFile, StoredSnapshot};
 
 use super::model::SnapshotFile;
 
@@ -109,21 +109,10 @@ impl DataSources {
 }
 
 impl ResourceFile {
-    fn new(
-        resource: Resource,
-        StoredSnapshot { folder, manifest }: &StoredSnapshot,
-        file: &StoredFile,
-    ) -> Result<Self, Error> {
-        let Some(definition) = &manifest.source_definition else {
-            let path = folder.join(manifest.flow.file_name("manifest"));
-            let command = match manifest.flow {
-                Flow::Main => "activity-tracker run --fresh",
-                Flow::Async => "activity-tracker run --async --fresh",
-            };
-            return Err(StorageError::Undescribed { path, command }.into());
-        };
+    fn new(resource: Resource, stored: &StoredSnapshot, file: &StoredFile) -> Result<Self, Error> {
+        let StoredSnapshot { folder, manifest } = stored;
         // A run with `--resources` narrows its source; the whole one has all fields.
-        let source = narrowed(definition.whole().source()?);
+        let source = narrowed(stored.definition()?.whole().source()?);
         let fetched = manifest.fetched_by(resource);
         let counts = manifest.resources.get(&resource);
         let endpoint = source.endpoints.get(&resource);

@@ -7,7 +7,7 @@ use activity_tracker_core::activity::Email;
 use activity_tracker_core::error::{Error, StorageError};
 use activity_tracker_core::history::{Log, Users};
 use activity_tracker_core::record::{Field, Fields, FromFields, Id, Reject, Resource};
-use activity_tracker_core::storage::each_piece;
+use activity_tracker_core::storage::Chunks;
 use activity_tracker_json::Text;
 
 use super::build::{each_record, read_consistently};
@@ -73,9 +73,10 @@ fn each_candidate(
         let Some(users) = files.find(|file| file.resource == Resource::Users) else {
             return Ok(());
         };
-        each_piece(&users.folder, &users.file, |chunk| {
-            each_record(users, &chunk, |user: Candidate| take(&user))
-        })
+        for chunk in Chunks::open(&users.folder, &users.file)? {
+            each_record(users, &chunk?, |user: Candidate| take(&user))?;
+        }
+        Ok(())
     });
     match stored {
         // The history is enough.
