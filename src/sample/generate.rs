@@ -1,14 +1,13 @@
-//! Generates one record as JSON text: a pure function of seed, resource and id.
+//! Generates one record as JSON text: a pure function of seed, resource, id and story.
 //!
-//! Words and names come from the crate `fake`, random numbers from `ChaCha`, keyed with the seed,
-//! the resource and the id: the algorithm is fixed, so every machine generates the same bytes,
-//! and each record can be generated on its own. `fake` is pinned because a new version may change
-//! its word lists; two tests compare records with literal text.
+//! Words and names come from the crate `fake` and from `words.rs`, random numbers from `ChaCha`,
+//! keyed with the seed, the kind of data and the id: the algorithm is fixed, so every machine
+//! generates the same bytes, and each record can be generated on its own. `fake` is pinned because
+//! a new version may change its word lists; tests compare records with literal text.
 
 use fake::faker::{
     address::en::{CityName, StreetName},
     company::en::{Bs, CatchPhrase, CompanyName},
-    lorem::en::{Word, Words},
     name::en::{FirstName, LastName},
     phone_number::en::PhoneNumber,
 };
@@ -16,16 +15,32 @@ use fake::rand::{SeedableRng, rngs::ChaCha8Rng};
 use fake::{Fake, RngExt};
 use serde::Serialize;
 
-use super::ids::owner;
-use super::{Resource, Sample};
+use super::Resource;
+use super::forum::Forum;
+use super::moment::Moment;
+use super::timeline::{Author, Place, Timeline};
+use super::words::{self, Topic};
 
 /// `biz` is there twice because three of ten users of `JSONPlaceholder` have it.
 const SUFFIXES: [&str; 8] = ["biz", "biz", "com", "info", "io", "net", "org", "tv"];
 
-/// The length after which a body is wrapped, in bytes.
-const LINE: usize = 40;
+/// No user has one of these.
+const GUEST_SUFFIXES: [&str; 3] = ["dev", "email", "me"];
+
+/// What random numbers are for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stream {
+    User = 1,
+    Post = 2,
+    Comment = 3,
+    UserEmail = 4,
+    GuestEmail = 5,
+    Employer = 6,
+    Plan = 7,
+}
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct User {
     id: u64,
     name: String,
@@ -35,6 +50,7 @@ struct User {
     phone: String,
     website: String,
     company: Company,
+    created_at: Moment,
 }
 
 #[derive(Serialize)]
@@ -67,6 +83,7 @@ struct Post {
     id: u64,
     title: String,
     body: String,
+    created_at: Moment,
 }
 
 #[derive(Serialize)]
@@ -77,27 +94,32 @@ struct Comment {
     name: String,
     email: String,
     body: String,
+    created_at: Moment,
 }
 
-/// The record `id` of `resource`, formatted like `JSON.stringify(record, null, 2)`. The caller
-/// checks that the id exists.
-pub(super) fn record(sample: &Sample, resource: Resource, id: u64) -> String {
+/// The record `id` of `resource` as it was at a moment, formatted like
+/// `JSON.stringify(record, null, 2)`. The caller checks that it existed.
+pub(super) fn record(forum: &Forum, resource: Resource, id: u64, at: Moment) -> String {
+    let Some(place) = forum.timeline(resource).place(id) else {
+        return String::new();
+    };
     match resource {
-        Resource::Users => user(sample, id),
-        Resource::Posts => post(sample, id),
-        Resource::Comments => comment(sample, id),
+        Resource::Users => user(forum, id, place, at),
+        Resource::Posts => post(forum, id, place, at),
+        Resource::Comments => comment(forum, id, place, at),
     }
 }
 
-fn user(sample: &Sample, id: u64) -> String {
-    let rng = &mut generator(sample.seed, Resource::Users, id);
+fn user(forum: &Forum, id: u64, place: Place<'_>, at: Moment) -> String {
+    let seed = forum.seed();
+    let rng = &mut generator(seed, Stream::User, id, 0);
     let first: &str = FirstName().fake_with_rng(rng);
     let last: &str = LastName().fake_with_rng(rng);
     json(&User {
         id,
         name: format!("{first} {last}"),
         username: username(rng),
-        email: email(rng),
+        email: email(seed, Stream::UserEmail, id, 0),
         address: Address {
             street: StreetName().fake_with_rng(rng),
             suite: format!(
@@ -117,47 +139,83 @@ fn user(sample: &Sample, id: u64) -> String {
             },
         },
         phone: PhoneNumber().fake_with_rng(rng),
-        website: host(rng),
-        company: Company {
-            name: CompanyName().fake_with_rng(rng),
-            catch_phrase: CatchPhrase().fake_with_rng(rng),
-            bs: Bs().fake_with_rng(rng),
-        },
+        website: host(&SUFFIXES, rng),
+        company: company(seed, id, place.is_edited(at).into()),
+        created_at: place.created(),
     })
 }
 
-fn post(sample: &Sample, id: u64) -> String {
-    let rng = &mut generator(sample.seed, Resource::Posts, id);
+/// The first employer of a user, or the next one.
+fn company(seed: u64, user: u64, number: u64) -> Company {
+    let rng = &mut generator(seed, Stream::Employer, user, number);
+    Company {
+        name: CompanyName().fake_with_rng(rng),
+        catch_phrase: CatchPhrase().fake_with_rng(rng),
+        bs: Bs().fake_with_rng(rng),
+    }
+}
+
+fn post(forum: &Forum, id: u64, place: Place<'_>, at: Moment) -> String {
+    let (topic, mut rng) = topic(forum, id, place);
+    let (mut title, mut body) = (topic.title(), topic.body(&mut rng));
+    if place.is_edited(at) {
+        topic.edit_post(&mut title, &mut body, &mut rng);
+    }
     json(&Post {
-        user_id: owner(id, sample.posts, sample.users),
+        user_id: forum.owner(Resource::Posts, place),
         id,
-        title: Words(3..10).fake_with_rng::<Vec<String>, _>(rng).join(" "),
-        body: body(rng),
+        title,
+        body,
+        created_at: place.created(),
     })
 }
 
-fn comment(sample: &Sample, id: u64) -> String {
-    let rng = &mut generator(sample.seed, Resource::Comments, id);
+/// What a post is about, and the random numbers for its text.
+fn topic(forum: &Forum, post: u64, place: Place<'_>) -> (Topic, ChaCha8Rng) {
+    let mut rng = generator(forum.seed(), Stream::Post, post, 0);
+    (Topic::draw(place.is_doomed(), &mut rng), rng)
+}
+
+fn comment(forum: &Forum, id: u64, place: Place<'_>, at: Moment) -> String {
+    let seed = forum.seed();
+    let rng = &mut generator(seed, Stream::Comment, id, 0);
+    let post_id = forum.owner(Resource::Comments, place);
+    let topic = match forum.timeline(Resource::Posts).place(post_id) {
+        Some(post) => topic(forum, post_id, post).0,
+        None => Topic::draw(false, rng),
+    };
+    let mut body = if place.is_doomed() {
+        topic.advertisement(rng)
+    } else {
+        topic.reply(rng)
+    };
+    if place.is_edited(at) {
+        words::correct(&mut body, rng);
+    }
     json(&Comment {
-        post_id: owner(id, sample.comments, sample.posts),
+        post_id,
         id,
-        name: Words(3..8).fake_with_rng::<Vec<String>, _>(rng).join(" "),
-        email: email(rng),
-        body: body(rng),
+        name: format!("Re: {}", topic.title()),
+        email: match place.slot.author {
+            Author::User(user) => {
+                let user = Timeline::member(place, forum.timeline(Resource::Users), user);
+                email(seed, Stream::UserEmail, user, 0)
+            }
+            Author::Guest(guest) => email(seed, Stream::GuestEmail, guest, place.index),
+        },
+        body,
+        created_at: place.created(),
     })
 }
 
-/// The random numbers of one record. Keys of a cipher need no mixing: consecutive ids give
-/// unrelated streams.
-fn generator(seed: u64, resource: Resource, id: u64) -> ChaCha8Rng {
+/// The random numbers for one thing. Keys of a cipher need no mixing: consecutive ids give
+/// unrelated streams. `number` tells things with the same id apart.
+pub(super) fn generator(seed: u64, stream: Stream, id: u64, number: u64) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     key[8..16].copy_from_slice(&id.to_le_bytes());
-    key[16] = match resource {
-        Resource::Users => 1,
-        Resource::Posts => 2,
-        Resource::Comments => 3,
-    };
+    key[16] = stream as u8;
+    key[24..].copy_from_slice(&number.to_le_bytes());
     ChaCha8Rng::from_seed(key)
 }
 
@@ -177,19 +235,24 @@ fn username(rng: &mut ChaCha8Rng) -> String {
     }
 }
 
-/// `Sincere@april.biz`
-fn email(rng: &mut ChaCha8Rng) -> String {
+/// `Sincere@april.biz`. It has a stream of its own, since comments name it, too.
+fn email(seed: u64, stream: Stream, id: u64, number: u64) -> String {
+    let rng = &mut generator(seed, stream, id, number);
+    let suffixes = match stream {
+        Stream::GuestEmail => &GUEST_SUFFIXES[..],
+        _ => &SUFFIXES,
+    };
     let name: &str = FirstName().fake_with_rng(rng);
-    format!("{name}@{}", host(rng))
+    format!("{name}@{}", host(suffixes, rng))
 }
 
 /// `april.biz`
-fn host(rng: &mut ChaCha8Rng) -> String {
+fn host(suffixes: &[&str], rng: &mut ChaCha8Rng) -> String {
     let name: &str = LastName().fake_with_rng(rng);
     // Drops the apostrophe of O'Connell.
     let mut host: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
     host.make_ascii_lowercase();
-    host + "." + pick(&SUFFIXES, rng)
+    host + "." + pick(suffixes, rng)
 }
 
 /// Degrees from minus to plus `max`, with four decimals. Computed with integers, because floats
@@ -200,25 +263,6 @@ fn degrees(max: i32, rng: &mut ChaCha8Rng) -> String {
     let sign = if value < 0 { "-" } else { "" };
     let value = value.abs();
     format!("{sign}{}.{:04}", value / 10_000, value % 10_000)
-}
-
-/// 150 to 250 bytes of text in a few lines, even with newlines counted as two characters, as in
-/// JSON.
-fn body(rng: &mut ChaCha8Rng) -> String {
-    let min = rng.random_range(150..230);
-    let mut body = String::with_capacity(250);
-    let mut line = 0;
-    while body.len() < min {
-        if !body.is_empty() {
-            let full = line >= LINE;
-            body.push(if full { '\n' } else { ' ' });
-            line = if full { 0 } else { line + 1 };
-        }
-        let word: &str = Word().fake_with_rng(rng);
-        body.push_str(word);
-        line += word.len();
-    }
-    body
 }
 
 fn json(record: &impl Serialize) -> String {

@@ -1,6 +1,6 @@
 //! Which record another one belongs to, by arithmetic on ranges of ids: no list is scanned.
 
-use std::iter::{self, Flatten};
+use std::iter::Flatten;
 use std::ops::Range;
 use std::vec;
 
@@ -39,11 +39,6 @@ fn narrow(number: u128) -> u64 {
 pub(super) struct Ids(Vec<Range<u64>>);
 
 impl Ids {
-    /// The ids 1 to `count`.
-    pub(super) fn all(count: u64) -> Self {
-        Self::any_of(iter::once(1..count.saturating_add(1)))
-    }
-
     /// The union of ranges.
     pub(super) fn any_of(ranges: impl Iterator<Item = Range<u64>>) -> Self {
         let mut ranges: Vec<_> = ranges.filter(|range| !range.is_empty()).collect();
@@ -75,6 +70,11 @@ impl Ids {
             }
         }
         Self(shared)
+    }
+
+    /// The ranges, in ascending order.
+    pub(super) fn ranges(self) -> impl Iterator<Item = Range<u64>> {
+        self.0.into_iter()
     }
 
     /// How many ids there are.
@@ -154,7 +154,12 @@ mod tests {
         let max = u64::MAX;
         assert_eq!(owner(max, max, max), max);
         assert_eq!(owned(1, max, 1).start, 1);
-        assert_eq!(Ids::all(max).window(max, max).count(), 0);
+        assert_eq!(all(max).window(max, max).count(), 0);
+    }
+
+    /// The ids 1 to `count`.
+    fn all(count: u64) -> Ids {
+        Ids::any_of([1..count.saturating_add(1)].into_iter())
     }
 
     #[test]
@@ -166,9 +171,9 @@ mod tests {
             odd_lot.and(&Ids(vec![2..8, 10..11])),
             Ids(vec![2..4, 7..8, 10..11])
         );
-        assert_eq!(odd_lot.and(&Ids::all(0)).count(), 0);
+        assert_eq!(odd_lot.and(&all(0)).count(), 0);
         assert_eq!(odd_lot.window(2, 3), Ids(vec![3..4, 7..9]));
-        assert_eq!(odd_lot.window(4, 100), Ids::all(11).window(7, 4));
+        assert_eq!(odd_lot.window(4, 100), all(11).window(7, 4));
         assert_eq!(odd_lot.window(0, 0).into_iter().next(), None);
         let listed: Vec<u64> = odd_lot.into_iter().collect();
         assert_eq!(listed, [1, 2, 3, 7, 8, 9, 10, 11]);

@@ -1,17 +1,21 @@
 //! Query parameters, as json-server 0.17 interprets them.
 //!
 //! Names and values are not percent-decoded: all supported ones consist of ASCII letters, digits
-//! and `_`, which no client encodes. Unknown parameters are ignored, as in json-server.
+//! and `_`, which no client encodes. Only the value of `at` is decoded: it may have colons.
+//! Unknown parameters are ignored, as in json-server.
 //!
 //! Invalid values differ from json-server: a negative `_limit` is ignored (there it drops records
 //! from the end), and links after `_page=0` or `_page=2x` have normal page numbers (there they
 //! stay 0 or become `3x`).
 
 use std::fmt::Write;
-use std::ops::Range;
 
-use super::ids::{self, Ids};
-use super::{Resource, Sample};
+use percent_encoding::percent_decode_str;
+
+use super::Resource;
+use super::forum::Forum;
+use super::ids::Ids;
+use super::moment::{InvalidMoment, Moment};
 
 /// The default page size.
 const PAGE_SIZE: u64 = 10;
@@ -33,32 +37,39 @@ impl<'a> Query<'a> {
         self.values(name).next().filter(|value| !value.is_empty())
     }
 
-    /// The records of `resource` that match the filters: `id`, and the field with the owner's id.
-    /// Values of the same name are alternatives; filters with different names must all match.
-    pub(super) fn matches(self, sample: &Sample, resource: Resource) -> Ids {
-        let count = sample.count(resource);
-        let mut matching = Ids::all(count);
-        if let Some(wanted) = self.ranges("id", |id| id..id.saturating_add(1)) {
+    /// The moment that is asked for; `None` if it is the latest one.
+    pub(super) fn moment(self) -> Result<Option<Moment>, InvalidMoment> {
+        let text = self.first("at").unwrap_or_default();
+        let text = percent_decode_str(text).decode_utf8();
+        Moment::requested(&text.map_err(|_| InvalidMoment)?)
+    }
+
+    /// The records of `resource` that exist at a moment and match the filters: `id`, and the field
+    /// with the owner's id. Values of the same name are alternatives; filters with different names
+    /// must all match.
+    pub(super) fn matches(self, forum: &Forum, resource: Resource, at: Moment) -> Ids {
+        let mut matching = forum.existing(resource, at);
+        let one = |id: u64| Ids::any_of([id..id.saturating_add(1)].into_iter());
+        let owner = resource.owner().map(|(_, field)| field);
+        let owned = |id| forum.owned(resource, id);
+        if let Some(wanted) = self.ids("id", one) {
             matching = matching.and(&wanted);
         }
-        if let Some((owner, field)) = resource.owner() {
-            let owners = sample.count(owner);
-            if let Some(wanted) = self.ranges(field, |id| ids::owned(id, count, owners)) {
-                matching = matching.and(&wanted);
-            }
+        if let Some(wanted) = owner.and_then(|field| self.ids(field, owned)) {
+            matching = matching.and(&wanted);
         }
         matching
     }
 
     /// The ids for the values of `name`; `None` if the query does not have it.
-    fn ranges(self, name: &str, range: impl Fn(u64) -> Range<u64>) -> Option<Ids> {
+    fn ids(self, name: &str, ids: impl Fn(u64) -> Ids) -> Option<Ids> {
         self.values(name).next()?;
         // json-server compares text, so `05` and `abc` match no record.
         let numbers = self.values(name).filter_map(|text| {
             let number: u64 = text.parse().ok()?;
             (number.to_string() == text).then_some(number)
         });
-        Some(Ids::any_of(numbers.map(range)))
+        Some(Ids::any_of(numbers.flat_map(|number| ids(number).ranges())))
     }
 
     /// The requested part of the matching records.
