@@ -1,6 +1,6 @@
 //! Generates one record as JSON text: a pure function of seed, resource, id and story.
 //!
-//! Words and names come from the crate `fake` and from `words.rs`, random numbers from `ChaCha`,
+//! Words and names come from the crate `fake` and from `topic.rs`, random numbers from `ChaCha`,
 //! keyed with the seed, the kind of data and the id: the algorithm is fixed, so every machine
 //! generates the same bytes, and each record can be generated on its own. `fake` is pinned because
 //! a new version may change its word lists; tests compare records with literal text.
@@ -19,7 +19,7 @@ use super::Resource;
 use super::forum::Forum;
 use super::moment::Moment;
 use super::timeline::{Author, Place, Timeline};
-use super::words::{self, Topic};
+use super::topic::{self, Topic};
 
 /// `biz` is there twice because three of ten users of `JSONPlaceholder` have it.
 const SUFFIXES: [&str; 8] = ["biz", "biz", "com", "info", "io", "net", "org", "tv"];
@@ -36,7 +36,7 @@ pub(super) enum Stream {
     UserEmail = 4,
     GuestEmail = 5,
     Employer = 6,
-    Plan = 7,
+    Story = 7,
 }
 
 #[derive(Serialize)]
@@ -156,7 +156,7 @@ fn company(seed: u64, user: u64, number: u64) -> Company {
 }
 
 fn post(forum: &Forum, id: u64, place: Place<'_>, at: Moment) -> String {
-    let (topic, mut rng) = topic(forum, id, place);
+    let (topic, mut rng) = topic_of(forum, id, place);
     let (mut title, mut body) = (topic.title(), topic.body(&mut rng));
     if place.is_edited(at) {
         topic.edit_post(&mut title, &mut body, &mut rng);
@@ -171,7 +171,7 @@ fn post(forum: &Forum, id: u64, place: Place<'_>, at: Moment) -> String {
 }
 
 /// What a post is about, and the random numbers for its text.
-fn topic(forum: &Forum, post: u64, place: Place<'_>) -> (Topic, ChaCha8Rng) {
+fn topic_of(forum: &Forum, post: u64, place: Place<'_>) -> (Topic, ChaCha8Rng) {
     let mut rng = generator(forum.seed(), Stream::Post, post, 0);
     (Topic::draw(place.is_doomed(), &mut rng), rng)
 }
@@ -181,7 +181,7 @@ fn comment(forum: &Forum, id: u64, place: Place<'_>, at: Moment) -> String {
     let rng = &mut generator(seed, Stream::Comment, id, 0);
     let post_id = forum.owner(Resource::Comments, place);
     let topic = match forum.timeline(Resource::Posts).place(post_id) {
-        Some(post) => topic(forum, post_id, post).0,
+        Some(post) => topic_of(forum, post_id, post).0,
         None => Topic::draw(false, rng),
     };
     let mut body = if place.is_doomed() {
@@ -190,7 +190,7 @@ fn comment(forum: &Forum, id: u64, place: Place<'_>, at: Moment) -> String {
         topic.reply(rng)
     };
     if place.is_edited(at) {
-        words::correct(&mut body, rng);
+        topic::correct(&mut body, rng);
     }
     json(&Comment {
         post_id,
@@ -275,59 +275,105 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::sample::Sample;
 
-    fn value(sample: &Sample, resource: Resource, id: u64) -> Value {
-        serde_json::from_str(&record(sample, resource, id)).unwrap()
+    fn forum(users: u64, posts: u64, comments: u64) -> Forum {
+        Forum::new(&Sample {
+            users,
+            posts,
+            comments,
+            ..Sample::default()
+        })
+    }
+
+    fn text(resource: Resource, id: u64, at: Moment) -> String {
+        record(&Forum::new(&Sample::default()), resource, id, at)
+    }
+
+    fn value(forum: &Forum, resource: Resource, id: u64) -> Value {
+        serde_json::from_str(&record(forum, resource, id, Moment::END)).unwrap()
     }
 
     #[test]
-    fn the_first_post_of_seed_1_is_this_text_on_every_machine() {
+    fn a_user_of_seed_1_is_this_text_on_every_machine() {
         assert_eq!(
-            post(&Sample::default(), 1),
+            text(Resource::Users, 1, Moment::END),
             r#"{
-  "userId": 1,
   "id": 1,
-  "title": "sequi qui sit enim nihil ipsum libero aut",
-  "body": "tempore facere molestias sed odio sed ab\nillum et molestias et ut exercitationem eum\nsuscipit facere voluptatibus eum illum eveniet\ninventore possimus et autem odit molestiae"
+  "name": "Maudie Huel",
+  "username": "Ken.Kuhlman",
+  "email": "Wilhelm@weber.info",
+  "address": {
+    "street": "Macie Rapids",
+    "suite": "Suite 772",
+    "city": "Considinefort",
+    "zipcode": "57428-9220",
+    "geo": {
+      "lat": "63.5211",
+      "lng": "13.1776"
+    }
+  },
+  "phone": "297-688-9267 x657",
+  "website": "towne.io",
+  "company": {
+    "name": "Jaskolski and Douglas Group",
+    "catchPhrase": "Streamlined actuating project",
+    "bs": "engage synergistic architectures"
+  },
+  "createdAt": "2026-01-05T08:03:00Z"
 }"#
         );
     }
 
     #[test]
-    fn the_first_user_of_seed_1_is_this_text_on_every_machine() {
+    fn a_post_of_seed_1_is_this_text_on_every_machine() {
         assert_eq!(
-            user(&Sample::default(), 1),
+            text(Resource::Posts, 80, Moment::END),
             r#"{
-  "id": 1,
-  "name": "Maudie Huel",
-  "username": "Ken.Kuhlman",
-  "email": "Magnus@oconner.net",
-  "address": {
-    "street": "Nedra Orchard",
-    "suite": "Apt. 845",
-    "city": "Walkerhaven",
-    "zipcode": "53660-5138",
-    "geo": {
-      "lat": "-65.0470",
-      "lng": "166.2753"
+  "userId": 1,
+  "id": 80,
+  "title": "[solved] Derailleur feels wrong, what now?",
+  "body": "After a week of rain the derailleur of my cargo bike feels wrong, and I cannot find out why. I have tried to tighten it twice, without luck.\nAny ideas?\nEdit: I bought a new one, and it works.",
+  "createdAt": "2026-05-08T20:26:38Z"
+}"#
+        );
     }
-  },
-  "phone": "788-926-7657",
-  "website": "towne.io",
-  "company": {
-    "name": "Oberbrunner Group",
-    "catchPhrase": "Operative bandwidth-monitored moratorium",
-    "bs": "enhance enterprise infrastructures"
-  }
+
+    #[test]
+    fn before_it_was_edited_that_post_was_this_text() {
+        let at = "2026-05-31".parse().unwrap();
+        assert_eq!(
+            text(Resource::Posts, 80, at),
+            r#"{
+  "userId": 1,
+  "id": 80,
+  "title": "Derailleur feels wrong, what now?",
+  "body": "After a week of rain the derailleur of my cargo bike feels wrong, and I cannot find out why. I have tried to tighten it twice, without luck.\nAny ideas?",
+  "createdAt": "2026-05-08T20:26:38Z"
+}"#
+        );
+    }
+
+    #[test]
+    fn a_comment_of_seed_1_is_this_text_on_every_machine() {
+        assert_eq!(
+            text(Resource::Comments, 250, Moment::END),
+            r#"{
+  "postId": 52,
+  "id": 250,
+  "name": "Re: How do I tighten the chain?",
+  "email": "Wilhelm@weber.info",
+  "body": "Mine came loose, too. A drop of oil helped.\nYou need a 15 mm spanner and some patience. A new chain costs less than an hour in the shop.",
+  "createdAt": "2026-03-23T12:34:32Z"
 }"#
         );
     }
 
     #[test]
     fn two_to_four_of_the_ten_users_have_an_address_in_biz() {
-        let sample = Sample::default();
+        let forum = forum(10, 0, 0);
         let in_biz = |id: &u64| {
-            let user = value(&sample, Resource::Users, *id);
+            let user = value(&forum, Resource::Users, *id);
             user["email"].as_str().unwrap().rsplit('.').next() == Some("biz")
         };
         let found = (1..=10).filter(in_biz).count();
@@ -336,60 +382,43 @@ mod tests {
 
     #[test]
     fn seed_resource_and_id_change_the_data() {
-        let sample = Sample::default();
-        let other_seed = Sample {
+        let forum = forum(10, 100, 500);
+        let other_seed = Forum::new(&Sample {
             seed: 2,
             ..Sample::default()
-        };
-        let body = |sample, resource, id| value(sample, resource, id)["body"].clone();
-        let first = body(&sample, Resource::Posts, 1);
-        assert_eq!(first, body(&sample, Resource::Posts, 1));
-        assert_ne!(first, body(&sample, Resource::Posts, 2));
-        assert_ne!(first, body(&sample, Resource::Comments, 1));
+        });
+        let body = |forum, resource, id| value(forum, resource, id)["body"].clone();
+        let first = body(&forum, Resource::Posts, 1);
+        assert_eq!(first, body(&forum, Resource::Posts, 1));
+        assert_ne!(first, body(&forum, Resource::Posts, 2));
+        assert_ne!(first, body(&forum, Resource::Comments, 1));
         assert_ne!(first, body(&other_seed, Resource::Posts, 1));
     }
 
     #[test]
-    fn the_number_of_posts_does_not_change_their_text() {
-        let large = Sample {
-            posts: 1000,
-            ..Sample::default()
-        };
-        let small = value(&Sample::default(), Resource::Posts, 42);
-        let large = value(&large, Resource::Posts, 42);
-        assert_eq!(
-            (&small["title"], &small["body"]),
-            (&large["title"], &large["body"])
-        );
-        assert_eq!((&small["userId"], &large["userId"]), (&5.into(), &1.into()));
-    }
-
-    #[test]
-    fn bodies_have_150_to_250_characters_in_several_lines() {
-        let sample = Sample {
-            posts: 2000,
-            ..Sample::default()
+    fn texts_are_of_the_length_of_forum_texts() {
+        let forum = forum(10, 2000, 2000);
+        let field = |resource, id, name| {
+            let record = value(&forum, resource, id);
+            record[name].as_str().unwrap().to_owned()
         };
         for id in 1..=2000 {
-            let post = value(&sample, Resource::Posts, id);
-            let body = post["body"].as_str().unwrap();
-            let lines = body.lines().count();
-            assert!(body.len() >= 150, "{body}");
-            assert!(body.len() + lines - 1 <= 250, "{body}");
-            assert!(lines >= 3, "{body}");
+            let body = field(Resource::Posts, id, "body");
+            assert!((70..=400).contains(&body.len()), "{body}");
+            assert!(body.lines().count() >= 2, "{body}");
+            let reply = field(Resource::Comments, id, "body");
+            assert!((10..=300).contains(&reply.len()), "{reply}");
+            let title = field(Resource::Posts, id, "title");
+            assert!((10..=90).contains(&title.len()), "{title}");
         }
     }
 
     #[test]
     fn every_record_is_json_and_its_email_has_a_plain_host() {
-        let sample = Sample {
-            users: 2000,
-            comments: 2000,
-            ..Sample::default()
-        };
+        let forum = forum(2000, 10, 2000);
         for id in 1..=2000 {
             for resource in [Resource::Users, Resource::Comments] {
-                let record = value(&sample, resource, id);
+                let record = value(&forum, resource, id);
                 assert_eq!(record["id"], id);
                 let (name, host) = record["email"].as_str().unwrap().split_once('@').unwrap();
                 assert!(!name.is_empty());
@@ -402,15 +431,20 @@ mod tests {
     }
 
     #[test]
-    fn records_of_empty_collections_can_be_generated() {
-        let empty = Sample {
-            users: 0,
-            posts: 0,
-            comments: 0,
-            ..Sample::default()
+    fn most_comments_carry_the_address_of_a_user_and_some_that_of_a_guest() {
+        let forum = forum(10, 100, 500);
+        let all = |resource| -> Vec<Value> {
+            let ids = forum.existing(resource, Moment::END).into_iter();
+            ids.map(|id| value(&forum, resource, id)).collect()
         };
-        for resource in Resource::ALL {
-            assert_eq!(value(&empty, resource, u64::MAX)["id"], u64::MAX);
+        let users: Vec<_> = all(Resource::Users);
+        let by_user = |comment: &&Value| users.iter().any(|it| it["email"] == comment["email"]);
+        let comments = all(Resource::Comments);
+        let by_users = comments.iter().filter(by_user).count();
+        assert!((400..490).contains(&by_users), "{by_users}");
+        for guest in comments.iter().filter(|comment| !by_user(comment)) {
+            let (_, suffix) = guest["email"].as_str().unwrap().rsplit_once('.').unwrap();
+            assert!(GUEST_SUFFIXES.contains(&suffix), "{guest}");
         }
     }
 }

@@ -16,11 +16,12 @@
 //! | --- | --- |
 //! | `moment.rs` | a moment of the forum's life, as people write it |
 //! | `rhythm.rs` | when people write: weeks, weekdays, hours |
-//! | `plan.rs` | the story: who joins, who writes what, what is edited and deleted |
-//! | `timeline.rs` | from the story to any number of records: ids, times, owners, by arithmetic |
+//! | `story.rs` | who joins, who writes what, what is edited and deleted |
+//! | `timeline.rs` | the ids, times and owners of many records, by arithmetic |
 //! | `ids.rs` | sets of ids, and how records are distributed over owners |
-//! | `forum.rs` | all of that for the three resources |
-//! | `generate.rs`, `words.rs` | one record as JSON text |
+//! | `forum.rs` | the story, told with the number of records that are asked for |
+//! | `topic.rs`, `words.rs` | what people write |
+//! | `generate.rs` | one record as JSON text |
 //! | `query.rs` | query parameters: filters, pages, the `Link` header |
 //! | `routes/` | HTTP: status codes, headers, chunked bodies |
 
@@ -28,11 +29,12 @@ mod forum;
 mod generate;
 mod ids;
 mod moment;
-mod plan;
 mod query;
 mod rhythm;
 mod routes;
+mod story;
 mod timeline;
+mod topic;
 mod words;
 
 use std::io;

@@ -164,6 +164,7 @@ impl Paging {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::Sample;
 
     #[test]
     fn queries_are_interpreted_as_in_json_server() {
@@ -194,25 +195,53 @@ mod tests {
 
     #[test]
     fn filters_select_ids() {
-        let sample = Sample::default();
-        for (query, first, count) in [
-            ("", Some(1), 100),
-            ("userId=3", Some(21), 10),
-            ("userId=1&userId=2", Some(1), 20),
-            ("userId=3&id=25", Some(25), 1),
-            ("userId=3&id=31", None, 0),
-            ("id=7&id=5&id=500", Some(5), 2),
-            ("id=05", None, 0),
-            ("userId=abc", None, 0),
-            ("userId=", None, 0),
-            ("userId=0", None, 0),
-            ("userId=99", None, 0),
-            ("postId=3", Some(1), 100),
-            ("id=18446744073709551615", None, 0),
+        let forum = Forum::new(&Sample {
+            posts: 24,
+            ..Sample::default()
+        });
+        let matching = |query| -> Vec<u64> {
+            let query = Query(query).matches(&forum, Resource::Posts, Moment::END);
+            query.into_iter().collect()
+        };
+        let (one, two) = (matching("userId=1"), matching("userId=2"));
+        let (of_one, of_two) = (one[0].to_string(), two[0].to_string());
+        let mut both = [&one[..], &two].concat();
+        both.sort_unstable();
+        for (query, expected) in [
+            ("", &(1..=24).collect::<Vec<_>>()[..]),
+            ("postId=3", &(1..=24).collect::<Vec<_>>()),
+            ("userId=1&userId=2", &both),
+            (&format!("userId=1&id={of_one}"), &one[..1]),
+            (&format!("userId=1&id={of_two}"), &[]),
+            ("id=7&id=5&id=500", &[5, 7]),
+            ("id=05", &[]),
+            ("userId=abc", &[]),
+            ("userId=", &[]),
+            ("userId=0", &[]),
+            ("userId=99", &[]),
+            ("id=18446744073709551615", &[]),
         ] {
-            let matching = Query(query).matches(&sample, Resource::Posts);
-            assert_eq!(matching.count(), count, "{query}");
-            assert_eq!(matching.into_iter().next(), first, "{query}");
+            assert_eq!(matching(query), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_moment_may_be_encoded_and_the_latest_one_is_the_default() {
+        let moment = |text: &str| text.parse::<Moment>().map(Some);
+        for (query, expected) in [
+            ("", Ok(None)),
+            ("at=", Ok(None)),
+            ("at=latest", Ok(None)),
+            ("userId=1&at=2026-05-31", moment("2026-05-31")),
+            ("at=2026-05-31T08:00:00Z", moment("2026-05-31T08:00:00Z")),
+            (
+                "at=2026-05-31T08%3A00%3A00Z",
+                moment("2026-05-31T08:00:00Z"),
+            ),
+            ("at=%ff", Err(InvalidMoment)),
+            ("at=soon", Err(InvalidMoment)),
+        ] {
+            assert_eq!(Query(query).moment(), expected, "{query}");
         }
     }
 

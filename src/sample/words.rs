@@ -1,9 +1,6 @@
 //! The words of the forum: cyclists, and what they ask each other.
 
-use fake::RngExt;
-use fake::rand::rngs::ChaCha8Rng;
-
-const PARTS: [&str; 20] = [
+pub(super) const PARTS: [&str; 20] = [
     "rear brake",
     "front brake",
     "chain",
@@ -25,7 +22,7 @@ const PARTS: [&str; 20] = [
     "bell",
     "freewheel",
 ];
-const BIKES: [&str; 8] = [
+pub(super) const BIKES: [&str; 8] = [
     "city bike",
     "touring bike",
     "cargo bike",
@@ -35,8 +32,8 @@ const BIKES: [&str; 8] = [
     "tandem",
     "mountain bike",
 ];
-const VERBS: [&str; 6] = ["adjust", "replace", "clean", "remove", "tighten", "repair"];
-const PROBLEMS: [&str; 8] = [
+pub(super) const VERBS: [&str; 6] = ["adjust", "replace", "clean", "remove", "tighten", "repair"];
+pub(super) const PROBLEMS: [&str; 8] = [
     "squeaks",
     "rattles",
     "came loose",
@@ -46,7 +43,7 @@ const PROBLEMS: [&str; 8] = [
     "is stuck",
     "feels wrong",
 ];
-const EVENTS: [&str; 7] = [
+pub(super) const EVENTS: [&str; 7] = [
     "a long tour",
     "a week of rain",
     "the winter",
@@ -55,7 +52,7 @@ const EVENTS: [&str; 7] = [
     "3,000 km",
     "a puncture",
 ];
-const USES: [&str; 9] = [
+pub(super) const USES: [&str; 9] = [
     "commuting",
     "touring",
     "the winter",
@@ -68,7 +65,7 @@ const USES: [&str; 9] = [
 ];
 
 /// The titles of posts that ask for help.
-const QUESTIONS: [&str; 6] = [
+pub(super) const QUESTIONS: [&str; 6] = [
     "How do I {verb} the {part}?",
     "{Part} {problem} after {event}",
     "{Part} {problem}, what now?",
@@ -77,7 +74,7 @@ const QUESTIONS: [&str; 6] = [
     "Help: {part} {problem} again",
 ];
 /// The titles of other posts.
-const CHATS: [&str; 6] = [
+pub(super) const CHATS: [&str; 6] = [
     "Which {part} for {use}?",
     "A {bike} for {use}?",
     "Show your {bike}!",
@@ -87,7 +84,7 @@ const CHATS: [&str; 6] = [
 ];
 
 /// The sentences that such posts begin with, go on with and end with.
-const QUESTION_TEXTS: [&[&str]; 3] = [
+pub(super) const QUESTION_TEXTS: [&[&str]; 3] = [
     &[
         "After {event} the {part} of my {bike} {problem}, and I cannot find out why.",
         "I ride my {bike} to work every day, 12 km each way, and now the {part} {problem}.",
@@ -116,7 +113,7 @@ const QUESTION_TEXTS: [&[&str]; 3] = [
         "Is this something for the shop?",
     ],
 ];
-const CHAT_TEXTS: [&[&str]; 3] = [
+pub(super) const CHAT_TEXTS: [&[&str]; 3] = [
     &[
         "After {event} I am thinking about a new {part} for my {bike}.",
         "I want to use my {bike} for {use} this year.",
@@ -144,8 +141,8 @@ const CHAT_TEXTS: [&[&str]; 3] = [
     ],
 ];
 /// The post of somebody who will soon delete it.
-const SALE: &str = "For sale: {bike}";
-const SALE_TEXTS: [&[&str]; 3] = [
+pub(super) const SALE: &str = "For sale: {bike}";
+pub(super) const SALE_TEXTS: [&[&str]; 3] = [
     &[
         "I am selling my {bike}, because I have no room for it any more.",
         "My {bike} needs a new home, since I bought another one.",
@@ -161,20 +158,19 @@ const SALE_TEXTS: [&[&str]; 3] = [
     ],
 ];
 
-/// Comments begin with one of these, and may go on with some of the next ones.
-const REPLIES: [&[&str]; 2] = [
+/// Comments on a post that asks for help begin with one of these, and may go on with some of the
+/// next ones.
+pub(super) const ANSWERS: [&[&str]; 2] = [
     &[
         "I had the same with my {bike}.",
         "Try to {verb} it first, that takes five minutes.",
-        "Mine {problem} too. A drop of oil helped.",
+        "Mine {problem}, too. A drop of oil helped.",
         "That is the {part}, I am quite sure.",
-        "Have a look at the {part} as well.",
+        "Have a look at the cables as well.",
         "Which model is it?",
         "Can you post a picture?",
-        "Thanks, that worked!",
         "Good question, I would like to know that, too.",
         "Do not {verb} it before you have tried another one.",
-        "For {use} I would take the cheaper one.",
         "I disagree: after {event} I would not wait.",
         "Is it worse in the rain?",
         "The local repair café helped me with that.",
@@ -194,15 +190,42 @@ const REPLIES: [&[&str]; 2] = [
         "You need a 15 mm spanner and some patience.",
     ],
 ];
+/// The same for other posts.
+pub(super) const OPINIONS: [&[&str]; 2] = [
+    &[
+        "For {use} I would take the cheaper one.",
+        "I have had a {bike} for five years and would buy it again.",
+        "Not for {use}, if you ask me.",
+        "Good question, I would like to know that, too.",
+        "It depends on how much you ride.",
+        "Ask ten people and you get eleven opinions.",
+        "Mine came with the {bike}, and I never changed it.",
+        "I disagree with most of that.",
+        "Nice! Is there a picture?",
+        "After {event} I would never go back.",
+        "We talked about this at the meeting in spring.",
+    ],
+    &[
+        "Comfort is everything on long days.",
+        "Try one before you buy it.",
+        "The expensive ones are not much better.",
+        "A used one does the job.",
+        "My {bike} has done 9,000 km with it.",
+        "Just do not forget the spare tube.",
+        "The shop at the station lends them for a day.",
+        "It is a matter of taste.",
+        "In the rain it is another story.",
+    ],
+];
 
-const ADVERTISEMENTS: [&str; 3] = [
+pub(super) const ADVERTISEMENTS: [&str; 3] = [
     "BEST {part} DEALS, up to 70 % off!!! www.cheap-bike-parts.example",
     "Earn money while you ride your {bike}: www.ride-and-earn.example",
     "Our {part} is better and cheaper. Look at our shop: www.cheap-bike-parts.example",
 ];
 
 /// What is added to a post that asked for help, when the help was good.
-const SOLVED: [&str; 4] = [
+pub(super) const SOLVED: [&str; 4] = [
     "Edit: solved, thank you all!",
     "Edit: it was the cable. Everything is fine now.",
     "Edit: the second answer was the right one.",
@@ -210,166 +233,15 @@ const SOLVED: [&str; 4] = [
 ];
 
 /// What is added to another post.
-const THANKS: [&str; 3] = [
+pub(super) const THANKS: [&str; 3] = [
     "Edit: thank you all, I have made up my mind.",
     "Edit: I have added a picture.",
     "Edit: many good ideas here, keep them coming!",
 ];
 
 /// What is added to a comment when it is corrected.
-const CORRECTED: [&str; 3] = [
+pub(super) const CORRECTED: [&str; 3] = [
     "Edit: typo.",
     "Edit: I meant the other side.",
     "Edit: 15 mm, not 13.",
 ];
-
-/// What a post is about.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Topic {
-    title: &'static str,
-    texts: [&'static [&'static str]; 3],
-    part: &'static str,
-    bike: &'static str,
-    verb: &'static str,
-    problem: &'static str,
-    event: &'static str,
-    purpose: &'static str,
-}
-
-impl Topic {
-    /// A random topic; that of an offer if it is `for_sale`.
-    pub(super) fn draw(for_sale: bool, rng: &mut ChaCha8Rng) -> Self {
-        let (title, texts) = if for_sale {
-            (SALE, SALE_TEXTS)
-        } else if rng.random_range(0..3) < 2 {
-            (pick(&QUESTIONS, rng), QUESTION_TEXTS)
-        } else {
-            (pick(&CHATS, rng), CHAT_TEXTS)
-        };
-        Self {
-            title,
-            texts,
-            part: pick(&PARTS, rng),
-            bike: pick(&BIKES, rng),
-            verb: pick(&VERBS, rng),
-            problem: pick(&PROBLEMS, rng),
-            event: pick(&EVENTS, rng),
-            purpose: pick(&USES, rng),
-        }
-    }
-
-    pub(super) fn title(&self) -> String {
-        let mut title = String::with_capacity(80);
-        self.fill(self.title, &mut title);
-        title
-    }
-
-    /// A beginning, two or three sentences, and an end in a line of its own.
-    pub(super) fn body(&self, rng: &mut ChaCha8Rng) -> String {
-        let [begin, middle, end] = self.texts;
-        let mut body = String::with_capacity(400);
-        self.fill(pick(begin, rng), &mut body);
-        let (count, first) = (rng.random_range(1..=2), rng.random_range(0..middle.len()));
-        for sentence in middle.iter().cycle().skip(first).take(count) {
-            body.push(' ');
-            self.fill(sentence, &mut body);
-        }
-        body.push('\n');
-        self.fill(pick(end, rng), &mut body);
-        body
-    }
-
-    /// One to three sentences.
-    pub(super) fn reply(&self, rng: &mut ChaCha8Rng) -> String {
-        let [begin, more] = REPLIES;
-        let mut body = String::with_capacity(250);
-        self.fill(pick(begin, rng), &mut body);
-        let (count, first) = (rng.random_range(0..=2), rng.random_range(0..more.len()));
-        for sentence in more.iter().cycle().skip(first).take(count) {
-            body.push(if rng.random_range(0..4) == 0 {
-                '\n'
-            } else {
-                ' '
-            });
-            self.fill(sentence, &mut body);
-        }
-        body
-    }
-
-    /// Edits the title and the body of a post.
-    pub(super) fn edit_post(&self, title: &mut String, body: &mut String, rng: &mut ChaCha8Rng) {
-        let is_question = self.texts == QUESTION_TEXTS;
-        let words = if is_question { &SOLVED[..] } else { &THANKS };
-        if is_question {
-            title.insert_str(0, "[solved] ");
-        }
-        add_line(body, pick(words, rng));
-    }
-
-    pub(super) fn advertisement(&self, rng: &mut ChaCha8Rng) -> String {
-        let mut body = String::with_capacity(100);
-        self.fill(pick(&ADVERTISEMENTS, rng), &mut body);
-        body
-    }
-
-    /// Adds a text with its placeholders filled in.
-    fn fill(&self, template: &str, text: &mut String) {
-        let mut rest = template;
-        while let Some((before, behind)) = rest.split_once('{') {
-            text.push_str(before);
-            let (name, after) = behind.split_once('}').unwrap_or((behind, ""));
-            match name {
-                "Part" => {
-                    let start = text.len();
-                    text.push_str(self.part);
-                    if let Some(first) = text.get_mut(start..=start) {
-                        first.make_ascii_uppercase();
-                    }
-                }
-                "part" => text.push_str(self.part),
-                "bike" => text.push_str(self.bike),
-                "verb" => text.push_str(self.verb),
-                "problem" => text.push_str(self.problem),
-                "event" => text.push_str(self.event),
-                _ => text.push_str(self.purpose),
-            }
-            rest = after;
-        }
-        text.push_str(rest);
-    }
-}
-
-/// Edits a comment.
-pub(super) fn correct(comment: &mut String, rng: &mut ChaCha8Rng) {
-    add_line(comment, pick(&CORRECTED, rng));
-}
-
-fn add_line(text: &mut String, line: &str) {
-    text.push('\n');
-    text.push_str(line);
-}
-
-fn pick(words: &[&'static str], rng: &mut ChaCha8Rng) -> &'static str {
-    words[rng.random_range(0..words.len())]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_placeholder_has_a_name_that_is_known() {
-        let lists = [QUESTION_TEXTS, CHAT_TEXTS, SALE_TEXTS];
-        let texts = lists.iter().flatten().chain(&REPLIES).copied().flatten();
-        let titles = QUESTIONS.iter().chain(&CHATS).chain(&ADVERTISEMENTS);
-        for text in texts.chain(titles).chain([&SALE]) {
-            for placeholder in text.split('{').skip(1) {
-                let (name, _) = placeholder.split_once('}').unwrap();
-                assert!(
-                    ["Part", "part", "bike", "verb", "problem", "event", "use"].contains(&name),
-                    "{text}"
-                );
-            }
-        }
-    }
-}

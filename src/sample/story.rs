@@ -1,28 +1,19 @@
-//! The story of the forum: who joins when, who writes what, what is edited and deleted.
-//!
-//! The story has at most [`MOST`] users, posts and comments; a forum of the default size is told
-//! record by record. A larger forum has many records in the place of each one of the story; see
-//! `timeline.rs`. So every forum looks alike, and none takes more memory than another.
+//! The story of a forum: who joins when, who writes what, what is edited and deleted.
 
 use std::ops::Range;
 
 use fake::RngExt;
 use fake::rand::rngs::ChaCha8Rng;
 
-use super::Sample;
 use super::generate::{Stream, generator};
-use super::ids::owned;
 use super::moment::{DAY, HOUR, Moment};
 use super::rhythm::{HOURS, Rhythm, is_night};
-use super::timeline::{Author, Slot, Timeline};
-
-/// The largest story.
-const MOST: (u64, u64, u64) = (100, 500, 2500);
+use super::timeline::Author;
 
 /// Of 100 posts, those that nobody replies to. Chance adds a few.
 const UNANSWERED: u32 = 12;
 /// Of 100 posts with a reply, those that are edited later.
-const EDITED_POSTS: u32 = 22;
+const EDITED_POSTS: u32 = 20;
 /// Of 100 comments, those that are edited later.
 const EDITED_COMMENTS: u32 = 2;
 /// Of 100 users, those who change their employer.
@@ -36,14 +27,6 @@ const POSTS_PER_DELETED: usize = 25;
 /// The same of comments.
 const COMMENTS_PER_DELETED: usize = 100;
 
-/// The timelines of a forum.
-#[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) users: Timeline,
-    pub(super) posts: Timeline,
-    pub(super) comments: Timeline,
-}
-
 /// A user of the story.
 #[derive(Debug)]
 struct Member {
@@ -56,49 +39,21 @@ struct Member {
     comments: u64,
 }
 
-/// A post or comment of the story.
+/// A user, post or comment of the story.
 #[derive(Debug)]
-struct Entry {
-    at: Moment,
-    owner: Option<usize>,
-    author: Author,
-    edited: Option<Moment>,
-    deleted: Option<Moment>,
+pub(super) struct Entry {
+    /// When it is created.
+    pub(super) at: Moment,
+    /// The number of the user or post that it belongs to, if there are any.
+    pub(super) owner: Option<usize>,
+    /// Who writes a comment.
+    pub(super) author: Author,
+    pub(super) edited: Option<Moment>,
+    pub(super) deleted: Option<Moment>,
 }
 
 /// A comment before its author is known.
 type Reply = (Moment, Option<usize>, Option<Moment>);
-
-impl Plan {
-    /// The story of this seed and these sizes.
-    pub(super) fn of(sample: &Sample) -> Self {
-        let mut writer = Writer {
-            rng: generator(sample.seed, Stream::Plan, 0, 0),
-            rhythm: Rhythm::new(),
-        };
-        let length = |count: u64, most: u64| usize::try_from(count.min(most)).unwrap_or_default();
-        let members = writer.members(length(sample.users, MOST.0));
-        let mut posts = writer.posts(length(sample.posts, MOST.1), &members);
-        let comments = writer.comments(length(sample.comments, MOST.2), &members, &posts);
-
-        let answered = firsts(posts.len(), comments.iter().map(|it| (it.owner, it.at)));
-        writer.edit_posts(&mut posts, &answered);
-
-        let by_posts = posts.iter().map(|post| (post.owner, post.at));
-        let by_comments = comments.iter().map(|comment| match comment.author {
-            Author::User(user) => (Some(user), comment.at),
-            Author::Guest(_) => (None, comment.at),
-        });
-        let active = firsts(members.len(), by_posts.chain(by_comments));
-        let accounts: Vec<_> = members.iter().map(Member::account).collect();
-        let none = vec![Moment::END; comments.len()];
-        Self {
-            users: writer.timeline(&accounts, &active, sample.users),
-            posts: writer.timeline(&posts, &answered, sample.posts),
-            comments: writer.timeline(&comments, &none, sample.comments),
-        }
-    }
-}
 
 impl Member {
     fn account(&self) -> Entry {
@@ -112,20 +67,37 @@ impl Member {
     }
 }
 
-/// For each of `count` owners, when something of theirs first happens.
-fn firsts(count: usize, events: impl Iterator<Item = (Option<usize>, Moment)>) -> Vec<Moment> {
-    let mut firsts = vec![Moment::END; count];
-    for (owner, at) in events {
-        if let Some(first) = owner.and_then(|owner| firsts.get_mut(owner)) {
-            *first = at.min(*first);
-        }
-    }
-    firsts
-}
-
 /// `at`, if it is in the forum's life.
 fn in_life(at: Moment) -> Option<Moment> {
     (at < Moment::END).then_some(at)
+}
+
+/// Everything that happens, in the order of time.
+#[derive(Debug)]
+pub(super) struct Story {
+    pub(super) users: Vec<Entry>,
+    pub(super) posts: Vec<Entry>,
+    pub(super) comments: Vec<Entry>,
+}
+
+impl Story {
+    /// The story of so many users, posts and comments. A few posts and comments, which are deleted
+    /// later, are there on top.
+    pub(super) fn of(seed: u64, users: usize, posts: usize, comments: usize) -> Self {
+        let mut writer = Writer {
+            rng: generator(seed, Stream::Story, 0, 0),
+            rhythm: Rhythm::new(),
+        };
+        let members = writer.members(users);
+        let mut posts = writer.posts(posts, &members);
+        let comments = writer.comments(comments, &members, &posts);
+        writer.edit_posts(&mut posts, &comments);
+        Self {
+            users: members.iter().map(Member::account).collect(),
+            posts,
+            comments,
+        }
+    }
 }
 
 /// Makes the story up.
@@ -267,10 +239,18 @@ impl Writer {
     }
 
     /// Some posts are edited after their first replies: the question is solved.
-    fn edit_posts(&mut self, posts: &mut [Entry], answered: &[Moment]) {
+    fn edit_posts(&mut self, posts: &mut [Entry], comments: &[Entry]) {
+        let mut answered = vec![None; posts.len()];
+        for comment in comments {
+            if let Some(first) = comment.owner.and_then(|post| answered.get_mut(post)) {
+                first.get_or_insert(comment.at);
+            }
+        }
         for (post, answered) in posts.iter_mut().zip(answered) {
-            if *answered < Moment::END && self.chance(EDITED_POSTS) {
-                post.edited = in_life(*answered + self.seconds(HOUR..30 * DAY));
+            if let Some(answered) = answered
+                && self.chance(EDITED_POSTS)
+            {
+                post.edited = in_life(answered + self.seconds(HOUR..40 * DAY));
             }
         }
     }
@@ -396,38 +376,5 @@ impl Writer {
                 replies.push((at, Some(post), Some(deleted)));
             }
         }
-    }
-
-    /// Gives ids and times to `count` records. Those of an entry are all there before the next
-    /// entry, and before anything else happens to one of them, at `first`.
-    fn timeline(&mut self, entries: &[Entry], first: &[Moment], count: u64) -> Timeline {
-        let kept = entries.iter().filter(|entry| entry.deleted.is_none());
-        let kept = u64::try_from(kept.count()).unwrap_or_default();
-        let following = entries.iter().skip(1).map(|entry| entry.at);
-        let following = following.chain([Moment::END]);
-        let (mut number, mut next) = (0, 1_u64);
-        let slots = entries.iter().zip(following).zip(first);
-        let slots = slots.map(|((entry, following), first)| {
-            let len = if entry.deleted.is_some() {
-                1
-            } else {
-                number += 1;
-                let share = owned(number, count, kept);
-                share.end - share.start
-            };
-            let ids = next..next.saturating_add(len);
-            next = ids.end;
-            let end = following.min(*first);
-            Slot {
-                ids,
-                created: entry.at..end,
-                edited: entry.edited.map(|edited| edited.max(end)),
-                deleted: entry.deleted,
-                owner: entry.owner,
-                shift: self.rng.random(),
-                author: entry.author,
-            }
-        });
-        Timeline::new(slots.collect())
     }
 }
