@@ -85,7 +85,7 @@ pub(crate) fn run(args: &SampleApiArgs) -> Result<(), Error> {
     let port = args.port;
     let server =
         Server::start(&args.sample(), port).map_err(|cause| Error::Sample { port, cause })?;
-    printing::print_sample_api(&server.base_url());
+    printing::print_sample_api(&server.base_url(), args.day.is_some());
     server.wait();
     Ok(())
 }
