@@ -145,8 +145,8 @@ fn a_moment_of_the_sample_that_is_none_is_refused() {
     for wrong in ["soon", "2026-02-30"] {
         let of_run = format!("error: invalid value '{wrong}' for 'at': {expected}");
         assert_refused(&["sample", "--var", &format!("at={wrong}")], &of_run);
-        let mut command = Workplace::new().command(&["sample-api", "--at", wrong]);
-        let outcome = Running::start(&mut command).wait();
+        let place = Workplace::new();
+        let outcome = Running::start(&mut place.command(&["sample-api", "--at", wrong])).wait();
         outcome.assert_code(2);
         let of_api = format!("error: invalid value '{wrong}' for '--at <WHEN>': {expected}");
         assert_eq!(outcome.first_line(), of_api);
