@@ -88,7 +88,7 @@ impl Forum {
                 let owners = self.timeline(owners);
                 self.timeline(resource).owned_by(owner, owners)
             }
-            None => Ids::any_of([].into_iter()),
+            None => Ids::none(),
         }
     }
 
@@ -323,7 +323,7 @@ mod tests {
                     let place = place.unwrap_or_else(|| panic!("{size:?} {resource:?} {id}"));
                     let owner = forum.owner(resource, place);
                     let found = forum.owned(resource, owner).and(&all);
-                    let itself = Ids::any_of([id..id + 1].into_iter());
+                    let itself = Ids::of(id..id + 1);
                     let has_owner = resource != Resource::Users;
                     assert_eq!(found.and(&itself).count() == 1, has_owner, "{size:?}");
                 }

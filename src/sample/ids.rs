@@ -1,6 +1,6 @@
 //! Which record another one belongs to, by arithmetic on ranges of ids: no list is scanned.
 
-use std::iter::Flatten;
+use std::iter::{self, Flatten};
 use std::ops::Range;
 use std::vec;
 
@@ -39,6 +39,16 @@ fn narrow(number: u128) -> u64 {
 pub(super) struct Ids(Vec<Range<u64>>);
 
 impl Ids {
+    /// No id.
+    pub(super) fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// The ids of a range.
+    pub(super) fn of(range: Range<u64>) -> Self {
+        Self::any_of(iter::once(range))
+    }
+
     /// The union of ranges.
     pub(super) fn any_of(ranges: impl Iterator<Item = Range<u64>>) -> Self {
         let mut ranges: Vec<_> = ranges.filter(|range| !range.is_empty()).collect();
@@ -159,7 +169,7 @@ mod tests {
 
     /// The ids 1 to `count`.
     fn all(count: u64) -> Ids {
-        Ids::any_of([1..count.saturating_add(1)].into_iter())
+        Ids::of(1..count.saturating_add(1))
     }
 
     #[test]

@@ -21,7 +21,7 @@
 //! | `ids.rs` | sets of ids, and how records are distributed over owners |
 //! | `forum.rs` | the story, told with the number of records that are asked for |
 //! | `topic.rs`, `words.rs` | what people write |
-//! | `generate.rs` | one record as JSON text |
+//! | `generate/` | one record as JSON text |
 //! | `query.rs` | query parameters: filters, pages, the `Link` header |
 //! | `routes/` | HTTP: status codes, headers, chunked bodies |
 

@@ -65,18 +65,16 @@ impl FromStr for Moment {
         // Without a zone, a time is in UTC.
         let utc = |time: DateTime| TimeZone::UTC.to_timestamp(time).ok();
         // A time would also be read as its date.
-        let date = (text.len() == "2026-05-31".len()).then(|| text.parse::<Date>());
-        let moment = match date {
-            Some(Ok(date)) => {
-                let next = date.checked_add(1.day()).ok();
-                let next = next.and_then(|next| utc(next.at(0, 0, 0, 0)));
-                next.map(|next| next.as_second() - 1)
-            }
-            _ => {
-                let moment = text.parse::<Timestamp>().ok();
-                let moment = moment.or_else(|| text.parse().ok().and_then(utc));
-                moment.map(Timestamp::as_second)
-            }
+        let date = text.parse::<Date>().ok();
+        let date = date.filter(|_| text.len() == "2026-05-31".len());
+        let moment = if let Some(date) = date {
+            let next = date.checked_add(1.day()).ok();
+            let next = next.and_then(|next| utc(next.at(0, 0, 0, 0)));
+            next.map(|next| next.as_second() - 1)
+        } else {
+            let moment = text.parse::<Timestamp>().ok();
+            let moment = moment.or_else(|| text.parse().ok().and_then(utc));
+            moment.map(Timestamp::as_second)
         };
         moment.map(Self).ok_or(InvalidMoment)
     }

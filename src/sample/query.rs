@@ -49,13 +49,12 @@ impl<'a> Query<'a> {
     /// must all match.
     pub(super) fn matches(self, forum: &Forum, resource: Resource, at: Moment) -> Ids {
         let mut matching = forum.existing(resource, at);
-        let one = |id: u64| Ids::any_of([id..id.saturating_add(1)].into_iter());
-        let owner = resource.owner().map(|(_, field)| field);
-        let owned = |id| forum.owned(resource, id);
-        if let Some(wanted) = self.ids("id", one) {
+        if let Some(wanted) = self.ids("id", |id| Ids::of(id..id.saturating_add(1))) {
             matching = matching.and(&wanted);
         }
-        if let Some(wanted) = owner.and_then(|field| self.ids(field, owned)) {
+        if let Some((_, field)) = resource.owner()
+            && let Some(wanted) = self.ids(field, |id| forum.owned(resource, id))
+        {
             matching = matching.and(&wanted);
         }
         matching

@@ -189,7 +189,7 @@ impl Timeline {
             return Ids::any_of(all.filter(|_| owner == 0));
         }
         let Some(place) = owners.place(owner) else {
-            return Ids::any_of([].into_iter());
+            return Ids::none();
         };
         let count = place.slot.len();
         let slots = self.slots.iter();
@@ -298,7 +298,7 @@ mod tests {
         assert_eq!(timeline.existing(Moment::END).count(), u64::MAX - 1);
         let owner = Timeline::owner_of(last, &owners);
         assert_eq!(timeline.owned_by(owner, &owners), {
-            Ids::any_of([u64::MAX - 1..u64::MAX].into_iter())
+            Ids::of(u64::MAX - 1..u64::MAX)
         });
     }
 }

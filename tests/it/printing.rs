@@ -33,7 +33,7 @@ fn verbose_lists_the_files() {
         "{head}"
     );
     insta::assert_snapshot!(rest, @r"
-    2 users match e-mail domain biz
+    3 users match e-mail domain biz
 
     Most posts
         41  Karli Jacobson (2)
@@ -43,9 +43,9 @@ fn verbose_lists_the_files() {
          9  Kelton O'Conner (3)
 
     Files in data
-      users.json              6.09 kB  10 records
+      users.json              6.12 kB  10 records
       posts.json             33.16 kB  100 records
-      filtered_users.json     1.23 kB  2 records
+      filtered_users.json     1.81 kB  3 records
       user_names.json           197 B  10 records
       summary.json              967 B
       manifest.json                    sizes and checksums
@@ -59,7 +59,7 @@ fn a_first_run_prints_what_it_found_and_where() {
     let outcome = Workplace::new().run_well(&["sample"]);
     let (_, rest) = outcome.stderr.split_once('\n').expect("lines");
     insta::assert_snapshot!(rest, @r"
-    2 users match e-mail domain biz
+    3 users match e-mail domain biz
 
     Most posts
         41  Karli Jacobson (2)
