@@ -6,9 +6,9 @@
 
 use fake::RngExt;
 
-use super::generate::{Stream, generator};
 use super::ids::{Ids, owned};
 use super::moment::Moment;
+use super::random::{Stream, generator};
 use super::story::{Entry, Story};
 use super::timeline::{Author, Place, Slot, Timeline};
 use super::{Resource, Sample};

@@ -15,6 +15,7 @@
 //! | file | content |
 //! | --- | --- |
 //! | `moment.rs` | a moment of the forum's life, as people write it |
+//! | `random.rs` | random numbers for one record, the same on every machine |
 //! | `rhythm.rs` | when people write: weeks, weekdays, hours |
 //! | `story.rs` | who joins, who writes what, what is edited and deleted |
 //! | `timeline.rs` | the ids, times and owners of many records, by arithmetic |
@@ -30,6 +31,7 @@ mod generate;
 mod ids;
 mod moment;
 mod query;
+mod random;
 mod rhythm;
 mod routes;
 mod story;

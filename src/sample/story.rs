@@ -5,8 +5,8 @@ use std::ops::Range;
 use fake::RngExt;
 use fake::rand::rngs::ChaCha8Rng;
 
-use super::generate::{Stream, generator};
 use super::moment::{DAY, HOUR, Moment};
+use super::random::{Stream, generator};
 use super::rhythm::{HOURS, Rhythm, is_night};
 use super::timeline::Author;
 

@@ -3,6 +3,7 @@
 use fake::RngExt;
 use fake::rand::rngs::ChaCha8Rng;
 
+use super::random::pick;
 use super::words::{
     ADVERTISEMENTS, ANSWERS, BIKES, CHAT_TEXTS, CHATS, CORRECTED, EVENTS, OPINIONS, PARTS,
     PROBLEMS, QUESTION_TEXTS, QUESTIONS, SALE, SALE_TEXTS, SOLVED, THANKS, USES, VERBS,
@@ -143,10 +144,6 @@ pub(super) fn correct(comment: &mut String, rng: &mut ChaCha8Rng) {
 fn add_line(text: &mut String, line: &str) {
     text.push('\n');
     text.push_str(line);
-}
-
-fn pick(words: &[&'static str], rng: &mut ChaCha8Rng) -> &'static str {
-    words[rng.random_range(0..words.len())]
 }
 
 #[cfg(test)]

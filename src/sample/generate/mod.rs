@@ -11,13 +11,14 @@ use fake::faker::{
     name::en::{FirstName, LastName},
     phone_number::en::PhoneNumber,
 };
-use fake::rand::{SeedableRng, rngs::ChaCha8Rng};
+use fake::rand::rngs::ChaCha8Rng;
 use fake::{Fake, RngExt};
 use serde::Serialize;
 
 use super::Resource;
 use super::forum::Forum;
 use super::moment::Moment;
+use super::random::{Stream, generator, pick};
 use super::timeline::{Author, Place, Timeline};
 use super::topic::{self, Topic};
 
@@ -29,18 +30,6 @@ const SHARED_HOSTS: [&str; 3] = ["veloclub.biz", "citycyclists.org", "pedalmail.
 
 /// No user has one of these.
 const GUEST_SUFFIXES: [&str; 3] = ["dev", "email", "me"];
-
-/// What random numbers are for.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Stream {
-    User = 1,
-    Post = 2,
-    Comment = 3,
-    UserEmail = 4,
-    GuestEmail = 5,
-    Employer = 6,
-    Story = 7,
-}
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -209,21 +198,6 @@ fn comment(forum: &Forum, id: u64, place: Place<'_>, at: Moment) -> String {
         body,
         created_at: place.created(),
     })
-}
-
-/// The random numbers for one thing. Keys of a cipher need no mixing: consecutive ids give
-/// unrelated streams. `number` tells things with the same id apart.
-pub(super) fn generator(seed: u64, stream: Stream, id: u64, number: u64) -> ChaCha8Rng {
-    let mut key = [0; 32];
-    key[..8].copy_from_slice(&seed.to_le_bytes());
-    key[8..16].copy_from_slice(&id.to_le_bytes());
-    key[16] = stream as u8;
-    key[24..].copy_from_slice(&number.to_le_bytes());
-    ChaCha8Rng::from_seed(key)
-}
-
-fn pick<'a>(words: &[&'a str], rng: &mut ChaCha8Rng) -> &'a str {
-    words[rng.random_range(0..words.len())]
 }
 
 /// `Bret`, `Elwyn.Skiles` or `Maxime_Nienow`.
