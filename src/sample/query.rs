@@ -40,7 +40,9 @@ impl<'a> Query<'a> {
     /// The moment that is asked for; `None` if it is the latest one.
     pub(super) fn moment(self) -> Result<Option<Moment>, InvalidMoment> {
         let text = self.first("at").unwrap_or_default();
-        let text = percent_decode_str(text).decode_utf8();
+        // As forms write it, a blank is a plus sign.
+        let text = text.replace('+', " ");
+        let text = percent_decode_str(&text).decode_utf8();
         Moment::requested(&text.map_err(|_| InvalidMoment)?)
     }
 
@@ -236,6 +238,11 @@ mod tests {
             (
                 "at=2026-05-31T08%3A00%3A00Z",
                 moment("2026-05-31T08:00:00Z"),
+            ),
+            ("at=2026-05-31+08:00", moment("2026-05-31T08:00:00Z")),
+            (
+                "at=2026-05-31T08:00:00%2B01:00",
+                moment("2026-05-31T07:00:00Z"),
             ),
             ("at=%ff", Err(InvalidMoment)),
             ("at=soon", Err(InvalidMoment)),
