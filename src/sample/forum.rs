@@ -8,7 +8,7 @@ use fake::RngExt;
 
 use super::ids::{Ids, owned};
 use super::moment::Moment;
-use super::random::{Stream, generator};
+use super::random::{Random, Stream};
 use super::story::{Entry, Story};
 use super::timeline::{Author, Place, Slot, Timeline};
 use super::{Resource, Sample};
@@ -113,7 +113,7 @@ fn firsts(count: usize, events: impl Iterator<Item = (Option<usize>, Moment)>) -
 /// Gives ids and times to `count` records. Those of an entry are all there before the next
 /// entry, and before anything else happens to one of them, at `first`.
 fn timeline(entries: &[Entry], first: &[Moment], count: u64, seed: u64) -> Timeline {
-    let mut rng = generator(seed, Stream::Story, 0, 1);
+    let mut rng = Random::of(seed, Stream::Story, 0, 1);
     let kept = entries.iter().filter(|entry| entry.deleted.is_none());
     let kept = u64::try_from(kept.count()).unwrap_or_default();
     let following = entries.iter().skip(1).map(|entry| entry.at);

@@ -197,6 +197,7 @@ mod tests {
     #[test]
     fn filters_select_ids() {
         let forum = Forum::new(&Sample {
+            users: 2,
             posts: 24,
             ..Sample::default()
         });

@@ -3,10 +3,9 @@
 use std::ops::Range;
 
 use fake::RngExt;
-use fake::rand::rngs::ChaCha8Rng;
 
 use super::moment::{DAY, HOUR, Moment};
-use super::random::{Stream, generator};
+use super::random::{Random, Stream};
 use super::rhythm::{HOURS, Rhythm, is_night};
 use super::timeline::Author;
 
@@ -85,7 +84,7 @@ impl Story {
     /// later, are there on top.
     pub(super) fn of(seed: u64, users: usize, posts: usize, comments: usize) -> Self {
         let mut writer = Writer {
-            rng: generator(seed, Stream::Story, 0, 0),
+            rng: Random::of(seed, Stream::Story, 0, 0),
             rhythm: Rhythm::new(),
         };
         let members = writer.members(users);
@@ -102,7 +101,7 @@ impl Story {
 
 /// Makes the story up.
 struct Writer {
-    rng: ChaCha8Rng,
+    rng: Random,
     rhythm: Rhythm,
 }
 
@@ -303,7 +302,7 @@ impl Writer {
             _ if self.chance(BY_GUESTS) => None,
             _ => self.pick(members, at, |member| member.comments),
         };
-        let guest = |rng: &mut ChaCha8Rng| {
+        let guest = |rng: &mut Random| {
             // Some come often.
             let drawn = [0; 2].map(|_: u64| rng.random_range(0..guests));
             drawn[0].min(drawn[1])

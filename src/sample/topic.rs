@@ -1,9 +1,8 @@
 //! What a post is about, and the texts that follow from it.
 
 use fake::RngExt;
-use fake::rand::rngs::ChaCha8Rng;
 
-use super::random::pick;
+use super::random::{Random, pick};
 use super::words::{
     ADVERTISEMENTS, ANSWERS, BIKES, CHAT_TEXTS, CHATS, CORRECTED, EVENTS, OPINIONS, PARTS,
     PROBLEMS, QUESTION_TEXTS, QUESTIONS, SALE, SALE_TEXTS, SOLVED, THANKS, USES, VERBS,
@@ -24,7 +23,7 @@ pub(super) struct Topic {
 
 impl Topic {
     /// A random topic; that of an offer if it is `for_sale`.
-    pub(super) fn draw(for_sale: bool, rng: &mut ChaCha8Rng) -> Self {
+    pub(super) fn draw(for_sale: bool, rng: &mut Random) -> Self {
         let (title, texts) = if for_sale {
             (SALE, SALE_TEXTS)
         } else if rng.random_range(0..3) < 2 {
@@ -55,7 +54,7 @@ impl Topic {
     }
 
     /// A beginning, two or three sentences, and an end in a line of its own.
-    pub(super) fn body(&self, rng: &mut ChaCha8Rng) -> String {
+    pub(super) fn body(&self, rng: &mut Random) -> String {
         let [begin, middle, end] = self.texts;
         let mut body = String::with_capacity(400);
         self.fill(pick(begin, rng), &mut body);
@@ -70,7 +69,7 @@ impl Topic {
     }
 
     /// One to three sentences.
-    pub(super) fn reply(&self, rng: &mut ChaCha8Rng) -> String {
+    pub(super) fn reply(&self, rng: &mut Random) -> String {
         let [begin, more] = if self.asks_for_help() {
             ANSWERS
         } else {
@@ -91,7 +90,7 @@ impl Topic {
     }
 
     /// Edits the title and the body of a post.
-    pub(super) fn edit_post(&self, title: &mut String, body: &mut String, rng: &mut ChaCha8Rng) {
+    pub(super) fn edit_post(&self, title: &mut String, body: &mut String, rng: &mut Random) {
         let words = if self.asks_for_help() {
             &SOLVED[..]
         } else {
@@ -103,7 +102,7 @@ impl Topic {
         add_line(body, pick(words, rng));
     }
 
-    pub(super) fn advertisement(&self, rng: &mut ChaCha8Rng) -> String {
+    pub(super) fn advertisement(&self, rng: &mut Random) -> String {
         let mut body = String::with_capacity(100);
         self.fill(pick(&ADVERTISEMENTS, rng), &mut body);
         body
@@ -137,7 +136,7 @@ impl Topic {
 }
 
 /// Edits a comment.
-pub(super) fn correct(comment: &mut String, rng: &mut ChaCha8Rng) {
+pub(super) fn correct(comment: &mut String, rng: &mut Random) {
     add_line(comment, pick(&CORRECTED, rng));
 }
 

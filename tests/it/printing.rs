@@ -33,21 +33,21 @@ fn verbose_lists_the_files() {
         "{head}"
     );
     insta::assert_snapshot!(rest, @r"
-    3 users match e-mail domain biz
+    2 users match e-mail domain biz
 
     Most posts
-        41  Karli Jacobson (2)
-        18  Gabe Ryan (6)
-        17  Maudie Huel (1)
-        11  Ophelia Kautzer (5)
-         9  Kelton O'Conner (3)
+        29  Robbie Denesik (8)
+        26  Katelyn Daugherty (1)
+        14  Alicia O'Keefe (4)
+        11  Barbara Abernathy (2)
+        10  Paris O'Keefe (6)
 
     Files in data
-      users.json              6.12 kB  10 records
-      posts.json             33.16 kB  100 records
-      filtered_users.json     1.81 kB  3 records
-      user_names.json           197 B  10 records
-      summary.json              967 B
+      users.json              6.03 kB  10 records
+      posts.json             33.08 kB  100 records
+      filtered_users.json     1.22 kB  2 records
+      user_names.json           209 B  10 records
+      summary.json              980 B
       manifest.json                    sizes and checksums
 
     Log: logs/app.log
@@ -59,14 +59,14 @@ fn a_first_run_prints_what_it_found_and_where() {
     let outcome = Workplace::new().run_well(&["sample"]);
     let (_, rest) = outcome.stderr.split_once('\n').expect("lines");
     insta::assert_snapshot!(rest, @r"
-    3 users match e-mail domain biz
+    2 users match e-mail domain biz
 
     Most posts
-        41  Karli Jacobson (2)
-        18  Gabe Ryan (6)
-        17  Maudie Huel (1)
-        11  Ophelia Kautzer (5)
-         9  Kelton O'Conner (3)
+        29  Robbie Denesik (8)
+        26  Katelyn Daugherty (1)
+        14  Alicia O'Keefe (4)
+        11  Barbara Abernathy (2)
+        10  Paris O'Keefe (6)
 
     Saved to data (-v lists the files)
     ");

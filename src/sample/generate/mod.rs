@@ -1,8 +1,7 @@
 //! Generates one record as JSON text: a pure function of seed, resource, id and story.
 //!
-//! Words and names come from the crate `fake` and from `topic.rs`, random numbers from `ChaCha`,
-//! keyed with the seed, the kind of data and the id: the algorithm is fixed, so every machine
-//! generates the same bytes, and each record can be generated on its own. `fake` is pinned because
+//! Words and names come from the crate `fake` and from `topic.rs`, random numbers from
+//! `random.rs`, keyed with the seed, the kind of data and the id: every machine generates the same bytes, and each record can be generated on its own. `fake` is pinned because
 //! a new version may change its word lists; tests compare records with literal text.
 
 use fake::faker::{
@@ -11,14 +10,13 @@ use fake::faker::{
     name::en::{FirstName, LastName},
     phone_number::en::PhoneNumber,
 };
-use fake::rand::rngs::ChaCha8Rng;
 use fake::{Fake, RngExt};
 use serde::Serialize;
 
 use super::Resource;
 use super::forum::Forum;
 use super::moment::Moment;
-use super::random::{Stream, generator, pick};
+use super::random::{Random, Stream, pick};
 use super::timeline::{Author, Place, Timeline};
 use super::topic::{self, Topic};
 
@@ -104,7 +102,7 @@ pub(super) fn record(forum: &Forum, resource: Resource, id: u64, at: Moment) -> 
 
 fn user(forum: &Forum, id: u64, place: Place<'_>, at: Moment) -> String {
     let seed = forum.seed();
-    let rng = &mut generator(seed, Stream::User, id, 0);
+    let rng = &mut Random::of(seed, Stream::User, id, 0);
     let first: &str = FirstName().fake_with_rng(rng);
     let last: &str = LastName().fake_with_rng(rng);
     json(&User {
@@ -139,7 +137,7 @@ fn user(forum: &Forum, id: u64, place: Place<'_>, at: Moment) -> String {
 
 /// The first employer of a user, or the next one.
 fn company(seed: u64, user: u64, number: u64) -> Company {
-    let rng = &mut generator(seed, Stream::Employer, user, number);
+    let rng = &mut Random::of(seed, Stream::Employer, user, number);
     Company {
         name: CompanyName().fake_with_rng(rng),
         catch_phrase: CatchPhrase().fake_with_rng(rng),
@@ -163,14 +161,14 @@ fn post(forum: &Forum, id: u64, place: Place<'_>, at: Moment) -> String {
 }
 
 /// What a post is about, and the random numbers for its text.
-fn topic_of(forum: &Forum, post: u64, place: Place<'_>) -> (Topic, ChaCha8Rng) {
-    let mut rng = generator(forum.seed(), Stream::Post, post, 0);
+fn topic_of(forum: &Forum, post: u64, place: Place<'_>) -> (Topic, Random) {
+    let mut rng = Random::of(forum.seed(), Stream::Post, post, 0);
     (Topic::draw(place.is_doomed(), &mut rng), rng)
 }
 
 fn comment(forum: &Forum, id: u64, place: Place<'_>, at: Moment) -> String {
     let seed = forum.seed();
-    let rng = &mut generator(seed, Stream::Comment, id, 0);
+    let rng = &mut Random::of(seed, Stream::Comment, id, 0);
     let post_id = forum.owner(Resource::Comments, place);
     let topic = match forum.timeline(Resource::Posts).place(post_id) {
         Some(post) => topic_of(forum, post_id, post).0,
@@ -201,7 +199,7 @@ fn comment(forum: &Forum, id: u64, place: Place<'_>, at: Moment) -> String {
 }
 
 /// `Bret`, `Elwyn.Skiles` or `Maxime_Nienow`.
-fn username(rng: &mut ChaCha8Rng) -> String {
+fn username(rng: &mut Random) -> String {
     let first: &str = FirstName().fake_with_rng(rng);
     match pick(&["", ".", "_"], rng) {
         "" => first.to_owned(),
@@ -214,7 +212,7 @@ fn username(rng: &mut ChaCha8Rng) -> String {
 
 /// `Sincere@april.biz`. It has a stream of its own, since comments name it, too.
 fn email(seed: u64, stream: Stream, id: u64, number: u64) -> String {
-    let rng = &mut generator(seed, stream, id, number);
+    let rng = &mut Random::of(seed, stream, id, number);
     let name: &str = FirstName().fake_with_rng(rng);
     let host = match stream {
         Stream::GuestEmail => host(&GUEST_SUFFIXES, rng),
@@ -225,7 +223,7 @@ fn email(seed: u64, stream: Stream, id: u64, number: u64) -> String {
 }
 
 /// `april.biz`
-fn host(suffixes: &[&str], rng: &mut ChaCha8Rng) -> String {
+fn host(suffixes: &[&str], rng: &mut Random) -> String {
     let name: &str = LastName().fake_with_rng(rng);
     // Drops the apostrophe of O'Connell.
     let mut host: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
@@ -235,7 +233,7 @@ fn host(suffixes: &[&str], rng: &mut ChaCha8Rng) -> String {
 
 /// Degrees from minus to plus `max`, with four decimals. Computed with integers, because floats
 /// may be printed differently on other machines.
-fn degrees(max: i32, rng: &mut ChaCha8Rng) -> String {
+fn degrees(max: i32, rng: &mut Random) -> String {
     let max = max * 10_000;
     let value: i32 = rng.random_range(-max..=max);
     let sign = if value < 0 { "-" } else { "" };
