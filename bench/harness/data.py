@@ -39,6 +39,7 @@ class DataSet:
     size: Size
     folder: Path
     filtered_users: int
+    posts_per_user: Counter[int]
     length: int  # bytes of both files
 
     def mistake(self, summary_file: Path, posts_only: bool) -> str | None:
@@ -51,10 +52,10 @@ class DataSet:
             if summary.get(key) != number:
                 return f"{key}: {summary.get(key)} instead of {number}"
         counts = Counter({row["user_id"]: row["posts"] for row in summary["posts_per_user"]})
-        # The sample API gives every user the same number of posts.
-        each = self.size.posts // self.size.users
-        if any(counts[user] != each for user in range(1, self.size.users + 1)):
-            return f"posts_per_user: not {each} for each user"
+        for user in range(1, self.size.users + 1):
+            if counts[user] != self.posts_per_user[user]:
+                want_posts = self.posts_per_user[user]
+                return f"posts_per_user: {counts[user]} of user {user} instead of {want_posts}"
         return None
 
 
@@ -74,4 +75,9 @@ def prepare(size: Size, root: Path, program: Path, version: str) -> DataSet:
         stamp.write_text(made_by, encoding="utf-8")
     users = (folder / "users").read_bytes()
     filtered = len(re.findall(rb'^    "email": "[^"]*\.biz",$', users, re.MULTILINE))
-    return DataSet(size, folder, filtered, len(users) + (folder / "posts").stat().st_size)
+    posts_per_user: Counter[int] = Counter()
+    with (folder / "posts").open("rb") as file:
+        authors = (re.match(rb'    "userId": (\d+),$', line) for line in file)
+        posts_per_user.update(int(found[1]) for found in authors if found)
+    length = len(users) + (folder / "posts").stat().st_size
+    return DataSet(size, folder, filtered, posts_per_user, length)

@@ -154,12 +154,17 @@ pub(crate) fn print_line(line: &impl Display) {
     print_to_stderr(&format!("{line}\n"));
 }
 
-/// Prints the address of the sample API.
-pub(crate) fn print_sample_api(base_url: &str) {
+/// Prints the address of the sample API, and a command for it: another one if time moves there.
+pub(crate) fn print_sample_api(base_url: &str, moves: bool) {
+    let (command, every) = if moves {
+        ("watch", " --every 5s")
+    } else {
+        ("run", "")
+    };
     print_to_stderr(&format!(
         "{HEAD}Serving the sample API{HEAD:#} at {base_url} (/users, /posts, /comments); \
          press Ctrl-C to stop\n\
-         {HINT}try{HINT:#}: activity-tracker run {base_url}\n"
+         {HINT}try{HINT:#}: activity-tracker {command} sample --var base={base_url}{every}\n"
     ));
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use activity_tracker::error::Error;
 use activity_tracker::record::Resource;
 use activity_tracker::regular_file;
-use activity_tracker::sample::{Sample, Server};
+use activity_tracker::sample::{Moment, Sample, Server};
 use activity_tracker::source::{
     Auth, BuiltIn, CredentialRef, CredentialUse, Environment, SAMPLE, Secret, Source, SourceFile,
     Vars,
@@ -114,6 +114,12 @@ fn load(name: &str, mut vars: Vars, trust: &TrustArgs) -> Result<(Source, Option
         }
         Kind::Name => BuiltIn::named(name)?.file()?,
     };
+    if name == SAMPLE
+        && let Some(at) = vars.get("at")
+    {
+        Moment::requested(at)
+            .map_err(|error| Error::Usage(format!("invalid value '{at}' for 'at': {error}")))?;
+    }
     let mut server = None;
     if name == SAMPLE && !vars.contains_key("base") {
         let started = Server::start(&Sample::default(), 0)

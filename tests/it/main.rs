@@ -63,6 +63,8 @@ mod resume;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod sample;
+#[cfg(test)]
 mod serve;
 #[cfg(test)]
 mod snapshots;

@@ -36,18 +36,18 @@ fn verbose_lists_the_files() {
     2 users match e-mail domain biz
 
     Most posts
-        10  Maudie Huel (1)
-        10  Karli Jacobson (2)
-        10  Kelton O'Conner (3)
-        10  Joy Prosacco (4)
-        10  Ophelia Kautzer (5)
+        29  Robbie Denesik (8)
+        26  Katelyn Daugherty (1)
+        14  Alicia O'Keefe (4)
+        11  Barbara Abernathy (2)
+        10  Paris O'Keefe (6)
 
     Files in data
-      users.json              5.66 kB  10 records
-      posts.json             30.54 kB  100 records
-      filtered_users.json     1.14 kB  2 records
-      user_names.json           197 B  10 records
-      summary.json              973 B
+      users.json              6.03 kB  10 records
+      posts.json             33.08 kB  100 records
+      filtered_users.json     1.22 kB  2 records
+      user_names.json           209 B  10 records
+      summary.json              980 B
       manifest.json                    sizes and checksums
 
     Log: logs/app.log
@@ -62,11 +62,11 @@ fn a_first_run_prints_what_it_found_and_where() {
     2 users match e-mail domain biz
 
     Most posts
-        10  Maudie Huel (1)
-        10  Karli Jacobson (2)
-        10  Kelton O'Conner (3)
-        10  Joy Prosacco (4)
-        10  Ophelia Kautzer (5)
+        29  Robbie Denesik (8)
+        26  Katelyn Daugherty (1)
+        14  Alicia O'Keefe (4)
+        11  Barbara Abernathy (2)
+        10  Paris O'Keefe (6)
 
     Saved to data (-v lists the files)
     ");

@@ -504,7 +504,7 @@ fn the_html_file_is_replaced_atomically() {
     assert_eq!(outcome.stderr, "Report saved to report.html\n");
     let page = fs::read_to_string(place.path().join("report.html")).expect("the page");
     assert!(page.starts_with("<!doctype html>") || page.starts_with("<!DOCTYPE html>"));
-    assert!(page.contains("Maudie Huel"));
+    assert!(page.contains("Katelyn Daugherty"));
     let beside = |name: &str| name.contains(".new");
     assert!(!contents(place.path()).keys().any(|name| beside(name)));
     let both = report(&place, &["--html", "report.html", "--format", "csv"]);

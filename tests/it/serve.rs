@@ -142,7 +142,7 @@ fn other_methods_and_other_host_names_are_rejected() {
                     .body
                     .contains("only localhost and loopback addresses")
             );
-            assert!(!response.body.contains("Maudie"), "{host:?}");
+            assert!(!response.body.contains("Katelyn"), "{host:?}");
         }
     }
     let nameless = served.send("GET / HTTP/1.0\r\n\r\n");

@@ -140,6 +140,20 @@ fn a_wrong_port_is_named_as_such() {
 }
 
 #[test]
+fn a_moment_of_the_sample_that_is_none_is_refused() {
+    let expected = "expected a date or time in UTC (2026-05-31, 2026-05-31T08:00:00Z)";
+    for wrong in ["soon", "2026-02-30"] {
+        let of_run = format!("error: invalid value '{wrong}' for 'at': {expected}");
+        assert_refused(&["sample", "--var", &format!("at={wrong}")], &of_run);
+        let place = Workplace::new();
+        let outcome = Running::start(&mut place.command(&["sample-api", "--at", wrong])).wait();
+        outcome.assert_code(2);
+        let of_api = format!("error: invalid value '{wrong}' for '--at <WHEN>': {expected}");
+        assert_eq!(outcome.first_line(), of_api);
+    }
+}
+
+#[test]
 fn resources_may_have_blanks_between_them() {
     let place = Workplace::new();
     place.run_well(&["sample", "--resources", "users, posts"]);

@@ -39,9 +39,14 @@ fn narrow(number: u128) -> u64 {
 pub(super) struct Ids(Vec<Range<u64>>);
 
 impl Ids {
-    /// The ids 1 to `count`.
-    pub(super) fn all(count: u64) -> Self {
-        Self::any_of(iter::once(1..count.saturating_add(1)))
+    /// No id.
+    pub(super) fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// The ids of a range.
+    pub(super) fn of(range: Range<u64>) -> Self {
+        Self::any_of(iter::once(range))
     }
 
     /// The union of ranges.
@@ -75,6 +80,11 @@ impl Ids {
             }
         }
         Self(shared)
+    }
+
+    /// The ranges, in ascending order.
+    pub(super) fn ranges(self) -> impl Iterator<Item = Range<u64>> {
+        self.0.into_iter()
     }
 
     /// How many ids there are.
@@ -154,7 +164,12 @@ mod tests {
         let max = u64::MAX;
         assert_eq!(owner(max, max, max), max);
         assert_eq!(owned(1, max, 1).start, 1);
-        assert_eq!(Ids::all(max).window(max, max).count(), 0);
+        assert_eq!(all(max).window(max, max).count(), 0);
+    }
+
+    /// The ids 1 to `count`.
+    fn all(count: u64) -> Ids {
+        Ids::of(1..count.saturating_add(1))
     }
 
     #[test]
@@ -166,9 +181,9 @@ mod tests {
             odd_lot.and(&Ids(vec![2..8, 10..11])),
             Ids(vec![2..4, 7..8, 10..11])
         );
-        assert_eq!(odd_lot.and(&Ids::all(0)).count(), 0);
+        assert_eq!(odd_lot.and(&all(0)).count(), 0);
         assert_eq!(odd_lot.window(2, 3), Ids(vec![3..4, 7..9]));
-        assert_eq!(odd_lot.window(4, 100), Ids::all(11).window(7, 4));
+        assert_eq!(odd_lot.window(4, 100), all(11).window(7, 4));
         assert_eq!(odd_lot.window(0, 0).into_iter().next(), None);
         let listed: Vec<u64> = odd_lot.into_iter().collect();
         assert_eq!(listed, [1, 2, 3, 7, 8, 9, 10, 11]);

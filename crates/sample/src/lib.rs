@@ -4,26 +4,48 @@
 //! filters, pagination headers and status codes. So the program can be tried, tested and
 //! benchmarked offline, with any amount of data.
 //!
-//! Nothing is stored. A record is a pure function of the seed, the resource and the id
-//! (`generate.rs`), so two million posts take no more memory than one.
+//! The data is a forum that lived from January to June 2026: a few users write most, some never,
+//! some posts have no reply, and guests comment, too. It can be seen as it was at any moment
+//! (`?at=2026-05-31`), so that changes can be watched.
+//!
+//! Nothing is stored per record: a record is a pure function of the seed, the sizes, the resource
+//! and the id, and of the moment that is asked for. Two million posts take no more memory than
+//! five hundred.
 //!
 //! | file | content |
 //! | --- | --- |
-//! | `generate.rs` | one record as JSON text |
-//! | `ids.rs` | which user a post belongs to, and so on, by arithmetic on ranges of ids |
+//! | `moment.rs` | a moment of the forum's life, as people write it |
+//! | `random.rs` | random numbers for one record, the same on every machine |
+//! | `rhythm.rs` | when people write: weeks, weekdays, hours |
+//! | `story.rs` | who joins, who writes what, what is edited and deleted |
+//! | `timeline.rs` | the ids, times and owners of many records, by arithmetic |
+//! | `ids.rs` | sets of ids, and how records are distributed over owners |
+//! | `forum.rs` | the story, told with the number of records that are asked for |
+//! | `topic.rs`, `words.rs` | what people write |
+//! | `generate/` | one record as JSON text |
 //! | `query.rs` | query parameters: filters, pages, the `Link` header |
-//! | `routes.rs` | HTTP: status codes, headers, chunked bodies |
+//! | `routes/` | HTTP: status codes, headers, chunked bodies |
 
+mod forum;
 mod generate;
 mod ids;
+mod moment;
 mod query;
+mod random;
+mod rhythm;
 mod routes;
+mod story;
+mod timeline;
+mod topic;
+mod words;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use activity_tracker_http_server::{HttpServer, ServerConfig};
+
+pub use moment::{InvalidMoment, Moment};
 
 const CONFIG: ServerConfig = ServerConfig {
     thread: "sample-api",
@@ -38,13 +60,17 @@ const CONFIG: ServerConfig = ServerConfig {
 pub struct Sample {
     /// Number of users, with ids from 1.
     pub users: u64,
-    /// Number of posts, distributed evenly and in order over the users. Without users, they belong
-    /// to user 0, who does not exist.
+    /// Number of posts. Without users, they belong to user 0, who does not exist.
     pub posts: u64,
-    /// Number of comments, distributed over the posts in the same way.
+    /// Number of comments. Without posts, they belong to post 0.
     pub comments: u64,
     /// The seed: the same seed gives the same bytes on every machine.
     pub seed: u64,
+    /// The moment that is shown unless a request asks for another one; `None` is the end, when
+    /// the forum has the sizes above.
+    pub at: Option<Moment>,
+    /// How long a day of the forum takes from then on; `None` stops the clock.
+    pub day: Option<Duration>,
     /// The delay of each response.
     pub latency: Duration,
 }
@@ -57,6 +83,8 @@ impl Default for Sample {
             posts: 100,
             comments: 500,
             seed: 1,
+            at: None,
+            day: None,
             latency: Duration::ZERO,
         }
     }
@@ -123,17 +151,6 @@ impl Resource {
             Self::Users => None,
             Self::Posts => Some((Self::Users, "userId")),
             Self::Comments => Some((Self::Posts, "postId")),
-        }
-    }
-}
-
-impl Sample {
-    /// How many records `resource` has.
-    fn count(&self, resource: Resource) -> u64 {
-        match resource {
-            Resource::Users => self.users,
-            Resource::Posts => self.posts,
-            Resource::Comments => self.comments,
         }
     }
 }

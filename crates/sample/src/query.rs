@@ -1,17 +1,21 @@
 //! Query parameters, as json-server 0.17 interprets them.
 //!
 //! Names and values are not percent-decoded: all supported ones consist of ASCII letters, digits
-//! and `_`, which no client encodes. Unknown parameters are ignored, as in json-server.
+//! and `_`, which no client encodes. Only the value of `at` is decoded: it may have colons.
+//! Unknown parameters are ignored, as in json-server.
 //!
 //! Invalid values differ from json-server: a negative `_limit` is ignored (there it drops records
 //! from the end), and links after `_page=0` or `_page=2x` have normal page numbers (there they
 //! stay 0 or become `3x`).
 
 use std::fmt::Write;
-use std::ops::Range;
 
-use super::ids::{self, Ids};
-use super::{Resource, Sample};
+use percent_encoding::percent_decode_str;
+
+use super::Resource;
+use super::forum::Forum;
+use super::ids::Ids;
+use super::moment::{InvalidMoment, Moment};
 
 /// The default page size.
 const PAGE_SIZE: u64 = 10;
@@ -33,32 +37,40 @@ impl<'a> Query<'a> {
         self.values(name).next().filter(|value| !value.is_empty())
     }
 
-    /// The records of `resource` that match the filters: `id`, and the field with the owner's id.
-    /// Values of the same name are alternatives; filters with different names must all match.
-    pub(super) fn matches(self, sample: &Sample, resource: Resource) -> Ids {
-        let count = sample.count(resource);
-        let mut matching = Ids::all(count);
-        if let Some(wanted) = self.ranges("id", |id| id..id.saturating_add(1)) {
+    /// The moment that is asked for; `None` if it is the latest one.
+    pub(super) fn moment(self) -> Result<Option<Moment>, InvalidMoment> {
+        let text = self.first("at").unwrap_or_default();
+        // As forms write it, a blank is a plus sign.
+        let text = text.replace('+', " ");
+        let text = percent_decode_str(&text).decode_utf8();
+        Moment::requested(&text.map_err(|_| InvalidMoment)?)
+    }
+
+    /// The records of `resource` that exist at a moment and match the filters: `id`, and the field
+    /// with the owner's id. Values of the same name are alternatives; filters with different names
+    /// must all match.
+    pub(super) fn matches(self, forum: &Forum, resource: Resource, at: Moment) -> Ids {
+        let mut matching = forum.existing(resource, at);
+        if let Some(wanted) = self.ids("id", |id| Ids::of(id..id.saturating_add(1))) {
             matching = matching.and(&wanted);
         }
-        if let Some((owner, field)) = resource.owner() {
-            let owners = sample.count(owner);
-            if let Some(wanted) = self.ranges(field, |id| ids::owned(id, count, owners)) {
-                matching = matching.and(&wanted);
-            }
+        if let Some((_, field)) = resource.owner()
+            && let Some(wanted) = self.ids(field, |id| forum.owned(resource, id))
+        {
+            matching = matching.and(&wanted);
         }
         matching
     }
 
     /// The ids for the values of `name`; `None` if the query does not have it.
-    fn ranges(self, name: &str, range: impl Fn(u64) -> Range<u64>) -> Option<Ids> {
+    fn ids(self, name: &str, ids: impl Fn(u64) -> Ids) -> Option<Ids> {
         self.values(name).next()?;
         // json-server compares text, so `05` and `abc` match no record.
         let numbers = self.values(name).filter_map(|text| {
             let number: u64 = text.parse().ok()?;
             (number.to_string() == text).then_some(number)
         });
-        Some(Ids::any_of(numbers.map(range)))
+        Some(Ids::any_of(numbers.flat_map(|number| ids(number).ranges())))
     }
 
     /// The requested part of the matching records.
@@ -153,6 +165,7 @@ impl Paging {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Sample;
 
     #[test]
     fn queries_are_interpreted_as_in_json_server() {
@@ -183,25 +196,59 @@ mod tests {
 
     #[test]
     fn filters_select_ids() {
-        let sample = Sample::default();
-        for (query, first, count) in [
-            ("", Some(1), 100),
-            ("userId=3", Some(21), 10),
-            ("userId=1&userId=2", Some(1), 20),
-            ("userId=3&id=25", Some(25), 1),
-            ("userId=3&id=31", None, 0),
-            ("id=7&id=5&id=500", Some(5), 2),
-            ("id=05", None, 0),
-            ("userId=abc", None, 0),
-            ("userId=", None, 0),
-            ("userId=0", None, 0),
-            ("userId=99", None, 0),
-            ("postId=3", Some(1), 100),
-            ("id=18446744073709551615", None, 0),
+        let forum = Forum::new(&Sample {
+            users: 2,
+            posts: 24,
+            ..Sample::default()
+        });
+        let matching = |query| -> Vec<u64> {
+            let query = Query(query).matches(&forum, Resource::Posts, Moment::END);
+            query.into_iter().collect()
+        };
+        let (one, two) = (matching("userId=1"), matching("userId=2"));
+        let (of_one, of_two) = (one[0].to_string(), two[0].to_string());
+        let mut both = [&one[..], &two].concat();
+        both.sort_unstable();
+        for (query, expected) in [
+            ("", &(1..=24).collect::<Vec<_>>()[..]),
+            ("postId=3", &(1..=24).collect::<Vec<_>>()),
+            ("userId=1&userId=2", &both),
+            (&format!("userId=1&id={of_one}"), &one[..1]),
+            (&format!("userId=1&id={of_two}"), &[]),
+            ("id=7&id=5&id=500", &[5, 7]),
+            ("id=05", &[]),
+            ("userId=abc", &[]),
+            ("userId=", &[]),
+            ("userId=0", &[]),
+            ("userId=99", &[]),
+            ("id=18446744073709551615", &[]),
         ] {
-            let matching = Query(query).matches(&sample, Resource::Posts);
-            assert_eq!(matching.count(), count, "{query}");
-            assert_eq!(matching.into_iter().next(), first, "{query}");
+            assert_eq!(matching(query), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_moment_may_be_encoded_and_the_latest_one_is_the_default() {
+        let moment = |text: &str| text.parse::<Moment>().map(Some);
+        for (query, expected) in [
+            ("", Ok(None)),
+            ("at=", Ok(None)),
+            ("at=latest", Ok(None)),
+            ("userId=1&at=2026-05-31", moment("2026-05-31")),
+            ("at=2026-05-31T08:00:00Z", moment("2026-05-31T08:00:00Z")),
+            (
+                "at=2026-05-31T08%3A00%3A00Z",
+                moment("2026-05-31T08:00:00Z"),
+            ),
+            ("at=2026-05-31+08:00", moment("2026-05-31T08:00:00Z")),
+            (
+                "at=2026-05-31T08:00:00%2B01:00",
+                moment("2026-05-31T07:00:00Z"),
+            ),
+            ("at=%ff", Err(InvalidMoment)),
+            ("at=soon", Err(InvalidMoment)),
+        ] {
+            assert_eq!(Query(query).moment(), expected, "{query}");
         }
     }
 

@@ -7,8 +7,8 @@ use std::convert::Infallible;
 use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -18,9 +18,12 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use futures_util::stream;
 use tokio::task;
 
+use super::forum::Forum;
+use super::moment::Moment;
 use super::query::{Paging, Query};
 use super::{Resource, Sample, generate};
 
@@ -33,24 +36,36 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=ut
 /// The state of the server.
 #[derive(Debug)]
 struct Api {
-    sample: Sample,
+    forum: Arc<Forum>,
     address: SocketAddr,
+    started: Instant,
+}
+
+impl Api {
+    /// The latest moment that there is.
+    fn now(&self) -> Moment {
+        let sample = self.forum.sample();
+        let at = sample.at.unwrap_or(Moment::END);
+        let elapsed = self.started.elapsed();
+        sample.day.map_or(at, |day| at.after(elapsed, day))
+    }
 }
 
 /// The router of an API at `address`.
 pub(super) fn router(sample: &Sample, address: SocketAddr) -> Router {
     let api = Arc::new(Api {
-        sample: sample.clone(),
+        forum: Arc::new(Forum::new(sample)),
         address,
+        started: Instant::now(),
     });
     let mut router = Router::new().route("/", get(index));
     for resource in Resource::ALL {
         let name = resource.name();
-        let list = move |State(api): State<Arc<Api>>, uri: Uri, headers: HeaderMap| async move {
-            list(&api, resource, &uri, &headers)
+        let list = move |State(api), Extension(at), uri: Uri, headers: HeaderMap| async move {
+            list(&api, resource, at, &uri, &headers)
         };
-        let one = move |State(api): State<Arc<Api>>, uri: Uri| async move {
-            one(&api.sample, resource, &uri)
+        let one = move |State(api): State<Arc<Api>>, Extension(at), uri: Uri| async move {
+            one(&api.forum, resource, at, &uri)
         };
         router = router
             .route(&format!("/{name}"), get(list))
@@ -63,13 +78,22 @@ pub(super) fn router(sample: &Sample, address: SocketAddr) -> Router {
         .with_state(api)
 }
 
-/// Adds the latency, the `ETag` and 304 to every response.
-async fn wrap(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    let tag = entity_tag(&api.sample, request.uri());
-    let known = matches(request.headers(), &tag);
-    if !api.sample.latency.is_zero() {
-        tokio::time::sleep(api.sample.latency).await;
+/// Finds out which moment is asked for, and adds the latency, the `ETag` and 304 to every response.
+async fn wrap(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
+    let latency = api.forum.sample().latency;
+    if !latency.is_zero() {
+        tokio::time::sleep(latency).await;
     }
+    let at = match Query(request.uri().query().unwrap_or_default()).moment() {
+        Ok(at) => at.unwrap_or_else(|| api.now()),
+        Err(error) => {
+            let text = format!("{{\n  \"error\": \"at: {error}\"\n}}");
+            return (StatusCode::BAD_REQUEST, json(text)).into_response();
+        }
+    };
+    request.extensions_mut().insert(at);
+    let tag = entity_tag(&api.forum, at, request.uri());
+    let known = matches(request.headers(), &tag);
     let mut response = next.run(request).await;
     if known && response.status() == StatusCode::OK {
         response = StatusCode::NOT_MODIFIED.into_response();
@@ -81,9 +105,9 @@ async fn wrap(State(api): State<Arc<Api>>, request: Request, next: Next) -> Resp
 }
 
 /// `GET /`: the resources, each with its count.
-async fn index(State(api): State<Arc<Api>>) -> Response {
+async fn index(State(api): State<Arc<Api>>, Extension(at): Extension<Moment>) -> Response {
     let count = |resource: Resource| {
-        let count = api.sample.count(resource);
+        let count = api.forum.existing(resource, at).count();
         format!("  \"{}\": {count}", resource.name())
     };
     let text = format!("{{\n{}\n}}", Resource::ALL.map(count).join(",\n"));
@@ -91,14 +115,20 @@ async fn index(State(api): State<Arc<Api>>) -> Response {
 }
 
 /// `GET /posts`: the records that match the query.
-fn list(api: &Api, resource: Resource, uri: &Uri, headers: &HeaderMap) -> Response {
+fn list(
+    api: &Arc<Api>,
+    resource: Resource,
+    at: Moment,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Response {
     let query = Query(uri.query().unwrap_or_default());
-    let matching = query.matches(&api.sample, resource);
+    let matching = query.matches(&api.forum, resource, at);
     let total = matching.count();
     let paging = query.paging();
 
     let ids = paging.window(&matching).into_iter();
-    let mut chunks = ArrayChunks::new(api.sample.clone(), resource, ids);
+    let mut chunks = ArrayChunks::new(Arc::clone(&api.forum), resource, at, ids);
     let first = chunks.next().unwrap_or_default();
     // A single chunk is sent with its length.
     let mut response = json(if chunks.complete {
@@ -141,11 +171,11 @@ fn streamed(first: String, rest: impl Iterator<Item = String> + Send + 'static) 
 }
 
 /// `GET /posts/7`: one record. The id is compared as text: `07` matches no record.
-fn one(sample: &Sample, resource: Resource, uri: &Uri) -> Response {
+fn one(forum: &Forum, resource: Resource, at: Moment, uri: &Uri) -> Response {
     let text = uri.path().rsplit('/').next().unwrap_or_default();
     match text.parse::<u64>() {
-        Ok(id) if (1..=sample.count(resource)).contains(&id) && id.to_string() == text => {
-            json(generate::record(sample, resource, id))
+        Ok(id) if forum.timeline(resource).exists(id, at) && id.to_string() == text => {
+            json(generate::record(forum, resource, id, at))
         }
         _ => empty(StatusCode::NOT_FOUND),
     }
@@ -174,16 +204,18 @@ fn host(headers: &HeaderMap, address: SocketAddr) -> String {
 }
 
 /// The entity tag of a URL: a hash of everything that the content depends on, including the
-/// program's version, so that a 304 needs no content. The hash is 64-bit FNV-1a, see
+/// program's version, so that a 304 needs no content. While time moves and nothing happens, it stays. The hash is 64-bit FNV-1a, see
 /// <http://www.isthe.com/chongo/tech/comp/fnv/>.
-fn entity_tag(sample: &Sample, uri: &Uri) -> String {
+fn entity_tag(forum: &Forum, at: Moment, uri: &Uri) -> String {
+    let sample = forum.sample();
     let input = format!(
-        "{} {} {} {} {} {uri}",
+        "{} {} {} {} {} {} {uri}",
         env!("CARGO_PKG_VERSION"),
         sample.seed,
         sample.users,
         sample.posts,
-        sample.comments
+        sample.comments,
+        forum.last_event(at),
     );
     let hash = input
         .bytes()
@@ -207,8 +239,9 @@ fn matches(headers: &HeaderMap, tag: &str) -> bool {
 /// A JSON array of records in chunks, generated lazily.
 #[derive(Debug)]
 struct ArrayChunks<I> {
-    sample: Sample,
+    forum: Arc<Forum>,
     resource: Resource,
+    at: Moment,
     ids: I,
     started: bool,
     /// Whether the closing bracket was returned.
@@ -216,10 +249,11 @@ struct ArrayChunks<I> {
 }
 
 impl<I: Iterator<Item = u64>> ArrayChunks<I> {
-    fn new(sample: Sample, resource: Resource, ids: I) -> Self {
+    fn new(forum: Arc<Forum>, resource: Resource, at: Moment, ids: I) -> Self {
         Self {
-            sample,
+            forum,
             resource,
+            at,
             ids,
             started: false,
             complete: false,
@@ -247,7 +281,7 @@ impl<I: Iterator<Item = u64>> Iterator for ArrayChunks<I> {
                 "[\n"
             };
             chunk.push_str(separator);
-            let record = generate::record(&self.sample, self.resource, id);
+            let record = generate::record(&self.forum, self.resource, id, self.at);
             // Newlines in strings are escaped, so all others are between fields.
             for (number, line) in record.split('\n').enumerate() {
                 chunk.push_str(if number == 0 { "  " } else { "\n  " });

@@ -65,10 +65,12 @@ fn a_list_is_formatted_like_json_stringify() {
     };
     let server = serve(&sample);
     let body = get_at(&server, "/posts").body;
-    let indented = |id| generate::record(&sample, Resource::Posts, id).replace('\n', "\n  ");
+    let forum = Forum::new(&sample);
+    let record = |id| generate::record(&forum, Resource::Posts, id, Moment::END);
+    let indented = |id| record(id).replace('\n', "\n  ");
     assert_eq!(body, format!("[\n  {},\n  {}\n]", indented(1), indented(2)));
     assert!(body.starts_with("[\n  {\n    \"userId\": 1,\n    \"id\": 1,\n    \"title\": \""));
-    assert_eq!(get_at(&server, "/posts?userId=3").body, "[]");
+    assert_eq!(get_at(&server, "/posts?userId=11").body, "[]");
 }
 
 #[test]
@@ -82,7 +84,12 @@ fn a_record_is_found_by_its_id_and_others_are_404() {
     );
     assert_eq!(
         found.body,
-        generate::record(&Sample::default(), Resource::Users, 7)
+        generate::record(
+            &Forum::new(&Sample::default()),
+            Resource::Users,
+            7,
+            Moment::END
+        )
     );
     for target in [
         "/users/11",
@@ -105,11 +112,18 @@ fn a_record_is_found_by_its_id_and_others_are_404() {
     }
 }
 
+/// The same records on one page.
+fn unpaged(target: &str) -> String {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let filters = query.split('&').filter(|part| !part.starts_with('_'));
+    format!("{path}?{}", filters.collect::<Vec<_>>().join("&"))
+}
+
 #[test]
 fn pages_have_the_headers_of_json_server() {
     let server = serve(&Sample::default());
     let cases = [
-        // target, ids sent, X-Total-Count, relations in Link
+        // target, numbers of the records sent, X-Total-Count, relations in Link
         (
             "/posts?_page=2&_limit=3",
             4..7,
@@ -146,16 +160,18 @@ fn pages_have_the_headers_of_json_server() {
         ("/posts?_limit=0", 0..0, Some("100"), None),
         ("/posts", 1..101, None, None),
         (
-            "/posts?userId=3&_page=4&_limit=3",
-            30..31,
-            Some("10"),
+            "/posts?userId=2&_page=4&_limit=3",
+            10..12,
+            Some("11"),
             Some("first prev last"),
         ),
-        ("/comments?postId=2&_limit=99", 6..11, Some("5"), None),
+        ("/comments?postId=2&_limit=99", 1..30, Some("29"), None),
     ];
-    for (target, ids, total, relations) in cases {
+    for (target, numbers, total, relations) in cases {
         let response = get_at(&server, target);
-        assert_eq!(response.ids(), ids.collect::<Vec<_>>(), "{target}");
+        let whole = get_at(&server, &unpaged(target)).ids();
+        let sent = numbers.map(|number| whole[number - 1]);
+        assert_eq!(response.ids(), sent.collect::<Vec<_>>(), "{target}");
         assert_eq!(response.header("x-total-count"), total, "{target}");
         let found = response.header("link").map(|links| {
             let named = links.split("rel=\"").skip(1);
@@ -249,6 +265,11 @@ fn the_etag_depends_on_the_data_and_not_on_the_server() {
     };
     let sample = Sample::default();
     assert_eq!(tag(&sample), tag(&sample));
+    let later = Sample {
+        at: Some("2026-12-31".parse().unwrap()),
+        ..sample.clone()
+    };
+    assert_eq!(tag(&sample), tag(&later), "nothing happens after the end");
     for other in [
         Sample {
             seed: 2,
@@ -260,6 +281,10 @@ fn the_etag_depends_on_the_data_and_not_on_the_server() {
         },
         Sample {
             posts: 101,
+            ..sample.clone()
+        },
+        Sample {
+            at: Some("2026-05-31".parse().unwrap()),
             ..sample.clone()
         },
     ] {
@@ -301,6 +326,68 @@ fn the_root_lists_the_resources_with_their_counts() {
         response.body,
         "{\n  \"users\": 10,\n  \"posts\": 100,\n  \"comments\": 500\n}"
     );
+}
+
+#[test]
+fn the_forum_can_be_seen_as_it_was() {
+    let earlier = Sample {
+        at: Some("2026-03-31".parse().unwrap()),
+        ..Sample::default()
+    };
+    let servers = [serve(&Sample::default()), serve(&earlier)];
+    let [by_query, by_server] = [
+        get_at(&servers[0], "/posts?at=2026-03-31"),
+        get_at(&servers[1], "/posts?at=latest"),
+    ];
+    assert_eq!(by_query.body, by_server.body);
+    let ids = by_query.ids();
+    assert!((40..70).contains(&ids.len()), "{ids:?}");
+    let one = |id: u64| get_at(&servers[1], &format!("/posts/{id}")).status;
+    assert_eq!((one(ids[0]), one(100)), (200, 404));
+    let page = get_at(&servers[0], "/posts?at=2026-03-31&_page=2");
+    let total = ids.len().to_string();
+    assert_eq!(page.header("x-total-count"), Some(&*total));
+    assert!(
+        page.header("link")
+            .unwrap()
+            .contains("?at=2026-03-31&_page=3>")
+    );
+    let index = get_at(&servers[0], "/?at=2026-03-31").body;
+    assert!(index.contains(&format!("\"posts\": {total},")), "{index}");
+    let before = get_at(&servers[0], "/posts?at=2025-12-31");
+    assert_eq!((before.status, &*before.body), (200, "[]"));
+}
+
+#[test]
+fn a_moment_that_is_none_is_400_with_a_reason() {
+    let server = serve(&Sample::default());
+    for target in ["/posts?at=soon", "/posts/1?at=2026-02-30", "/?at=%ff"] {
+        let rejected = get_at(&server, target);
+        assert_eq!(rejected.status, 400, "{target}");
+        let reason: Value = serde_json::from_str(&rejected.body).unwrap();
+        let reason = reason["error"].as_str().unwrap();
+        assert!(
+            reason.starts_with("at: expected a date or time"),
+            "{reason}"
+        );
+    }
+}
+
+#[test]
+fn a_clock_that_moves_brings_new_posts() {
+    let server = serve(&Sample {
+        at: Some("2026-01-04".parse().unwrap()),
+        day: Some(Duration::from_millis(2)),
+        ..Sample::default()
+    });
+    let start = Instant::now();
+    let mut counts = vec![0];
+    while counts.last() != Some(&100) {
+        assert!(start.elapsed() < Duration::from_mins(1), "{counts:?}");
+        counts.push(get_at(&server, "/posts").ids().len());
+        let is_near = counts.is_sorted_by(|one, next| *one <= next + 4);
+        assert!(is_near, "{counts:?}");
+    }
 }
 
 #[test]
