@@ -172,8 +172,28 @@ pub(super) fn linked(data_dir: &Path, flow: Flow) -> Option<String> {
     if !is_folder(&snapshots) {
         return None;
     }
-    let run = disk::link_to(&snapshots.join(flow.name()))?;
-    (is_run(&run) && is_folder(&snapshots.join(&run))).then_some(run)
+    let link = snapshots.join(flow.name());
+    followed(
+        || disk::link_to(&link).filter(|run| is_run(run)),
+        |run| is_folder(&snapshots.join(run)),
+    )
+}
+
+/// Where a link leads, if a folder is there. Two commits may remove the folder between the look at
+/// the link and the look at the folder; the link has changed then, and is followed again.
+fn followed(
+    mut link: impl FnMut() -> Option<String>,
+    is_folder: impl Fn(&str) -> bool,
+) -> Option<String> {
+    let mut run = link()?;
+    while !is_folder(&run) {
+        let now = link()?;
+        if now == run {
+            return None;
+        }
+        run = now;
+    }
+    Some(run)
 }
 
 /// Has the link of the flow lead to the snapshot of a run.
@@ -249,6 +269,27 @@ pub(super) fn not_current(data_dir: &Path) -> Result<Vec<String>, StorageError> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_whose_folder_went_is_followed_again_if_it_changed() {
+        let there = |run: &str| run == "there";
+        let cases: [(&[Option<&str>], Option<&str>); 6] = [
+            (&[Some("there")], Some("there")),
+            (&[Some("gone"), Some("there")], Some("there")),
+            (
+                &[Some("gone"), Some("gone too"), Some("there")],
+                Some("there"),
+            ),
+            (&[Some("gone"), Some("gone")], None),
+            (&[Some("gone"), None], None),
+            (&[None], None),
+        ];
+        for (seen, expected) in cases {
+            let mut looks = seen.iter();
+            let link = || looks.next().expect("a look").map(str::to_owned);
+            assert_eq!(followed(link, there).as_deref(), expected, "{seen:?}");
+        }
+    }
 
     #[test]
     fn folders_of_runs_are_told_from_others() {
