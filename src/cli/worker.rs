@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use activity_tracker::activity::EmailDomain;
-use activity_tracker::pipeline::{self, Workbench};
+use activity_tracker::pipeline::{self, SliceProcessor};
 use activity_tracker::record::Mappings;
 use clap::Args;
 
@@ -27,7 +27,7 @@ fn mappings(text: &str) -> Result<Mappings, serde_json::Error> {
 
 /// Runs a worker process: it reads slices from stdin and writes results to stdout.
 pub(crate) fn run(args: WorkerArgs) -> ExitCode {
-    let bench = Workbench {
+    let bench = SliceProcessor {
         folder: ".".into(),
         email_domain: args.email_domain,
         mappings: args.mappings,

@@ -7,7 +7,9 @@ use std::fmt;
 use activity_tracker::concurrency::Stop;
 use activity_tracker::error::Error;
 use activity_tracker::fetch::Policy;
-use activity_tracker::pipeline::{self, Check, Finding, Lacks, Looked, PageSeen, Place};
+use activity_tracker::pipeline::{
+    self, AbsentField, Check, Finding, PageSeen, Place, SampledRecords,
+};
 use activity_tracker::record::Resource;
 use activity_tracker::source::{Auth, Endpoint, Pagination, Source};
 use activity_tracker::text::{Printable, count};
@@ -221,10 +223,10 @@ fn write_children(
 }
 
 /// Fields that some records lack. Those that all lack share one line.
-fn write_lacks(f: &mut fmt::Formatter<'_>, lacks: &[Lacks]) -> fmt::Result {
-    let never = |lacks: &&Lacks| lacks.absent == lacks.of;
+fn write_lacks(f: &mut fmt::Formatter<'_>, lacks: &[AbsentField]) -> fmt::Result {
+    let never = |lacks: &&AbsentField| lacks.absent == lacks.of;
     let (none, some): (Vec<_>, Vec<_>) = lacks.iter().partition(never);
-    let quoted = |lacks: &Lacks| format!("`{}`", Printable(&lacks.path));
+    let quoted = |lacks: &AbsentField| format!("`{}`", Printable(&lacks.path));
     if let Some(first) = none.first() {
         let names: Vec<_> = none.iter().map(|lacks| quoted(lacks)).collect();
         let of = match first.of {
@@ -249,7 +251,7 @@ fn write_lacks(f: &mut fmt::Formatter<'_>, lacks: &[Lacks]) -> fmt::Result {
     Ok(())
 }
 
-fn write_rejects(f: &mut fmt::Formatter<'_>, looked: &Looked) -> fmt::Result {
+fn write_rejects(f: &mut fmt::Formatter<'_>, looked: &SampledRecords) -> fmt::Result {
     let which = match (looked.rejects, looked.records) {
         (0, _) => return Ok(()),
         (1, 1) => "the only record".to_owned(),

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use activity_tracker::concurrency::{Stop, spawn};
 use activity_tracker::error::{Error, HistoryError, StorageError};
-use activity_tracker::history::{self, Log, Wanted};
+use activity_tracker::history::{self, ChangeFilter, Log};
 use activity_tracker::settings::Settings;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
@@ -194,9 +194,9 @@ fn changes(run: &str, data_dir: &Path, stop: &Stop) -> Result<File, HookError> {
     let mut log = log.ok_or_else(|| HookError::NoRun(run.to_owned()))?;
     log.heed_hurry(stop)?;
     let number = log.number(run)?;
-    let wanted = Wanted {
+    let wanted = ChangeFilter {
         run: Some(number.ok_or_else(|| HookError::NoRun(run.to_owned()))?),
-        ..Wanted::default()
+        ..ChangeFilter::default()
     };
     let path = data_dir.join(format!(".changes-{run}"));
     let file = File::options()

@@ -38,7 +38,7 @@ use super::{
 const WAITING: usize = 4;
 
 /// A piece of a body and how long it took to arrive; `None` is the end.
-type Piece = Option<(bytes::Bytes, Duration)>;
+type BodyChunk = Option<(bytes::Bytes, Duration)>;
 
 /// Fetches everything that `shared` asks for into `sinks`, with one task per concurrent request.
 ///
@@ -256,7 +256,7 @@ where
         &self,
         mut response: reqwest::Response,
         declared: Option<u64>,
-        pieces: mpsc::Sender<Piece>,
+        pieces: mpsc::Sender<BodyChunk>,
     ) -> Result<(), TransportError> {
         let mut received = 0_u64;
         loop {
@@ -294,7 +294,7 @@ async fn words(response: &mut reqwest::Response, limit: Duration) -> Words {
 /// Receives the pieces of a body, to its end or until it fails.
 fn take<S: super::Sink, A: AsRef<PageRequest>, O: Observer>(
     mut reader: ResponseReader<A, S, O>,
-    mut pieces: mpsc::Receiver<Piece>,
+    mut pieces: mpsc::Receiver<BodyChunk>,
     shared: &SharedFetch,
 ) -> Result<(), ExchangeError<S::Error>> {
     loop {

@@ -9,12 +9,12 @@ use rusqlite::{Connection, Error, Transaction, params};
 use super::HistoryError;
 use crate::storage::StorageError;
 
+use super::change_writer::sql;
 use super::entry::Entries;
-use super::file::{self, BESIDE, For};
+use super::file::{self, BESIDE, OpenMode};
 use super::integrity::{self, Depth};
 use super::schema::{self, malformed};
 use super::step::last_run;
-use super::telling::sql;
 
 /// What takes a step into the history, except for the ids that were in no run before.
 const APPLY: &str = include_str!("schema/apply.sql");
@@ -58,7 +58,7 @@ pub(super) fn apply(
 
 /// Looks whether a file has the tables of a step, and nothing else that SQLite would run.
 fn whole(step: &Path) -> Result<Connection, HistoryError> {
-    let opened = file::open(step, For::Reading)?;
+    let opened = file::open(step, OpenMode::Reading)?;
     if let Some(end) = BESIDE
         .iter()
         .find(|end| file::exists(&file::beside(step, end)))

@@ -35,7 +35,7 @@ const NAMES_ANOTHER: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum For {
+pub(super) enum OpenMode {
     /// To write to it; it is made where it is missing.
     Writing,
     Reading,
@@ -45,7 +45,7 @@ pub(super) enum For {
 ///
 /// # Errors
 /// When it is a link, a folder, a device and so on, and when SQLite cannot open it.
-pub(super) fn open(path: &Path, for_what: For) -> Result<Connection, HistoryError> {
+pub(super) fn open(path: &Path, for_what: OpenMode) -> Result<Connection, HistoryError> {
     expect_regular(path)?;
     for end in BESIDE {
         expect_regular(&beside(path, end))?;
@@ -53,8 +53,8 @@ pub(super) fn open(path: &Path, for_what: For) -> Result<Connection, HistoryErro
     expect_own_journal(path)?;
     let place = place(path).map_err(StorageError::io("find", path))?;
     let flags = match for_what {
-        For::Writing => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-        For::Reading => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        OpenMode::Writing => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        OpenMode::Reading => OpenFlags::SQLITE_OPEN_READ_ONLY,
     };
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     Connection::open_with_flags(place, flags)

@@ -8,8 +8,8 @@ use super::HistoryError;
 use activity_tracker_concurrency::Stop;
 
 use super::entry::Entries;
-use super::file::{self, For};
-use super::schema::{self, Form};
+use super::file::{self, OpenMode};
+use super::schema::{self, DatabaseKind};
 use super::{FILE, refuse_foreign};
 
 /// How closely a history is looked at.
@@ -51,12 +51,14 @@ pub fn check(data_dir: &Path, depth: Depth, stop: &Stop) -> Result<Option<Checke
 
 /// How many runs a history has that is whole.
 fn runs(path: &Path, depth: Depth, stop: &Stop) -> Result<u64, HistoryError> {
-    let mut connection = file::open(path, For::Reading)?;
+    let mut connection = file::open(path, OpenMode::Reading)?;
     let failed = HistoryError::sqlite("read", path);
     file::heed(&mut connection, stop).map_err(&failed)?;
     match schema::form(&connection).map_err(&failed)? {
-        Form::Ours(0) => return Ok(0),
-        Form::Ours(version) => schema::expect_ours(&connection, version).map_err(&failed)?,
+        DatabaseKind::Ours(0) => return Ok(0),
+        DatabaseKind::Ours(version) => {
+            schema::expect_ours(&connection, version).map_err(&failed)?
+        }
         form => refuse_foreign(path, form)?,
     }
     if let Some(reason) = pages(&connection, depth).map_err(&failed)? {

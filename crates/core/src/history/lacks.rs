@@ -8,7 +8,7 @@ use super::HistoryError;
 use crate::storage::StorageError;
 use crate::storage::{self, Flow, Manifest, StoredSnapshot};
 
-use super::file::{self, For};
+use super::file::{self, OpenMode};
 use super::{FILE, STEP, schema};
 
 /// The newest snapshot whose run the history was to have.
@@ -57,9 +57,9 @@ fn lacked(data_dir: &Path) -> Result<Option<String>, HistoryError> {
         return Ok(None);
     };
     let failed = HistoryError::sqlite("read", &path);
-    let connection = file::open(&path, For::Reading)?;
+    let connection = file::open(&path, OpenMode::Reading)?;
     // One without tables has no run.
-    let is_empty = schema::form(&connection).map_err(&failed)? == schema::Form::Ours(0);
+    let is_empty = schema::form(&connection).map_err(&failed)? == schema::DatabaseKind::Ours(0);
     let has = !is_empty && has(&connection, &last).map_err(&failed)?;
     Ok((!has).then_some(last.run))
 }

@@ -8,8 +8,10 @@
 
 mod apply;
 mod change_counts;
+mod change_writer;
 mod damage;
 mod entry;
+mod entry_file;
 mod error;
 mod fields;
 mod file;
@@ -23,9 +25,7 @@ mod retyped;
 mod runs;
 mod schema;
 mod since;
-mod sorted;
 mod step;
-mod telling;
 
 use std::path::{Path, PathBuf};
 
@@ -36,20 +36,20 @@ use crate::record::{Mappings, Resource};
 use crate::storage::{self, NEXT_CHANGES_FILE, StorageError};
 use activity_tracker_concurrency::Stop;
 
-use file::For;
-use schema::Form;
+use file::OpenMode;
+use schema::DatabaseKind;
 
 pub use change_counts::{ChangeCounts, Changes};
 pub use damage::SetAside;
 pub use entry::{Entries, Entry, EntryWriter, Malformed, Span, digest};
+pub use entry_file::{EntryFile, EntryList};
 pub use error::HistoryError;
 pub use integrity::{Checked, Depth, check};
 pub use lacks::lacks;
 pub use page::{ChangePage, Cursor, ListedChange};
-pub use query::{Change, FoundOf, Json, Kind, Log, LoggedRun, Named, Users, Wanted};
+pub use query::{Change, ChangeFilter, FoundOf, Json, Kind, Log, LoggedRun, Named, Users};
 pub use since::moment;
 pub use since::{InvalidSince, Since};
-pub use sorted::{List, Listing};
 pub use step::{Found, NewRun, Places};
 
 /// The file of the history in a data directory.
@@ -301,13 +301,15 @@ fn open_if_free(data_dir: &Path, stop: &Stop) -> Result<(), HistoryError> {
 /// version. `empty` is one of this version.
 fn connect(path: &Path, empty: &Connection, stop: &Stop) -> Result<Connection, HistoryError> {
     let failed = |cause| HistoryError::sqlite("open", path)(cause);
-    let mut connection = file::open(path, For::Writing)?;
+    let mut connection = file::open(path, OpenMode::Writing)?;
     // A file of another program is left as it is.
     match schema::form(&connection).map_err(failed)? {
         // There is nothing in it that could be another's.
-        Form::Ours(0) => {}
-        Form::Ours(schema::VERSION) => schema::expect_like(&connection, empty).map_err(failed)?,
-        Form::Ours(version) => schema::expect_ours(&connection, version).map_err(failed)?,
+        DatabaseKind::Ours(0) => {}
+        DatabaseKind::Ours(schema::VERSION) => {
+            schema::expect_like(&connection, empty).map_err(failed)?
+        }
+        DatabaseKind::Ours(version) => schema::expect_ours(&connection, version).map_err(failed)?,
         form => refuse_foreign(path, form)?,
     }
     prepare(&mut connection, stop).map_err(failed)?;
@@ -328,11 +330,11 @@ fn prepare(connection: &mut Connection, stop: &Stop) -> rusqlite::Result<()> {
     // The journal is to be gone from the disk before the step is: a power cut must not bring it
     // back, and undo what cannot be done again.
     connection.pragma_update(None, "synchronous", "EXTRA")?;
-    // For a new file; one that is there keeps what it has. Millions of rows take fewer pages.
+    // OpenMode a new file; one that is there keeps what it has. Millions of rows take fewer pages.
     connection.pragma_update(None, "page_size", PAGE)?;
     // Each row of millions would be looked up three times, in tables that a step has just written.
     connection.pragma_update(None, "foreign_keys", false)?;
-    if let Form::Ours(version) = schema::form(connection)?
+    if let DatabaseKind::Ours(version) = schema::form(connection)?
         && version < schema::VERSION
     {
         let transaction = connection.transaction()?;
@@ -343,11 +345,11 @@ fn prepare(connection: &mut Connection, stop: &Stop) -> rusqlite::Result<()> {
 }
 
 /// A file that this version can neither read nor bring to its form is left alone.
-fn refuse_foreign(path: &Path, form: Form) -> Result<(), HistoryError> {
+fn refuse_foreign(path: &Path, form: DatabaseKind) -> Result<(), HistoryError> {
     let foreign = match form {
-        Form::Ours(_) => return Ok(()),
-        Form::Newer(_) => false,
-        Form::Foreign => true,
+        DatabaseKind::Ours(_) => return Ok(()),
+        DatabaseKind::Newer(_) => false,
+        DatabaseKind::Foreign => true,
     };
     Err(HistoryError::Foreign(path.to_owned(), foreign))
 }

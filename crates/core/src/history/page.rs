@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::HistoryError;
 
-use super::query::{Change, Log, Wanted, change};
+use super::query::{Change, ChangeFilter, Log, change};
 
 /// Bytes of a value of a change; longer ones are left out, and said to be.
 const LONGEST_VALUE: u64 = 64 * 1024;
@@ -85,12 +85,20 @@ impl Log {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn page(&self, wanted: &Wanted, from: Option<Cursor>) -> Result<ChangePage, HistoryError> {
+    pub fn page(
+        &self,
+        wanted: &ChangeFilter,
+        from: Option<Cursor>,
+    ) -> Result<ChangePage, HistoryError> {
         let failed = HistoryError::sqlite("read", &self.path);
         self.read_page(wanted, from).map_err(failed)
     }
 
-    fn read_page(&self, wanted: &Wanted, from: Option<Cursor>) -> rusqlite::Result<ChangePage> {
+    fn read_page(
+        &self,
+        wanted: &ChangeFilter,
+        from: Option<Cursor>,
+    ) -> rusqlite::Result<ChangePage> {
         let mut page = ChangePage::default();
         let (mut length, mut last) = (0_u64, None);
         for seen in self.look(wanted, from)? {
@@ -113,7 +121,7 @@ impl Log {
 
     /// Which changes come next, and how long they are: one more than are wanted. The texts
     /// themselves would all be sorted with them.
-    fn look(&self, wanted: &Wanted, from: Option<Cursor>) -> rusqlite::Result<Vec<Seen>> {
+    fn look(&self, wanted: &ChangeFilter, from: Option<Cursor>) -> rusqlite::Result<Vec<Seen>> {
         let (mut condition, mut values) = wanted.condition();
         if let Some(Cursor { run, change }) = from {
             let at = values.len() + 1;
@@ -220,9 +228,9 @@ mod tests {
     fn pages_follow_each_other_and_hold_each_change_once() {
         let (_folder, log) = history(&[1, 1, 1, 1]);
         for limit in 1..=6 {
-            let wanted = Wanted {
+            let wanted = ChangeFilter {
                 limit: Some(limit),
-                ..Wanted::default()
+                ..ChangeFilter::default()
             };
             let (mut found, mut from) = (Vec::new(), None);
             loop {
@@ -240,10 +248,10 @@ mod tests {
     fn a_page_ends_before_it_is_too_long_and_holds_one_change_at_least() {
         let longest = usize::try_from(LONGEST_VALUE).unwrap();
         let (_folder, log) = history(&[longest - 8; 40]);
-        let page = log.page(&Wanted::default(), None).unwrap();
+        let page = log.page(&ChangeFilter::default(), None).unwrap();
         assert_eq!(page.changes.len(), 15);
         assert!(page.changes.iter().all(|one| one.omitted.is_empty()));
-        let next = log.page(&Wanted::default(), page.next).unwrap();
+        let next = log.page(&ChangeFilter::default(), page.next).unwrap();
         assert_eq!(ids(&next)[0], "17");
     }
 
@@ -251,7 +259,7 @@ mod tests {
     fn a_value_that_is_too_long_is_left_out_and_said_to_be() {
         let longest = usize::try_from(LONGEST_VALUE).unwrap();
         let (_folder, log) = history(&[longest, 1]);
-        let page = log.page(&Wanted::default(), None).unwrap();
+        let page = log.page(&ChangeFilter::default(), None).unwrap();
         assert_eq!(ids(&page), ["2", "3", "7"]);
         let shown = serde_json::to_value(&page.changes[0]).unwrap();
         assert_eq!(shown["after"], serde_json::Value::Null);

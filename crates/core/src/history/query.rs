@@ -16,9 +16,9 @@ use activity_tracker_concurrency::Stop;
 
 use super::FILE;
 use super::change_counts::ChangeCounts;
-use super::file::{self, For};
-use super::schema::{self, Form};
-use super::telling::sql;
+use super::change_writer::sql;
+use super::file::{self, OpenMode};
+use super::schema::{self, DatabaseKind};
 
 /// A history that is only read. Whoever writes to it meanwhile is not in its way.
 #[derive(Debug)]
@@ -132,7 +132,7 @@ impl Serialize for Json {
 
 /// Which changes are wanted; all of them by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct ChangeFilter {
     /// Those of one source.
     pub source: Option<String>,
     /// Those that runs found from this time on.
@@ -172,11 +172,13 @@ impl Log {
             super::undo_half_done(data_dir)?;
         }
         let failed = |cause| HistoryError::sqlite("open", &path)(cause);
-        let connection = file::open(&path, For::Reading)?;
+        let connection = file::open(&path, OpenMode::Reading)?;
         match schema::form(&connection).map_err(failed)? {
             // A run has made it, and not written to it yet.
-            Form::Ours(0) => return Ok(None),
-            Form::Ours(version) => schema::expect_ours(&connection, version).map_err(failed)?,
+            DatabaseKind::Ours(0) => return Ok(None),
+            DatabaseKind::Ours(version) => {
+                schema::expect_ours(&connection, version).map_err(failed)?
+            }
             form => super::refuse_foreign(&path, form)?,
         }
         Ok(Some(Self { path, connection }))
@@ -250,7 +252,7 @@ impl Log {
     /// When the file cannot be read, and what `take` fails with.
     pub fn changes<E: From<HistoryError>>(
         &self,
-        wanted: &Wanted,
+        wanted: &ChangeFilter,
         mut take: impl FnMut(Change) -> Result<(), E>,
     ) -> Result<(), E> {
         let failed = HistoryError::sqlite("read", &self.path);
@@ -276,7 +278,7 @@ impl Log {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn count(&self, wanted: &Wanted) -> Result<ChangeCounts, HistoryError> {
+    pub fn count(&self, wanted: &ChangeFilter) -> Result<ChangeCounts, HistoryError> {
         let (condition, values) = wanted.condition();
         let text = format!(
             "SELECT count(*) FILTER (WHERE x.kind = 'added'), count(*) FILTER (WHERE x.kind = 'changed'),
@@ -337,7 +339,7 @@ pub struct Named {
     pub email: Option<String>,
 }
 
-impl Wanted {
+impl ChangeFilter {
     /// As a condition of SQL, and the values for its places.
     pub(super) fn condition(&self) -> (String, Vec<Value>) {
         let mut conditions = vec!["true".to_owned()];

@@ -9,7 +9,7 @@ use super::HistoryError;
 use crate::record::{Mapping, Resource};
 
 use super::change_counts::ChangeCounts;
-use super::telling::difference;
+use super::change_writer::difference;
 
 /// The rows of what was removed and of what was added, of the same record each.
 const PAIRS: &str = "

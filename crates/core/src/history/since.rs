@@ -4,7 +4,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
-use super::query::{LoggedRun, Wanted};
+use super::query::{ChangeFilter, LoggedRun};
 
 /// What may be written.
 const EXPECTED: &str = "expected how long ago (7d, 12h, `1h 30m`), a date or time in UTC (2026-11-01, \
@@ -51,7 +51,7 @@ impl Since {
     }
 
     /// Leaves out what came before.
-    pub fn narrow(&self, wanted: &mut Wanted) {
+    pub fn narrow(&self, wanted: &mut ChangeFilter) {
         match self {
             Self::Time(time) => wanted.since = Some(*time),
             Self::Run(run) => wanted.behind = Some(run.number),

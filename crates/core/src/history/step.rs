@@ -13,11 +13,11 @@ use crate::storage::StorageError;
 use crate::storage::{Counts, Flow, Output, StoredFile, StoredSnapshot};
 
 use super::change_counts::{ChangeCounts, Changes};
+use super::change_writer::ChangeWriter;
 use super::entry::{Entries, Entry, Malformed};
+use super::entry_file::{EntryFile, Sorted};
 use super::retyped;
 use super::schema::{self, STEP};
-use super::sorted::{Listing, Sorted};
-use super::telling::Telling;
 use super::{PAGE, file};
 
 /// A run, as the history knows it.
@@ -47,7 +47,7 @@ pub struct Found<'a> {
     /// The file of its records, in the folder of new files.
     pub file: &'a StoredFile,
     /// What is remembered of each of them.
-    pub listings: Vec<Listing>,
+    pub listings: Vec<EntryFile>,
     /// Whether a record that is not among them is gone: all of it was fetched in one run,
     /// and each record that did not map has an id at least.
     pub complete: bool,
@@ -120,7 +120,8 @@ pub(super) fn write(
         let mapping = mappings.of(found.resource);
         let contents = (before.flatten(), places.new_files.join(&found.file.name));
         let first = known.is_none();
-        let mut telling = Telling::new((&step, path), found.resource, mapping, contents, first);
+        let mut telling =
+            ChangeWriter::new((&step, path), found.resource, mapping, contents, first);
         let sorted = Sorted::new(places.folder, found.listings.clone())?;
         match &known {
             Some(known) => {
@@ -269,7 +270,7 @@ fn compare(
     old: &mut impl InOrder,
     mut new: impl InOrder,
     complete: bool,
-    telling: &mut Telling<'_>,
+    telling: &mut ChangeWriter<'_>,
 ) -> Result<(), HistoryError> {
     let (mut was, mut is) = (old.next()?, new.next()?);
     loop {

@@ -25,14 +25,14 @@ use activity_tracker_concurrency::{
 };
 
 use super::RunOutcome;
-use super::reduction::Reduction;
+use super::flow_spec::FlowSpec;
+use super::reducer::Reducer;
 use super::repeats::Repeats;
 use super::run::{Fetched, Run};
-use super::shape::Shape;
-use super::work::{Done, Refusal, Workbench};
+use super::slice_processor::{SliceError, SliceProcessor, SliceResult};
 
 /// What the async flow fetches and stores.
-static ASYNC: Shape = Shape {
+static ASYNC: FlowSpec = FlowSpec {
     flow: Flow::Async,
     resources: &[Resource::Users, Resource::Posts, Resource::Comments],
     outputs: &[
@@ -137,7 +137,7 @@ pub async fn run(
 async fn fetch_and_process(
     run: &Run,
     observer: &SharedObserver,
-) -> Result<(Fetched, Reduction), Error> {
+) -> Result<(Fetched, Reducer), Error> {
     let bench = Arc::new(run.bench());
     let source = &run.settings.source;
     let mut reduction = run.reduction();
@@ -167,7 +167,7 @@ async fn fetch_and_process(
     let mut looks = 0;
     while run.looks_again(&repeats, &suspects)? {
         looks += 1;
-        let mut unused = Reduction::of_pages();
+        let mut unused = Reducer::of_pages();
         process(run, &bench, &mut unused, observer, async |spool| {
             fetch(&spool).await?;
             let looked = run.looked();
@@ -177,7 +177,7 @@ async fn fetch_and_process(
         repeats = find().await?;
     }
     if looks > 0 || !repeats.is_empty() {
-        reduction = Reduction::of_pages();
+        reduction = Reducer::of_pages();
         let nobody: SharedObserver = Arc::new(());
         process(run, &bench, &mut reduction, &nobody, async |spool| {
             let again = run.again(repeats);
@@ -196,14 +196,14 @@ async fn fetch_and_process(
 }
 
 /// A slice, and what came of it.
-type Processed = (Slice, Result<Done, Refusal>);
+type Processed = (Slice, Result<SliceResult, SliceError>);
 
 /// Processes on the blocking pool what `produce` puts into a spool, while it
 /// does. When one side fails, the other is dropped.
 async fn process<T>(
     run: &Run,
-    bench: &Arc<Workbench>,
-    reduction: &mut Reduction,
+    bench: &Arc<SliceProcessor>,
+    reduction: &mut Reducer,
     observer: &SharedObserver,
     produce: impl AsyncFnOnce(Arc<Spool>) -> Result<T, Error>,
 ) -> Result<T, Error> {
@@ -250,7 +250,7 @@ async fn process<T>(
 }
 
 /// Steps 3 and 4 on one thread: slice after slice, until no more can come.
-fn work_off(bench: &Workbench, slices: &Receiver<Slice>, done: &mpsc::Sender<Processed>) {
+fn work_off(bench: &SliceProcessor, slices: &Receiver<Slice>, done: &mpsc::Sender<Processed>) {
     let mut room = Vec::new();
     for slice in slices {
         // Those that nobody waits for are taken and left, so that whoever hands them over ends.

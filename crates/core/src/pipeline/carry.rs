@@ -23,8 +23,8 @@ use crate::storage::{
     StoredSnapshot, is_whole, read, snapshot_folder,
 };
 
-use super::shape::Shape;
-use super::work::mappings;
+use super::flow_spec::FlowSpec;
+use super::slice_processor::mappings;
 
 /// Bytes of rejects that are held in memory before they are written.
 const SEGMENT: usize = 1024 * 1024;
@@ -65,7 +65,7 @@ impl Carried {
     /// # Errors
     /// When a file is there and cannot be read, or is not as it was stored: the run was told to
     /// leave it, and would lose it.
-    pub(super) fn find(settings: &Settings, shape: &Shape) -> Result<Self, Error> {
+    pub(super) fn find(settings: &Settings, shape: &FlowSpec) -> Result<Self, Error> {
         let carried = Self::default();
         let source = &settings.source;
         if !source.definition.is_narrowed() {
@@ -128,7 +128,7 @@ impl Carried {
     pub(super) fn keep_refused(
         &self,
         settings: &Settings,
-        shape: &Shape,
+        shape: &FlowSpec,
         resource: Resource,
     ) -> Result<bool, Error> {
         self.keep(settings, shape, &[resource], "it was refused")?;
@@ -138,7 +138,7 @@ impl Carried {
     fn keep(
         &self,
         settings: &Settings,
-        shape: &Shape,
+        shape: &FlowSpec,
         wanted: &[Resource],
         why: &str,
     ) -> Result<(), Error> {
@@ -308,7 +308,7 @@ impl Carried {
 ///
 /// # Errors
 /// When the manifest cannot be read, or is not there and a file is that it should tell of.
-fn expect_manifest(data_dir: &Path, shape: &Shape, left_out: &[Resource]) -> Result<(), Error> {
+fn expect_manifest(data_dir: &Path, shape: &FlowSpec, left_out: &[Resource]) -> Result<(), Error> {
     if StoredSnapshot::last(data_dir, shape.flow).is_some() {
         return Ok(());
     }
@@ -337,7 +337,7 @@ fn expect_manifest(data_dir: &Path, shape: &Shape, left_out: &[Resource]) -> Res
 fn last(
     data_dir: &Path,
     source: &Source,
-    shape: &Shape,
+    shape: &FlowSpec,
 ) -> Result<Option<(StoredSnapshot, Source)>, Error> {
     let Some(last) = StoredSnapshot::last(data_dir, shape.flow) else {
         return Ok(None);
@@ -354,7 +354,7 @@ fn last(
 ///
 /// # Errors
 /// When it would.
-pub(super) fn refuse_nothing(source: &Source, shape: &Shape) -> Result<(), Error> {
+pub(super) fn refuse_nothing(source: &Source, shape: &FlowSpec) -> Result<(), Error> {
     if shape
         .resources
         .iter()

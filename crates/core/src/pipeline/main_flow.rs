@@ -16,14 +16,14 @@ use crate::storage::{Flow, Output, Spool};
 use activity_tracker_concurrency::{Pool, Stop, StopReason, Stopped, first_error, spawn_scoped};
 
 use super::RunOutcome;
-use super::reduction::Reduction;
+use super::flow_spec::FlowSpec;
+use super::reducer::Reducer;
 use super::repeats::Repeats;
 use super::run::{Fetched, Run};
-use super::shape::Shape;
-use super::work::{Done, Refusal, Workbench};
+use super::slice_processor::{SliceError, SliceProcessor, SliceResult};
 
 /// What the main flow fetches and stores.
-static MAIN: Shape = Shape {
+static MAIN: FlowSpec = FlowSpec {
     flow: Flow::Main,
     resources: &[Resource::Users, Resource::Posts],
     outputs: &[
@@ -67,7 +67,7 @@ pub fn run(
 fn fetch_and_process(
     workers: &Workers<'_>,
     observer: &dyn Observer,
-) -> Result<(Fetched, Reduction), Error> {
+) -> Result<(Fetched, Reducer), Error> {
     let run = workers.run;
     let bench = run.bench();
     let source = &run.settings.source;
@@ -89,14 +89,14 @@ fn fetch_and_process(
     let mut looks = 0;
     while run.looks_again(&repeats, &suspects)? {
         looks += 1;
-        workers.process(&bench, &mut Reduction::of_pages(), observer, |spool| {
+        workers.process(&bench, &mut Reducer::of_pages(), observer, |spool| {
             fetch(spool)?;
             run.looked()(spool)
         })?;
         repeats = run.search(&bench, &suspects).find()?;
     }
     if looks > 0 || !repeats.is_empty() {
-        reduction = Reduction::of_pages();
+        reduction = Reducer::of_pages();
         workers.process(&bench, &mut reduction, &(), |spool| {
             run.again(repeats)(spool, &())
         })?;
@@ -118,8 +118,8 @@ impl Workers<'_> {
     /// Processes in worker processes what `produce` puts into a spool, while it does.
     fn process<T: Send>(
         &self,
-        bench: &Workbench,
-        reduction: &mut Reduction,
+        bench: &SliceProcessor,
+        reduction: &mut Reducer,
         observer: &dyn Observer,
         produce: impl FnOnce(&Spool) -> Result<T, Error> + Send,
     ) -> Result<T, Error> {
@@ -140,7 +140,7 @@ impl Workers<'_> {
                     at_once: run.is_first(),
                     stop: &run.stop,
                 };
-                pool.run::<_, Result<Done, Refusal>>(&slices, &done_in);
+                pool.run::<_, Result<SliceResult, SliceError>>(&slices, &done_in);
             })
             .map_err(Error::start("a thread for worker processes"))?;
             let producing = spawn_scoped(scope, || {

@@ -5,21 +5,21 @@
 
 mod async_flow;
 mod authors;
+mod authors_as_users;
 mod carry;
 mod check;
+mod entry_recorder;
+mod flow_spec;
+mod invalid_children;
 mod layout;
-mod listing;
 mod main_flow;
 mod previous;
 mod recording;
-mod reduction;
+mod reducer;
 mod rejects;
 mod repeats;
 mod run;
-mod shape;
-mod stand_in;
-mod strays;
-mod work;
+mod slice_processor;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -32,11 +32,13 @@ use crate::record::Resource;
 use crate::storage::{CarriedFrom, Snapshot};
 
 pub use async_flow::{SharedObserver, run as run_in_runtime, run_async};
-pub use check::{Check, Doubt, Finding, Lacks, Looked, PageSeen, Place, RejectSeen, check};
+pub use check::{
+    AbsentField, Check, Finding, PageSeen, Place, RejectSeen, SampledRecords, Warning, check,
+};
 pub use main_flow::run;
 pub use rejects::Rejects;
-pub use work::mappings;
-pub use work::{Workbench, serve_worker};
+pub use slice_processor::mappings;
+pub use slice_processor::{SliceProcessor, serve_worker};
 
 /// What a run found, and what it stored where.
 #[derive(Clone, Debug)]

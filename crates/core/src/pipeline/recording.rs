@@ -14,9 +14,9 @@ use crate::storage::{Counts, StoredFile};
 use activity_tracker_concurrency::spawn_scoped;
 
 use super::Recorded;
-use super::listing::Listed;
+use super::entry_recorder::SliceEntries;
 use super::run::{Run, open};
-use super::work::mappings;
+use super::slice_processor::mappings;
 
 impl Run {
     /// How the history knows the run.
@@ -36,7 +36,7 @@ impl Run {
         &self,
         history: &Mutex<History>,
         finished_at: Timestamp,
-        mut listed: BTreeMap<Resource, Vec<Listed>>,
+        mut listed: BTreeMap<Resource, Vec<SliceEntries>>,
         (resources, files): (&BTreeMap<Resource, Counts>, &[StoredFile]),
     ) -> Result<Changes, HistoryError> {
         let offered = self.shape.resources.iter();

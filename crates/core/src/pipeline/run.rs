@@ -25,13 +25,13 @@ use activity_tracker_concurrency::{Stop, Stopped, spawn_scoped};
 use activity_tracker_text::milliseconds;
 
 use super::carry::{Carried, refuse_nothing};
+use super::flow_spec::FlowSpec;
+use super::invalid_children::{self, Stray};
 use super::previous::Previous;
-use super::reduction::{Reduced, Reduction};
+use super::reducer::{Reduced, Reducer};
 use super::rejects::Rejects;
 use super::repeats::{Repeats, Search};
-use super::shape::Shape;
-use super::strays::{self, Stray};
-use super::work::{Done, Refusal, Workbench, mappings};
+use super::slice_processor::{SliceError, SliceProcessor, SliceResult, mappings};
 use super::{Recorded, RunOutcome};
 
 /// What came of fetching.
@@ -58,7 +58,7 @@ pub(super) struct Run {
     pub(super) history: Option<Mutex<History>>,
     /// Whether some of the pages are from a run that was cut off.
     pub(super) resumed: bool,
-    pub(super) shape: &'static Shape,
+    pub(super) shape: &'static FlowSpec,
     pub(super) id: String,
     pub(super) started_at: Timestamp,
     begun: Instant,
@@ -67,7 +67,7 @@ pub(super) struct Run {
 impl Run {
     /// Names the run, takes hold of the data directory, and looks at what is there to begin from.
     pub(super) fn begin(
-        shape: &'static Shape,
+        shape: &'static FlowSpec,
         settings: &Settings,
         stop: &Stop,
         observer: &dyn Observer,
@@ -78,7 +78,7 @@ impl Run {
     }
 
     fn try_begin(
-        shape: &'static Shape,
+        shape: &'static FlowSpec,
         settings: &Settings,
         stop: &Stop,
         observer: &dyn Observer,
@@ -131,9 +131,9 @@ impl Run {
     }
 
     /// What processes the slices.
-    pub(super) fn bench(&self) -> Workbench {
+    pub(super) fn bench(&self) -> SliceProcessor {
         let mappings = self.carried.with_mappings(mappings(&self.source()));
-        Workbench::new(self.stage.folder(), &self.settings, mappings)
+        SliceProcessor::new(self.stage.folder(), &self.settings, mappings)
     }
 
     /// Has long records set aside, and slices processed while their response comes. The latter
@@ -158,16 +158,16 @@ impl Run {
     }
 
     /// Where what comes of slices is to be added up.
-    pub(super) fn reduction(&self) -> Reduction {
+    pub(super) fn reduction(&self) -> Reducer {
         if self.replays() {
-            Reduction::of_pages()
+            Reducer::of_pages()
         } else {
-            Reduction::default()
+            Reducer::default()
         }
     }
 
     /// What looks for records that came on more than one page.
-    pub(super) fn search(&self, bench: &Workbench, suspects: &BTreeSet<Resource>) -> Search {
+    pub(super) fn search(&self, bench: &SliceProcessor, suspects: &BTreeSet<Resource>) -> Search {
         let spool = Spool::new(self.stage.staging(), Arc::clone(&self.journal), |_| Ok(()));
         Search {
             spool: self.prepared(spool),
@@ -299,9 +299,9 @@ impl Run {
     /// children can be asked for now.
     pub(super) fn reduce(
         &self,
-        reduction: &mut Reduction,
+        reduction: &mut Reducer,
         slice: &Slice,
-        outcome: Result<Done, Refusal>,
+        outcome: Result<SliceResult, SliceError>,
         observer: &dyn Observer,
     ) -> Result<(), Error> {
         if slice
@@ -331,7 +331,7 @@ impl Run {
     /// Rejects the children of records whose ids would lead their requests elsewhere.
     fn reject_strays(
         &self,
-        reduction: &mut Reduction,
+        reduction: &mut Reducer,
         slice: &Slice,
         strays: &[Stray],
     ) -> Result<(), Error> {
@@ -342,7 +342,7 @@ impl Run {
             endpoint.and_then(|endpoint| endpoint.parent) == Some(slice.resource)
         };
         for children in wanted.filter(is_child) {
-            let rejected = strays::reject(children, slice, strays, self.stage.folder())?;
+            let rejected = invalid_children::reject(children, slice, strays, self.stage.folder())?;
             let Some(rejected) = rejected else { continue };
             if self.settings.strict {
                 return Err(DataProcessingError::Rejected {
@@ -368,7 +368,7 @@ impl Run {
     pub(super) fn store(
         &self,
         fetched: Fetched,
-        reduction: Reduction,
+        reduction: Reducer,
         observer: &dyn Observer,
     ) -> Result<RunOutcome, Error> {
         if let (Fetched::Unchanged(summary), Some(previous)) = (fetched, &self.previous) {

@@ -9,8 +9,8 @@ mod mapper;
 mod mapping;
 mod reject;
 mod resource;
-mod rows;
 mod shape;
+mod slice_reader;
 mod time;
 mod time_format;
 

@@ -21,7 +21,7 @@ const MOST_VALUES: usize = 256;
 /// What stands before a value of a record.
 #[derive(Clone, Debug)]
 struct Step {
-    /// Which part of [`Shape::between`].
+    /// Which part of [`RecordShape::between`].
     bytes: Range<usize>,
     /// The first of these bytes, and which bits of a number they are: most keys are so
     /// short that this is all of it, and numbers are compared at once.
@@ -33,7 +33,7 @@ struct Step {
 
 /// The shape of a record; an empty one is the shape of none.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Shape {
+pub(super) struct RecordShape {
     /// All bytes before, between and behind the values.
     between: Vec<u8>,
     steps: Vec<Step>,
@@ -58,11 +58,11 @@ struct Wide {
 struct Edge {
     /// How many values stand before it.
     step: usize,
-    /// How many bytes of [`Shape::between`] do.
+    /// How many bytes of [`RecordShape::between`] do.
     at: usize,
 }
 
-impl Shape {
+impl RecordShape {
     /// Takes the record at `start` if it is of this shape; gives where it ends.
     ///
     /// `values` are those of the last record of this shape, and become those of
@@ -165,7 +165,7 @@ impl Shape {
 }
 
 impl Step {
-    /// For bytes that stand at a place in [`Shape::between`].
+    /// For bytes that stand at a place in [`RecordShape::between`].
     fn new(bytes: &[u8], at: usize) -> Self {
         let (mut first, mut mask) = ([0; 16], [0; 16]);
         let short = bytes.len().min(16);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use activity_tracker_core::error::HistoryError;
-use activity_tracker_core::history::{ChangePage, Cursor, Log, LoggedRun, Wanted};
+use activity_tracker_core::history::{ChangeFilter, ChangePage, Cursor, Log, LoggedRun};
 
 /// Calls `take` for all runs, newest first; there are none without a history.
 pub(super) fn each_run(data_dir: &Path, take: impl FnMut(LoggedRun)) -> Result<(), HistoryError> {
@@ -39,7 +39,7 @@ pub(super) fn run(data_dir: &Path, id_or_number: &str) -> Result<Option<i64>, Hi
 /// A page of changes, as many as fit into a response.
 pub(super) fn changes(
     data_dir: &Path,
-    wanted: &Wanted,
+    wanted: &ChangeFilter,
     from: Option<Cursor>,
 ) -> Result<ChangePage, HistoryError> {
     match Log::open(data_dir)? {

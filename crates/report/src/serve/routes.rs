@@ -19,7 +19,7 @@ use super::response::{Format, Problem, json};
 use super::{guard, history_queries, metrics};
 use crate::report::html::{self, Runs, UserPage};
 use crate::report::{PostSummary, Unlinked, UserActivity};
-use activity_tracker_core::history::{Cursor, ListedChange, LoggedRun, Users, Wanted};
+use activity_tracker_core::history::{ChangeFilter, Cursor, ListedChange, LoggedRun, Users};
 use activity_tracker_http_server::{Client, Workers};
 use activity_tracker_text::{excerpt, grouped};
 
@@ -240,10 +240,10 @@ impl App {
                 Some(history_queries::run(data_dir, wanted)?.ok_or_else(unknown)?)
             }
         };
-        let wanted = Wanted {
+        let wanted = ChangeFilter {
             behind,
             limit: Some(query.limit),
-            ..Wanted::default()
+            ..ChangeFilter::default()
         };
         let found = history_queries::changes(data_dir, &wanted, query.after)?;
         json(&ChangesResponse {
@@ -279,16 +279,16 @@ fn unknown(what: &str, name: &str) -> String {
 }
 
 /// Selects changes of a user and of what the user wrote, up to `limit`.
-fn changes_of(report: &CachedReport, user: &UserActivity, limit: u64) -> Wanted {
+fn changes_of(report: &CachedReport, user: &UserActivity, limit: u64) -> ChangeFilter {
     let email = user.email.iter().filter(|email| !email.is_empty());
-    Wanted {
+    ChangeFilter {
         source: Some(report.report.source.clone()),
         users: Some(Users {
             ids: report.ids(user),
             emails: email.map(|email| email.to_lowercase()).collect(),
         }),
         limit: Some(limit),
-        ..Wanted::default()
+        ..ChangeFilter::default()
     }
 }
 

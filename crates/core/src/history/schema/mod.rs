@@ -24,7 +24,7 @@ pub(super) const VERSION: u32 = 1;
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum DatabaseKind {
     /// Of this version, or empty or older, which is mended by [`migrate`].
     Ours(u32),
     /// Of a later version of this program.
@@ -34,21 +34,21 @@ pub(super) enum Form {
 }
 
 /// Looks at the marks of a file.
-pub(super) fn form(connection: &Connection) -> rusqlite::Result<Form> {
+pub(super) fn form(connection: &Connection) -> rusqlite::Result<DatabaseKind> {
     let application: i32 =
         connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let tables = "SELECT count(*) FROM sqlite_schema";
     let tables: i64 = connection.query_row(tables, [], |row| row.get(0))?;
     Ok(match application {
-        APPLICATION if version > VERSION => Form::Newer(version),
+        APPLICATION if version > VERSION => DatabaseKind::Newer(version),
         // Version 0 would have the tables made that are there.
         APPLICATION if version == 0 && tables > 0 => {
             return Err(malformed("it has tables, and no version"));
         }
-        APPLICATION => Form::Ours(version),
-        0 if tables == 0 => Form::Ours(0),
-        _ => Form::Foreign,
+        APPLICATION => DatabaseKind::Ours(version),
+        0 if tables == 0 => DatabaseKind::Ours(0),
+        _ => DatabaseKind::Foreign,
     })
 }
 

@@ -14,7 +14,7 @@ use crate::record::Resource;
 use crate::storage::{NotRecords, ReceiveError};
 use activity_tracker_json::splitter::{EndRecords, SplitError, Splitter, ended};
 
-use super::seen::{Gaze, KEPT, Reading};
+use super::seen::{KEPT, PageSample, SampleReader};
 
 /// How long a record may be, in bytes: as `run` has it where nothing else is said.
 const LONGEST: usize = 4 * 1024 * 1024;
@@ -24,7 +24,7 @@ pub(super) type Pages = BTreeMap<Resource, BTreeMap<Position, Beginning>>;
 
 /// What was seen of each page, and the fetch that is told of the first parents.
 pub(super) struct FirstRecords {
-    reading: Arc<Reading>,
+    reading: Arc<SampleReader>,
     fetch: Arc<SharedFetch>,
     pages: Arc<Mutex<Pages>>,
 }
@@ -35,7 +35,7 @@ pub(super) struct Beginning {
     /// Where it was asked for.
     pub(super) url: Url,
     /// What its records are like.
-    pub(super) gaze: Gaze,
+    pub(super) gaze: PageSample,
 }
 
 /// A record that did not end yet, or the beginning of one that is longer than what is kept.
@@ -61,7 +61,7 @@ impl Open {
 }
 
 impl FirstRecords {
-    pub(super) fn new(reading: &Arc<Reading>, fetch: &Arc<SharedFetch>) -> Self {
+    pub(super) fn new(reading: &Arc<SampleReader>, fetch: &Arc<SharedFetch>) -> Self {
         Self {
             reading: Arc::clone(reading),
             fetch: Arc::clone(fetch),
@@ -88,7 +88,7 @@ impl SinkFactory for FirstRecords {
             hasher: page.one_of_many.then(blake3::Hasher::new),
             page,
             seen: 0,
-            gaze: Gaze::default(),
+            gaze: PageSample::default(),
             open: Open::default(),
             reading: Arc::clone(&self.reading),
             fetch: Arc::clone(&self.fetch),
@@ -117,10 +117,10 @@ pub(super) struct FirstRecordsSink {
     hasher: Option<blake3::Hasher>,
     /// How many bytes went through.
     seen: u64,
-    gaze: Gaze,
+    gaze: PageSample,
     /// The record that did not end yet.
     open: Open,
-    reading: Arc<Reading>,
+    reading: Arc<SampleReader>,
     fetch: Arc<SharedFetch>,
     pages: Arc<Mutex<Pages>>,
 }
@@ -223,7 +223,7 @@ impl Sink for FirstRecordsSink {
 /// A whole page, before the state machine agreed.
 pub(super) struct FirstRecordsPage {
     page: Page,
-    gaze: Gaze,
+    gaze: PageSample,
     fetch: Arc<SharedFetch>,
     pages: Arc<Mutex<Pages>>,
 }
@@ -299,7 +299,7 @@ mod tests {
         let fetch = Fetch::new(Policy::default(), &source, &[], 1);
         let records = Mappings::placeholder();
         let authors = records.of(Resource::Users).clone();
-        let reading = Reading { records, authors };
+        let reading = SampleReader { records, authors };
         FirstRecords::new(&Arc::new(reading), &SharedFetch::new(fetch))
     }
 

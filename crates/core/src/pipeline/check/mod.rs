@@ -22,11 +22,11 @@ use activity_tracker_concurrency::Stop;
 use activity_tracker_json::JsonPath;
 use activity_tracker_text::excerpt;
 
-use super::work::mappings;
+use super::slice_processor::mappings;
 use first_records::{Beginning, FirstRecords, Pages};
-use seen::{Lacking, Reading, Seen};
+use seen::{Lacking, RecordSample, SampleReader};
 
-pub use doubts::Doubt;
+pub use doubts::Warning;
 
 /// How many pages of a resource are looked at.
 const PAGES: u64 = 2;
@@ -77,13 +77,13 @@ pub struct Finding {
     /// Where its records were looked for.
     pub place: Place,
     /// What they are like.
-    pub looked: Looked,
+    pub looked: SampledRecords,
     /// What the server refused to give.
     pub missing: Option<Missing>,
     /// What is odd about the responses, so that nobody can tell whether all would come.
     pub remarks: Vec<Remark>,
     /// What is likely wrong.
-    pub doubts: Vec<Doubt>,
+    pub doubts: Vec<Warning>,
 }
 
 /// Where the records of a resource come from.
@@ -131,7 +131,7 @@ pub struct PageSeen {
 
 /// What the records that were looked at are like.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Looked {
+pub struct SampledRecords {
     /// How many there were.
     pub records: u64,
     /// How the first ones read, printable and not too long.
@@ -141,7 +141,7 @@ pub struct Looked {
     /// The first of these.
     pub first_rejects: Vec<RejectSeen>,
     /// Which fields are not always there.
-    pub lacks: Vec<Lacks>,
+    pub lacks: Vec<AbsentField>,
 }
 
 /// A record that did not map.
@@ -155,7 +155,7 @@ pub struct RejectSeen {
 
 /// How often an optional field is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lacks {
+pub struct AbsentField {
     /// Where it is to be.
     pub path: String,
     /// In how many records there is nothing.
@@ -187,7 +187,7 @@ pub fn check(
     fetch.only_first_pages(PAGES);
     let shared = SharedFetch::new(fetch);
     let unlisted = source.clone().with_users_closed();
-    let reading = Arc::new(Reading {
+    let reading = Arc::new(SampleReader {
         records: mappings(source),
         authors: mappings(&unlisted).of(Resource::Users).clone(),
     });
@@ -217,7 +217,7 @@ pub fn check(
 /// All that was seen.
 struct Sight<'a> {
     source: &'a Source,
-    reading: Arc<Reading>,
+    reading: Arc<SampleReader>,
     pages: Pages,
     estimates: BTreeMap<Resource, BTreeMap<Position, PageEstimate>>,
     missing: BTreeMap<Resource, Missing>,
@@ -302,7 +302,7 @@ impl Sight<'_> {
     }
 
     /// Children of parents whose ids cannot stand in a path are rejected, as in a run.
-    fn reject_strays(&self, parent: Resource, looked: &mut Looked) {
+    fn reject_strays(&self, parent: Resource, looked: &mut SampledRecords) {
         for (page, (_, seen)) in (0..).zip(self.pages_of(parent)) {
             let (count, first) = &seen.gaze.records.strays;
             looked.rejects = looked.rejects.saturating_add(*count);
@@ -353,13 +353,13 @@ impl Sight<'_> {
 }
 
 /// What was seen of some pages.
-fn looked(pages: &[&Seen], mapping: &Mapping) -> Looked {
+fn looked(pages: &[&RecordSample], mapping: &Mapping) -> SampledRecords {
     let all = merged(pages);
     let rejects = (0..).zip(pages).flat_map(|(page, seen)| {
         let rejects = seen.first_rejects.iter().cloned();
         rejects.map(move |reject| RejectSeen { page, reject })
     });
-    Looked {
+    SampledRecords {
         records: all.records,
         rejects: all.rejects,
         first_rejects: rejects.take(seen::KEPT).collect(),
@@ -368,8 +368,8 @@ fn looked(pages: &[&Seen], mapping: &Mapping) -> Looked {
     }
 }
 
-fn merged(pages: &[&Seen]) -> Seen {
-    let mut all = Seen::default();
+fn merged(pages: &[&RecordSample]) -> RecordSample {
+    let mut all = RecordSample::default();
     for seen in pages {
         all.merge(seen);
     }
@@ -377,11 +377,11 @@ fn merged(pages: &[&Seen]) -> Seen {
 }
 
 /// The optional fields that are not always there.
-fn lacks(seen: &Seen, mapping: &Mapping) -> Vec<Lacks> {
+fn lacks(seen: &RecordSample, mapping: &Mapping) -> Vec<AbsentField> {
     let fields = Field::ALL.into_iter().zip(&seen.lacking);
     let lacks = fields.filter_map(|(field, lacking)| {
         let path = mapping.path(field).filter(|_| mapping.is_optional(field))?;
-        (*lacking != Lacking::default()).then(|| Lacks {
+        (*lacking != Lacking::default()).then(|| AbsentField {
             path: path.to_string(),
             absent: lacking.absent,
             null: lacking.null,

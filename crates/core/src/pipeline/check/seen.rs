@@ -36,7 +36,7 @@ pub(super) struct Lacking {
 
 /// What was seen of some records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct RecordSample {
     /// How many there were.
     pub(super) records: u64,
     /// How many of them are objects, so that it is known which fields they have.
@@ -59,7 +59,7 @@ pub(super) struct Seen {
     pub(super) linked: u64,
 }
 
-impl Seen {
+impl RecordSample {
     /// Looks at a record, and gives it where it maps.
     fn take<'a, T: FromFields<'a> + Record>(
         &mut self,
@@ -182,7 +182,7 @@ impl<'a, T: FromFields<'a>> FromFields<'a> for Probe<T> {
 
 /// How records are read.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct SampleReader {
     pub(super) records: Mappings,
     /// The authors inside them, who are users where those are not listed.
     pub(super) authors: Mapping,
@@ -190,16 +190,16 @@ pub(super) struct Reading {
 
 /// What is seen of a page: its records, and the authors that they have inside.
 #[derive(Debug, Default)]
-pub(super) struct Gaze {
-    pub(super) records: Seen,
-    pub(super) authors: Seen,
+pub(super) struct PageSample {
+    pub(super) records: RecordSample,
+    pub(super) authors: RecordSample,
     /// Hashes of the authors: most write more than once.
     known: HashSet<u64>,
 }
 
-impl Gaze {
+impl PageSample {
     /// Looks at a record.
-    pub(super) fn take(&mut self, resource: Resource, raw: &[u8], reading: &Reading) {
+    pub(super) fn take(&mut self, resource: Resource, raw: &[u8], reading: &SampleReader) {
         let mapping = reading.records.of(resource);
         let author = match resource {
             Resource::Users => {

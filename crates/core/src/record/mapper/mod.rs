@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use crate::record::rows::{Row, Rows};
+use crate::record::slice_reader::{ReadRecord, SliceReader};
 use crate::record::{Fields, FromFields, Mapping, Reject};
 use activity_tracker_json::splitter::SplitError;
 
@@ -115,7 +115,7 @@ pub fn map<'a, T: FromFields<'a>>(
     Mapper {
         slice,
         mapping,
-        rows: Rows::new(slice, mapping),
+        rows: SliceReader::new(slice, mapping),
         index: 0,
         record: PhantomData,
     }
@@ -125,7 +125,7 @@ pub fn map<'a, T: FromFields<'a>>(
 struct Mapper<'a, 'm, T> {
     slice: &'a [u8],
     mapping: &'m Mapping,
-    rows: Rows<'a, 'm>,
+    rows: SliceReader<'a, 'm>,
     /// Which record comes next.
     index: u64,
     record: PhantomData<T>,
@@ -162,14 +162,14 @@ impl<'a, T: FromFields<'a>> Iterator for Mapper<'a, '_, T> {
         let index = self.index;
         self.index += 1;
         Some(match row {
-            Row::Found(raw) => match T::from_fields(&self.rows.fields(index)) {
+            ReadRecord::Found(raw) => match T::from_fields(&self.rows.fields(index)) {
                 Ok(record) => Ok(Mapped::new(record, raw, self.slice)),
                 Err(reject) => Err(Rejected {
                     reject: *reject,
                     raw: raw.as_bytes(),
                 }),
             },
-            Row::Unread(bytes) => self.read(index, bytes),
+            ReadRecord::Unread(bytes) => self.read(index, bytes),
         })
     }
 }

@@ -16,7 +16,9 @@ use serde::ser::{SerializeSeq, Serializer};
 use serde_json::ser::{CompactFormatter, PrettyFormatter};
 
 use activity_tracker_core::error::{Error, HistoryError};
-use activity_tracker_core::history::{self, Change, ChangeCounts, Log, LoggedRun, Since, Wanted};
+use activity_tracker_core::history::{
+    self, Change, ChangeCounts, ChangeFilter, Log, LoggedRun, Since,
+};
 use activity_tracker_core::record::Resource;
 use activity_tracker_text::{count, excerpt, grouped};
 
@@ -50,7 +52,7 @@ pub struct ChangeList {
     log: Log,
     runs: Vec<LoggedRun>,
     since: Option<Since>,
-    wanted: Wanted,
+    wanted: ChangeFilter,
 }
 
 /// Why changes could not be written.
@@ -80,13 +82,13 @@ impl ChangeList {
             .transpose()
             .map_err(|invalid| Error::Usage(invalid.to_string()))?;
         let user = query.user.as_deref();
-        let mut wanted = Wanted {
+        let mut wanted = ChangeFilter {
             resource: query.resource,
             users: user
                 .map(|user| user_lookup::find(data_dir, &log, user))
                 .transpose()?,
             limit: query.limit,
-            ..Wanted::default()
+            ..ChangeFilter::default()
         };
         if let Some(since) = &since {
             since.narrow(&mut wanted);

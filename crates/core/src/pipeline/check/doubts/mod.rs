@@ -11,7 +11,7 @@ use crate::source::{Endpoint, Pagination};
 use activity_tracker_json::JsonPath;
 use activity_tracker_text::{count, excerpt, nearest};
 
-use super::seen::Seen;
+use super::seen::RecordSample;
 use super::{Place, merged};
 
 /// How much of a name from elsewhere is shown, in characters.
@@ -19,7 +19,7 @@ const SHOWN: usize = 60;
 
 /// Something that a run would not fail for, and that is likely wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Doubt {
+pub enum Warning {
     /// The second page has records of the first.
     Overlap {
         /// How many of its ids are on the first page.
@@ -75,7 +75,7 @@ pub enum Doubt {
     },
 }
 
-impl fmt::Display for Doubt {
+impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Overlap { twice, of } => write!(
@@ -130,9 +130,9 @@ impl fmt::Display for Doubt {
 pub(super) fn find(
     endpoint: &Endpoint,
     place: &Place,
-    seen: &[&Seen],
+    seen: &[&RecordSample],
     mapping: &Mapping,
-) -> Vec<Doubt> {
+) -> Vec<Warning> {
     let mut doubts = Vec::new();
     if let Place::Pages { estimate, .. } = place {
         doubts.extend(of_size(endpoint, seen, estimate));
@@ -160,60 +160,64 @@ fn size_asked(endpoint: &Endpoint) -> Option<(&String, u64)> {
     }
 }
 
-fn of_size(endpoint: &Endpoint, seen: &[&Seen], estimate: &PageEstimate) -> Option<Doubt> {
+fn of_size(
+    endpoint: &Endpoint,
+    seen: &[&RecordSample],
+    estimate: &PageEstimate,
+) -> Option<Warning> {
     let (parameter, asked) = size_asked(endpoint)?;
     let came = seen.first()?.records;
     let further = estimate.more || seen.get(1).is_some_and(|page| page.records > 0);
-    (came > asked || came < asked && came > 0 && further).then(|| Doubt::Size {
+    (came > asked || came < asked && came > 0 && further).then(|| Warning::Size {
         parameter: parameter.clone(),
         asked,
         came,
     })
 }
 
-fn of_totals(endpoint: &Endpoint, seen: &[&Seen], estimate: &PageEstimate) -> Vec<Doubt> {
+fn of_totals(endpoint: &Endpoint, seen: &[&RecordSample], estimate: &PageEstimate) -> Vec<Warning> {
     let size = seen.first().map_or(0, |page| page.records);
     let (Some(total), true) = (estimate.total, size > 0) else {
         return Vec::new();
     };
     let mut doubts = Vec::new();
     if let Some(first) = estimate.first_total.filter(|first| *first != total) {
-        doubts.push(Doubt::TotalChanged { first, last: total });
+        doubts.push(Warning::TotalChanged { first, last: total });
     }
     let pages = estimate.pages.filter(|_| estimate.more);
     if let Some(pages) = pages.filter(|pages| *pages != total.div_ceil(size)) {
-        doubts.push(Doubt::PagesDisagree { pages, total, size });
+        doubts.push(Warning::PagesDisagree { pages, total, size });
     }
     let full = size_asked(endpoint).is_some_and(|(_, asked)| asked == size);
     if full && !estimate.more && total == size {
-        doubts.push(Doubt::TotalOfPage { total });
+        doubts.push(Warning::TotalOfPage { total });
     }
     doubts
 }
 
-fn overlap(seen: &[&Seen]) -> Option<Doubt> {
+fn overlap(seen: &[&RecordSample]) -> Option<Warning> {
     let [first, second] = seen else { return None };
     let twice = second.ids.intersection(&first.ids).count() as u64;
     let of = second.records;
-    (twice > 0).then_some(Doubt::Overlap { twice, of })
+    (twice > 0).then_some(Warning::Overlap { twice, of })
 }
 
 /// Records with the id of another one on the same page.
-fn same_id(seen: &[&Seen], mapping: &Mapping) -> Option<Doubt> {
-    let of_page = |seen: &&Seen| {
+fn same_id(seen: &[&RecordSample], mapping: &Mapping) -> Option<Warning> {
+    let of_page = |seen: &&RecordSample| {
         let mapped = seen.records.saturating_sub(seen.rejects);
         mapped.saturating_sub(seen.ids.len() as u64)
     };
     // Where there are more than are told apart, nobody knows.
-    let few = |seen: &&&Seen| seen.ids.len() < super::seen::MOST_TOLD_APART;
+    let few = |seen: &&&RecordSample| seen.ids.len() < super::seen::MOST_TOLD_APART;
     let twice = seen.iter().filter(few).map(of_page).sum();
     let path = mapping.path(Field::Id)?.to_string();
     let of = seen.iter().map(|seen| seen.records).sum();
-    (twice > 0).then_some(Doubt::SameId { path, twice, of })
+    (twice > 0).then_some(Warning::SameId { path, twice, of })
 }
 
 /// Fields that no record has, where another one may be meant.
-pub(super) fn of_fields(seen: &[&Seen], mapping: &Mapping) -> Vec<Doubt> {
+pub(super) fn of_fields(seen: &[&RecordSample], mapping: &Mapping) -> Vec<Warning> {
     let all = merged(seen);
     let Some(example) = all.example.as_ref().filter(|_| all.objects > 0) else {
         return Vec::new();
@@ -228,7 +232,7 @@ pub(super) fn of_fields(seen: &[&Seen], mapping: &Mapping) -> Vec<Doubt> {
         let path = mapping.path(field)?;
         let meant = meant(path, example).filter(|meant| !mapped.contains(meant))?;
         let path = path.to_string();
-        Some(Doubt::Absent { path, meant })
+        Some(Warning::Absent { path, meant })
     });
     doubts.collect()
 }

@@ -41,34 +41,34 @@ fn only_what_no_record_has_and_nothing_else_maps_is_doubted() {
     .into_iter()
     .collect();
     let mapping = Mapping::new(fields, TimeZone::UTC);
-    let mut seen = Seen {
+    let mut seen = RecordSample {
         objects: 2,
         example: Some(json!({"id": 1, "title": "t", "name": "n"})),
-        ..Seen::default()
+        ..RecordSample::default()
     };
-    let absent = |seen: &mut Seen, field: Field, absent| {
+    let absent = |seen: &mut RecordSample, field: Field, absent| {
         seen.lacking[field as usize].absent = absent;
     };
     absent(&mut seen, Field::Title, 2);
     absent(&mut seen, Field::Name, 2);
     let doubts = of_fields(&[&seen], &mapping);
     // `name` is mapped already, so it is not what `nam` means.
-    let expected = Doubt::Absent {
+    let expected = Warning::Absent {
         path: "titel".to_owned(),
         meant: "title".to_owned(),
     };
     assert_eq!(doubts, [expected]);
     absent(&mut seen, Field::Title, 1);
     assert_eq!(of_fields(&[&seen], &mapping), []);
-    assert_eq!(of_fields(&[&Seen::default()], &mapping), []);
+    assert_eq!(of_fields(&[&RecordSample::default()], &mapping), []);
 }
 
-fn page(ids: impl IntoIterator<Item = u64>) -> Seen {
+fn page(ids: impl IntoIterator<Item = u64>) -> RecordSample {
     let ids: Vec<_> = ids.into_iter().collect();
-    Seen {
+    RecordSample {
         records: ids.len() as u64,
         ids: ids.into_iter().collect(),
-        ..Seen::default()
+        ..RecordSample::default()
     }
 }
 
@@ -91,13 +91,13 @@ fn totals_that_do_not_fit_the_pages_are_doubted() {
         asked: 2,
         more,
     };
-    let changed = Doubt::TotalChanged { first: 9, last: 8 };
-    let disagree = Doubt::PagesDisagree {
+    let changed = Warning::TotalChanged { first: 9, last: 8 };
+    let disagree = Warning::PagesDisagree {
         pages: 5,
         total: 41,
         size: 4,
     };
-    let of_page = Doubt::TotalOfPage { total: 4 };
+    let of_page = Warning::TotalOfPage { total: 4 };
     let cases = [
         (estimate(Some(41), Some(41), Some(11), true), vec![]),
         (estimate(Some(9), Some(8), Some(2), true), vec![changed]),
@@ -121,7 +121,7 @@ fn totals_that_do_not_fit_the_pages_are_doubted() {
         let seen = page(0..came);
         let doubt = of_size(&endpoint, &[&seen], &estimate(None, None, None, more));
         let came = doubt.map(|doubt| match doubt {
-            Doubt::Size { came, .. } => came,
+            Warning::Size { came, .. } => came,
             other => panic!("{other}"),
         });
         assert_eq!(came, doubted);
@@ -139,7 +139,7 @@ fn records_that_come_twice_are_counted() {
     ];
     for (first, second, expected) in cases {
         let doubt = overlap(&[&first, &second]);
-        let expected = expected.map(|(twice, of)| Doubt::Overlap { twice, of });
+        let expected = expected.map(|(twice, of)| Warning::Overlap { twice, of });
         assert_eq!(doubt, expected);
     }
     let mapping = Mapping::placeholder(crate::record::Resource::Posts);
@@ -147,7 +147,7 @@ fn records_that_come_twice_are_counted() {
     assert_eq!(same_id(&[&same], &mapping), None);
     same.records = 7;
     same.rejects = 2;
-    let expected = Doubt::SameId {
+    let expected = Warning::SameId {
         path: "id".to_owned(),
         twice: 2,
         of: 7,

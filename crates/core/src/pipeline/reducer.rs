@@ -10,16 +10,16 @@ use crate::fetch::{Event, Observer, Position};
 use crate::record::Resource;
 use crate::storage::{Counts, Output, Segment, Slice};
 
-use super::listing::Listed;
+use super::entry_recorder::SliceEntries;
+use super::invalid_children::InvalidChildren;
 use super::rejects::Rejects;
-use super::strays::Strays;
-use super::work::Done;
+use super::slice_processor::SliceResult;
 
 /// Tallies merged as they come; segments put in the API's order, whatever the order they come in.
 ///
 /// What comes of a response that is still on its way is kept apart until it is known to be whole.
 #[derive(Default)]
-pub(super) struct Reduction {
+pub(super) struct Reducer {
     /// Whether nobody waits for what comes of the slices, for their pages were there before.
     of_pages: bool,
     settled: Parts,
@@ -36,11 +36,11 @@ struct Parts {
     received: BTreeMap<Resource, u64>,
     /// How many of them came again on a later page, and are left out.
     repeated: BTreeMap<Resource, u64>,
-    listed: BTreeMap<(Resource, Position), Listed>,
+    listed: BTreeMap<(Resource, Position), SliceEntries>,
 }
 
 impl Parts {
-    fn add(&mut self, slice: &Slice, found: u64, done: Done) {
+    fn add(&mut self, slice: &Slice, found: u64, done: SliceResult) {
         *self.received.entry(slice.resource).or_default() += found;
         if !slice.repeated.is_empty() {
             *self.repeated.entry(slice.resource).or_default() += slice.repeated.len() as u64;
@@ -84,10 +84,10 @@ pub(super) struct Reduced {
     /// What became of the records of each resource that has any.
     pub(super) resources: BTreeMap<Resource, Counts>,
     /// What the history is to know of them.
-    pub(super) listed: BTreeMap<Resource, Vec<Listed>>,
+    pub(super) listed: BTreeMap<Resource, Vec<SliceEntries>>,
 }
 
-impl Reduction {
+impl Reducer {
     /// For pages that were there before: no others are asked for by what comes of them.
     pub(super) fn of_pages() -> Self {
         Self {
@@ -112,7 +112,7 @@ impl Reduction {
     pub(super) fn add(
         &mut self,
         slice: &Slice,
-        done: Done,
+        done: SliceResult,
         observer: &dyn Observer,
     ) -> Result<(), Error> {
         let rejects = done.refused.as_ref().map_or(0, |refused| refused.count);
@@ -138,8 +138,8 @@ impl Reduction {
     }
 
     /// Adds children that are not requested because of the ids of one slice.
-    pub(super) fn add_strays(&mut self, slice: &Slice, strays: Strays) {
-        let Strays {
+    pub(super) fn add_strays(&mut self, slice: &Slice, strays: InvalidChildren) {
+        let InvalidChildren {
             children,
             refused,
             lines,
@@ -215,9 +215,9 @@ impl Reduction {
 
 /// Tells listings where in the file of all records theirs begin.
 fn in_files(
-    mut listed: BTreeMap<(Resource, Position), Listed>,
+    mut listed: BTreeMap<(Resource, Position), SliceEntries>,
     segments: &BTreeMap<Output, BTreeMap<(Resource, Position), Segment>>,
-) -> BTreeMap<Resource, Vec<Listed>> {
+) -> BTreeMap<Resource, Vec<SliceEntries>> {
     for (output, parts) in segments {
         let whole = output.resource().map(Output::all_of) == Some(*output);
         let offsets = output.layout().offsets(parts.values());
@@ -242,7 +242,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// A slice of posts and what comes of it: one record in a file named after its position.
-    fn slice(position: &Position) -> (Slice, Done) {
+    fn slice(position: &Position) -> (Slice, SliceResult) {
         let place = Place {
             file: position.to_string(),
             offset: 0,
@@ -266,7 +266,7 @@ mod tests {
         let ids = Vec::new();
         (
             slice,
-            Done {
+            SliceResult {
                 tally,
                 segments,
                 refused: None,
@@ -291,7 +291,7 @@ mod tests {
             let mut waiting: Vec<_> = pages.iter().map(at).collect();
             let mut expected = waiting.clone();
             expected.sort();
-            let mut reduction = Reduction::default();
+            let mut reduction = Reducer::default();
             for index in order {
                 if !waiting.is_empty() {
                     let (slice, done) = slice(&waiting.swap_remove(index.index(waiting.len())));

@@ -12,14 +12,14 @@ use crate::storage::{Output, Segment, Spool};
 
 use super::authors;
 use super::carry::Carried;
-use super::reduction::Reduction;
+use super::reducer::Reducer;
 use super::run::Run;
-use super::work::Workbench;
+use super::slice_processor::SliceProcessor;
 
 /// What is put into the spool when all that was fetched is processed.
-pub(super) struct StandIn {
+pub(super) struct AuthorsAsUsers {
     /// How it is processed.
-    pub(super) bench: Workbench,
+    pub(super) bench: SliceProcessor,
     source: Source,
     users: Users,
 }
@@ -31,7 +31,7 @@ enum Users {
     Kept(Carried),
 }
 
-impl StandIn {
+impl AuthorsAsUsers {
     /// Puts it into the spool.
     ///
     /// # Errors
@@ -55,7 +55,10 @@ impl Run {
     ///
     /// # Errors
     /// When the last snapshot cannot be read.
-    pub(super) fn stand_in(&self, reduction: &mut Reduction) -> Result<Option<StandIn>, Error> {
+    pub(super) fn stand_in(
+        &self,
+        reduction: &mut Reducer,
+    ) -> Result<Option<AuthorsAsUsers>, Error> {
         let source = &self.settings.source;
         let found = reduction.take(Output::Authors);
         let is_listed = source.endpoints.contains_key(&Resource::Users);
@@ -74,7 +77,7 @@ impl Run {
         } else {
             return Ok(None);
         };
-        Ok(Some(StandIn {
+        Ok(Some(AuthorsAsUsers {
             bench: self.bench(),
             source: self.source(),
             users,

@@ -25,7 +25,7 @@ const BLOCK: usize = 4096;
 type Contents = (Option<PathBuf>, PathBuf);
 
 /// What becomes of the records of one resource, on its way into a step.
-pub(super) struct Telling<'a> {
+pub(super) struct ChangeWriter<'a> {
     step: &'a Connection,
     path: &'a Path,
     resource: Resource,
@@ -40,7 +40,7 @@ pub(super) struct Telling<'a> {
     span: Option<(i64, i64)>,
 }
 
-impl<'a> Telling<'a> {
+impl<'a> ChangeWriter<'a> {
     pub(super) fn new(
         (step, path): (&'a Connection, &'a Path),
         resource: Resource,

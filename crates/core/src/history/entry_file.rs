@@ -23,7 +23,7 @@ const BLOCK: usize = 16_384;
 
 /// Where the entries of some records are, sorted by id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listing {
+pub struct EntryFile {
     /// Where they were written.
     pub place: Place,
     /// The lowest id.
@@ -35,12 +35,12 @@ pub struct Listing {
     pub base: u64,
 }
 
-impl Listing {
+impl EntryFile {
     /// Appends entries to the file `name` of the staging folder in `folder`. None come of none.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write(folder: &Path, name: &str, list: List) -> Result<Option<Self>, StorageError> {
+    pub fn write(folder: &Path, name: &str, list: EntryList) -> Result<Option<Self>, StorageError> {
         let Some(mut list) = list.finish() else {
             return Ok(None);
         };
@@ -59,7 +59,7 @@ impl Listing {
 
 /// Gathers entries, which are sorted at the end if they did not come in order.
 #[derive(Debug, Default)]
-pub struct List(Gathered);
+pub struct EntryList(Gathered);
 
 #[derive(Debug, Default)]
 enum Gathered {
@@ -94,7 +94,7 @@ impl InOrder {
     }
 }
 
-impl List {
+impl EntryList {
     /// Adds an entry.
     pub fn push(&mut self, entry: Entry) {
         match &mut self.0 {
@@ -132,14 +132,14 @@ impl List {
 
 /// Listings whose ids lie behind one another, read as one.
 struct Chain {
-    listings: VecDeque<Listing>,
+    listings: VecDeque<EntryFile>,
     entries: Entries<Vec<u8>>,
     base: u64,
     head: Option<Entry>,
 }
 
 impl Chain {
-    fn begin(folder: &Path, listings: VecDeque<Listing>) -> Result<Self, StorageError> {
+    fn begin(folder: &Path, listings: VecDeque<EntryFile>) -> Result<Self, StorageError> {
         let mut chain = Self {
             listings,
             entries: Entries::new(Vec::new()),
@@ -174,9 +174,9 @@ impl Chain {
 }
 
 /// Puts listings into as few chains as can be.
-fn chains(mut listings: Vec<Listing>) -> Vec<VecDeque<Listing>> {
+fn chains(mut listings: Vec<EntryFile>) -> Vec<VecDeque<EntryFile>> {
     listings.sort_by(|one, other| one.first.cmp(&other.first));
-    let mut chains: Vec<VecDeque<Listing>> = Vec::new();
+    let mut chains: Vec<VecDeque<EntryFile>> = Vec::new();
     // The last id of each chain; several may end at the same one.
     let mut ends: BTreeSet<(Id, usize)> = BTreeSet::new();
     for listing in listings {
@@ -204,7 +204,7 @@ pub(super) struct Sorted<'a> {
 
 impl<'a> Sorted<'a> {
     /// Of listings whose places are counted from `folder`.
-    pub(super) fn new(folder: &'a Path, listings: Vec<Listing>) -> Result<Self, StorageError> {
+    pub(super) fn new(folder: &'a Path, listings: Vec<EntryFile>) -> Result<Self, StorageError> {
         let mut all = chains(listings);
         let mut pass = 0;
         while all.len() > FAN {
@@ -219,7 +219,7 @@ impl<'a> Sorted<'a> {
         Self::of(folder, all)
     }
 
-    fn of(folder: &'a Path, chains: Vec<VecDeque<Listing>>) -> Result<Self, StorageError> {
+    fn of(folder: &'a Path, chains: Vec<VecDeque<EntryFile>>) -> Result<Self, StorageError> {
         let chains = chains.into_iter().map(|chain| Chain::begin(folder, chain));
         Ok(Self {
             folder,
@@ -229,15 +229,15 @@ impl<'a> Sorted<'a> {
     }
 
     /// Writes what comes of merging, as one chain.
-    fn write(mut self, name: &str) -> Result<VecDeque<Listing>, StorageError> {
+    fn write(mut self, name: &str) -> Result<VecDeque<EntryFile>, StorageError> {
         let mut listings = VecDeque::new();
         loop {
-            let mut block = List::default();
+            let mut block = EntryList::default();
             for _ in 0..BLOCK {
                 let Some(entry) = self.next()? else { break };
                 block.push(entry);
             }
-            match Listing::write(self.folder, name, block)? {
+            match EntryFile::write(self.folder, name, block)? {
                 Some(listing) => listings.push_back(listing),
                 None => return Ok(listings),
             }
@@ -283,13 +283,13 @@ mod tests {
         std::fs::create_dir(folder.path().join(STAGING)).unwrap();
         let mut listings = Vec::new();
         for (index, slice) in slices.iter().enumerate() {
-            let mut list = List::default();
+            let mut list = EntryList::default();
             for (id, at) in slice.iter().zip(0..) {
                 list.push(entry(*id, at));
             }
-            let listing = Listing::write(folder.path(), "entries", list).unwrap();
+            let listing = EntryFile::write(folder.path(), "entries", list).unwrap();
             let base = index as u64 * 1000;
-            listings.extend(listing.map(|listing| Listing { base, ..listing }));
+            listings.extend(listing.map(|listing| EntryFile { base, ..listing }));
         }
         let count = chains(listings.clone()).len();
         let mut sorted = Sorted::new(folder.path(), listings).unwrap();

@@ -4,7 +4,7 @@ use crate::record::Resource;
 use crate::storage::{Flow, Output};
 
 /// What tells the flows apart once their records are processed.
-pub(super) struct Shape {
+pub(super) struct FlowSpec {
     pub(super) flow: Flow,
     pub(super) resources: &'static [Resource],
     /// The record files, in the order of the manifest.

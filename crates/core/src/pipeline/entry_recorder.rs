@@ -5,22 +5,22 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::StorageError;
-use crate::history::{Entry, List, Listing, Span, digest};
+use crate::history::{Entry, EntryFile, EntryList, Span, digest};
 use crate::record::{Field, Fields, FromFields, Id, Mapping, Reject, map};
 
 /// Where it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Listed {
+pub(super) struct SliceEntries {
     /// Records, and those that did not map but have an id; none where there are neither.
-    pub(super) listing: Option<Listing>,
+    pub(super) listing: Option<EntryFile>,
     /// How many records did not map and have no id that could be read.
     pub(super) unnamed: u64,
 }
 
 /// Notes down the records of one slice.
-pub(super) struct Noted<'m> {
+pub(super) struct EntryRecorder<'m> {
     mapping: &'m Mapping,
-    entries: List,
+    entries: EntryList,
     unnamed: u64,
 }
 
@@ -33,11 +33,11 @@ impl<'a> FromFields<'a> for JustId {
     }
 }
 
-impl<'m> Noted<'m> {
+impl<'m> EntryRecorder<'m> {
     pub(super) fn new(mapping: &'m Mapping) -> Self {
         Self {
             mapping,
-            entries: List::default(),
+            entries: EntryList::default(),
             unnamed: 0,
         }
     }
@@ -73,9 +73,9 @@ impl<'m> Noted<'m> {
     }
 
     /// Writes it all to the file `name` of the staging folder in `folder`.
-    pub(super) fn write(self, folder: &Path, name: &str) -> Result<Listed, StorageError> {
-        Ok(Listed {
-            listing: Listing::write(folder, name, self.entries)?,
+    pub(super) fn write(self, folder: &Path, name: &str) -> Result<SliceEntries, StorageError> {
+        Ok(SliceEntries {
+            listing: EntryFile::write(folder, name, self.entries)?,
             unnamed: self.unnamed,
         })
     }

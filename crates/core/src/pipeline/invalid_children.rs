@@ -17,7 +17,7 @@ const SHOWN: usize = 60;
 pub(super) type Stray = (u64, Id);
 
 /// The children that are rejected because of one slice.
-pub(super) struct Strays {
+pub(super) struct InvalidChildren {
     /// What the children are.
     pub(super) children: Resource,
     pub(super) refused: Refused,
@@ -31,7 +31,7 @@ pub(super) fn reject(
     slice: &Slice,
     strays: &[Stray],
     folder: &Path,
-) -> Result<Option<Strays>, StorageError> {
+) -> Result<Option<InvalidChildren>, StorageError> {
     let mut lines = SegmentWriter::new(Output::Rejected.layout());
     let mut first = None;
     for (index, id) in strays {
@@ -49,7 +49,7 @@ pub(super) fn reject(
     let Some(first) = first else { return Ok(None) };
     let count = lines.records();
     let name = format!("{STAGING}/{children}-strays.segments");
-    Ok(Some(Strays {
+    Ok(Some(InvalidChildren {
         children,
         refused: Refused { count, first },
         lines: lines.write(folder, &name)?,

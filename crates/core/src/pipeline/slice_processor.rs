@@ -20,14 +20,14 @@ use crate::source::{Source, child};
 use crate::storage::{Output, STAGING, Segment, SegmentWriter, Slice};
 use activity_tracker_json::Object;
 
+use super::entry_recorder::{EntryRecorder, SliceEntries};
+use super::invalid_children::Stray;
 use super::layout::{Laid, Records};
-use super::listing::{Listed, Noted};
 use super::rejects::{self, Refused};
-use super::strays::Stray;
 
 /// What processing needs to know besides the slice.
 #[derive(Clone, Debug)]
-pub struct Workbench {
+pub struct SliceProcessor {
     /// Where slices are and segments are left.
     pub folder: PathBuf,
     /// Which users the filter takes.
@@ -40,7 +40,7 @@ pub struct Workbench {
 
 /// What came of a slice: a small tally, and where its output is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Done {
+pub(super) struct SliceResult {
     pub(super) tally: ActivityCounts,
     pub(super) segments: BTreeMap<Output, Segment>,
     /// The records that did not map, if there are any.
@@ -54,19 +54,19 @@ pub(super) struct Done {
     pub(super) strays: Vec<Stray>,
     /// What the history is to know of the records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) listed: Option<Listed>,
+    pub(super) listed: Option<SliceEntries>,
 }
 
 /// Why nothing came of a slice, in a form that passes between processes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Refusal {
+pub(super) struct SliceError {
     operation: String,
     file: String,
     code: Option<i32>,
     message: String,
 }
 
-impl Refusal {
+impl SliceError {
     /// The error it stands for.
     pub(super) fn into_error(self, folder: &Path) -> Error {
         let message = self.message;
@@ -77,7 +77,7 @@ impl Refusal {
     }
 }
 
-impl From<StorageError> for Refusal {
+impl From<StorageError> for SliceError {
     fn from(error: StorageError) -> Self {
         let (operation, code) = match &error {
             StorageError::Io {
@@ -100,7 +100,7 @@ impl From<StorageError> for Refusal {
 const GATHERED: usize = 256 * 1024;
 
 /// What one slice leaves besides its tally.
-struct Leavings<'a> {
+struct SliceWriter<'a> {
     slice: &'a Slice,
     folder: &'a Path,
     /// What goes into the file of all records of the resource.
@@ -119,16 +119,16 @@ struct Leavings<'a> {
     /// Authors in this slice: most write more than once.
     authors: HashSet<&'a str>,
     /// What the history is to know.
-    noted: Option<Noted<'a>>,
+    noted: Option<EntryRecorder<'a>>,
     /// Room to write a text in.
     json: Vec<u8>,
 }
 
-impl<'a> Leavings<'a> {
+impl<'a> SliceWriter<'a> {
     fn new(
         (slice, bytes): (&'a Slice, &'a [u8]),
         folder: &'a Path,
-        noted: Option<Noted<'a>>,
+        noted: Option<EntryRecorder<'a>>,
     ) -> Self {
         let mut repeated = slice.repeated.iter();
         Self {
@@ -255,7 +255,7 @@ impl<'a> Leavings<'a> {
     }
 }
 
-impl Workbench {
+impl SliceProcessor {
     /// For a run of these settings whose slices are in `folder`, and whose records read like that.
     pub(super) fn new(folder: &Path, settings: &Settings, mappings: Mappings) -> Self {
         Self {
@@ -269,19 +269,23 @@ impl Workbench {
     /// Does the work on one slice.
     ///
     /// `bytes` is room for it, used again and again: to be given new pages for each slice takes long.
-    pub(super) fn process(&self, slice: &Slice, bytes: &mut Vec<u8>) -> Result<Done, Refusal> {
+    pub(super) fn process(
+        &self,
+        slice: &Slice,
+        bytes: &mut Vec<u8>,
+    ) -> Result<SliceResult, SliceError> {
         let mapping = self.mappings.of(slice.resource);
-        let noted = self.history.then(|| Noted::new(mapping));
+        let noted = self.history.then(|| EntryRecorder::new(mapping));
         if let Some(longest) = slice.longest {
             let beginning = slice.place.beginning(rejects::BEGINNING);
             beginning.read_into(&self.folder, bytes)?;
-            let mut left = Leavings::new((slice, &[]), &self.folder, noted);
+            let mut left = SliceWriter::new((slice, &[]), &self.folder, noted);
             left.too_long(bytes, longest)?;
             return self.finish(left, ActivityCounts::default());
         }
         slice.place.read_into(&self.folder, bytes)?;
         let bytes = bytes.as_slice();
-        let mut left = Leavings::new((slice, bytes), &self.folder, noted);
+        let mut left = SliceWriter::new((slice, bytes), &self.folder, noted);
         let tally = match slice.resource {
             Resource::Users => users(bytes, mapping, &self.email_domain, &mut left)?,
             Resource::Posts => {
@@ -297,7 +301,11 @@ impl Workbench {
     }
 
     /// Writes what a slice leaves.
-    fn finish(&self, left: Leavings<'_>, tally: ActivityCounts) -> Result<Done, Refusal> {
+    fn finish(
+        &self,
+        left: SliceWriter<'_>,
+        tally: ActivityCounts,
+    ) -> Result<SliceResult, SliceError> {
         let (slice, refused) = (left.slice, left.refused());
         let write = |(output, records): (Output, SegmentWriter)| {
             Ok((output, records.write(&self.folder, &segments(output))?))
@@ -317,7 +325,7 @@ impl Workbench {
         };
         let name = format!("{}-{}.entries", slice.resource, writer());
         let listed = left.noted.map(|noted| noted.write(&self.folder, &name));
-        Ok(Done {
+        Ok(SliceResult {
             tally,
             segments,
             refused,
@@ -373,7 +381,7 @@ pub fn mappings(source: &Source) -> Mappings {
 ///
 /// # Errors
 /// When the pipes to the program that started it fail.
-pub fn serve_worker(bench: &Workbench) -> io::Result<()> {
+pub fn serve_worker(bench: &SliceProcessor) -> io::Result<()> {
     let mut bytes = Vec::new();
     activity_tracker_concurrency::serve(|slice: Slice| bench.process(&slice, &mut bytes))
 }
@@ -382,7 +390,7 @@ fn users<'a>(
     slice: &'a [u8],
     mapping: &Mapping,
     domain: &EmailDomain,
-    left: &mut Leavings<'a>,
+    left: &mut SliceWriter<'a>,
 ) -> Result<ActivityCounts, StorageError> {
     let mut tally = ActivityCounts::default();
     let mut filtered = SegmentWriter::new(Output::FilteredUsers.layout());
@@ -428,7 +436,7 @@ fn users<'a>(
 fn written<'a, T: FromFields<'a> + Record>(
     slice: &'a [u8],
     mapping: &Mapping,
-    left: &mut Leavings<'a>,
+    left: &mut SliceWriter<'a>,
     count: impl Fn(&mut ActivityCounts, &T),
     author: impl Fn(&T) -> Option<Object<'a>>,
 ) -> Result<ActivityCounts, StorageError> {
@@ -457,7 +465,7 @@ mod tests {
     use crate::record::FieldMap;
     use crate::storage::Place;
 
-    fn bench(resource: Resource, bytes: &str) -> (Workbench, Slice, tempfile::TempDir) {
+    fn bench(resource: Resource, bytes: &str) -> (SliceProcessor, Slice, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join(STAGING)).unwrap();
         std::fs::write(folder.path().join("page"), bytes).unwrap();
@@ -480,7 +488,7 @@ mod tests {
         };
         let email_domain = "biz".parse().unwrap();
         (
-            Workbench {
+            SliceProcessor {
                 history: true,
                 folder: folder.path().to_owned(),
                 email_domain,
@@ -538,7 +546,7 @@ mod tests {
         let records = format!("{post},{{}},\n{post},{{\"id\":2}}");
         let (bench, slice, _folder) = bench(Resource::Posts, &records);
         let wire = serde_json::to_string(&bench.process(&slice, &mut Vec::new()).unwrap()).unwrap();
-        let done: Done = serde_json::from_str(&wire).unwrap();
+        let done: SliceResult = serde_json::from_str(&wire).unwrap();
         let read = |output| {
             let bytes = done.segments[&output].place.read(&bench.folder).unwrap();
             String::from_utf8(bytes).unwrap()

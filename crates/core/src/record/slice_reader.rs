@@ -1,22 +1,22 @@
 //! The records of a slice with their fields, found in one pass where they are sound.
 
 use crate::record::mapping::Values;
-use crate::record::shape::Shape;
+use crate::record::shape::RecordShape;
 use crate::record::{Field, Fields, Mapping};
 use activity_tracker_json::reader::Reader;
 use activity_tracker_json::splitter::{self, Records, SplitError};
 use activity_tracker_json::stops::Stops;
 
 /// One record of a slice.
-pub(super) enum Row<'a> {
-    /// A sound one, to the letter. [`Rows::fields`] has what stands in its fields.
+pub(super) enum ReadRecord<'a> {
+    /// A sound one, to the letter. [`SliceReader::fields`] has what stands in its fields.
     Found(&'a str),
     /// One that has still to be read, and may not be sound, as the splitter found it.
     Unread(Result<&'a [u8], SplitError>),
 }
 
 /// A slice, gone through record by record.
-pub(super) struct Rows<'a, 'm> {
+pub(super) struct SliceReader<'a, 'm> {
     slice: &'a [u8],
     mapping: &'m Mapping,
     records: Records<'a>,
@@ -24,12 +24,12 @@ pub(super) struct Rows<'a, 'm> {
     stops: Stops<'a>,
     /// The fields of the last sound record.
     values: Values<'a>,
-    shape: Shape,
+    shape: RecordShape,
     /// How many records in a row were of another shape.
     strangers: u32,
 }
 
-impl<'a, 'm> Rows<'a, 'm> {
+impl<'a, 'm> SliceReader<'a, 'm> {
     pub(super) fn new(slice: &'a [u8], mapping: &'m Mapping) -> Self {
         Self {
             slice,
@@ -38,14 +38,14 @@ impl<'a, 'm> Rows<'a, 'm> {
             text: None,
             stops: Stops::new(slice),
             values: [None; Field::COUNT],
-            shape: Shape::default(),
+            shape: RecordShape::default(),
             strangers: 0,
         }
     }
 
     /// The next record.
     #[inline]
-    pub(super) fn next(&mut self) -> Option<Row<'a>> {
+    pub(super) fn next(&mut self) -> Option<ReadRecord<'a>> {
         let text = match self.text {
             Some(text) => text,
             None => *self.text.insert(sound_part(self.slice)),
@@ -55,9 +55,9 @@ impl<'a, 'm> Rows<'a, 'm> {
             && let Some(raw) = text.get(start..end)
         {
             self.records.pass(end);
-            return Some(Row::Found(raw));
+            return Some(ReadRecord::Found(raw));
         }
-        self.records.next().map(Row::Unread)
+        self.records.next().map(ReadRecord::Unread)
     }
 
     /// The fields of the record found last, which is number `index`.
