@@ -1,18 +1,18 @@
-//! Where pages are: query parameters, and pages whose URLs differ in one number.
+//! Page URLs: query parameters, and URLs that differ only in a page number.
 
 use url::Url;
 
-/// Pages whose URLs differ in one number.
+/// Pages whose URLs differ only in a page number.
 #[derive(Clone, Debug)]
 pub(super) struct LinkRange {
     url: Url,
     parameter: String,
-    /// The parameter's value less the page's number.
+    /// The parameter's value minus the page's number.
     shift: u64,
 }
 
 impl LinkRange {
-    /// Where the page of this number is.
+    /// The URL of the page with this number.
     pub(super) fn url(&self, number: u64) -> Url {
         let mut url = self.url.clone();
         set_parameter(
@@ -24,9 +24,9 @@ impl LinkRange {
     }
 }
 
-/// Sees whether the second page and the last one differ in a page number only.
+/// Checks whether the URLs of the second page and the last page differ only in a page number.
 ///
-/// Offsets look alike but count otherwise, so the parameter must be named after pages.
+/// Offsets look the same but do not count pages, so the parameter's name must contain `page`.
 pub(super) fn link_range(next: &Url, last: &Url) -> Option<(LinkRange, u64)> {
     let base = |url: &Url| {
         let mut url = url.clone();
@@ -54,18 +54,18 @@ pub(super) fn link_range(next: &Url, last: &Url) -> Option<(LinkRange, u64)> {
     Some((range, (last - shift).saturating_add(1)))
 }
 
-/// Puts a parameter into a query, in the place of one of that name.
+/// Sets a query parameter, replacing any with the same name.
 pub(super) fn set_parameter(url: &mut Url, name: &str, value: &str) {
     remove_parameter(url, name);
     url.query_pairs_mut().append_pair(name, value);
 }
 
-/// Takes a parameter out of a query, where it has it.
+/// Removes a query parameter, if present.
 pub(in crate::fetch) fn remove_parameter(url: &mut Url, name: &str) {
     remove_where(url, |known, _| known == name);
 }
 
-/// Takes the parameters with this value out of a query.
+/// Removes all query parameters with this value.
 pub(super) fn remove_value(url: &mut Url, value: &str) {
     remove_where(url, |_, known| known == value);
 }
@@ -84,7 +84,7 @@ fn remove_where(url: &mut Url, goes: impl Fn(&str, &str) -> bool) {
     }
 }
 
-/// Enough of a URL to tell it from others.
+/// A hash that identifies a URL.
 pub(super) fn fingerprint(url: &Url) -> u128 {
     crate::fetch::digest(url.as_str().as_bytes())
 }

@@ -1,4 +1,4 @@
-//! What a page begins and ends with, by which it is held against its neighbours.
+//! The first and last record of a page, to compare it with its neighbours.
 
 use serde_json::Value;
 
@@ -7,32 +7,33 @@ use activity_tracker_json::JsonPath;
 
 use super::text::text_of;
 
-/// What stands at the edge of a page.
+/// The record at one end of a page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::fetch) enum Edge {
     /// The page has no records.
     #[default]
     Nothing,
-    /// A record that cannot be told from others, for it is too long.
+    /// A record that was too long to keep and cannot be compared.
     Unknown,
-    /// A record, by its id.
+    /// A record, identified by a hash of its id.
     Record(Digest),
 }
 
 impl Edge {
-    /// Of a page that has records, if this one was kept.
+    /// The edge of a page that has records; `record` is `None` if it was not kept.
     pub(in crate::fetch) fn of(record: Option<&Value>, id: Option<&JsonPath>) -> Self {
         let Some(record) = record else {
             return Self::Unknown;
         };
         let id = id.and_then(|path| text_of(path.find(record)?));
-        // Without an id, a record is what it says.
+        // A record without an id is identified by its content.
         let id = id.unwrap_or_else(|| record.to_string());
         Self::Record(crate::fetch::digest(id.as_bytes()))
     }
 }
 
-/// The first and the last record of a page, and how many there are with the first.
+/// The first and last records of a page, and the number of its records including an overlapping
+/// first one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::fetch) struct Edges {
     pub(in crate::fetch) first: Edge,

@@ -1,86 +1,87 @@
-//! Why pages cannot be the whole of a resource.
+//! Errors of pagination.
 
 use activity_tracker_json::MissingKey;
 
-/// Why the pages that came cannot be the whole resource.
+/// Why the received pages cannot be the complete resource.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PagingError {
-    /// The totals do not agree with what came.
+    /// The number of records received differs from the server's total.
     #[error("{found} records came of the {total} that the server speaks of{}", changed(*.first_total, *.total))]
     Incomplete {
-        /// How many records came.
+        /// Number of records received.
         found: u64,
-        /// How many there are, by the last response that said so.
+        /// The total that the last response with a total reported.
         total: u64,
-        /// How many there were, by the first.
+        /// The total that the first response reported.
         first_total: u64,
     },
-    /// Records moved from page to page while they were fetched.
+    /// Records moved between pages during the fetch.
     #[error("the records moved while the pages were fetched, {} ({}{found} records came)", each_time(*.looks), totals(*.first, *.last))]
     Moving {
-        /// How many times all pages were fetched.
+        /// Number of passes over all pages.
         looks: u32,
-        /// How many records came, the last time.
+        /// Number of records received in the last pass.
         found: u64,
-        /// How many there were, by the first response of the last time.
+        /// The first total reported in the last pass.
         first: Option<u64>,
-        /// And by the last response.
+        /// The last total reported in the last pass.
         last: Option<u64>,
     },
-    /// A page came twice under different names.
+    /// The same page arrived under two URLs.
     #[error("page {} holds the same records as one before it", .0 + 1)]
     RepeatedPage(u64),
-    /// A link or cursor leads back.
+    /// A link or cursor leads back to a page already requested.
     #[error("page {} names a page as its next that was asked for already", .0 + 1)]
     Loop(u64),
-    /// A link leads to a place that the source does not allow.
+    /// A link leads to an origin that the source does not allow.
     #[error("page {} links to {origin} for the next one, which the source does not allow", .number + 1)]
     OtherOrigin {
-        /// The page with the link.
+        /// The number of the page with the link.
         number: u64,
-        /// Where it leads.
+        /// The origin of the link's target.
         origin: String,
     },
-    /// The first page has no such key as the source says names the next.
+    /// The first page lacks the key that, according to the source, names the next page.
     #[error("page 1 has no `{}`, which is to name the next page; {}", .0.at, no_key(.0))]
     NoKey(MissingKey),
-    /// The last record of a page has no such field as the source says leads on.
+    /// The last record of a page lacks the field that, according to the source, locates the next
+    /// page.
     #[error("the last record of page {} has no text or number at `{}`, which the next page is asked for with; {}", .number + 1, .missing.at, .missing.there("it is no object"))]
     NoField {
-        /// The page.
+        /// The number of the page.
         number: u64,
-        /// The field.
+        /// The missing field.
         missing: MissingKey,
     },
-    /// What the source says is a list of links is none.
+    /// The value that the source describes as a list of links is something else.
     #[error("page {} has something else at `{at}` than a list of links with their relations, so that nobody knows whether more follow", .number + 1)]
     NoLinks {
-        /// The page.
+        /// The number of the page.
         number: u64,
-        /// Where the list is to be.
+        /// The path where the list is expected.
         at: String,
     },
-    /// A page says that there are further ones, and not where.
+    /// A page says that more pages follow, but does not name the next one.
     #[error("page {} says that more follow, and names no next page", .0 + 1)]
     NoNext(u64),
-    /// A header that nobody can read may have said where the next page is.
+    /// A malformed `Link` header, which may have named the next page.
     #[error("page {} has a Link header that is not written as one, so that nobody knows whether more follow", .0 + 1)]
     BadHeader(u64),
-    /// Page after page without a record.
+    /// Too many consecutive pages without records.
     #[error("{0} pages in a row hold no record, and each names a next one")]
     OnlyEmpty(u32),
-    /// The server says that it left records out.
+    /// The server reports that it left records out.
     #[error("page {} says in `{at}` that the server left records out: ask for less at a time, in `query`", .number + 1)]
     Truncated {
-        /// The page that says so.
+        /// The number of the page that reports it.
         number: u64,
-        /// Where it says so.
+        /// The path of the flag.
         at: String,
     },
-    /// A link that is no URL.
+    /// A link that is not a valid URL.
     #[error("page {} links to something that is no URL for the next one", .0 + 1)]
     BadLink(u64),
-    /// A link with the source's credential in it, where it cannot be taken out.
+    /// A link that contains the source's credential where it cannot be removed.
     #[error("page {} links to a URL with the credential in it, which would be logged and stored", .0 + 1)]
     TellsSecret(u64),
 }

@@ -1,11 +1,11 @@
-//! From one page of a resource to the next, and knowing when all are there.
+//! Pagination: finds the next page of a resource and detects when all pages have arrived.
 //!
-//! Each kind of pagination comes down to two questions: which pages may be asked
-//! for now, and what does a response say about those behind it. Where the number
-//! of pages is known, all of them may be asked for at once.
+//! Each kind of pagination comes down to two questions: which pages can be requested now, and what
+//! does a response say about later pages? Once the number of pages is known, all of them can be
+//! requested at once.
 //!
-//! A short page is never taken for the last one: servers clamp the page size
-//! they are asked for without saying so.
+//! A short page is never treated as the last one: servers may clamp the requested page size without
+//! saying so.
 
 mod address;
 mod edges;
@@ -44,69 +44,69 @@ pub(super) use page_info::Facts;
 
 pub(super) use address::remove_parameter;
 
-/// So many empty pages in a row, each with a link to a further one, are an error. Servers that
-/// filter what they have read may send some; Matrix's sends ten.
+/// This many consecutive empty pages, each with a link to a next page, are an error. Servers that
+/// filter records after reading them may send some; Matrix's sends ten.
 const EMPTY_PAGES: u32 = 1000;
 
-/// Where links to further pages may lead.
+/// Restricts the targets of pagination links.
 #[derive(Clone, Debug)]
 pub(super) struct Reach {
-    /// To these places only.
+    /// The allowed origins.
     pub(super) origins: Vec<Origin>,
-    /// Servers copy the credentials of a query into their links: taken out
-    /// there, for links stand in logs.
+    /// The query parameter with the credential. Servers copy it into their links; it is removed
+    /// because links are logged.
     pub(super) secret_parameter: Option<String>,
-    /// And by its value, under whatever name they give it.
+    /// The credential's value, removed whatever parameter name the server uses.
     pub(super) secret: Option<Secret>,
-    /// What gives it away in other places.
+    /// Detects credentials anywhere else in a URL or cursor.
     pub(super) secrets: Secrets,
 }
 
-/// The pages of one resource: which may be asked for, and what came of them.
+/// The pagination state of one resource: which pages can be requested, and what has arrived.
 #[derive(Clone, Debug)]
 pub(super) struct Paging {
     endpoint: Endpoint,
     first: Url,
     reach: Arc<Reach>,
-    /// How many pages were asked for; also the number of the next one.
+    /// Number of pages requested; also the number of the next page.
     asked: u64,
-    /// How many may be asked for, as far as is known.
+    /// Number of pages that can be requested, as far as is known.
     upto: u64,
     under_way: u64,
-    /// How many there are, where the server says so.
+    /// Number of pages, if the server reports it.
     declared: Option<u64>,
-    /// Where the next page is, when only the one before it knew.
+    /// URL of the next page, if only the previous page named it.
     next: Option<Url>,
-    /// Further pages by number: found in a `Link` header that names the last one.
+    /// Numbered pages, from a `Link` header that names the last page.
     range: Option<LinkRange>,
     records: u64,
     page_size: Option<u64>,
     first_total: Option<u64>,
     total: Option<u64>,
     empty_in_a_row: u32,
-    /// What the last page was asked for with.
+    /// The cursor of the last requested page.
     cursor: Option<String>,
     asked_urls: HashSet<u128>,
     digests: HashSet<Digest>,
-    /// How many pages are asked for at most, however many there are: for a look at the first ones.
+    /// Maximum number of pages to request, to fetch only the first ones.
     most: Option<u64>,
     seams: Seams,
     rest: Rest,
 }
 
-/// What the first pages say about all of them.
+/// What the first pages say about the whole resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PageEstimate {
-    /// How many records there are, where the server tells.
+    /// Number of records, if the server reports it.
     pub total: Option<u64>,
-    /// How many there were by the first response that told: another number where records come or
-    /// go meanwhile.
+    /// Number of records that the first response reported. It differs from `total` if records were
+    /// added or removed during the fetch.
     pub first_total: Option<u64>,
-    /// How many pages there are, where that is known ahead.
+    /// Number of pages, if it is known in advance.
     pub pages: Option<u64>,
-    /// How many pages were asked for.
+    /// Number of pages requested.
     pub asked: u64,
-    /// Whether there are more than were asked for.
+    /// Whether there are more pages than were requested.
     pub more: bool,
 }
 
@@ -140,7 +140,7 @@ impl Paging {
         }
     }
 
-    /// Fetches the pages again, so many times at most, while their records move.
+    /// Fetches all pages again while their records move, up to `left` times.
     pub(super) fn patient(mut self, left: u32, allow_moving: bool) -> Self {
         self.rest = Rest {
             left,
@@ -150,34 +150,34 @@ impl Paging {
         self
     }
 
-    /// Goes on with this look at the pages.
+    /// Resumes at this pass over the pages.
     pub(super) fn resume_look(&mut self, look: u32) {
         self.rest.look = look;
     }
 
-    /// Which look at the pages this is.
+    /// The number of the current pass over the pages, from 0.
     pub(super) fn look(&self) -> u32 {
         self.rest.look
     }
 
-    /// Whether the records never came to rest, and were taken all the same.
+    /// Whether records moved in every pass and were accepted anyway.
     pub(super) fn is_moving(&self) -> bool {
         self.rest.moving
     }
 
-    /// Whether a record that moves may be missed: where pages are counted, and not where each
-    /// names the next.
+    /// Whether a record that moves between pages may be missed: where pages are counted, and with
+    /// `Link` headers, whose URLs may count pages. Cursors and next URLs in the body are trusted.
     pub(super) fn may_move(&self) -> bool {
         let pagination = &self.endpoint.pagination;
         pagination.is_counted() || *pagination == Pagination::Link
     }
 
-    /// Wants no more than the first pages, to see what is there.
+    /// Limits the fetch to the first `most` pages.
     pub(super) fn only_first(&mut self, most: Option<u64>) {
         self.most = most;
     }
 
-    /// What the first pages said about all of them, if only those were wanted.
+    /// What the first pages said about the whole resource, if only those were requested.
     pub(super) fn estimate(&self) -> Option<PageEstimate> {
         self.most?;
         let more = self.is_cut_off();
@@ -195,7 +195,7 @@ impl Paging {
         })
     }
 
-    /// Whether there are further pages that are not wanted.
+    /// Whether there are further pages beyond the requested limit.
     fn is_cut_off(&self) -> bool {
         self.most.is_some_and(|most| self.asked >= most) && self.upto > self.asked
     }
@@ -205,7 +205,7 @@ impl Paging {
         self.endpoint.pagination != Pagination::None
     }
 
-    /// Whether a page may be asked for now.
+    /// Whether a page can be requested now.
     pub(super) fn has_next(&self) -> bool {
         let known = if self.seams.are_open() {
             self.upto.min(2)
@@ -215,22 +215,22 @@ impl Paging {
         self.asked < known.min(self.most.unwrap_or(u64::MAX))
     }
 
-    /// How many pages and records there are, as far as the server says.
+    /// Number of pages and records that the server reports; 0 where it is unknown.
     pub(super) fn declared(&self) -> (u64, u64) {
         if self.most.is_some() {
-            // Only the first pages are wanted, however many there are.
+            // Only the first pages are fetched, whatever the totals.
             return (0, 0);
         }
         let (pages, records) = (self.declared, self.total);
         (pages.unwrap_or_default(), records.unwrap_or_default())
     }
 
-    /// Whether all pages came.
+    /// Whether all pages have arrived.
     pub(super) fn is_done(&self) -> bool {
         !self.has_next() && self.under_way == 0
     }
 
-    /// The next page to ask for: its number and where it is.
+    /// Takes the next page to request: its number and its URL.
     pub(super) fn take_next(&mut self) -> Option<(u64, Url)> {
         if !self.has_next() {
             return None;
@@ -243,7 +243,7 @@ impl Paging {
         Some((number, url))
     }
 
-    /// Where a page is that is known by its number.
+    /// The URL of a page that is addressed by its number.
     pub(super) fn numbered(&self, number: u64) -> Url {
         let mut url = self.first.clone();
         match &self.endpoint.pagination {
@@ -286,18 +286,19 @@ impl Paging {
         url
     }
 
-    /// Whether a response with this status says that the page lies behind the last one.
+    /// Whether this status means that the page is past the last one.
     ///
-    /// Where pages are counted, several statuses say so by their meaning, unless the server said
-    /// that there is such a page.
+    /// Where pages are counted, several statuses mean that, unless the server declared that the
+    /// page exists.
     pub(super) fn is_past_end(&self, number: u64, status: u16) -> bool {
         let counted = self.endpoint.pagination.is_counted();
         let by_meaning = counted
             && matches!(status, 204 | 404 | 410 | 416 | 422)
             && self.declared.is_none_or(|declared| number >= declared);
-        // Nothing came, and nothing names a next page.
+        // No content, and no link to a next page.
         let nothing = status == 204 && (number == 0 || !counted);
-        // Nobody said that a page begins there.
+        // The offset of an overlapping second page is a guess: the server never said that a page
+        // starts there.
         let no_overlap = self.seams.are_tried()
             && number == 1
             && matches!(status, 204 | 400 | 404 | 410 | 416 | 422);
@@ -306,7 +307,7 @@ impl Paging {
             || number > 0 && (self.endpoint.past_end.contains(&status) || by_meaning)
     }
 
-    /// A page lies behind the last one.
+    /// Handles a page that is past the last one.
     pub(super) fn past_end(&mut self, status: u16) -> Result<(), PagingError> {
         self.under_way = self.under_way.saturating_sub(1);
         if self.seams.are_tried() && self.asked > 1 {
@@ -322,16 +323,16 @@ impl Paging {
         }
     }
 
-    /// The second page does not begin with the last record of the first: asks for it once more,
-    /// from where the first one ended.
+    /// The second page does not begin with the last record of the first: requests it again,
+    /// starting after the last record of the first page.
     fn ask_side_by_side(&mut self) {
         self.asked = 1;
         self.declared = self.pages_by_total();
         self.upto = self.declared.unwrap_or(2);
     }
 
-    /// A page arrived whole: learns what it says about others. Nothing if it does not count, and is
-    /// asked for once more.
+    /// Handles a complete page and reads what it says about other pages. Returns `None` if the page
+    /// does not count and will be requested again.
     pub(super) fn received(&mut self, facts: Facts<'_>) -> Result<Option<PageInfo>, PagingError> {
         let mut info = self.read(&facts)?;
         let (records, edges) = (facts.records, facts.edges);
@@ -342,7 +343,7 @@ impl Paging {
         Ok(Some(info))
     }
 
-    /// Reads what a response says.
+    /// Reads the pagination metadata of a response.
     fn read(&self, facts: &Facts<'_>) -> Result<PageInfo, PagingError> {
         let number = |at: &Option<Locator>| at.as_ref().and_then(|at| number_at(at, facts));
         let mut info = PageInfo {
@@ -385,7 +386,7 @@ impl Paging {
                 let next = target.map(|target| self.linked(&target, facts));
                 info.next = next.transpose()?;
             }
-            // Of pages that are known by number only the last one has news.
+            // If pages are addressed by number, only the last one has new information.
             Pagination::Link if facts.number.saturating_add(1) < self.upto => {}
             Pagination::Link => {
                 let linked = |relation| {
@@ -408,7 +409,7 @@ impl Paging {
         Ok(info)
     }
 
-    /// What a response has where the source says that the next page is named.
+    /// The value at the place where the source says the next page is named.
     fn named(&self, at: &NextAt, facts: &Facts<'_>) -> Result<Option<String>, PagingError> {
         let number = facts.number;
         match at {
@@ -441,8 +442,8 @@ impl Paging {
         }
     }
 
-    /// The first page must have a key that the source names, be it null: a slip in it would end the
-    /// pages after the first, without a word.
+    /// The first page must have the key that the source names, even if its value is null: a typo in
+    /// the source would otherwise silently end pagination after the first page.
     fn expect_key(&self, at: &JsonPath, facts: &Facts<'_>) -> Result<(), PagingError> {
         if facts.number > 0 || self.endpoint.next_optional || at.find(facts.body).is_some() {
             return Ok(());
@@ -450,8 +451,8 @@ impl Paging {
         Err(PagingError::NoKey(MissingKey::new(at, facts.body)))
     }
 
-    /// Learns of a page that is there: from the wire, or from the spool of a run that was cut off.
-    /// Gives whether it counts.
+    /// Accounts for a page from the network, or from the spool of an interrupted run. Returns
+    /// whether it counts.
     pub(super) fn take(
         &mut self,
         number: u64,
@@ -496,9 +497,10 @@ impl Paging {
         if !no_further {
             self.look_ahead(number, records, info)?;
         }
-        // However many pages the server speaks of: a total tells whether an empty one is the end.
+        // With a total to verify against, an empty page is the end, whatever number of pages the
+        // server reports.
         let empty = records == 0 && number > 0 && self.next.is_none();
-        // Where records moved already, another look follows this one.
+        // Records have already moved and another pass will follow: end this one.
         let in_vain = self.seams.moved() && self.rest.left > 0;
         if info.ends || no_further || in_vain || empty && self.total.is_some() {
             self.upto = self.asked;
@@ -513,15 +515,16 @@ impl Paging {
         Ok(true)
     }
 
-    /// All pages came: are they of one state of the server?
+    /// All pages arrived: checks that they show one consistent state of the server.
     ///
-    /// A total that grows is a record that was added while they came. It may stand in front of
-    /// those that are there and push one to the next page, where it comes again, or stand behind
-    /// them: nothing that was there is missed, and the sum is right. A total that shrinks is a
-    /// record that was removed, and one may have moved to a page that was there already.
+    /// If the total grows, a record was added during the fetch. An insertion before the records
+    /// already fetched pushes one of them to the next page, where it appears again; an insertion
+    /// after them does not. Either way no earlier record is missed, and the sum is right. If the
+    /// total shrinks, a record was removed, and another one may have moved to a page that had
+    /// already been fetched.
     fn settle(&mut self) -> Result<(), PagingError> {
         if self.is_cut_off() {
-            // What is still to come can only be more.
+            // The remaining pages can only add records.
             let too_many = self.total.is_some_and(|total| total < self.records);
             return if too_many { self.reconcile() } else { Ok(()) };
         }
@@ -531,7 +534,8 @@ impl Paging {
             return self.reconcile();
         }
         let moved = self.rest.shrank || self.seams.moved() || changed && !sum_is_right;
-        // A total that was told once, and does not fit: the next look finds the same, or moved ones.
+        // The total did not change, but differs from the number of records: another pass either
+        // finds the same numbers or shows that records moved.
         let sums = Some((self.records, self.total));
         let doubtful = self.reconcile().is_err() && self.rest.left > 0 && self.rest.sums != sums;
         if !moved && !doubtful {
@@ -549,7 +553,7 @@ impl Paging {
         Ok(())
     }
 
-    /// No look was like the one before it; this many records came in the last one.
+    /// The error if no pass was consistent; the last one received `found` records.
     fn never_rested(&self, found: u64) -> PagingError {
         PagingError::Moving {
             looks: self.rest.look.saturating_add(1),
@@ -559,7 +563,7 @@ impl Paging {
         }
     }
 
-    /// Begins another look at the pages.
+    /// Starts another pass over the pages.
     fn look_again(&mut self) {
         let (endpoint, reach) = (self.endpoint.clone(), Arc::clone(&self.reach));
         let (most, seams) = (self.most, self.seams.again(may_overlap(&self.endpoint)));
@@ -579,11 +583,11 @@ impl Paging {
         self.only_first(most);
     }
 
-    /// Of the records that came, these are on more than one page: records moved, and others may be
-    /// missed. Gives whether the pages are to be fetched again.
+    /// Handles records that appeared on more than one page: records moved, and others may have been
+    /// missed. Returns whether to fetch the pages again.
     ///
-    /// That they are on later pages again is no loss if nothing else is. So the same ones in two
-    /// looks are taken for what the server has, as one that sorts by what several records share.
+    /// Duplicates are harmless if nothing else is missing. If two passes repeat the same records,
+    /// the duplicates are accepted as the server's data: it may sort by a key that is not unique.
     pub(super) fn repeated(&mut self, repeated: Repeated) -> Result<bool, PagingError> {
         let found = self.records.saturating_sub(repeated.count);
         let least = self.first_total.min(self.total);
@@ -604,9 +608,9 @@ impl Paging {
         Ok(false)
     }
 
-    /// Whether a page that was asked for by the last record of the one before ends with that record
-    /// again: some servers begin with it, and it is all that is left then. A full page of records that
-    /// all have the same value is no end.
+    /// Whether a page requested by the last record of the previous page ends with that same record.
+    /// Some servers include that record, and at the end it is the only one left. A full page of
+    /// records with the same value is not the end.
     fn comes_no_further(&self, records: u64, info: &PageInfo) -> bool {
         let same = info.cursor.is_some() && info.cursor == self.cursor;
         let few = records == 1 || self.page_size.is_some_and(|size| records < size);
@@ -656,7 +660,7 @@ impl Paging {
         Ok(())
     }
 
-    /// How many pages there are, by what the response says.
+    /// Number of pages, according to the response.
     fn known_pages(&self, info: &PageInfo) -> Option<u64> {
         if info.pages.is_some() {
             return info.pages;
@@ -664,17 +668,17 @@ impl Paging {
         self.pages_by_total()
     }
 
-    /// Whether its next page begins with the last record of the one before it, or may.
+    /// Whether the next page begins, or may begin, with the last record of the previous one.
     pub(super) fn overlaps(&self) -> bool {
         self.seams.overlap()
     }
 
-    /// Whether its first and last records are wanted.
+    /// Whether the first and last records of each page are needed.
     pub(super) fn shows_ends(&self) -> bool {
         self.seams.show_edges() || self.endpoint.pagination.is_by_last_record()
     }
 
-    /// How many pages there are, by the number of all records and of those on the first page.
+    /// Number of pages, from the total number of records and the size of the first page.
     fn pages_by_total(&self) -> Option<u64> {
         match (self.total?, self.page_size?) {
             (_, 0) => Some(1),
@@ -689,7 +693,7 @@ impl Paging {
     /// Plans the page at `url` as the next one.
     fn follow(&mut self, url: Url, number: u64) -> Result<(), PagingError> {
         if self.asked_urls.contains(&fingerprint(&url)) {
-            // Some repeat the last cursor where there is nothing more.
+            // Some servers repeat the last cursor at the end.
             return if self.empty_in_a_row > 0 {
                 Ok(())
             } else {
@@ -701,7 +705,7 @@ impl Paging {
         Ok(())
     }
 
-    /// Where a link leads, if it may.
+    /// Resolves a link and checks that it may be followed.
     fn linked(&self, target: &str, facts: &Facts<'_>) -> Result<Url, PagingError> {
         let number = facts.number;
         let mut url = facts
@@ -724,7 +728,8 @@ impl Paging {
         if let Some(secret) = &self.reach.secret {
             remove_value(&mut url, secret.expose());
         }
-        // The URLs of pages are logged and stored, and without what is in a path it is another one.
+        // Page URLs are logged and stored, and a secret in a path cannot be removed without
+        // changing the target.
         let tells = |url: &Url| self.reach.secrets.are_in(url.as_str());
         if tells(&url) && !tells(&self.first) {
             return Err(PagingError::TellsSecret(number));
@@ -732,8 +737,8 @@ impl Paging {
         Ok(url)
     }
 
-    /// A link of an https API that says http, as behind a proxy that ends TLS: on the same host it
-    /// is the same place, and never asked for in the clear.
+    /// Upgrades an `http` link of an `https` API, e.g. behind a proxy that terminates TLS. On the
+    /// same host it is the same resource, and it is never requested in plain text.
     fn upgrade(&self, url: &mut Url) {
         let (from, to) = (&self.first, &*url);
         let same_port = to.port().is_none() || to.port() == from.port_or_known_default();
@@ -742,13 +747,14 @@ impl Paging {
             && to.host() == from.host()
             && same_port
         {
-            // Both are schemes of the web, and the port is one of a URL: neither can fail.
+            // Both are web schemes and the port comes from a URL: neither call can fail.
             let _ = url.set_scheme("https");
             let _ = url.set_port(from.port());
         }
     }
 
-    /// How many records came of how many that the server counts, where it may count hidden ones.
+    /// The number of records received and the server's total, if fewer arrived and the total may
+    /// include hidden records.
     pub(super) fn hidden(&self) -> Option<(u64, u64)> {
         let total = self.total.filter(|total| self.records < *total)?;
         self.endpoint
@@ -756,7 +762,7 @@ impl Paging {
             .then_some((self.records, total))
     }
 
-    /// Holds what came against what the server speaks of.
+    /// Verifies the number of records received against the server's total.
     pub(super) fn reconcile(&self) -> Result<(), PagingError> {
         match self.total {
             Some(_) if self.hidden().is_some() => Ok(()),
@@ -770,8 +776,8 @@ impl Paging {
     }
 }
 
-/// Whether a page may begin with the last record of the one before it. A number of pages counts
-/// those that stand side by side.
+/// Whether a page may begin with the last record of the previous one. If the server reports a
+/// number of pages, it counts pages that do not overlap.
 fn may_overlap(endpoint: &Endpoint) -> bool {
     let overlap = matches!(endpoint.pagination, Pagination::Offset { overlap, .. } if overlap);
     overlap && endpoint.pages.is_none()

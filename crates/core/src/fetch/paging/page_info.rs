@@ -1,4 +1,4 @@
-//! What a response says about the pages of its resource, apart from its records.
+//! Pagination metadata of a response.
 
 use http::HeaderMap;
 use http::header::{CONTENT_RANGE, ETAG, LAST_MODIFIED};
@@ -14,58 +14,58 @@ use activity_tracker_json::JsonPath;
 use super::edges::Edges;
 use super::text::text_of;
 
-/// What is known of a response that arrived whole.
+/// What is known about a complete response.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::fetch) struct Facts<'a> {
     pub(in crate::fetch) number: u64,
-    /// Where it was asked for.
+    /// The URL it was requested from.
     pub(in crate::fetch) url: &'a Url,
     pub(in crate::fetch) headers: &'a HeaderMap,
     pub(in crate::fetch) records: u64,
-    /// Tells its records from those of other pages.
+    /// Distinguishes its records from those of other pages.
     pub(in crate::fetch) digest: Option<Digest>,
     /// The body without its records.
     pub(in crate::fetch) body: &'a Value,
-    /// The last record, where the next page is asked for by it.
+    /// The last record, if the next page is requested by it.
     pub(in crate::fetch) last: Option<&'a Value>,
-    /// What it begins and ends with, where that is looked at.
+    /// Its first and last records, if they are compared with other pages.
     pub(in crate::fetch) edges: Edges,
 }
 
-/// What a response says about the other pages and about itself: all that the rest
-/// of the run, or a later one that goes on with it, needs besides the records.
+/// What a response says about the other pages and about itself: everything besides the records that
+/// the rest of the run, or a later run that resumes it, needs.
 ///
-/// Links stand here without credentials.
+/// Links are stored without credentials.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageInfo {
-    /// How many records there are.
+    /// Total number of records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) total: Option<u64>,
-    /// How many pages there are.
+    /// Total number of pages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) pages: Option<u64>,
-    /// What to ask for the next page with.
+    /// The cursor of the next page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cursor: Option<String>,
-    /// Where the next page is.
+    /// The URL of the next page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) next: Option<Url>,
-    /// Where the last page is.
+    /// The URL of the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) last: Option<Url>,
-    /// Whether its flag says that it is the last.
+    /// Whether a flag marks it as the last page.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) ends: bool,
-    /// What to ask with later whether it changed.
+    /// Validators for a conditional request in a later run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::fetch) validators: Option<Validators>,
-    /// How many pages were known of, with this response.
+    /// Number of pages known so far, including this one.
     #[serde(default)]
     pub(in crate::fetch) planned: u64,
 }
 
 impl PageInfo {
-    /// What a page said that was kept from the last snapshot.
+    /// The metadata of an unchanged page that is kept from the last snapshot.
     #[must_use]
     pub fn unchanged(validators: Option<Validators>) -> Self {
         Self {
@@ -75,26 +75,26 @@ impl PageInfo {
         }
     }
 
-    /// How many pages were known of, with this response.
+    /// Number of pages known so far, including this one.
     #[must_use]
     pub fn planned(&self) -> u64 {
         self.planned
     }
 
-    /// Whether it told how many records there are.
+    /// Whether it reports the total number of records.
     pub(in crate::fetch) fn has_total(&self) -> bool {
         self.total.is_some()
     }
 
-    /// What to ask with later whether the response changed, if its server gave anything.
+    /// Validators for a conditional request in a later run, if the server sent any.
     #[must_use]
     pub fn validators(&self) -> Option<&Validators> {
         self.validators.as_ref()
     }
 }
 
-/// What the next run can ask with whether this response changed. It is stored, so it must not give
-/// a credential away that a server put into it.
+/// Validators for a conditional request in the next run. They are stored, so one that contains a
+/// credential is dropped.
 pub(super) fn validators(facts: &Facts<'_>, secrets: &Secrets) -> Option<Validators> {
     let text = |name| {
         let text = facts.headers.get(name)?.to_str().ok()?;
@@ -112,7 +112,7 @@ pub(super) fn number_at(at: &Locator, facts: &Facts<'_>) -> Option<u64> {
     match at {
         Locator::Header(name) => {
             let text = facts.headers.get(name)?.to_str().ok()?;
-            // `items 0-9/25`: behind the slash is how many there are.
+            // `items 0-9/25`: the total is after the slash.
             let number = if *name == CONTENT_RANGE {
                 text.rsplit('/').next()?
             } else {
@@ -127,23 +127,23 @@ pub(super) fn number_at(at: &Locator, facts: &Facts<'_>) -> Option<u64> {
     }
 }
 
-/// A cursor or URL in the body; nothing where there is none any more. A cursor 0 is none: it would
-/// lead to the first page.
+/// A cursor or URL in the body; `None` at the end. A cursor `0` also counts as `None`: it would
+/// lead back to the first page.
 pub(super) fn text_at(at: &JsonPath, body: &Value) -> Option<String> {
     let text = text_of(at.find(body)?)?;
     (!matches!(text.as_str(), "" | "0")).then_some(text)
 }
 
-/// What is there is no list of links, each with its relation.
+/// The value is not a list of links with relations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NoLinks;
 
 /// The target of the first link with this relation, in a list of links in the body: Spring's
 /// `{"rel", "href"}`, FHIR's `{"relation", "url"}`, Siren's with several relations in a list.
-/// Nothing where none has it.
+/// `None` if no link has it.
 ///
 /// # Errors
-/// Where something else is there, for it may say that there is more.
+/// If the value is something else: it may mean that there are more pages.
 pub(super) fn link_of(
     at: &JsonPath,
     relation: &str,

@@ -1,39 +1,39 @@
-//! Whether records came to rest while their pages were fetched.
+//! Tracks whether records moved while their pages were fetched.
 
 use crate::fetch::Digest;
 use crate::record::Id;
 
 use super::page_info::PageInfo;
 
-/// Whether the records came to rest: pages by number lose a record in silence when one before it
-/// is deleted while they are fetched.
+/// Whether records moved during the fetch. Numbered pages silently lose a record if one on an
+/// earlier page is deleted meanwhile.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Rest {
-    /// Which look at the pages this is, from 0.
+    /// The number of this pass over the pages, from 0.
     pub(super) look: u32,
-    /// How many further ones may follow.
+    /// Number of further passes allowed.
     pub(super) left: u32,
-    /// Whether records that never come to rest are taken all the same.
+    /// Whether to accept records that move in every pass.
     pub(super) allow_moving: bool,
-    /// The largest total, and the most pages, that this look was told of.
+    /// The largest total and the largest number of pages reported in this pass.
     pub(super) most: (Option<u64>, Option<u64>),
-    /// Whether a response spoke of less than one before it.
+    /// Whether a response reported a smaller number than an earlier one.
     pub(super) shrank: bool,
-    /// Whether the last look was taken though the records moved.
+    /// Whether the last pass was accepted although records moved.
     pub(super) moving: bool,
-    /// Which records came twice in the look before this one.
+    /// The records that appeared more than once in the previous pass.
     pub(super) repeated: Option<Repeated>,
-    /// How many records came in the look before this one, and how many there were to be.
+    /// Number of records received in the previous pass, and the total reported.
     pub(super) sums: Option<(u64, Option<u64>)>,
 }
 
-/// How many records came on more than one page, and which: two looks in which the same ones did
-/// agree.
+/// The number of records that appeared on more than one page, and a hash of their ids, to detect
+/// two passes that repeat the same records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Repeated {
-    /// How many.
+    /// Number of repeated records.
     pub count: u64,
-    /// The sum of what their ids are hashed to, whatever their order.
+    /// The sum of the hashes of their ids, independent of order.
     which: Digest,
 }
 
@@ -50,13 +50,13 @@ impl Repeated {
 }
 
 impl Rest {
-    /// Whether this is the only look.
+    /// Whether this is the only pass.
     pub(super) fn is_all(&self) -> bool {
         (self.look, self.left) == (0, 0)
     }
 
-    /// Takes in what a response says of all pages. They may be in another order than they were
-    /// made in: then growth looks like loss, and the pages are fetched once more than needed.
+    /// Records the totals that a response reports. Responses may arrive out of order: growth then
+    /// looks like loss, and the pages are fetched one more time than necessary.
     pub(super) fn told(&mut self, info: &PageInfo) {
         let (total, pages) = &mut self.most;
         for (most, now) in [(total, info.total), (pages, info.pages)] {

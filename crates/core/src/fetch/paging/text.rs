@@ -1,8 +1,8 @@
-//! Values that stand in a query or are compared with one another.
+//! Values that are used in a query or compared with one another.
 
 use serde_json::Value;
 
-/// A text or a number, as text.
+/// A string or number, as text.
 pub(super) fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.trim().to_owned()),

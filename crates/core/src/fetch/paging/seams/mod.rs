@@ -1,10 +1,10 @@
-//! Seams between pages that are asked for by offset. Each page begins with the last record of the
-//! one before it, which is left out. Where another record stands there, records moved: a total
-//! does not tell that one was deleted and another one created.
+//! Overlapping pages for pagination by offset. Each page begins with the last record of the
+//! previous one, which is left out. If another record is found there, records moved. A total alone
+//! cannot show that one record was deleted and another one created.
 //!
-//! Not every API gives a page at any offset: some round it to a whole page, or refuse it. So the
-//! second page is asked for alone; where it does not begin with the last record of the first, it is
-//! asked for once more, from where the first one ended.
+//! Not every API accepts any offset: some round it to a whole page or reject it. So the second page
+//! is first requested alone. If it does not begin with the last record of the first page, it is
+//! requested again, starting after that record.
 
 use std::collections::BTreeMap;
 
@@ -12,52 +12,53 @@ use crate::fetch::Digest;
 
 use super::edges::{Edge, Edges};
 
-/// Pages with fewer records do not overlap: that would cost a further page for every three.
+/// Smaller pages do not overlap: that would cost at least one extra page for every three.
 const LEAST: u64 = 5;
 
 /// Whether pages overlap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Overlap {
-    /// They stand side by side.
+    /// They do not.
     #[default]
     No,
-    /// The second page will tell.
+    /// Not known until the second page arrives.
     Tried,
-    /// The second page did not begin with the last record of the first. Where it stands side by side
-    /// with that will tell why.
+    /// The second page did not begin with the last record of the first. Requesting it without an
+    /// overlap will show why.
     Doubted(Doubt),
     Yes,
 }
 
-/// What stood in the place of the last record of the first page.
+/// What was found in place of the last record of the first page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Doubt {
-    /// Nothing, as where records were removed.
+    /// No record, as after records were removed.
     Nothing,
-    /// The first page once more, or an error that says that no page begins there.
+    /// The first page again, or an error because no page begins there.
     Refused,
     /// Another record.
     Record(Digest),
 }
 
-/// The seams of the pages that came.
+/// The boundaries between the pages received so far.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seams {
     overlap: Overlap,
-    /// How many records a whole page has.
+    /// Number of records of a full page.
     size: u64,
-    /// Of pages whose next one did not come yet: the last record, and whether the page is whole.
+    /// The last record of each page whose successor has not arrived yet, and whether the page is
+    /// full.
     lasts: BTreeMap<u64, (Edge, bool)>,
-    /// Of pages whose one before did not come yet: the first record.
+    /// The first record of each page whose predecessor has not arrived yet.
     firsts: BTreeMap<u64, Edge>,
-    /// At which seams records moved, and which ones.
+    /// A hash of the boundaries at which records moved, and of those records.
     moved: Option<Digest>,
-    /// The same, in the look before this one.
+    /// The same for the previous pass.
     moved_before: Option<Digest>,
 }
 
 impl Seams {
-    /// Of pages that overlap if the second one does.
+    /// If `overlap`, pages overlap as soon as the second one is found to.
     pub(super) fn new(overlap: bool) -> Self {
         let overlap = if overlap { Overlap::Tried } else { Overlap::No };
         Self {
@@ -66,8 +67,8 @@ impl Seams {
         }
     }
 
-    /// For another look at pages that may overlap. Where the same records stand in the wrong places
-    /// twice, they did not move: then pages stand side by side.
+    /// For another pass over pages that may overlap. If the same records were out of place twice,
+    /// they did not move: pages do not overlap on this server.
     pub(super) fn again(&self, overlap: bool) -> Self {
         let same = self.moved.is_some() && self.moved == self.moved_before;
         Self {
@@ -76,22 +77,22 @@ impl Seams {
         }
     }
 
-    /// Whether a page begins with the last record of the one before it.
+    /// Whether a page begins, or may begin, with the last record of the previous one.
     pub(super) fn overlap(&self) -> bool {
         matches!(self.overlap, Overlap::Tried | Overlap::Yes)
     }
 
-    /// Whether the first and the last record of a page are wanted.
+    /// Whether the first and last records of each page are needed.
     pub(super) fn show_edges(&self) -> bool {
         self.overlap != Overlap::No
     }
 
-    /// Whether it is asked for the second page, from the last record of the first.
+    /// Whether the second page is requested with an overlap, to try it.
     pub(super) fn are_tried(&self) -> bool {
         self.overlap == Overlap::Tried
     }
 
-    /// Whether nobody knows yet if pages overlap: then no further page than the second is asked for.
+    /// Whether it is not yet known if pages overlap. Until then only the second page is requested.
     pub(super) fn are_open(&self) -> bool {
         self.are_tried() || matches!(self.overlap, Overlap::Doubted(_))
     }
@@ -101,7 +102,7 @@ impl Seams {
         self.moved.is_some()
     }
 
-    /// The first page came.
+    /// Handles the first page.
     pub(super) fn begin(&mut self, edges: Edges) {
         self.size = edges.records;
         if self.size < LEAST || edges.last == Edge::Unknown {
@@ -111,8 +112,8 @@ impl Seams {
         self.lasts.insert(0, (edges.last, true));
     }
 
-    /// The second page came, from the last record of the first; `again` if it is the first once more.
-    /// Gives whether it begins with that record.
+    /// Handles the second page, requested with an overlap; `again` if it repeats the first page.
+    /// Returns whether it begins with the last record of the first page.
     pub(super) fn try_second(&mut self, edges: Edges, again: bool) -> bool {
         let last = self.lasts.get(&0).map(|(last, _)| *last);
         let doubt = match edges.first {
@@ -130,8 +131,7 @@ impl Seams {
         false
     }
 
-    /// A response in place of the second page says that there is none from the last record of the
-    /// first on.
+    /// Handles a response that says there is no page at the overlapping offset.
     pub(super) fn refuse_second(&mut self, status: u16) {
         self.overlap = Overlap::Doubted(match status {
             400 | 422 => Doubt::Refused,
@@ -139,9 +139,9 @@ impl Seams {
         });
     }
 
-    /// The second page came, from where the first one ended: whether pages stand side by side, or
-    /// records moved. Where there is no other look, nothing in the place of a record is taken
-    /// for an API whose pages do not begin there, if there is more behind it.
+    /// Handles the second page, requested without an overlap: decides whether this server supports
+    /// no overlap or records moved. If this is the only pass, an empty overlapping page followed by
+    /// records means that the server does not start pages at that offset.
     pub(super) fn settle_doubt(&mut self, first: Edge, only_look: bool) {
         let Overlap::Doubted(doubt) = self.overlap else {
             return;
@@ -150,7 +150,7 @@ impl Seams {
         let side_by_side = match doubt {
             Doubt::Refused => true,
             Doubt::Nothing => only_look && first != Edge::Nothing,
-            // It is rounded up: the same page begins here and there.
+            // The server rounded the offset up: both requests return the same page.
             Doubt::Record(record) => first == Edge::Record(record),
         };
         if !side_by_side {
@@ -158,7 +158,7 @@ impl Seams {
         }
     }
 
-    /// A page came: holds it against its neighbours.
+    /// Compares a page with its neighbours.
     pub(super) fn join(&mut self, number: u64, edges: Edges) {
         let last = (edges.last, edges.records >= self.size);
         match self.lasts.remove(&number.saturating_sub(1)) {
@@ -179,8 +179,8 @@ impl Seams {
     fn check(&mut self, number: u64, (last, whole): (Edge, bool), first: Edge) {
         let fits = match (last, first) {
             (Edge::Record(last), Edge::Record(first)) => last == first,
-            // Behind a page that is not whole there is nothing. Behind one that is, there is its
-            // last record at least.
+            // A page that is not full has no successor. After a full page, an overlapping page has
+            // at least the full page's last record.
             (_, Edge::Nothing) => !whole,
             (Edge::Nothing, _) => false,
             (Edge::Unknown, _) | (_, Edge::Unknown) => true,
