@@ -1,4 +1,4 @@
-//! What the server refuses to give, where the rest of a run makes sense without it.
+//! Data that the server refuses, where the rest of a run is useful without it.
 
 use std::fmt;
 
@@ -12,28 +12,28 @@ use crate::record::Resource;
 use crate::source::CredentialRef;
 use activity_tracker_text::count;
 
-/// As many parents without children are asked for before it is an error that no parent has any:
-/// then the path is wrong, and not the parents are gone.
+/// After this many refused parents, with no page of any other, the path is assumed to be wrong; it
+/// is unlikely that all of the parents are gone.
 const WRONG_PATH: u64 = 10;
 
-/// What is not there of a resource, because the server refused it.
+/// What is missing of a resource because the server refused it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
     /// The status of the first response that refused it.
     pub status: u16,
-    /// Where that was asked for.
+    /// The URL that was refused.
     pub url: String,
-    /// How many requests were refused: one where the whole resource was, else one a parent.
+    /// Number of refused requests: one if the whole resource was refused, otherwise one per parent.
     pub requests: u64,
-    /// Whether nothing of the resource could be had.
+    /// Whether the whole resource was refused.
     pub all: bool,
-    /// Whether the authors of other records stand in for it, as the source says.
+    /// Whether the source lets the authors of other records replace it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub authors: bool,
 }
 
 impl Missing {
-    /// Whether the run lacks it: nothing that the source says takes its place.
+    /// Whether the run lacks it: the source names no replacement.
     #[must_use]
     pub fn is_lacking(&self) -> bool {
         !self.authors
@@ -66,10 +66,10 @@ pub(super) struct Refused {
     subject: RequestTarget,
     status: StatusCode,
     sent: Option<CredentialRef>,
-    /// The server's own words, the first time.
+    /// The server's own message in the first refusal.
     reason: Reason,
     requests: u64,
-    /// Whether a response said that it is gone for good, which no wrong path does.
+    /// Whether a response said that it is permanently gone, which a wrong path never causes.
     gone: bool,
     all: bool,
 }
@@ -101,7 +101,7 @@ impl Refused {
         self.all
     }
 
-    /// Whether so many refusals, and nothing else, mean a wrong path.
+    /// Whether the refusals, without any page, mean that the path is wrong.
     pub(super) fn is_wrong_path(&self, finished: bool) -> bool {
         !self.all && !self.gone && (finished || self.requests >= WRONG_PATH)
     }
@@ -128,9 +128,9 @@ impl Refused {
     }
 }
 
-/// Whether a run goes on without a resource that is refused like this. Who is not listed may
-/// write all the same; where posts are refused, there is nothing to tell of. A 401 to a credential
-/// that was sent is about that, and no word on who may be listed.
+/// Whether a run continues without a resource that is refused with this status. Only users qualify:
+/// unlisted users may still be authors, but without posts there is nothing to report. A 401 for a
+/// request with a credential is about that credential, not about permission to list users.
 pub(super) fn may_be_closed(resource: Resource, status: u16, sent: bool) -> bool {
     resource == Resource::Users && (matches!(status, 403 | 404) || status == 401 && !sent)
 }

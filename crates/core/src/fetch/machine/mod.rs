@@ -1,12 +1,11 @@
-//! The fetch state machine: what to ask next, when, and when to give up.
+//! The fetch state machine: what to request next, when, and when to give up.
 //!
-//! A driver asks [`Fetch::step`] what to do, does it, and reports what came of
-//! it. Several requests may be under way at once; each has a [`RequestId`]. Time
-//! and chance come in as arguments, so every rule is a plain function of what
-//! was reported.
+//! A driver asks [`Fetch::step`] what to do, does it, and reports the result. Several requests may
+//! be in progress at once; each has a [`RequestId`]. Time and randomness are passed in as
+//! arguments, so every rule is a plain function of what was reported.
 //!
-//! The shape follows the "sans I/O" libraries and the blocking/async pair in
-//! the oauth2 crate's device code flow: one policy, driven in two ways.
+//! The design follows the "sans I/O" libraries and the blocking/async pair in the oauth2 crate's
+//! device code flow: one policy, two drivers.
 
 mod missing;
 mod pause;
@@ -45,30 +44,30 @@ pub use missing::Missing;
 pub use remarks::Remark;
 pub use step::{PageRequest, RequestId, ResponseAction, SpooledPage, Step};
 
-/// One page on its way.
+/// A request for one page, queued or in progress.
 #[derive(Clone, Debug)]
 struct Exchange {
-    /// Which state and which of its pagings.
+    /// The resource and the pagination that the page belongs to.
     place: resource_fetch::Place,
     page: Page,
-    /// Where to ask: the page's own URL, or where a redirect led.
+    /// The URL to request: the page's own, or the target of a redirect.
     url: Url,
     attempt: u32,
     redirects: u32,
-    /// When to ask again.
+    /// When to send it again.
     due: Option<Instant>,
-    /// Of the response that is being read.
+    /// The headers of the response whose body is being read.
     headers: HeaderMap,
 }
 
 impl Exchange {
-    /// Whether it was never sent.
+    /// Whether it has never been sent.
     fn is_new(&self) -> bool {
         self.attempt == 0
     }
 }
 
-/// Decides what is fetched, and how stubbornly.
+/// Decides what is fetched, and how persistently.
 #[derive(Clone, Debug)]
 pub struct Fetch {
     policy: Policy,
@@ -76,26 +75,26 @@ pub struct Fetch {
     addresses: Arc<Addresses>,
     error: Option<Arc<ErrorInBody>>,
     limiter: Option<Limiter>,
-    /// The server said that its window is used up.
+    /// Set when the server reports that its rate limit is exhausted.
     pause: Option<Pause>,
     resources: Vec<ResourceFetch>,
     under_way: BTreeMap<RequestId, Exchange>,
-    /// To be asked again, after a failure or for a redirect.
+    /// Requests to send again after a failure or a redirect, and new ones that wait to be sent.
     again: Vec<Exchange>,
     next_id: u64,
-    /// Pages that a run which was cut off left whole.
+    /// Complete pages in the spool of an interrupted run.
     stored: HashSet<(Resource, Position)>,
-    /// Those that were taken from there.
+    /// Those that were loaded from there.
     recalled: HashSet<(Resource, Position)>,
-    /// What was used of the policy's quota.
+    /// What has been used of the policy's quota.
     used: Used,
-    /// How many requests were sent again.
+    /// Number of requests that were retried.
     retries: u64,
     dice: fastrand::Rng,
 }
 
 impl Fetch {
-    /// Will fetch these resources of a source. `seed` stands for chance.
+    /// Prepares to fetch these resources of a source. `seed` makes the random delays reproducible.
     ///
     /// Resources that the source does not offer are left out.
     #[must_use]
@@ -127,7 +126,7 @@ impl Fetch {
         }
     }
 
-    /// How many requests can be under way at once.
+    /// Maximum number of useful concurrent requests.
     #[must_use]
     pub fn width(&self) -> usize {
         let single = self.resources.iter().all(ResourceFetch::is_single);
@@ -139,11 +138,11 @@ impl Fetch {
         useful.min(self.policy.concurrency.get())
     }
 
-    /// What to do now.
+    /// Decides what to do now.
     ///
     /// # Errors
-    /// When the server wants a longer pause than the policy allows, leads to a private address, or
-    /// the run's quota is used up.
+    /// If the server requires a longer wait than the policy allows, a URL leads to a private
+    /// address, or the run's quota is exceeded.
     pub fn step(&mut self, now: Instant) -> Result<Step, ApiError> {
         self.check_quota(now)?;
         let step = self.unlimited_step(now)?;
@@ -151,7 +150,7 @@ impl Fetch {
             self.check_refused()?;
         }
         Ok(match (step, self.used.deadline(&self.policy.quota, now)) {
-            // Whoever waits looks again when the time is up.
+            // The driver calls again at the deadline, which then ends the run.
             (Step::Wait(Some(until)), Some(deadline)) => Step::Wait(Some(until.min(deadline))),
             (step, _) => step,
         })
@@ -187,7 +186,7 @@ impl Fetch {
         Ok(self.send(exchange, now))
     }
 
-    /// Refuses a URL, wherever it came from, that has a private address in it.
+    /// Rejects a URL that contains a private address, wherever it came from.
     fn check_address(&self, exchange: &Exchange) -> Result<(), ApiError> {
         self.addresses.check(&exchange.url).map_err(|cause| {
             let (subject, attempts) = (exchange.page.subject.clone(), exchange.attempt.max(1));
@@ -199,14 +198,14 @@ impl Fetch {
         })
     }
 
-    /// Which addresses may be connected to, for drivers to ask when a name is resolved.
+    /// The addresses that may be connected to; drivers check them when a name is resolved.
     pub(super) fn addresses(&self) -> Arc<Addresses> {
         Arc::clone(&self.addresses)
     }
 
-    /// The next page, if the spool has it: that waits for nobody's pace.
+    /// Takes the next page from the spool if it is there; no rate limit applies to that.
     fn recall(&mut self) -> Option<Step> {
-        // One that must be sent for was taken before, and waits for its turn.
+        // A new page that is not in the spool is already queued.
         if self.stored.is_empty() || self.again.iter().any(Exchange::is_new) {
             return None;
         }
@@ -232,7 +231,7 @@ impl Fetch {
         id
     }
 
-    /// Nothing can be sent now: is it all done?
+    /// Nothing can be sent now: finished, or waiting?
     fn idle(&self) -> Step {
         if self.is_done() {
             return Step::Done;
@@ -245,7 +244,7 @@ impl Fetch {
         !busy && self.resources.iter().all(ResourceFetch::is_done)
     }
 
-    /// Checks the run's time, and that no resource has more pages than it may.
+    /// Checks the run's time limit and the number of pages of each resource.
     fn check_quota(&mut self, now: Instant) -> Result<(), ApiError> {
         let quota = &self.policy.quota;
         if let Some(state) = self
@@ -257,7 +256,7 @@ impl Fetch {
         }
         let in_time = self.used.check_time(quota, now);
         in_time.or_else(|cause| {
-            // When everything is there, it was in time.
+            // If everything has arrived, it was in time.
             let late = self.resources.iter().find(|state| !state.is_done());
             let asked = self.again.first().or(self.under_way.values().next());
             let of_page = asked.map(|exchange| exchange.page.subject.clone());
@@ -266,7 +265,7 @@ impl Fetch {
         })
     }
 
-    /// When the next request may go out, by the source's rate and the server's word.
+    /// When the next request may be sent, given the source's rate limit and the server's pause.
     fn earliest(&self, now: Instant) -> Instant {
         let limited = self
             .limiter
@@ -277,7 +276,7 @@ impl Fetch {
             .map_or(limited, |pause| limited.max(pause.until()))
     }
 
-    /// A page that nobody asked for yet, of the resource with the fewest under way.
+    /// The next page to request, from the resource with the fewest requests in progress.
     fn next_page(&mut self) -> Option<Exchange> {
         let busy = |resource: usize| {
             self.under_way
@@ -307,7 +306,7 @@ impl Fetch {
     }
 
     fn send(&mut self, mut exchange: Exchange, now: Instant) -> Step {
-        // A redirect is part of the attempt that it belongs to.
+        // A redirect belongs to the attempt that it interrupts.
         exchange.attempt += u32::from(exchange.redirects == 0);
         if let Some(limiter) = &mut self.limiter {
             limiter.sent(now);
@@ -326,7 +325,7 @@ impl Fetch {
         }))
     }
 
-    /// Whether the run can do without the page that is refused: then it is left out.
+    /// Leaves out a refused page if the run can continue without it, and returns whether it can.
     fn goes_without(
         &mut self,
         id: RequestId,
@@ -358,7 +357,7 @@ impl Fetch {
         Ok(true)
     }
 
-    /// Looks at the end whether what was refused is a part, and not all that there is.
+    /// Checks at the end that only a part was refused, not everything.
     fn check_refused(&self) -> Result<(), ApiError> {
         let any = self.resources.iter().any(ResourceFetch::has_something);
         let refused = self.resources.iter().filter_map(ResourceFetch::refused);
@@ -369,7 +368,7 @@ impl Fetch {
         wrong.map_or(Ok(()), |(_, refused)| Err(refused.error()))
     }
 
-    /// What the server refused to give, by resource.
+    /// What the server refused, by resource.
     #[must_use]
     pub fn missing(&self) -> BTreeMap<Resource, Missing> {
         let refused = self.resources.iter().filter_map(ResourceFetch::refused);
@@ -378,16 +377,16 @@ impl Fetch {
             .collect()
     }
 
-    /// Wants no more than the first pages of each resource, to see what is there: so many, or the
-    /// first one below each parent.
+    /// Limits the fetch to the first `most` pages of each resource, or to the first page for each
+    /// parent.
     pub fn only_first_pages(&mut self, most: u64) {
         for state in &mut self.resources {
             state.only_first_pages(most);
         }
     }
 
-    /// What the first pages said about all of them, if only those were wanted: by resource, and
-    /// by the place of the parent.
+    /// What the first pages said about the whole resource, if only those were requested: by
+    /// resource and by the parent's position.
     #[must_use]
     pub fn estimates(&self) -> BTreeMap<Resource, BTreeMap<Position, PageEstimate>> {
         let resources = self.resources.iter();
@@ -396,8 +395,8 @@ impl Fetch {
             .collect()
     }
 
-    /// Does not send for these pages: a run that was cut off left them whole in its spool.
-    /// `looks` tells which look at the pages of each resource they are of.
+    /// Does not request these pages: the spool of an interrupted run has them complete. `looks` is
+    /// the pass over the pages, by resource, that they belong to.
     pub fn resume(
         &mut self,
         stored: HashSet<(Resource, Position)>,
@@ -411,28 +410,28 @@ impl Fetch {
         }
     }
 
-    /// Resources whose records moved each time they were fetched, and were taken all the same.
+    /// Resources whose records moved in every pass and were accepted anyway.
     #[must_use]
     pub fn moving(&self) -> BTreeSet<Resource> {
         let moving = self.resources.iter().filter(|state| state.is_moving());
         moving.map(ResourceFetch::resource).collect()
     }
 
-    /// Asks with these whether the single responses of the last snapshot changed.
+    /// Uses these validators to ask whether the single responses of the last snapshot changed.
     pub fn ask_for_changes(&mut self, mut stored: BTreeMap<Resource, Validators>) {
         for state in &mut self.resources {
             state.ask_for_changes(stored.remove(&state.resource()));
         }
     }
 
-    /// Of resources whose total counts hidden records: how many came, and the total.
+    /// For resources whose total may include hidden records: the number received, and the total.
     #[must_use]
     pub fn hidden(&self) -> BTreeMap<Resource, (u64, u64)> {
         let known = |state: &ResourceFetch| Some((state.resource(), state.hidden()?));
         self.resources.iter().filter_map(known).collect()
     }
 
-    /// What is odd about the responses, and no error, by resource.
+    /// Warnings about the responses, by resource.
     #[must_use]
     pub fn remarks(&self) -> BTreeMap<Resource, Vec<Remark>> {
         let resources = self.resources.iter();
@@ -440,20 +439,20 @@ impl Fetch {
         remarks.filter(|(_, remarks)| !remarks.is_empty()).collect()
     }
 
-    /// How many requests were sent again.
+    /// Number of requests that were retried.
     #[must_use]
     pub fn retries(&self) -> u64 {
         self.retries
     }
 
-    /// What the next run can ask with whether anything changed, by resource.
+    /// The validators for conditional requests in the next run, by resource.
     #[must_use]
     pub fn validators(&self) -> BTreeMap<Resource, Validators> {
         let known = |state: &ResourceFetch| Some((state.resource(), state.validators()?.clone()));
         self.resources.iter().filter_map(known).collect()
     }
 
-    /// Records of a resource were mapped: those that other resources are asked for by.
+    /// Records of a resource were mapped; `ids` are the parents of other resources' requests.
     pub fn parents(&mut self, parent: Resource, slice: &Position, records: u64, ids: &[Id]) {
         for state in &mut self.resources {
             let most = self.policy.quota.pages;
@@ -462,7 +461,7 @@ impl Fetch {
         self.settle_parents();
     }
 
-    /// Tells the resources that no more parents will come, once all of them were mapped.
+    /// Informs the resources that no more parents will follow, once all of them were mapped.
     fn settle_parents(&mut self) {
         let complete: Vec<_> = self
             .resources

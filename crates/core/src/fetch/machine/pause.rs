@@ -1,4 +1,4 @@
-//! A server's word that nothing more is to be asked for now.
+//! A server's request to pause all requests.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use http::StatusCode;
 use crate::fetch::ApiError;
 use crate::fetch::RequestTarget;
 
-/// The wait that a server asked for by saying that its limit is used up.
+/// The wait that a server requires after its rate limit is exhausted.
 #[derive(Clone, Debug)]
 pub(super) struct Pause {
     until: Instant,
@@ -25,7 +25,7 @@ impl Pause {
         status: StatusCode,
         subject: RequestTarget,
     ) -> Self {
-        // A server may ask for more than a clock can count.
+        // The requested delay may overflow the clock.
         let until = now + asked.min(limit);
         Self {
             until,
@@ -36,12 +36,12 @@ impl Pause {
         }
     }
 
-    /// Nothing is to be sent before.
+    /// Nothing may be sent before this time.
     pub(super) fn until(&self) -> Instant {
         self.until
     }
 
-    /// The one of two that asks for more.
+    /// The longer of two pauses.
     pub(super) fn longer(self, other: Option<Self>) -> Self {
         match other {
             Some(other) if (other.until, other.asked) > (self.until, self.asked) => other,
@@ -49,7 +49,7 @@ impl Pause {
         }
     }
 
-    /// Goes on if the wait is one that is allowed.
+    /// Checks that the requested wait does not exceed the limit.
     pub(super) fn check(&self) -> Result<(), ApiError> {
         if self.asked <= self.limit {
             return Ok(());

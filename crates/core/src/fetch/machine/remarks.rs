@@ -1,5 +1,5 @@
-//! What is odd about the responses of a resource, and no error: nobody can tell then whether all
-//! came, so it is said.
+//! Oddities in the responses of a resource that are not errors. They are reported because the
+//! result may be incomplete without any other sign.
 
 use std::fmt;
 
@@ -13,24 +13,24 @@ use crate::source::{Endpoint, Locator, Pagination};
 use activity_tracker_json::MissingKey;
 use activity_tracker_text::excerpt;
 
-/// How much of a value is shown, in characters.
+/// How many characters of a value are shown.
 const SHOWN: usize = 60;
 
 /// Something odd about the responses of a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remark {
-    /// The number of all records cannot be used.
+    /// The value given as the total number of records is unusable.
     Total {
-        /// Where the source says that it is.
+        /// Where the source says the total is.
         at: String,
-        /// What is there.
+        /// What was found there.
         found: String,
     },
-    /// A `Link` header is to name the next page, and none ever came.
+    /// The `Link` header should name the next page, but no response had one.
     NoLink,
-    /// A `Link` header names a next page, and the source does not say that it does.
+    /// A `Link` header names a next page, but the source does not use `link` pagination.
     Unfollowed,
-    /// A field beside the records tells of more of them, and the source does not say what it means.
+    /// A field beside the records indicates more records, but the source does not describe it.
     More {
         /// Where it is.
         at: String,
@@ -64,16 +64,16 @@ impl fmt::Display for Remark {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Noticed {
     total: Option<Remark>,
-    /// Whether a `Link` header came, or nobody knows, for a page is of an earlier run.
+    /// Whether a `Link` header came, or is unknown because a page came from an earlier run.
     linked: bool,
     unfollowed: bool,
     more: Option<Remark>,
-    /// How many records came, by pages whose headers are known.
+    /// Number of records on pages whose headers are known.
     records: u64,
 }
 
 impl Noticed {
-    /// Looks at a page that came; `has_total` where it told the number of all records.
+    /// Checks a page; `has_total` if it reported the total number of records.
     pub(super) fn page(
         &mut self,
         endpoint: &Endpoint,
@@ -97,12 +97,12 @@ impl Noticed {
         }
     }
 
-    /// A page is there from an earlier run.
+    /// Accounts for a page from an earlier run, whose headers are unknown.
     pub(super) fn recalled(&mut self) {
         self.linked = true;
     }
 
-    /// All that is worth telling.
+    /// All remarks.
     pub(super) fn remarks(&self, endpoint: &Endpoint) -> Vec<Remark> {
         let by_link = endpoint.pagination == Pagination::Link;
         let no_link = by_link && !self.linked && self.records > 0;
@@ -114,7 +114,7 @@ impl Noticed {
     }
 }
 
-/// By which names servers tell of records that are not in a response, in small letters alone.
+/// Names that servers use to say that more records exist, in lowercase letters only.
 const TELL_OF_MORE: [&str; 18] = [
     "truncated",
     "istruncated",
@@ -136,7 +136,7 @@ const TELL_OF_MORE: [&str; 18] = [
     "continuationtoken",
 ];
 
-/// What beside the records tells of more of them, at most two keys deep.
+/// The first field beside the records that indicates more of them, at most two keys deep.
 fn more(endpoint: &Endpoint, body: &Value) -> Option<Remark> {
     if endpoint.truncated.is_some() {
         return None;
@@ -162,7 +162,7 @@ fn more(endpoint: &Endpoint, body: &Value) -> Option<Remark> {
     })
 }
 
-/// Why what stands there is no number of records.
+/// Explains why the value is not a usable total.
 fn unusable(at: &Locator, headers: &HeaderMap, body: &Value) -> Remark {
     let (at, found) = match at {
         Locator::Header(name) => {

@@ -1,4 +1,4 @@
-//! What drivers report, and what comes of it.
+//! The driver's reports and how the machine reacts to them.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -20,20 +20,20 @@ use super::pause::Pause;
 use super::resource_fetch::ResourceFetch;
 use super::{Exchange, Fetch, RequestId, ResponseAction, excess};
 
-/// Whether a first page that is refused with this status is refused whenever it is asked for.
+/// Whether a first page refused with this status will be refused every time.
 fn is_lasting(status: StatusCode) -> bool {
     let passing = matches!(status.as_u16(), 401 | 403 | 407 | 409 | 423);
     status.is_client_error() && !passing && !retry::is_passing(status)
 }
 
-/// How long to wait for a limit of which only its existence is told: what GitHub advises.
+/// How long to wait if a server reports a rate limit without a delay: what GitHub advises.
 const UNTOLD_WAIT: Duration = Duration::from_mins(1);
 
 impl Fetch {
-    /// The status and headers of a response came.
+    /// Handles the status and headers of a response.
     ///
     /// # Errors
-    /// When the response is one to give up at.
+    /// If the response cannot be retried or followed.
     pub fn head(
         &mut self,
         id: RequestId,
@@ -56,14 +56,14 @@ impl Fetch {
                 head.status,
                 subject,
             );
-            // Of responses that came at the same time, the one that asks for more counts.
+            // Of several pauses in effect, the longest counts.
             self.pause = Some(pause.longer(self.pause.take()));
         }
         let status = head.status;
         let place = exchange.place;
         match status.as_u16() {
-            // 203: a proxy on the way changed something, which is its business. 206: how PostgREST
-            // sends a page; where all is to be in one response, a part of it is not enough.
+            // 203: a proxy transformed the response, which is accepted. 206: how PostgREST sends a
+            // page; if a single response should have everything, a part of it is not enough.
             code @ (200 | 203 | 206) if code != 206 || exchange.page.one_of_many => {
                 exchange.headers.clone_from(&head.headers);
                 Ok(ResponseAction::Read)
@@ -86,10 +86,10 @@ impl Fetch {
         }
     }
 
-    /// The response was [`ResponseAction::Refused`], and this is the beginning of its body.
+    /// Handles the beginning of the body of a response that was [`ResponseAction::Refused`].
     ///
     /// # Errors
-    /// When it is one to give up at.
+    /// If the request cannot be retried.
     pub fn refused(
         &mut self,
         id: RequestId,
@@ -114,7 +114,7 @@ impl Fetch {
         let asked = retry::retry_after(&head.headers, now.wall)
             .or_else(|| rate::asked_pause(&head.headers, refused, now.wall))
             .or_else(|| {
-                // Some tell of a limit in words alone, and mean a minute or so.
+                // Some servers report a limit only in words; it usually lasts about a minute.
                 let limited = matches!(status.as_u16(), 400 | 403) && reason.is_rate_limit();
                 limited.then(|| UNTOLD_WAIT.min(limit))
             });
@@ -158,18 +158,18 @@ impl Fetch {
             });
         }
         if limited {
-            // It is for all requests, not for this one.
+            // The limit applies to all requests.
             let pause = Pause::new(now.instant, asked, limit, status, *subject);
             self.pause = Some(pause.longer(self.pause.take()));
         }
         Ok(self.try_again(id, asked, now))
     }
 
-    /// The body that belonged to a `Read` says that it is an error; `body` is what is in it.
-    /// Nothing where it does not say so.
+    /// Checks whether the body of a `Read` reports an error; `body` is its content without the
+    /// records. Returns `None` if it does not.
     ///
     /// # Errors
-    /// When it says so, and it is none that passes.
+    /// If it reports an error that is not a rate limit, or no attempts are left.
     pub fn said_error(
         &mut self,
         id: RequestId,
@@ -198,7 +198,7 @@ impl Fetch {
         })
     }
 
-    /// Heeds the wait that a body asks for before anything else is asked for: Stack Exchange's
+    /// Obeys a delay requested in the body before sending anything else: Stack Exchange's
     /// `backoff`, in seconds.
     pub fn heed_backoff(&mut self, id: RequestId, body: &Value, now: Now) {
         let seconds = body.get("backoff").and_then(Value::as_u64);
@@ -211,7 +211,7 @@ impl Fetch {
         self.pause = Some(pause.longer(self.pause.take()));
     }
 
-    /// Whether a page is refused that only an earlier run was told of: cursors do not last.
+    /// Whether a page was refused whose cursor came from an interrupted run: cursors expire.
     fn is_expired(&self, exchange: &Exchange, status: StatusCode) -> bool {
         let page = &exchange.page;
         let Some(before) = page.number().checked_sub(1) else {
@@ -223,10 +223,10 @@ impl Fetch {
             && self.recalled.contains(&(page.subject.resource, before))
     }
 
-    /// More of the body that belongs to a `Read` arrived: so many bytes, decoded.
+    /// More of the body of a `Read` arrived: this many decoded bytes.
     ///
     /// # Errors
-    /// When that is more than the run may fetch, or too late.
+    /// If the run exceeds its limit of bytes or time.
     pub fn arrived(&mut self, id: RequestId, bytes: u64, now: Instant) -> Result<(), ApiError> {
         let quota = &self.policy.quota;
         let within = self.used.add_bytes(quota, bytes);
@@ -237,11 +237,11 @@ impl Fetch {
         })
     }
 
-    /// The body that belonged to a `Read` arrived whole. Gives what it says about other pages; nothing
-    /// if it is not to be kept, as a page that is asked for once more.
+    /// The body of a `Read` is complete. Returns what it says about other pages, or `None` if it is
+    /// not to be kept because the page will be requested again.
     ///
     /// # Errors
-    /// When it shows that the pages cannot be the whole resource.
+    /// If the pages cannot be the complete resource, or exceed the quota.
     pub fn received(
         &mut self,
         id: RequestId,
@@ -258,11 +258,11 @@ impl Fetch {
         })
     }
 
-    /// The spool had the page of a `SpooledPage`, whole; `info` is what it said when it came. Gives whether
-    /// it is to be kept.
+    /// The page of a `SpooledPage` was loaded from the spool, complete; `info` is the metadata
+    /// stored with it. Returns whether to keep it.
     ///
     /// # Errors
-    /// When it shows that the pages cannot be the whole resource.
+    /// If the pages cannot be the complete resource, or exceed the quota.
     pub fn recalled(
         &mut self,
         id: RequestId,
@@ -285,7 +285,7 @@ impl Fetch {
         }
     }
 
-    /// A page lies behind the last one of its resource.
+    /// Handles a page that is past the last one of its resource.
     fn past_end(&mut self, id: RequestId, status: u16) -> Result<(), ApiError> {
         let Some(exchange) = self.under_way.remove(&id) else {
             return Ok(());
@@ -298,11 +298,11 @@ impl Fetch {
         Ok(())
     }
 
-    /// All pages came, and these records are on more than one of them. Gives whether pages are to
-    /// be fetched again.
+    /// All pages arrived, and these records are on more than one of them. Returns whether to fetch
+    /// pages again.
     ///
     /// # Errors
-    /// When there are fewer records than the server says, and no more attempts.
+    /// If there are fewer records than the server reports and no attempts are left.
     pub fn repeated(&mut self, repeated: &BTreeMap<Resource, Repeated>) -> Result<bool, ApiError> {
         let mut again = false;
         for index in 0..self.resources.len() {
@@ -322,8 +322,8 @@ impl Fetch {
         Ok(again)
     }
 
-    /// Where records moved, and all pages are fetched again: those in the spool are of an earlier
-    /// look.
+    /// If records moved and all pages are fetched again, drops the pages in the spool: they belong
+    /// to an earlier pass.
     fn forget_if_moved(&mut self, state: usize, look: u32) {
         let state = &self.resources[state];
         if state.look() != look {
@@ -338,12 +338,12 @@ impl Fetch {
         Some(exchange.page.subject.clone())
     }
 
-    /// The spool does not have the page of a `SpooledPage` after all: it is sent for.
+    /// The page of a `SpooledPage` is not in the spool after all: requests it instead.
     pub fn not_recalled(&mut self, id: RequestId) {
         self.again.extend(self.under_way.remove(&id));
     }
 
-    /// Has a page taken in by its state.
+    /// Passes a page to its resource's state and checks the quota.
     fn take<T: Default>(
         &mut self,
         id: RequestId,
@@ -367,10 +367,10 @@ impl Fetch {
         Ok(taken)
     }
 
-    /// No complete response came.
+    /// The request failed before a complete response arrived.
     ///
     /// # Errors
-    /// When that is not worth another attempt, or there are none left.
+    /// If the failure is not transient, or no attempts are left.
     pub fn failed(
         &mut self,
         id: RequestId,
@@ -391,7 +391,7 @@ impl Fetch {
         })
     }
 
-    /// Plans another attempt, not before `least` has gone by.
+    /// Schedules another attempt after a delay of at least `least`.
     fn try_again(&mut self, id: RequestId, least: Duration, now: Now) -> ResponseAction {
         let Some(mut exchange) = self.under_way.remove(&id) else {
             return ResponseAction::Again(least);
@@ -446,8 +446,8 @@ impl Fetch {
     }
 }
 
-/// The error of pages that do not fit together. No single one is to blame for a wrong sum: the
-/// first one stands for all.
+/// The error of pages that do not fit together. No single page is to blame for a wrong sum, so it
+/// is reported with the first one.
 fn blamed(state: &ResourceFetch, exchange: &Exchange, cause: PagingError) -> ApiError {
     let sum = matches!(
         cause,

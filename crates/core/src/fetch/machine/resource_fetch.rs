@@ -1,4 +1,4 @@
-//! One resource being fetched: its pages, or its pages for each parent.
+//! The fetch state of one resource: its pages, or its pages for each parent.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -20,17 +20,17 @@ use activity_tracker_json::JsonPath;
 use super::missing::{self, Refused};
 use super::remarks::{Noticed, Remark};
 
-/// How many parents have pages under way at once.
+/// Maximum number of parents whose pages are fetched at once.
 const OPEN_PARENTS: usize = 64;
 
-/// Which paging of which resource.
+/// Identifies one pagination of one resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) resource: usize,
     pub(super) paging: u64,
 }
 
-/// The pages of one resource.
+/// The fetch state of one resource.
 #[derive(Clone, Debug)]
 pub(super) struct ResourceFetch {
     resource: Resource,
@@ -38,40 +38,41 @@ pub(super) struct ResourceFetch {
     source: Source,
     reach: Arc<Reach>,
     records_at: Arc<JsonPath>,
-    /// One for the resource, or one for each parent that has pages under way.
+    /// One for the resource, or one for each parent whose pages are being fetched.
     pagings: BTreeMap<u64, (Position, Paging)>,
     next_paging: u64,
     parents: VecDeque<(Position, Id)>,
-    /// How many records of the parent's resource were mapped.
+    /// Number of records of the parent resource that were mapped.
     parents_seen: u64,
-    /// Whether more parents may come.
+    /// Whether more parents may follow.
     expects_parents: bool,
-    /// Whether another resource is asked for by its ids.
+    /// Whether another resource is requested by this one's ids.
     has_children: bool,
-    /// How many pages were asked for, of all pagings.
+    /// Number of pages requested, over all paginations.
     asked: u64,
-    /// How many records came, of all pages.
+    /// Number of records received, over all pages.
     records: u64,
-    /// Of the last snapshot, to ask with; or of the response that came, to keep.
+    /// Validators of the last snapshot, to send; then those of the new response, to store.
     validators: Option<Validators>,
     asks_for_changes: bool,
-    /// How often its pages may be fetched again, and whether they may move.
+    /// How often its pages may be fetched again, and whether records that keep moving are accepted.
     patience: (u32, bool),
-    /// How many parents there were whose pages are all there and whose records never came to rest.
+    /// Number of finished parents whose records moved in every pass.
     moved: u64,
-    /// How many pages came, or did not change.
+    /// Number of pages that arrived or had not changed.
     pages: u64,
     refused: Option<Refused>,
-    /// What is odd about the responses.
+    /// Warnings about the responses.
     noticed: Noticed,
-    /// How many pages of one paging are wanted; all, where nothing is said.
+    /// Maximum number of pages of one pagination; all if `None`.
     most: Option<u64>,
-    /// Of parents whose pages are all there, if only the first ones were wanted.
+    /// Estimates of finished parents, if only their first pages were requested.
     estimates: BTreeMap<Position, PageEstimate>,
 }
 
 impl ResourceFetch {
-    /// For a resource of a source, if the source offers it, as one of several that are fetched.
+    /// The state for a resource of a source, if the source offers it. `fetched` lists all resources
+    /// that are fetched.
     pub(super) fn new(
         source: &Source,
         resource: Resource,
@@ -120,7 +121,7 @@ impl ResourceFetch {
             estimates: BTreeMap::new(),
         };
         if !state.has_children && state.endpoint.parent.is_none() {
-            // Else other resources were asked for by what a look found, which cannot be undone.
+            // With children, a second pass could not undo the requests that the first one led to.
             state.patience.0 = policy.retries;
         }
         if state.endpoint.parent.is_none() {
@@ -140,13 +141,13 @@ impl ResourceFetch {
         self.next_paging = self.next_paging.saturating_add(1);
     }
 
-    /// Whether it is all in one response.
+    /// Whether all of it is in one response.
     pub(super) fn is_single(&self) -> bool {
         self.endpoint.parent.is_none()
             && self.pagings.values().all(|(_, paging)| !paging.is_paged())
     }
 
-    /// Whether only a page knows where the next one is.
+    /// Whether each page names the next one.
     pub(super) fn follows(&self) -> bool {
         self.endpoint.pagination.names_next()
     }
@@ -162,7 +163,7 @@ impl ResourceFetch {
             && self.pagings.values().all(|(_, paging)| paging.is_done())
     }
 
-    /// How many pages were asked for, those included that would be next.
+    /// Number of pages requested, including those that would be next.
     pub(super) fn wants(&self) -> u64 {
         let pagings = self.pagings.values();
         let open = pagings.filter(|(_, paging)| paging.has_next()).count();
@@ -170,13 +171,13 @@ impl ResourceFetch {
             .saturating_add((open + self.parents.len()) as u64)
     }
 
-    /// How many pages and records the server says there are, of one paging.
+    /// The number of pages and records that the server reports for one pagination.
     pub(super) fn declared(&self, key: u64) -> (u64, u64) {
         let paging = self.pagings.get(&key);
         paging.map_or((0, 0), |(_, paging)| paging.declared())
     }
 
-    /// The resource and where it is, for messages about all of its pages.
+    /// The resource and its URL, for messages about all of its pages.
     pub(super) fn subject(&self) -> RequestTarget {
         RequestTarget {
             resource: self.resource,
@@ -184,7 +185,7 @@ impl ResourceFetch {
         }
     }
 
-    /// The next page to ask for, and which paging it belongs to.
+    /// Takes the next page to request, and the pagination it belongs to.
     pub(super) fn take_next(&mut self) -> Option<(u64, Page)> {
         if !self.pagings.values().any(|(_, paging)| paging.has_next())
             && self.pagings.len() < OPEN_PARENTS
@@ -216,10 +217,10 @@ impl ResourceFetch {
         Some((*key, page))
     }
 
-    /// Where the next parent's children are.
+    /// The position and the path of the next parent's children.
     ///
-    /// An id that would lead elsewhere was rejected when its record was processed: should one
-    /// come all the same, it is passed over, and never asked for.
+    /// An id that would lead elsewhere was rejected when its record was processed. If one arrives
+    /// anyway, it is skipped and never requested.
     fn next_child(&mut self) -> Option<(Position, String)> {
         let parent = self.endpoint.parent?;
         while let Some((position, id)) = self.parents.pop_front() {
@@ -236,7 +237,7 @@ impl ResourceFetch {
             .is_some_and(|(_, paging)| paging.is_past_end(number, status))
     }
 
-    /// The first page of a paging, for messages about all of them.
+    /// The first page of a pagination, for messages about all of its pages.
     pub(super) fn first_page(&self, key: u64) -> Option<RequestTarget> {
         let (_, paging) = self.pagings.get(&key)?;
         Some(RequestTarget {
@@ -253,26 +254,26 @@ impl ResourceFetch {
         Ok(())
     }
 
-    /// Which look at its pages it is at.
+    /// The number of the current pass over its pages.
     pub(super) fn look(&self) -> u32 {
         let looks = self.pagings.values().map(|(_, paging)| paging.look());
         looks.max().unwrap_or_default()
     }
 
-    /// Goes on with the look that a run which was cut off was at.
+    /// Resumes at the pass that the interrupted run had reached.
     pub(super) fn resume_look(&mut self, look: u32) {
         for (_, paging) in self.pagings.values_mut() {
             paging.resume_look(look);
         }
     }
 
-    /// How many of its records came of how many that the server counts, hidden ones too.
+    /// The number of records received and the server's total, if that may include hidden records.
     pub(super) fn hidden(&self) -> Option<(u64, u64)> {
         let mut pagings = self.pagings.values();
         pagings.find_map(|(_, paging)| paging.hidden())
     }
 
-    /// Of its records, these came on more than one page. Gives whether they are fetched again.
+    /// Handles records that appeared on more than one page. Returns whether to fetch all again.
     pub(super) fn repeated(&mut self, repeated: Repeated) -> Result<bool, PagingError> {
         if self.is_of_parents() {
             return Ok(false);
@@ -285,7 +286,7 @@ impl ResourceFetch {
         Ok(again)
     }
 
-    /// Whether its records never came to rest, and were taken all the same.
+    /// Whether its records moved in every pass and were accepted anyway.
     pub(super) fn is_moving(&self) -> bool {
         self.moved > 0 || self.pagings.values().any(|(_, paging)| paging.is_moving())
     }
@@ -319,7 +320,7 @@ impl ResourceFetch {
         Ok(Some(info))
     }
 
-    /// A page is there from the spool of a run that was cut off.
+    /// Handles a page from the spool of an interrupted run. Returns whether it counts.
     pub(super) fn recalled(
         &mut self,
         key: u64,
@@ -340,7 +341,7 @@ impl ResourceFetch {
         Ok(true)
     }
 
-    /// What a page begins and ends with.
+    /// The first and last record of a page.
     fn edges(&self, received: &Received) -> Edges {
         let records = received.records.saturating_add(received.overlap.into());
         if records == 0 {
@@ -355,18 +356,18 @@ impl ResourceFetch {
         }
     }
 
-    /// Whether it is asked for once a parent.
+    /// Whether it is requested once for each parent.
     pub(super) fn is_of_parents(&self) -> bool {
         self.endpoint.parent.is_some()
     }
 
     pub(super) fn may_be_closed(&self, status: u16, sent: bool) -> bool {
-        // Where a page came, it is open.
+        // If a page arrived, the resource is open.
         let closed = !self.is_of_parents() && self.pages == 0;
         closed && missing::may_be_closed(self.resource, status, sent)
     }
 
-    /// Leaves out what is refused: the pages of one parent, or all.
+    /// Leaves out what was refused: the pages of one parent, or all.
     pub(super) fn refuse(
         &mut self,
         key: u64,
@@ -382,12 +383,12 @@ impl ResourceFetch {
         self.refused.as_ref().map(|refused| (self, refused))
     }
 
-    /// Whether a page came, or did not change.
+    /// Whether a page arrived or had not changed.
     pub(super) fn has_responded(&self) -> bool {
         self.pages > 0
     }
 
-    /// Whether there is something of it: records that came, or that did not change.
+    /// Whether any of it is available: records that arrived, or an unchanged response.
     pub(super) fn has_something(&self) -> bool {
         let kept = self.asks_for_changes && self.pages > 0;
         kept || self.records > 0
@@ -400,7 +401,7 @@ impl ResourceFetch {
         self.close_if_done(key);
     }
 
-    /// Forgets a parent whose pages are all there: there may be millions.
+    /// Drops the state of a parent whose pages have all arrived: there may be millions of parents.
     fn close_if_done(&mut self, key: u64) {
         let Some((_, paging)) = self.pagings.get(&key) else {
             return;
@@ -415,8 +416,8 @@ impl ResourceFetch {
         }
     }
 
-    /// Takes in parents of which so many records were mapped; remembers one more than `most`
-    /// of those that wait, which is enough to tell that they are too many.
+    /// Adds parents from a slice of which `records` records were mapped. Queues at most one more
+    /// than `most`, which is enough to detect that there are too many.
     pub(super) fn add_parents(
         &mut self,
         parent: Resource,
@@ -436,12 +437,12 @@ impl ResourceFetch {
         }
     }
 
-    /// The resource and how many records it has, once all of its pages came.
+    /// The resource and its number of records, once all of its pages arrived.
     pub(super) fn complete(&self) -> Option<(Resource, u64)> {
         self.is_done().then_some((self.resource, self.records))
     }
 
-    /// No more parents come when all records of a complete resource were seen.
+    /// No more parents follow once all records of a complete resource were mapped.
     pub(super) fn settle_parents(&mut self, complete: &[(Resource, u64)]) {
         let all = |(resource, records): &(Resource, u64)| {
             self.endpoint.parent == Some(*resource) && self.parents_seen == *records
@@ -451,7 +452,7 @@ impl ResourceFetch {
         }
     }
 
-    /// Wants no more than the first pages: so many, or the first one below each parent.
+    /// Limits the fetch to the first `most` pages, or to the first page for each parent.
     pub(super) fn only_first_pages(&mut self, most: u64) {
         self.most = Some(if self.is_of_parents() { 1 } else { most });
         for (_, paging) in self.pagings.values_mut() {
@@ -459,7 +460,7 @@ impl ResourceFetch {
         }
     }
 
-    /// What the first pages said about all of them, below which record of which parent.
+    /// What the first pages said about the whole resource, by the parent's position.
     pub(super) fn estimates(&self) -> BTreeMap<Position, PageEstimate> {
         let open = self.pagings.values();
         let open = open.filter_map(|(position, paging)| {
@@ -470,7 +471,7 @@ impl ResourceFetch {
         open.chain(self.estimates.clone()).collect()
     }
 
-    /// What is odd about the responses.
+    /// Warnings about the responses.
     pub(super) fn remarks(&self) -> Vec<Remark> {
         self.noticed.remarks(&self.endpoint)
     }
@@ -483,23 +484,24 @@ impl ResourceFetch {
         self.validators.as_ref()
     }
 
-    /// Will ask whether the single response changed since the last snapshot.
+    /// Sends a conditional request for the single response of the last snapshot.
     pub(super) fn ask_for_changes(&mut self, stored: Option<Validators>) {
-        // Without its records there are no ids to ask for children by.
+        // Children need the ids in its records, which an unchanged response does not contain.
         if self.is_single() && !self.has_children {
             self.asks_for_changes = stored.is_some();
             self.validators = stored;
         }
     }
 
-    /// What to ask with at this place, if it is the one that the stored response came from.
+    /// The validators to send to this URL, if the stored response came from it.
     pub(super) fn asks_with(&self, url: &Url) -> Option<&Validators> {
         self.validators
             .as_ref()
             .filter(|stored| self.asks_for_changes && stored.url == *url)
     }
 
-    /// The response did not change. Gives whether that was asked.
+    /// Keeps the response of the last snapshot, which has not changed. Returns whether the request
+    /// was conditional.
     pub(super) fn keep(&mut self) -> bool {
         if self.asks_for_changes {
             self.pages = self.pages.saturating_add(1);
@@ -508,7 +510,7 @@ impl ResourceFetch {
         self.asks_for_changes
     }
 
-    /// Remembers what the next run can ask with.
+    /// Stores the validators for the next run.
     fn remember(&mut self, info: &PageInfo) {
         self.asks_for_changes = false;
         self.validators = info.validators.clone().filter(|_| self.is_single());
