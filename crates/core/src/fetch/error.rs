@@ -1,4 +1,4 @@
-//! Why fetching fails.
+//! Errors of fetching.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ pub enum ApiError {
         /// The reason given by the server.
         reason: Box<Reason>,
     },
-    /// The server asks for a longer wait than allowed.
+    /// The server requests a longer wait than allowed.
     #[error(
         "cannot fetch {subject}: the server responded with {status} and asks to wait {asked:?}, longer than the {limit:?} allowed"
     )]
@@ -68,7 +68,7 @@ pub enum ApiError {
         subject: Box<RequestTarget>,
         /// The status of the response.
         status: StatusCode,
-        /// The wait in its Retry-After.
+        /// The delay that the server requested.
         asked: Duration,
         /// The longest wait allowed.
         limit: Duration,
@@ -110,7 +110,7 @@ impl ApiError {
     #[must_use]
     pub fn is_lasting(&self) -> bool {
         match self {
-            // The stored pages are inconsistent, and would be the next time.
+            // The stored pages are inconsistent, and a later run would find the same.
             Self::Paging { .. } | Self::Expired { .. } => true,
             Self::Status { lasting, .. } => *lasting,
             _ => false,

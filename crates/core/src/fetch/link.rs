@@ -9,14 +9,14 @@ use http::{HeaderMap, HeaderValue};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-/// The target of the first link whose relations include `relation`, as it was sent; what is not
-/// ASCII in it is percent-encoded, byte by byte, as it goes into a URL.
+/// The target of the first link whose relations include `relation`, as sent except that non-ASCII
+/// bytes are percent-encoded, as in a URL.
 ///
-/// Other relations, quoted commas and semicolons, parameters in any order, single quotes, an
-/// empty header and several headers in a row are all read.
+/// Accepts other relations, quoted commas and semicolons, parameters in any order, single quotes,
+/// empty headers and several headers.
 ///
 /// # Errors
-/// When no such link is found and a header is not well-formed: the link may be in there.
+/// If no such link is found and a header is malformed: the link may be in there.
 pub(super) fn target(headers: &HeaderMap, relation: &str) -> Result<Option<String>, Malformed> {
     let mut malformed = false;
     for value in headers.get_all(LINK) {
@@ -33,14 +33,13 @@ pub(super) fn target(headers: &HeaderMap, relation: &str) -> Result<Option<Strin
     if malformed { Err(Malformed) } else { Ok(None) }
 }
 
-/// A header's value as text, in UTF-8 where it is that.
+/// A header's value as text. If it is not UTF-8, non-ASCII bytes are percent-encoded.
 pub(super) fn text(value: &HeaderValue) -> String {
     let bytes = value.as_bytes().trim_ascii();
     str::from_utf8(bytes).map_or_else(|_| encoded(bytes), str::to_owned)
 }
 
-/// A header's value as text: other bytes than those of ASCII, whatever encoding they are in, as
-/// they stand in a URL.
+/// A header's value with all non-ASCII bytes percent-encoded, whatever their encoding.
 fn encoded(value: &[u8]) -> String {
     let mut text = String::new();
     for &byte in value {
@@ -76,7 +75,7 @@ impl<'h> Iterator for Links<'h> {
                 break;
             };
             let (name, value, behind) = parameter_of(parameter);
-            // Of several `rel` only the first counts (section 3.3).
+            // Only the first `rel` counts (section 3.3).
             if name.eq_ignore_ascii_case("rel") && relations.is_none() {
                 relations = Some(value);
             }
@@ -90,7 +89,7 @@ impl<'h> Iterator for Links<'h> {
     }
 }
 
-/// The name and value of the parameter that `text` begins with, and what stands behind it.
+/// The name and value of the parameter that `text` begins with, and the rest of the text.
 fn parameter_of(text: &str) -> (&str, &str, &str) {
     let end = text.find([';', ',', '=']).unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
@@ -107,7 +106,7 @@ fn parameter_of(text: &str) -> (&str, &str, &str) {
             escaped = c == '\\' && !escaped;
             closes
         });
-        // A quote that nobody closes reaches to the end.
+        // An unclosed quote extends to the end.
         let close = close.unwrap_or(quoted.len());
         return (
             name,

@@ -1,4 +1,4 @@
-//! Fetching: a pure state machine that decides, and thin drivers that do.
+//! Fetching: a pure state machine that decides, and thin drivers that execute.
 //!
 //! [`Fetch`] decides what to request next, when to retry and when to give up. It has no socket,
 //! clock, disk or random source, so its rules are tested without waiting. [`blocking`] drives it
@@ -67,7 +67,7 @@ pub fn digest(bytes: &[u8]) -> Digest {
     digest_of(&blake3::hash(bytes))
 }
 
-/// The digest that is half of this checksum.
+/// The digest that is the first half of this checksum.
 #[must_use]
 pub fn digest_of(hash: &blake3::Hash) -> Digest {
     let mut half = [0; 16];
@@ -99,7 +99,7 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// For servers anywhere: 30 s, responses of up to 4 GiB.
+/// For servers anywhere: a timeout of 30 s, responses of up to 4 GiB.
 impl Default for Transport {
     fn default() -> Self {
         Self {
@@ -112,7 +112,7 @@ impl Default for Transport {
 }
 
 impl Transport {
-    /// For the servers of a source: without proxies where they are on this machine.
+    /// For the servers of a source: without proxies if they are on this machine.
     #[must_use]
     pub fn of(source: &Source) -> Self {
         Self {
@@ -157,7 +157,7 @@ impl fmt::Display for RequestTarget {
 /// A response's validators, for conditional requests (RFC 9110, section 8.8).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Validators {
-    /// Where the response came from.
+    /// The URL of the response.
     pub url: Url,
     /// Its `ETag`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -186,13 +186,13 @@ pub struct ResponseHead {
 }
 
 impl ResponseHead {
-    /// Longest headers, in bytes.
+    /// Maximum size of the headers, in bytes.
     const LONGEST: usize = 64 * 1024;
 
-    /// Most headers.
+    /// Maximum number of headers.
     const MOST_HEADERS: usize = 128;
 
-    /// Refuses headers that are too long.
+    /// Rejects headers that are too long.
     fn check_length(&self) -> Result<(), TransportError> {
         // Each has a colon, a space and a line ending.
         let lines = self.headers.iter();
@@ -254,7 +254,7 @@ impl Failure {
         )
     }
 
-    /// What precedes the cause, if the cause alone does not explain it.
+    /// A prefix for the cause, if the cause alone does not explain the failure.
     fn says(self) -> Option<&'static str> {
         Some(match self {
             Self::Resolve => "the host name cannot be resolved",
@@ -276,7 +276,7 @@ impl Failure {
         })
     }
 
-    /// Whether the cause is in the client's or the system's words, which belong in the log.
+    /// Whether the cause is worded by the client or the system and belongs only in the log.
     fn hides_cause(self) -> bool {
         matches!(self, Self::Resolve | Self::NotTls | Self::NotHttp)
     }
@@ -291,7 +291,7 @@ pub struct TransportError {
 }
 
 impl TransportError {
-    /// Wraps a cause; for some classes it is shown to people, for others only logged.
+    /// Wraps a cause. For some classes it is shown to the user, for others only logged.
     pub fn new(failure: Failure, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self {
             failure,

@@ -1,30 +1,31 @@
-//! How slowly a response may come.
+//! The minimum transfer rate of a response.
 //!
-//! A server that sends a byte now and then is never silent for long, and never
-//! done. So besides silence its pace is watched: see [`Pace`].
+//! A server that sends a byte now and then never runs into a read timeout, and never finishes. So
+//! its rate is checked as well: see [`Pace`].
 
 use std::time::Duration;
 
 use super::{Failure, TransportError};
 use activity_tracker_text::count;
 
-/// How much must come in each stretch: a bad line gives that, only ill will or a fault gives less.
+/// Minimum number of bytes per period: even a poor connection manages that, so less means a fault
+/// or an attack.
 const LEAST: u64 = 1024;
 
-/// Watches that in each stretch of waiting a little of the response comes.
+/// Checks that a minimum number of bytes arrives in each period of waiting.
 ///
-/// It counts the time that was spent waiting for the wire and no other: what a
-/// slow disk takes, or a full queue, is not the server's doing.
+/// Only time spent waiting for the network counts: a slow disk or a full queue is not the server's
+/// fault.
 #[derive(Clone, Debug)]
 pub(super) struct Pace {
     stretch: Duration,
-    /// Since as much as must come came last.
+    /// Time spent waiting since the minimum was last reached.
     waited: Duration,
     came: u64,
 }
 
 impl Pace {
-    /// For stretches of this length.
+    /// For periods of this length.
     pub(super) fn new(stretch: Duration) -> Self {
         Self {
             stretch,
@@ -33,10 +34,10 @@ impl Pace {
         }
     }
 
-    /// So many bytes came, after so much time of waiting for them.
+    /// Notes that `bytes` arrived after waiting for `waited`.
     ///
     /// # Errors
-    /// When that is too little: [`Failure::Timeout`], with how little.
+    /// If too little arrived: [`Failure::Timeout`], with the number of bytes.
     pub(super) fn note(&mut self, bytes: u64, waited: Duration) -> Result<(), TransportError> {
         self.came = self.came.saturating_add(bytes);
         self.waited = self.waited.saturating_add(waited);
@@ -55,7 +56,8 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// After which of these pieces, each of some bytes after some seconds, a response is too slow.
+    /// The index of the first chunk, each given as bytes and seconds, at which a response is too
+    /// slow.
     fn too_slow_at(pieces: &[(u64, u64)]) -> Option<usize> {
         let mut pace = Pace::new(Duration::from_secs(30));
         let mut noted = pieces

@@ -1,9 +1,9 @@
-//! Which proxy a request goes through, by the variables that curl made customary. One rule for
-//! both flows, which their clients are told.
+//! Selects the proxy for a request, by the environment variables that curl established. Both flows
+//! use this code instead of their clients' own rules.
 //!
-//! `http_proxy` is for `http:` URLs and `https_proxy` for `https:` ones; `all_proxy` is for
-//! those that have none of their own. Each may be in capitals. `NO_PROXY` names the hosts that
-//! are asked directly.
+//! `http_proxy` is for `http:` URLs and `https_proxy` for `https:` URLs; `all_proxy` is the
+//! fallback for both. Each may be in upper case. `NO_PROXY` lists hosts that are contacted
+//! directly.
 
 use std::env;
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ pub(super) struct Proxies {
     direct: Vec<Direct>,
 }
 
-/// A proxy that cannot be used. Its value is not told: it may hold a password.
+/// An unusable proxy. Its value is not shown: it may contain a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the proxy in {variable} {reason}")]
 pub(super) struct InvalidProxy {
@@ -26,21 +26,21 @@ pub(super) struct InvalidProxy {
     reason: String,
 }
 
-/// Hosts that are asked without a proxy.
+/// Hosts that are contacted without a proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Direct {
     All,
-    /// A domain and all below it, on one port or on any.
+    /// A domain and its subdomains, on one port or any.
     Domain(String, Option<u16>),
     Address(IpAddr, Option<u16>),
-    /// The addresses whose first so many bits are these.
+    /// A network: an address and the length of its prefix in bits.
     Network(IpAddr, u32),
 }
 
 impl Proxies {
-    /// What the environment says.
+    /// Reads the environment.
     pub(super) fn from_env() -> Self {
-        // A header `Proxy` of a request to a CGI program comes as this variable.
+        // In a CGI program, this variable is a client's `Proxy` header.
         let is_cgi = env::var_os("REQUEST_METHOD").is_some();
         Self::new(|name| {
             let trusted = !(is_cgi && name == "HTTP_PROXY");
@@ -71,7 +71,7 @@ impl Proxies {
         }
     }
 
-    /// The proxy for a URL; none where it is asked directly.
+    /// The proxy for a URL; `None` if it is contacted directly.
     pub(super) fn of(&self, url: &Url) -> Result<Option<&Url>, InvalidProxy> {
         let proxy = match url.scheme() {
             "http" => &self.http,
@@ -86,15 +86,15 @@ impl Proxies {
         }
     }
 
-    /// The proxy that is to be asked for a whole URL, rather than for a tunnel. Not for the URL
-    /// of a proxy itself.
+    /// The proxy that gets this URL in absolute form, without a tunnel. `None` for the URL of a
+    /// proxy itself.
     pub(super) fn forwards(&self, uri: &http::Uri) -> Option<&Url> {
         let plain = uri.scheme() == Some(&http::uri::Scheme::HTTP) && !self.is_proxy(uri);
         let url = plain.then(|| Url::parse(&uri.to_string()).ok())??;
         self.of(&url).ok()?
     }
 
-    /// Whether a URI is that of one of the proxies, whose address is the person's choice.
+    /// Whether a URI belongs to one of the proxies, whose addresses the user chose.
     pub(super) fn is_proxy(&self, uri: &http::Uri) -> bool {
         let host = uri.host().unwrap_or_default();
         let all = [&self.http, &self.https].into_iter().flatten();
@@ -111,7 +111,7 @@ impl Proxies {
         })
     }
 
-    /// Their hosts: whoever named them may reach them.
+    /// The hosts of the proxies. The user chose them, so they may be connected to.
     pub(super) fn hosts(&self) -> impl Iterator<Item = &str> {
         let all = [&self.http, &self.https].into_iter().flatten();
         all.filter_map(|proxy| proxy.as_ref().ok()?.host_str())
@@ -138,7 +138,7 @@ impl Proxies {
     }
 }
 
-/// A proxy is named by a URL, or by `host:port` alone.
+/// Parses a proxy, given as a URL or as `host:port`.
 fn proxy(value: &str) -> Result<Url, String> {
     let url = if value.contains("://") {
         Url::parse(value)
@@ -176,12 +176,12 @@ fn direct(entry: &str) -> Option<Direct> {
     }
     let host = host.strip_prefix('*').unwrap_or(host);
     let host = host.trim_matches('.');
-    // As URLs have it: in small letters, and in ASCII.
+    // Normalized as in URLs: lowercase and ASCII.
     let url = Url::parse(&format!("http://{host}/")).ok()?;
     Some(Direct::Domain(url.host_str()?.to_owned(), port))
 }
 
-/// An address, with brackets or without.
+/// An address, with or without brackets.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
     bare.unwrap_or(text).parse().ok()
@@ -196,7 +196,7 @@ fn address_of(host: &Host<&str>) -> Option<IpAddr> {
 }
 
 fn is_in(address: IpAddr, network: IpAddr, bits: u32) -> bool {
-    // What is shifted out by all bits is nothing.
+    // Shifting by the full width is out of range: the prefix of 0 bits always matches.
     match (address, network) {
         (IpAddr::V4(address), IpAddr::V4(network)) if bits <= 32 => {
             let differ = address.to_bits() ^ network.to_bits();

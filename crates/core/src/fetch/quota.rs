@@ -1,19 +1,20 @@
-//! How much one run may fetch: well-formed pages without an end have one here.
+//! Limits of one run: they end even well-formed pages that never stop.
 
 use std::time::{Duration, Instant};
 
-/// The limits of one run. The defaults are far above what honest APIs have.
+/// The limits of one run. The defaults are far above what real APIs contain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quota {
-    /// Pages of one resource. Each parent whose children are fetched counts as one at least.
+    /// Maximum number of pages of one resource. Each parent whose children are fetched counts as at
+    /// least one page.
     ///
-    /// Some hundred bytes of memory and a file stand for each page.
+    /// Each page takes a file and a few hundred bytes of memory.
     pub pages: u64,
-    /// Records of all resources.
+    /// Maximum number of records, over all resources.
     pub records: u64,
-    /// Bytes of all bodies, decoded; those of bodies that broke off count as well.
+    /// Maximum size of all bodies, in decoded bytes; truncated bodies count as well.
     pub bytes: u64,
-    /// Time from the first request to the last page.
+    /// Maximum time from the first request to the last page.
     pub time: Duration,
 }
 
@@ -28,41 +29,41 @@ impl Default for Quota {
     }
 }
 
-/// What a run would go over.
+/// A limit that a run exceeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Excess {
-    /// Pages that came, or parents whose children would be fetched.
+    /// Too many pages requested, or parents whose children would be fetched.
     #[error("more than {0} pages, the limit of --max-pages")]
     Pages(u64),
-    /// Pages that the server says there are.
+    /// Too many pages declared by the server.
     #[error("the server declares {declared} pages, more than --max-pages {limit} allows")]
     DeclaredPages {
-        /// What the server says.
+        /// The declared number.
         declared: u64,
-        /// What is allowed.
+        /// The limit.
         limit: u64,
     },
-    /// Records that came.
+    /// Too many records received.
     #[error("more than {0} records in one run, the limit of --max-records")]
     Records(u64),
-    /// Records that the server says there are.
+    /// Too many records declared by the server.
     #[error("the server declares {declared} records, more than --max-records {limit} allows")]
     DeclaredRecords {
-        /// What the server says.
+        /// The declared number.
         declared: u64,
-        /// What is allowed.
+        /// The limit.
         limit: u64,
     },
-    /// Bytes that came.
+    /// Too many bytes received.
     #[error("more than {0} bytes in one run, the limit of --max-total")]
     Bytes(u64),
-    /// Time that has gone by.
+    /// Too much time passed.
     #[error("not done after {0:?}, the limit of --max-time")]
     Time(Duration),
 }
 
 impl Quota {
-    /// Checks what a server says there is of one resource.
+    /// Checks the numbers that a server declares for one resource.
     pub(super) fn check_declared(&self, pages: u64, records: u64) -> Result<(), Excess> {
         if pages > self.pages {
             return Err(Excess::DeclaredPages {
@@ -89,7 +90,7 @@ pub(super) struct Used {
 }
 
 impl Used {
-    /// When the time is up, counted from the first call; none where no clock reaches that.
+    /// The deadline, counted from the first call; `None` if the clock cannot represent it.
     pub(super) fn deadline(&mut self, quota: &Quota, now: Instant) -> Option<Instant> {
         self.began.get_or_insert(now).checked_add(quota.time)
     }
@@ -102,7 +103,7 @@ impl Used {
         }
     }
 
-    /// Adds bytes that came.
+    /// Adds received bytes.
     pub(super) fn add_bytes(&mut self, quota: &Quota, bytes: u64) -> Result<(), Excess> {
         self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes > quota.bytes {
@@ -111,7 +112,7 @@ impl Used {
         Ok(())
     }
 
-    /// Adds records that came.
+    /// Adds received records.
     pub(super) fn add_records(&mut self, quota: &Quota, records: u64) -> Result<(), Excess> {
         self.records = self.records.saturating_add(records);
         if self.records > quota.records {

@@ -1,4 +1,4 @@
-//! How fast to ask: what the source file allows, and what the server says.
+//! The request rate: what the source file allows, and what the server's headers say.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -8,14 +8,14 @@ use crate::source::Rate;
 
 use super::retry::until_date;
 
-/// Spaces requests out, after the generic cell rate algorithm (GCRA, ITU-T I.371).
+/// Spaces out requests with the generic cell rate algorithm (GCRA, ITU-T I.371).
 ///
-/// It keeps one time: when the next request would be due if all came evenly. A
-/// request may come before that by as much as the burst allows.
+/// It keeps a single time: when the next request would be due at an even rate. A request may be
+/// earlier than that by as much as the burst allows.
 #[derive(Clone, Debug)]
 pub(super) struct Limiter {
     interval: Duration,
-    /// How far requests may run ahead of their even spacing.
+    /// How far requests may be ahead of the even rate.
     ahead: Duration,
     due: Option<Instant>,
 }
@@ -30,7 +30,7 @@ impl Limiter {
         }
     }
 
-    /// When the next request may be sent at the earliest.
+    /// The earliest time for the next request.
     pub(super) fn earliest(&self, now: Instant) -> Instant {
         let due = self.due.unwrap_or(now);
         due.checked_sub(self.ahead).unwrap_or(now).max(now)
@@ -38,7 +38,7 @@ impl Limiter {
 
     /// Notes that a request is sent.
     pub(super) fn sent(&mut self, now: Instant) {
-        // Timers wake late by a little, every time: what is only that is not lost.
+        // Timers always fire slightly late: a small delay does not lower the rate.
         let due = self
             .due
             .filter(|due| *due + self.interval / 10 >= now)
@@ -47,12 +47,13 @@ impl Limiter {
     }
 }
 
-/// The wait that a server asks for by saying that nothing remains: until its next window.
+/// The delay until the server's next window, if its headers say that no requests remain.
 ///
 /// Reads `RateLimit` in the forms of the IETF drafts (`limit=…, remaining=…, reset=…` and
-/// `"policy";r=…;t=…`, several of them too, with their windows in `RateLimit-Policy`), and
+/// `"policy";r=…;t=…`, also several of them, with their windows in `RateLimit-Policy`), and
 /// `[X-]RateLimit-Remaining` or `X-Rate-Limit-Remaining` with `-Reset` in seconds, as an epoch
-/// time, or as a date. A response that was `refused` for its rate needs no word of what remains.
+/// time, or as a date. If the response was `refused` because of its rate, the remaining count may
+/// be absent.
 pub(super) fn asked_pause(
     headers: &HeaderMap,
     refused: bool,
@@ -79,14 +80,14 @@ pub(super) fn asked_pause(
             .iter()
             .find_map(|prefix| text(&format!("{prefix}{suffix}")))
     };
-    // To Rust, `nan` and `inf` are numbers, too; no server counts like that.
+    // Rust parses `nan` and `inf` as numbers; they are invalid here.
     let number = |text: &str| text.trim().parse::<f64>().ok().filter(|n| n.is_finite());
     match any("remaining") {
         Some(remaining) if number(remaining)? >= 1.0 => return None,
         None if !refused => return None,
         _ => {}
     }
-    // Whoever says how long it is needs no clock that goes right.
+    // A relative time is preferred: it does not depend on clocks.
     if let Some(after) = any("reset-after").and_then(number) {
         return Duration::try_from_secs_f64(after).ok();
     }
@@ -97,10 +98,11 @@ pub(super) fn asked_pause(
     }
 }
 
-/// What the headers of limits that every framework invents begin with.
+/// Prefixes of the non-standard headers that frameworks use.
 const SPELLINGS: [&str; 3] = ["x-ratelimit-", "x-rate-limit-", "ratelimit-"];
 
-/// One policy of a list: `"name";r=0;t=5`. In the older form the whole header is one, without a name.
+/// One policy of a list: `"name";r=0;t=5`. In the older form the whole header is one policy without
+/// a name.
 struct Policy<'a> {
     name: &'a str,
     text: &'a str,
@@ -132,14 +134,15 @@ fn policies<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = Poli
         })
 }
 
-/// No window is a billion seconds long, and no epoch time of our days is shorter.
+/// Separates durations from epoch times: no window lasts a billion seconds, and current epoch times
+/// are larger.
 const EPOCH_SECONDS: f64 = 1e9;
 
 fn until(reset: f64, wall: SystemTime) -> Option<Duration> {
     if reset < EPOCH_SECONDS {
         return Duration::try_from_secs_f64(reset).ok();
     }
-    // Seconds, milliseconds, microseconds, nanoseconds.
+    // The timestamp may be in seconds, milliseconds, microseconds or nanoseconds.
     let unit = [1.0, 1e3, 1e6, 1e9]
         .into_iter()
         .find(|unit| reset / unit < 1e3 * EPOCH_SECONDS)?;
@@ -164,7 +167,7 @@ mod tests {
         })
     }
 
-    /// Sends as fast as the limiter lets; gives when, in milliseconds.
+    /// Sends as fast as the limiter allows; returns the times, in milliseconds.
     fn times(limiter: &mut Limiter, start: Instant, count: usize) -> Vec<u128> {
         let mut now = start;
         (0..count)

@@ -1,4 +1,4 @@
-//! The server's own words: why it refused, as its response says it.
+//! The error message of a response, as sent by the server.
 
 use std::fmt;
 
@@ -13,13 +13,13 @@ use activity_tracker_text::excerpt;
 use super::body::is_gzip;
 use super::secrets::Secrets;
 
-/// How much of a body is read for its words, in bytes.
+/// How much of a body is read for its message, in bytes.
 pub(super) const ENOUGH: usize = 64 * 1024;
 
-/// How long they may be, in characters.
+/// The longest message shown, in characters.
 const LONGEST: usize = 300;
 
-/// Headers by which a server's people find a request in their logs.
+/// Headers with a request id, by which the operators of a server find the request in their logs.
 const REQUEST_IDS: [&str; 12] = [
     "x-request-id",
     "x-github-request-id",
@@ -35,18 +35,18 @@ const REQUEST_IDS: [&str; 12] = [
     "x-trace-id",
 ];
 
-/// What a response that is no success says: its words, in one line and without secrets, and
-/// the id that the server gave the request.
+/// What an error response says: its message, in one line and without secrets, and the request id
+/// that the server assigned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reason {
-    /// What it says.
+    /// The message.
     pub words: Option<String>,
-    /// The name of the header with the request's id, and its value.
+    /// The name and value of the header with the request id.
     pub request_id: Option<(String, String)>,
 }
 
 impl Reason {
-    /// Reads it out of a response, of whose body this is the beginning.
+    /// Extracts it from a response; `body` is the beginning of its body.
     pub(super) fn of(headers: &HeaderMap, body: &[u8], secrets: &Secrets) -> Self {
         let words = words(headers, body).map(|words| shown(&words, secrets));
         let request_id = REQUEST_IDS.iter().find_map(|name| {
@@ -60,7 +60,7 @@ impl Reason {
         }
     }
 
-    /// What a body says that says of itself that it is an error; nothing where it does not.
+    /// The error that a body reports; `None` if it does not.
     pub(super) fn in_body(error: &ErrorInBody, body: &Value, secrets: &Secrets) -> Option<Self> {
         let value = error.at.find(body)?;
         let says_so = match (&error.when, value) {
@@ -80,7 +80,7 @@ impl Reason {
         })
     }
 
-    /// Whether the words speak of a limit on requests, which passes.
+    /// Whether the message is about a rate limit, which is transient.
     pub(super) fn is_rate_limit(&self) -> bool {
         let words = self.words.as_deref().unwrap_or_default();
         let words = words.to_ascii_lowercase().replace(['_', '-'], " ");
@@ -88,7 +88,7 @@ impl Reason {
     }
 }
 
-/// Whether a value in a body says yes.
+/// Whether a value in a body counts as true.
 pub(super) fn says_yes(value: &Value) -> bool {
     match value {
         Value::Null => false,
@@ -96,7 +96,7 @@ pub(super) fn says_yes(value: &Value) -> bool {
         Value::Number(number) => number.as_f64() != Some(0.0),
         Value::String(text) => {
             let text = text.trim().to_ascii_lowercase();
-            // `eq` is how Elasticsearch says that a total is exact, where it may say `gte`.
+            // `eq` is how Elasticsearch marks a total as exact, as opposed to `gte`.
             !matches!(text.as_str(), "" | "0" | "false" | "no" | "eq")
         }
         Value::Array(values) => !values.is_empty(),
@@ -104,8 +104,8 @@ pub(super) fn says_yes(value: &Value) -> bool {
     }
 }
 
-/// Whether a body that is to hold records, and has no place for them, speaks of an error: not in a
-/// message alone, which may say that there is nothing more.
+/// Whether a body without the expected records reports an error. A message alone does not count: it
+/// may say that there are no more records.
 pub(super) fn speaks_of_error(body: &Value) -> bool {
     let Value::Object(fields) = body else {
         return false;
@@ -127,7 +127,7 @@ pub(super) fn speaks_of_error(body: &Value) -> bool {
     })
 }
 
-/// What servers call it.
+/// Phrases that servers use for a rate limit.
 const RATE_LIMITS: [&str; 10] = [
     "rate limit",
     "ratelimit",
@@ -142,7 +142,7 @@ const RATE_LIMITS: [&str; 10] = [
 ];
 
 impl fmt::Display for Reason {
-    /// As it stands behind an error: `: words [x-request-id: 7]`.
+    /// Formatted as the suffix of an error: `: message [x-request-id: 7]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(words) = &self.words {
             write!(f, ": {words}")?;
@@ -154,7 +154,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// In one line, not too long, without secrets.
+/// One line of limited length, without secrets.
 fn shown(text: &str, secrets: &Secrets) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     excerpt(&secrets.hidden_in(&line), LONGEST)
@@ -185,11 +185,11 @@ fn words(headers: &HeaderMap, body: &[u8]) -> Option<String> {
     text.lines().map(str::to_owned).next()
 }
 
-/// What gzip unfolds to, up to where there is enough of it or it ends.
+/// Decompresses gzip, up to the limit or the end.
 fn unfolded(body: &[u8]) -> Vec<u8> {
     use std::io::Read;
     let mut plain = Vec::new();
-    // What came before a broken end serves as well.
+    // Data before a broken end is usable as well.
     let limit = ENOUGH as u64;
     let _ = MultiGzDecoder::new(body)
         .take(limit)
@@ -197,7 +197,7 @@ fn unfolded(body: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// Keys under which APIs say what is wrong: a headline, words, and more words.
+/// Keys under which APIs describe an error: a headline, a message, and lists of messages.
 const HEADLINES: [&str; 6] = ["title", "error", "Error", "fault", "exception", "errorCode"];
 const MESSAGES: [&str; 14] = [
     "message",
@@ -217,7 +217,7 @@ const MESSAGES: [&str; 14] = [
 ];
 const LISTS: [&str; 4] = ["errors", "Errors", "errorMessages", "error_messages"];
 
-/// How many of several errors are told.
+/// How many of several errors are reported.
 const TOLD: usize = 3;
 
 fn of_json(value: &Value) -> Option<String> {
@@ -229,7 +229,7 @@ fn of_json(value: &Value) -> Option<String> {
     }
 }
 
-/// What a value says, looked for this deep.
+/// The message in a value, searched to this depth.
 fn said(value: &Value, depth: u8) -> Option<String> {
     let depth = depth.checked_sub(1)?;
     match value {
@@ -263,7 +263,7 @@ fn said(value: &Value, depth: u8) -> Option<String> {
     }
 }
 
-/// What a list of errors says, or errors by field: `name: is too long`.
+/// The messages of a list of errors, or of errors by field: `name: is too long`.
 fn errors(fields: &serde_json::Map<String, Value>, depth: u8) -> Option<String> {
     let mut lists = LISTS.iter().filter_map(|name| fields.get(*name));
     lists.find_map(|list| match list {
@@ -293,7 +293,7 @@ fn errors(fields: &serde_json::Map<String, Value>, depth: u8) -> Option<String> 
     })
 }
 
-/// HTML is no message for people at a terminal: its title is. XML may have one inside.
+/// HTML is not readable at a terminal, so only its title is shown. XML may contain a message.
 fn of_markup(text: &str, is_html: bool) -> String {
     let between = |name: &str| {
         let lower = text.to_ascii_lowercase();

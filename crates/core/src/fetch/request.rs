@@ -1,4 +1,4 @@
-//! What is sent: headers, credentials, and where a redirect may lead.
+//! Requests: headers, credentials and allowed redirects.
 
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, IF_MODIFIED_SINCE,
@@ -14,7 +14,7 @@ use super::paging::remove_parameter;
 use super::secrets::Secrets;
 use super::{Request, ResponseHead, Validators};
 
-/// The headers of a source that may go to other origins: whatever else it sends may say who asks.
+/// The headers of a source that may be sent to other origins: any other may identify the client.
 const HARMLESS: [HeaderName; 6] = [
     ACCEPT,
     ACCEPT_ENCODING,
@@ -28,12 +28,12 @@ const HARMLESS: [HeaderName; 6] = [
 #[derive(Clone, Debug)]
 pub(super) struct Requests {
     headers: HeaderMap,
-    /// Those that other origins get.
+    /// The headers sent to other origins.
     elsewhere: HeaderMap,
     /// Credentials go to the origin of the base URL and nowhere else.
     home: Origin,
     credentials: Option<Credentials>,
-    /// Where they were found.
+    /// Where the credentials were configured.
     found_at: Option<CredentialRef>,
     pub(super) secrets: Secrets,
 }
@@ -66,11 +66,11 @@ impl Requests {
         }
     }
 
-    /// Where a redirect leads, if it may be followed. An error tells no credential.
+    /// The target of a redirect, if it may be followed. Errors do not reveal credentials.
     pub(super) fn redirect(&self, from: &Url, head: &ResponseHead) -> Result<Url, String> {
         let target = redirect_target(from, head);
         let url = target.map_err(|reason| self.secrets.hidden_in(&reason))?;
-        // Host names are looked up and told in messages.
+        // Host names are sent to DNS servers and shown in messages.
         if self.secrets.are_in(url.host_str().unwrap_or_default()) {
             let reason = "the server redirects to a host with the credential in its name";
             return Err(format!("{reason}, which is not followed"));
@@ -78,7 +78,7 @@ impl Requests {
         Ok(url)
     }
 
-    /// A redirect's target without the credentials that a server copied into it.
+    /// A redirect's target without credentials that the server copied into it.
     pub(super) fn stripped(&self, mut url: Url) -> Url {
         if let Some(Credentials::Query(name, _)) = &self.credentials {
             remove_parameter(&mut url, name);
@@ -86,13 +86,13 @@ impl Requests {
         url
     }
 
-    /// Where the credential was found that is sent to `url`, if one is.
+    /// Where the credential sent to `url` was configured, if one is sent.
     pub(super) fn credential(&self, url: &Url) -> Option<&CredentialRef> {
         let home = url.origin() == self.home;
         self.found_at.as_ref().filter(|_| home)
     }
 
-    /// The request for a page that lives at `url`.
+    /// The request for the page at `url`.
     pub(super) fn to(&self, url: &Url) -> Request {
         if url.origin() != self.home {
             return Request {
@@ -122,7 +122,7 @@ impl Requests {
 
 fn credentials(auth: &Auth) -> Option<Credentials> {
     let header = |name: HeaderName, text: &str| {
-        // What cannot stand in a header was refused when the source was read.
+        // Values that are invalid in a header were rejected when the source was read.
         let mut value = HeaderValue::from_str(text).ok()?;
         value.set_sensitive(true);
         Some(Credentials::Header(name, value))
@@ -142,14 +142,14 @@ fn credentials(auth: &Auth) -> Option<Credentials> {
     }
 }
 
-/// Makes a request one that gets a full response only if something changed.
+/// Makes a request conditional: a full response only if something changed.
 pub(super) fn add_conditions(headers: &mut HeaderMap, stored: &Validators) {
     let conditions = [
         (IF_NONE_MATCH, &stored.etag),
         (IF_MODIFIED_SINCE, &stored.last_modified),
     ];
     for (name, value) in conditions {
-        // What came in a header goes into one; a manifest that was tampered with may not.
+        // Values from a header are valid in one; those of a modified manifest may not be.
         if let Some(value) = value
             .as_ref()
             .and_then(|value| HeaderValue::from_str(value).ok())
@@ -159,10 +159,10 @@ pub(super) fn add_conditions(headers: &mut HeaderMap, stored: &Validators) {
     }
 }
 
-/// Where a redirect leads, if it may be followed.
+/// The target of a redirect, if it may be followed.
 pub(super) fn redirect_target(from: &Url, head: &ResponseHead) -> Result<Url, String> {
     let status = head.status;
-    // Servers send other than ASCII too, and mean it to be encoded.
+    // Servers also send raw UTF-8; parsing the URL encodes it.
     let location = head
         .headers
         .get(LOCATION)

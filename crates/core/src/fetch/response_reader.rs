@@ -1,5 +1,5 @@
-//! Receives one response: decodes it, counts it, and hands it to its sink. Both drivers push
-//! pieces in here.
+//! Receives one response: decodes it, counts it, and passes it to its sink. Both drivers push
+//! chunks in here.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use super::{
 
 /// Why an exchange failed.
 pub(super) enum ExchangeError<E> {
-    /// A network failure, for the state machine to judge.
+    /// A network failure; the state machine decides about a retry.
     Transport(TransportError),
     /// The state machine decided to send another request.
     Again(ResponseAction),
@@ -111,7 +111,7 @@ impl<A: AsRef<PageRequest>, S: Sink, O: Observer> ResponseReader<A, S, O> {
         Ok(())
     }
 
-    /// The end of the wire: reports the response to the state machine, and keeps it.
+    /// Handles the end of the body: reports the response to the state machine, and keeps it.
     pub(super) fn finish(mut self, shared: &SharedFetch) -> Result<(), ExchangeError<S::Error>> {
         let delimited = self.body.is_delimited();
         let last = self.body.finish()?;
@@ -185,7 +185,7 @@ impl Words {
         }
     }
 
-    /// The time left; none if enough has arrived or the time is up.
+    /// The time left; `None` if enough has arrived or the time is up.
     pub(super) fn left(&self) -> Option<Duration> {
         let left = self.until.map_or(Duration::MAX, |until| {
             until.saturating_duration_since(Instant::now())
@@ -252,7 +252,7 @@ pub(super) fn note_action(
     }
 }
 
-/// Logs a network failure, and gives its message.
+/// Logs a network failure, and returns its message.
 pub(super) fn note_failure(request: &PageRequest, cause: &TransportError) -> String {
     let why = chain(cause);
     let resource = request.page.subject.resource;

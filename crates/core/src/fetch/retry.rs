@@ -22,7 +22,7 @@ pub struct Now {
 }
 
 impl Now {
-    /// Asks the system.
+    /// Reads the system's clocks.
     #[must_use]
     pub fn read() -> Self {
         Self {
@@ -41,7 +41,7 @@ pub struct Policy {
     pub first_backoff: Duration,
     /// Upper bound of any delay.
     pub longest_backoff: Duration,
-    /// A server that asks for a longer delay than this is an error.
+    /// The longest delay that a server may request; a longer one is an error.
     pub max_wait: Duration,
     /// Maximum redirects in a row.
     pub redirects: u32,
@@ -86,8 +86,8 @@ impl Policy {
     }
 }
 
-/// Whether a response with this status should be retried: 202 says that the data is being
-/// made, and 520 to 530 and 598 to 599 are what proxies say of trouble with the server behind them.
+/// Whether a response with this status should be retried. 202 says that the data is still being
+/// prepared; proxies use 520 to 530, 598 and 599 for failures of the server behind them.
 pub(super) fn is_passing(status: StatusCode) -> bool {
     matches!(
         status.as_u16(),
@@ -95,10 +95,10 @@ pub(super) fn is_passing(status: StatusCode) -> bool {
     )
 }
 
-/// The delay that a server asks for: seconds or a date (RFC 9110, section 10.2.3), also with a
-/// fraction; or milliseconds, in the header that some clouds send.
+/// The delay that a server requests: seconds or a date (RFC 9110, section 10.2.3), also fractional
+/// seconds; or milliseconds, in headers that some clouds send.
 ///
-/// A date in the past is no delay; an invalid value is ignored.
+/// A date in the past means no delay; an invalid value is ignored.
 pub(super) fn retry_after(headers: &HeaderMap, wall: SystemTime) -> Option<Duration> {
     let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.trim());
     let milliseconds = || {
@@ -114,8 +114,8 @@ pub(super) fn retry_after(headers: &HeaderMap, wall: SystemTime) -> Option<Durat
         .or_else(milliseconds)
 }
 
-/// How long it is until a moment in seconds since 1970, where the number is one of these days: as a
-/// wait, it would be of decades.
+/// The time until a Unix timestamp, if the number is close to the current time: as a delay in
+/// seconds, it would last decades.
 fn until_moment(number: Duration, wall: SystemTime) -> Option<Duration> {
     const DAY: Duration = Duration::from_hours(24);
     let now = wall.duration_since(SystemTime::UNIX_EPOCH).ok()?;
@@ -137,7 +137,7 @@ pub(super) fn seconds(text: &str) -> Option<Duration> {
     Some(Duration::try_from_secs_f64(number).unwrap_or(Duration::from_secs(u64::MAX)))
 }
 
-/// How long it is until a date: as HTTP writes them, mail, or RFC 3339, where no offset is UTC.
+/// The time until a date: in the format of HTTP, e-mail or RFC 3339; UTC if it has no offset.
 pub(super) fn until_date(text: &str, wall: SystemTime) -> Option<Duration> {
     let of_http = || httpdate::parse_http_date(text).ok();
     let of_mail = || Some(rfc2822::parse(text).ok()?.timestamp().into());

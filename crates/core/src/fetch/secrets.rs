@@ -49,7 +49,7 @@ impl Secrets {
         })
     }
 
-    /// The text with credentials replaced; empty if it contains an encoded one.
+    /// The text with credentials replaced; all of it is replaced if it contains an encoded one.
     pub(super) fn hidden_in(&self, text: &str) -> String {
         let mut shown = text.to_owned();
         for secret in &self.0 {

@@ -12,8 +12,7 @@ use crate::record::{Id, Resource};
 
 use super::{Fetch, Missing, PageEstimate, Position, Remark, Repeated, Validators};
 
-/// A [`Fetch`] that a driver's threads or tasks share with each other and with those who
-/// report to it.
+/// A [`Fetch`] shared by a driver's threads or tasks and by the code that reports to it.
 pub struct SharedFetch {
     fetch: Mutex<Fetch>,
     /// For threads.
@@ -33,19 +32,20 @@ impl SharedFetch {
         })
     }
 
-    /// Reports that some records of a resource were mapped: children are fetched by their ids.
+    /// Reports that some records of a resource were mapped: children are requested by their ids.
     ///
-    /// `slice` is where they stand, `records` how many they are, and `ids` those of them that mapped.
+    /// `slice` is the position of the records, `records` their number, and `ids` the ids of those
+    /// that were mapped successfully.
     pub fn parents(&self, parent: Resource, slice: &Position, records: u64, ids: &[Id]) {
         self.lock().parents(parent, slice, records, ids);
         self.wake();
     }
 
-    /// All pages came, and these records are on more than one of them. Gives whether pages are to
-    /// be fetched again.
+    /// All pages arrived, and these records are on more than one of them. Returns whether to fetch
+    /// pages again.
     ///
     /// # Errors
-    /// When there are fewer records than the server says, and no more attempts.
+    /// If there are fewer records than the server reports and no attempts are left.
     pub fn repeated(&self, repeated: &BTreeMap<Resource, Repeated>) -> Result<bool, ApiError> {
         self.lock().repeated(repeated)
     }
@@ -56,25 +56,25 @@ impl SharedFetch {
         self.lock().retries()
     }
 
-    /// Resources whose records moved on every attempt, and were accepted nevertheless.
+    /// Resources whose records moved in every pass and were accepted anyway.
     #[must_use]
     pub fn moving(&self) -> BTreeSet<Resource> {
         self.lock().moving()
     }
 
-    /// Of resources whose total counts hidden records: how many came, and the total.
+    /// For resources whose total may include hidden records: the number received, and the total.
     #[must_use]
     pub fn hidden(&self) -> BTreeMap<Resource, (u64, u64)> {
         self.lock().hidden()
     }
 
-    /// Oddities of the responses that are no errors, by resource.
+    /// Warnings about the responses, by resource.
     #[must_use]
     pub fn remarks(&self) -> BTreeMap<Resource, Vec<Remark>> {
         self.lock().remarks()
     }
 
-    /// What the server refused to give, by resource.
+    /// What the server refused, by resource.
     #[must_use]
     pub fn missing(&self) -> BTreeMap<Resource, Missing> {
         self.lock().missing()
@@ -86,22 +86,22 @@ impl SharedFetch {
         self.lock().validators()
     }
 
-    /// What the first pages said about all of them, if only those were wanted: by resource, and
-    /// by the place of the parent.
+    /// What the first pages said about the whole resource, if only those were requested: by
+    /// resource and by the parent's position.
     #[must_use]
     pub fn estimates(&self) -> BTreeMap<Resource, BTreeMap<Position, PageEstimate>> {
         self.lock().estimates()
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Fetch> {
-        // The machine is consistent between calls, whoever panicked.
+        // The state machine is consistent between calls, even after a panic elsewhere.
         self.fetch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes everybody who waits for a change.
+    /// Wakes all threads and tasks that wait for a change.
     pub(super) fn wake(&self) {
-        // Whoever is between checking and waiting holds the lock: once it is
-        // free, nobody is.
+        // A thread between its check and its wait holds the lock: locking once makes sure that it
+        // gets the notification.
         drop(self.lock());
         self.changed.notify_all();
         self.notify.notify_waiters();

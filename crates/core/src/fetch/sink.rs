@@ -1,4 +1,4 @@
-//! Where responses go, and who watches. This is all that the drivers know of storage and
+//! Where responses go, and who observes them. This is all that the drivers know about storage and
 //! terminals.
 
 use std::fmt;
@@ -19,8 +19,8 @@ use activity_tracker_json::splitter::{SplitError, Splitter};
 use super::reason::speaks_of_error;
 use super::{ApiError, Digest, PageInfo, RequestTarget};
 
-/// A position in the order of the API, as numbers from 0: the page, within it the slice,
-/// within that the record; below a record the pages of its children, and so on.
+/// A position in the API's order, as numbers from 0: the page, within it the slice, within that the
+/// record; below a record the pages of its children, and so on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Position(Vec<u64>);
@@ -58,11 +58,11 @@ impl fmt::Display for Position {
     }
 }
 
-/// One page to be received.
+/// One page to receive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is a fact of its own about the page"
+    reason = "independent facts about the page"
 )]
 pub struct Page {
     /// What is fetched, and its URL.
@@ -84,13 +84,13 @@ pub struct Page {
     pub overlaps: bool,
     /// Whether a page without records is the end of the pages.
     pub may_end: bool,
-    /// The attempt that it belongs to, where all pages are fetched again when records move: pages
-    /// of earlier attempts do not count.
+    /// The pass that it belongs to, if all pages are fetched again when records move: pages of
+    /// earlier passes do not count.
     pub look: Option<u32>,
 }
 
 impl Page {
-    /// Records that are stored already, one after the other with nothing around them.
+    /// A page of records that are already stored, one after the other with nothing around them.
     #[must_use]
     pub fn of_records(resource: Resource, url: &Url, position: Position) -> Self {
         let url = url.clone();
@@ -125,7 +125,7 @@ impl Page {
         }
     }
 
-    /// What surrounds the records, once all of them arrived.
+    /// The response without its records, once all of them arrived.
     ///
     /// # Errors
     /// When the body was truncated, or holds no records in the expected place.
@@ -134,55 +134,55 @@ impl Page {
         without.map_or_else(|| splitter.finish(), Ok)
     }
 
-    /// Whether a response without the array of records is an empty page: after the last page some
-    /// APIs leave the array out.
+    /// Whether a response without the array of records counts as an empty page: some APIs leave the
+    /// array out after the last page.
     fn may_be(&self, body: &Value) -> bool {
         let is_empty = body.as_array().is_none_or(Vec::is_empty);
         self.may_end && is_empty && !speaks_of_error(body)
     }
 }
 
-/// What a sink fails with, and so what a fetch into sinks ends with.
+/// The error type of sinks, and so of a fetch into sinks.
 pub trait SinkError: From<ApiError> + From<Stopped> + Send {
-    /// What is wrong with a body that is not an array of records; nothing for any other error.
+    /// What is wrong with a body that is not an array of records; `None` for any other error.
     fn not_records(&self) -> Option<&SplitError>;
 
-    /// Whether it only says that another part of the run failed first.
+    /// Whether it only reports that another part of the run failed first.
     fn is_echo(&self) -> bool;
 }
 
-/// A page from the spool, as the sinks of type `S` have it.
+/// A page from the spool, for sinks of type `S`.
 pub type RestoredPage<S> = Restored<<S as Sink>::CompletePage>;
 
 /// Opens a sink for each response.
 pub trait SinkFactory: Sync {
-    /// What it and its sinks fail with.
+    /// The error type of the factory and its sinks.
     type Error: SinkError;
 
-    /// What it opens.
+    /// The type of its sinks.
     type Sink: Sink<Error = Self::Error>;
 
     /// Begins to receive a page.
     ///
     /// # Errors
-    /// When there is no place to put it.
+    /// If it cannot be stored.
     fn open(&self, page: Page) -> Result<Self::Sink, Self::Error>;
 
-    /// Restores a page of an earlier run from the spool; nothing if it is incomplete there.
+    /// Restores a page of an earlier run from the spool; `None` if it is incomplete there.
     ///
     /// # Errors
     /// When the spool cannot be read.
     fn recall(&self, page: &Page) -> Result<Option<RestoredPage<Self::Sink>>, Self::Error>;
 
-    /// The server says that a page has not changed since the last snapshot.
+    /// Called when the server reports that a page has not changed since the last snapshot.
     ///
     /// Only for pages that were requested with [`Validators`](super::Validators).
     fn keep(&self, page: &Page);
 }
 
-/// Receives one response, piece by piece. Dropped before its end, it discards it.
+/// Receives one response, chunk by chunk. If dropped before the end, it discards the response.
 pub trait Sink {
-    /// What it fails with.
+    /// Its error type.
     type Error: SinkError;
 
     /// A complete response.
@@ -201,10 +201,10 @@ pub trait Sink {
     fn finish(self) -> Result<(Received, Self::CompletePage), Self::Error>;
 }
 
-/// A complete response, to be kept once the state machine has agreed: it may be a duplicate
-/// page. Dropped, it is discarded.
+/// A complete response, to be kept once the state machine agrees: it may be a duplicate page. If
+/// dropped, it is discarded.
 pub trait CompletePage {
-    /// What keeping it fails with.
+    /// Its error type.
     type Error: SinkError;
 
     /// Keeps it, with its pagination metadata.
@@ -217,7 +217,7 @@ pub trait CompletePage {
 /// A page from the spool.
 #[derive(Debug)]
 pub struct Restored<W> {
-    /// What it holds.
+    /// The content of the page.
     pub received: Received,
     /// Its pagination metadata.
     pub info: PageInfo,
@@ -249,41 +249,41 @@ pub struct Received {
 pub enum Event {
     /// A part of a response arrived.
     Arrived {
-        /// Of which resource.
+        /// The resource.
         resource: Resource,
-        /// How many bytes.
+        /// The number of bytes.
         bytes: u64,
     },
     /// A request failed and will be retried.
     Waiting {
-        /// For which resource.
+        /// The resource.
         resource: Resource,
-        /// After this delay.
+        /// The delay before the retry.
         delay: Duration,
     },
     /// A page is complete.
     Fetched {
-        /// Which one.
+        /// The resource.
         resource: Resource,
-        /// How many records it holds.
+        /// The number of records on the page.
         records: u64,
     },
     /// Records of a resource were processed.
     Processed {
-        /// Which one.
+        /// The resource.
         resource: Resource,
-        /// How many records.
+        /// The number of records.
         records: u64,
     },
-    /// Waiting for another run that has the data directory.
+    /// Waiting for another run that holds the lock of the data directory.
     Queueing,
-    /// An interrupted run left pages.
+    /// Found pages of an interrupted run.
     Unfinished {
-        /// When it began.
+        /// When that run started.
         started_at: Timestamp,
-        /// How many pages it has.
+        /// Number of pages that it completed.
         pages: u64,
-        /// How many pages it expected.
+        /// Number of pages that it expected.
         planned: u64,
         /// Whether this run resumes from them.
         resumed: bool,
@@ -292,7 +292,7 @@ pub enum Event {
     Committing,
 }
 
-/// Watches a run. Called from several threads; must be quick.
+/// Observes a run. Called from several threads; must be quick.
 pub trait Observer: Sync {
     /// Handles an event.
     fn on(&self, event: Event);
@@ -310,7 +310,7 @@ impl<T: Observer + ?Sized> Observer for &T {
     }
 }
 
-/// Watching nothing.
+/// Ignores all events.
 impl Observer for () {
     fn on(&self, _: Event) {}
 }

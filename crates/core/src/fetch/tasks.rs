@@ -1,7 +1,7 @@
 //! The async driver: tokio tasks and `reqwest`.
 //!
 //! Like the blocking driver it decides nothing. It does transport, sleeping and concurrency; what
-//! to send, whether to read on and how long to wait all come from [`Fetch`](super::Fetch).
+//! to send, whether to continue reading and how long to wait all come from [`Fetch`](super::Fetch).
 
 use std::collections::HashSet;
 use std::error::Error as StdError;
@@ -34,13 +34,13 @@ use super::{
     Transport, TransportError, tls,
 };
 
-/// Pieces of a body that may wait to be stored: a slow disk slows the network down.
+/// Chunks of a body that may wait to be stored: a slow disk slows the network down.
 const WAITING: usize = 4;
 
-/// A piece of a body and how long it took to arrive; `None` is the end.
+/// A chunk of a body and how long it took to arrive; `None` is the end.
 type BodyChunk = Option<(bytes::Bytes, Duration)>;
 
-/// Fetches everything that `shared` asks for into `sinks`, with one task per concurrent request.
+/// Fetches everything that `shared` requests into `sinks`, with one task per concurrent request.
 ///
 /// Must be called in a tokio runtime with I/O and time. Dropping the future
 /// cancels its requests.
@@ -66,7 +66,7 @@ where
     let stopped = Arc::new(Notify::new());
     let _registered = stop.on_request({
         let stopped = Arc::clone(&stopped);
-        // The permit is kept for whoever waits later.
+        // The permit is kept until someone waits.
         move || stopped.notify_one()
     });
     let proxies = Arc::new(transport.proxies());
@@ -104,7 +104,7 @@ where
 struct Driver<S, O> {
     shared: Arc<SharedFetch>,
     client: Connections,
-    /// A client without connection reuse, for requests that are sent once more. Created on demand.
+    /// A client without connection reuse, for requests that are sent again. Created on demand.
     without_reuse: OnceLock<Connections>,
     transport: Transport,
     resolver: SystemResolver,
@@ -147,7 +147,7 @@ where
             let step = self.shared.lock().step(Instant::now())?;
             match step {
                 Step::Wait(None) => changed.await,
-                // Timeout or change: both mean to check again.
+                // A timeout and a change both mean: check again.
                 Step::Wait(Some(at)) => drop(timeout_at(TokioInstant::from_std(at), changed).await),
                 step => return Ok(step),
             }
@@ -220,8 +220,8 @@ where
         Ok(())
     }
 
-    /// Sends a request. If it went out on a reused connection and no byte came back, it is sent once
-    /// more on a new connection, as the blocking driver does.
+    /// Sends a request. If it used a reused connection and no byte came back, it is sent again on a
+    /// new connection, as in the blocking driver.
     async fn send(&self, request: &PageRequest) -> Result<reqwest::Response, TransportError> {
         debug!(url = %request.page.subject.url, "requesting");
         let unusable = |error| TransportError::new(Failure::Proxy, error);
@@ -249,9 +249,9 @@ where
         })
     }
 
-    /// Passes a body on as it comes.
+    /// Passes a body on as it arrives.
     ///
-    /// If the receiver gives up, the receiver reports why.
+    /// If the receiver fails, it reports the error itself.
     async fn pass(
         &self,
         mut response: reqwest::Response,
@@ -260,7 +260,7 @@ where
     ) -> Result<(), TransportError> {
         let mut received = 0_u64;
         loop {
-            // Waiting for room in the channel is not waiting for the server.
+            // Time spent waiting for space in the channel is not the server's.
             let asked = Instant::now();
             let phase = Phase::Body { received, declared };
             let broken = |error| classify(error, phase, self.limits.stretch);
@@ -291,7 +291,7 @@ async fn words(response: &mut reqwest::Response, limit: Duration) -> Words {
     words
 }
 
-/// Receives the pieces of a body, to its end or until it fails.
+/// Receives the chunks of a body, to its end or until it fails.
 fn take<S: super::Sink, A: AsRef<PageRequest>, O: Observer>(
     mut reader: ResponseReader<A, S, O>,
     mut pieces: mpsc::Receiver<BodyChunk>,
@@ -306,7 +306,7 @@ fn take<S: super::Sink, A: AsRef<PageRequest>, O: Observer>(
     }
 }
 
-/// How many connections are remembered: more than any server keeps open.
+/// Number of connections to remember: more than any server keeps open.
 const REMEMBERED: usize = 4096;
 
 /// A client, and which of its connections have been used.
@@ -330,7 +330,7 @@ impl SendError {
 }
 
 impl Connections {
-    /// `idle` connections are kept, at most.
+    /// Keeps at most `idle` idle connections per host.
     fn new(transport: &Transport, resolver: SystemResolver, idle: usize) -> Self {
         Self {
             client: client(transport, resolver, idle),
@@ -349,7 +349,7 @@ impl Connections {
         if let Some(info) = response.extensions().get::<HttpInfo>() {
             let mut used = self.used();
             if used.len() >= REMEMBERED {
-                // A forgotten one costs a retry if it is closed.
+                // If a forgotten connection turns out to be closed, that costs a retry.
                 used.clear();
             }
             used.insert(info.local_addr());
@@ -383,7 +383,7 @@ fn client(
 ) -> Result<Client, reqwest::Error> {
     tls::install_provider();
     let proxies = Arc::clone(&resolver.proxies);
-    // The client would read the environment itself, with rules of its own.
+    // The client would read the environment by its own rules.
     let builder = Client::builder().no_proxy();
     let builder = builder.proxy(reqwest::Proxy::custom(move |url| {
         proxies.of(url).ok().flatten().cloned()
@@ -464,8 +464,8 @@ impl From<reqwest::Error> for SendError {
 
 /// The first `E` among this error and its sources.
 fn cause_of<'e, E: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> Option<&'e E> {
-    // std::io::Error shows the cause of what it wraps, not what it wraps: that may be
-    // another one, as with TLS, and in there what is looked for.
+    // The source of an `io::Error` is the source of the error that it wraps, which skips the
+    // wrapped error itself. With TLS, that one contains the error to find.
     let wrapped = error
         .downcast_ref::<std::io::Error>()
         .and_then(std::io::Error::get_ref);
@@ -475,8 +475,8 @@ fn cause_of<'e, E: StdError + 'static>(error: &'e (dyn StdError + 'static)) -> O
         .or_else(|| error.source().and_then(|source| cause_of(source)))
 }
 
-/// Resolves names as the system does, with an error of its own, and keeps the addresses that may
-/// be connected to.
+/// Resolves names with the system's resolver, reports unknown hosts as their own error, and keeps
+/// only the addresses that may be connected to.
 #[derive(Clone)]
 struct SystemResolver {
     addresses: Arc<Addresses>,

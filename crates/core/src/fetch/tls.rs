@@ -14,7 +14,7 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// Makes ring the default provider, for clients that take no other.
+/// Makes ring the default provider, for clients that accept no other configuration.
 pub(super) fn install_provider() {
     // It fails if a provider is installed already, which is fine.
     let _ = ring::default_provider().install_default();
@@ -23,7 +23,7 @@ pub(super) fn install_provider() {
 /// Why the TLS handshake failed.
 pub(super) fn failed(error: rustls::Error) -> TransportError {
     let failure = match &error {
-        // The first bytes are no TLS record.
+        // The first bytes are not a TLS record.
         rustls::Error::InvalidMessage(_) => Failure::NotTls,
         _ => Failure::Tls,
     };
@@ -34,16 +34,16 @@ pub(super) fn failed(error: rustls::Error) -> TransportError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorities(Arc<[CertificateDer<'static>]>);
 
-/// Why a text is no list of certificates.
+/// Why a text is not a list of certificates.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAuthorities {
-    /// It holds none.
+    /// It contains no certificate.
     #[error("expected certificates in PEM (`-----BEGIN CERTIFICATE-----`), found none")]
     None,
     /// One is invalid. Some clients would skip it silently.
     #[error("certificate {number} cannot be read: {reason}")]
     Unreadable {
-        /// Which one, counted from 1.
+        /// The number of the certificate, from 1.
         number: usize,
         /// What is wrong with it.
         reason: String,

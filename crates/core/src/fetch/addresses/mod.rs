@@ -1,8 +1,8 @@
-//! Which addresses may be connected to: a server elsewhere must not send the program to a service on
-//! this machine or in its network, whose response would become the snapshot.
+//! Restricts which addresses may be connected to: a remote server must not be able to direct the
+//! program to a service on this machine or its network, whose response would become the snapshot.
 //!
-//! The state machine checks addresses in URLs, and the drivers' resolvers what names resolve to, so
-//! every connection is covered: redirects, links and names that change their address.
+//! The state machine checks addresses in URLs, and the drivers' resolvers check what names resolve
+//! to. So every connection is covered: redirects, links and names that change their address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -11,8 +11,8 @@ use url::{Host, Url};
 
 use crate::source::Source;
 
-/// Whether an address is one of the public internet, by the registries of special addresses
-/// (RFC 6890 and what came after it).
+/// Whether an address belongs to the public internet, according to the registries of
+/// special-purpose addresses (RFC 6890 and later).
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -29,7 +29,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
             | [100, 64..=127, ..]
             | [172, 16..=31, ..]
             | [192, 168, ..]
-            // Link-local, where clouds tell machines their credentials.
+            // Link-local, where cloud metadata services return credentials.
             | [169, 254, ..]
             // Protocol assignments, documentation, 6to4 relays, benchmarks.
             | [192, 0, 0 | 2, _]
@@ -42,8 +42,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
-        // IPv4 addresses inside IPv6 ones: mapped, and translated by the network (RFC 6052),
-        // which is how hosts are reached where there is no IPv4.
+        // IPv4 addresses inside IPv6 ones: mapped, or translated by the network (RFC 6052), which
+        // is how IPv4 hosts are reached from networks without IPv4.
         [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
             let [[a, b], [c, d]] = [high.to_be_bytes(), low.to_be_bytes()];
             is_public_v4(Ipv4Addr::new(a, b, c, d))
@@ -55,7 +55,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     }
 }
 
-/// A connection that is refused.
+/// A refused connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{host} is {address}, on this machine or a private network, which the source's base URL is not"
@@ -65,12 +65,12 @@ pub(super) struct PrivateAddress {
     address: IpAddr,
 }
 
-/// Which addresses the requests of one source may go to.
+/// The addresses that one source's requests may go to.
 #[derive(Debug)]
 pub(super) struct Addresses {
     base: Url,
-    /// Whether private ones may be connected to. Unknown until the base URL's host is resolved,
-    /// and the same from then on, whatever its name resolves to later.
+    /// Whether private addresses are allowed. Unknown until the base URL's host is resolved, then
+    /// fixed, whatever the name resolves to later.
     private: OnceLock<bool>,
 }
 
@@ -89,12 +89,12 @@ impl Addresses {
         Arc::new(Self { base, private })
     }
 
-    /// Where the base URL is, for resolvers that have to look it up.
+    /// The base URL, for resolvers that have to look up its host.
     pub(super) fn base(&self) -> &Url {
         &self.base
     }
 
-    /// Checks a URL whose host is an address: clients ask no resolver for those.
+    /// Checks a URL whose host is an address: clients do not resolve those.
     pub(super) fn check(&self, url: &Url) -> Result<(), PrivateAddress> {
         match address_in(url) {
             Some(address) if !self.may_reach(url.host_str().unwrap_or_default(), address) => {
@@ -107,8 +107,8 @@ impl Addresses {
         }
     }
 
-    /// Whether the base URL's host has to be resolved and [learnt](Self::learn) before it can be
-    /// said which of these addresses of another host may be connected to.
+    /// Whether the base URL's host has to be resolved and [learnt](Self::learn) before these
+    /// addresses of another host can be judged.
     pub(super) fn wants_base(&self, host: &str, found: &[SocketAddr]) -> bool {
         let private = |found: &SocketAddr| !is_public(found.ip());
         !self.is_base(host) && self.private.get().is_none() && found.iter().any(private)
@@ -143,7 +143,7 @@ impl Addresses {
     }
 
     fn may_reach(&self, host: &str, address: IpAddr) -> bool {
-        // The base URL is what the person chose: where it is an address, that cannot change.
+        // The user chose the base URL: if its host is an address, that cannot change.
         let chosen = self.is_base(host) && address_in(&self.base).is_some();
         chosen || self.private.get() == Some(&true) || is_public(address)
     }
@@ -154,8 +154,8 @@ impl Addresses {
     }
 }
 
-/// The address that a URL has in the place of a name. Odd forms of it, such as `0x7f.1`, became
-/// plain ones when the URL was read.
+/// The address in a URL whose host is not a name. Unusual notations, such as `0x7f.1`, were
+/// normalized when the URL was parsed.
 fn address_in(url: &Url) -> Option<IpAddr> {
     match url.host()? {
         Host::Ipv4(address) => Some(address.into()),
@@ -164,8 +164,8 @@ fn address_in(url: &Url) -> Option<IpAddr> {
     }
 }
 
-/// For tests, which have the addresses of this machine alone: in builds for development, the
-/// base URL's address can pass for a public one.
+/// For tests, which only have local addresses: in debug builds, the base URL's address can pass for
+/// a public one.
 fn base_passes_for_public() -> bool {
     cfg!(debug_assertions) && std::env::var_os("ACTIVITY_TRACKER_PUBLIC_BASE").is_some()
 }

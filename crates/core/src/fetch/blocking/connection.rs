@@ -29,7 +29,7 @@ enum Progress {
 }
 
 thread_local! {
-    /// The client works on the thread that calls it, so this needs no way through it.
+    /// Thread-local because the client works on the thread that calls it and passes no context.
     static PROGRESS: Cell<Progress> = const { Cell::new(Progress::Reused) };
 }
 
@@ -51,7 +51,7 @@ pub(super) fn was_stale() -> bool {
     PROGRESS.get() == Progress::Reused
 }
 
-/// Connects as the client does.
+/// Opens connections as the client would, directly or to a proxy.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     proxies: Arc<Proxies>,
@@ -74,8 +74,8 @@ impl Connections {
         }))
     }
 
-    /// Connects to the proxy itself. The client would ask for a tunnel, which proxies refuse
-    /// for anything but TLS.
+    /// Connects to the proxy itself. The client would request a tunnel, which proxies refuse for
+    /// anything but TLS.
     fn connect_to_proxy(
         &self,
         proxy: &Url,
@@ -132,7 +132,7 @@ impl Connector for Connections {
     }
 }
 
-/// A connection, TLS and all.
+/// A connection, including TLS.
 #[derive(Debug)]
 pub(super) struct Connection {
     inner: Box<dyn Transport>,
@@ -140,11 +140,11 @@ pub(super) struct Connection {
     forwarding: Option<Forwarding>,
 }
 
-/// What a request to a proxy needs (RFC 9112, section 3.2.2).
+/// What is added to a request to a proxy (RFC 9112, section 3.2.2).
 struct Forwarding {
     /// What precedes the path: `http://api.example.com`.
     origin: String,
-    /// A header with its line break, or nothing.
+    /// A header with its line break, or empty.
     authorization: String,
 }
 

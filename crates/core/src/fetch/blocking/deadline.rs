@@ -1,14 +1,14 @@
 //! A deadline for one call into the client, whatever the client does.
 //!
-//! The client limits each read from a socket. That does not bound a call that
-//! reads on and on without anything for its caller: one byte of a TLS record at
-//! a time, or trailers behind the last chunk that do not end.
+//! The client limits each read from a socket. That does not bound a call that keeps reading without
+//! returning anything: one byte of a TLS record at a time, or endless trailers after the last
+//! chunk.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 thread_local! {
-    /// The client works on the thread that calls it, so this needs no way through it.
+    /// Thread-local because the client works on the thread that calls it and passes no context.
     static DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 

@@ -1,7 +1,7 @@
 //! The blocking driver: threads and `ureq`.
 //!
-//! It holds sockets and sleep, and decides nothing: what to send, whether to
-//! read on and how long to wait all come from [`Fetch`](super::Fetch).
+//! It holds sockets and sleeps, and decides nothing: what to send, whether to continue reading and
+//! how long to wait all come from [`Fetch`](super::Fetch).
 
 mod connection;
 mod deadline;
@@ -32,7 +32,7 @@ use super::{
 use connection::Connections;
 use resolver::SystemResolver;
 
-/// Buffer size of all requests together, in bytes.
+/// Total size of the read buffers of all requests, in bytes.
 const ON_THEIR_WAY: usize = 2 * 1024 * 1024;
 
 /// Bytes of a body to read at a time with this many concurrent requests.
@@ -43,7 +43,7 @@ fn piece(width: usize) -> usize {
     (ON_THEIR_WAY / width.max(1)).clamp(32 * 1024, 256 * 1024)
 }
 
-/// Fetches everything that `shared` asks for into `sinks`, with one thread per concurrent request.
+/// Fetches everything that `shared` requests into `sinks`, with one thread per concurrent request.
 ///
 /// # Errors
 /// The first error of any request, which cancels the others; or that `stop` was requested.
@@ -105,8 +105,8 @@ impl<S: SinkFactory> Driver<'_, S> {
                 Step::Done | Step::Wait(_) => return Ok(()),
             };
             if outcome.is_err() {
-                // Whoever stopped the run first reports the error: a socket closed by
-                // the stop fails too, and that means nothing.
+                // The thread that stopped the run reports the error. A socket closed by the stop
+                // fails too, but that is only a consequence.
                 self.stop.check()?;
                 self.stop.request(StopReason::Failure);
             }
@@ -238,7 +238,7 @@ fn agent(
         .max_redirects(0)
         .max_redirects_will_error(false)
         .max_response_header_size(ResponseHead::LONGEST)
-        // Two reads' worth comes off the socket at once.
+        // The input buffer holds two reads.
         .input_buffer_size(2 * piece)
         .output_buffer_size(OUTPUT_BUFFER)
         .tls_config(tls)
@@ -257,9 +257,9 @@ fn agent(
     )
 }
 
-/// Sends a request. If it went out on a reused connection and no byte came back, the connection
-/// was already closed: servers and load balancers drop idle connections silently. It is sent once
-/// more on a new connection, which costs no retry.
+/// Sends a request. If it used a reused connection and no byte came back, the connection was
+/// already closed: servers and load balancers drop idle connections silently. It is sent again on a
+/// new connection, which does not count as a retry.
 fn send(
     agent: &Agent,
     proxies: &Proxies,
@@ -299,7 +299,7 @@ fn send_once(
     connection::begin();
     let response = if on_new_connection || tunnel.is_some() {
         let config = agent.configure_request(outgoing).proxy(tunnel);
-        // The client keeps connections apart whose buffers have other sizes.
+        // The client does not share connections between requests with different buffer sizes.
         let output = OUTPUT_BUFFER + usize::from(on_new_connection);
         agent.run(config.output_buffer_size(output).build())
     } else {
@@ -341,7 +341,7 @@ fn classify(error: ureq::Error, phase: Phase, limit: Duration) -> TransportError
             head_too_long()
         }
         ureq::Error::Protocol(cause) => phase.malformed(cause),
-        // Without the client's words around it.
+        // Without the client's own prefix.
         ureq::Error::Other(cause) if cause.is::<PrivateAddress>() => {
             TransportError::new(Failure::Private, cause)
         }

@@ -15,7 +15,7 @@ use crate::fetch::addresses::Addresses;
 use crate::fetch::proxies::Proxies;
 use activity_tracker_concurrency::spawn;
 
-/// Resolves names as the client would, with an error of its own.
+/// Resolves names like the client's resolver, but reports unknown hosts as their own error.
 ///
 /// The client resolves before each request, even on a reused connection, and starts a thread
 /// for it. So results are cached for a while.
@@ -35,7 +35,7 @@ impl SystemResolver {
         }
     }
 
-    /// Asks the system.
+    /// Looks a name up in the system's resolver.
     fn look_up(
         uri: &http::Uri,
         config: &Config,
@@ -48,7 +48,7 @@ impl SystemResolver {
         Ok(found.to_vec())
     }
 
-    /// Asks the system, and keeps the addresses that may be connected to.
+    /// Looks a name up and keeps only the addresses that may be connected to.
     fn look_up_allowed(
         &self,
         uri: &http::Uri,

@@ -1,4 +1,4 @@
-//! One response's body: counted, and decoded as its headers say.
+//! The body of one response: counted, and decoded as its headers say.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -28,7 +28,7 @@ const HARMLESS: u64 = 64 << 20;
 pub struct Limits {
     /// Longest body, in bytes, decompressed.
     pub longest: u64,
-    /// In each such period of waiting, some bytes must arrive.
+    /// Within each such period of waiting, a minimum number of bytes must arrive.
     pub stretch: Duration,
 }
 
@@ -56,7 +56,8 @@ impl Body {
     pub fn new(headers: &HeaderMap, limits: Limits) -> Result<Self, TransportError> {
         let gzip = is_gzip(headers)?.then(|| MultiGzDecoder::new(Vec::new()));
         let chunked = is_chunked(headers)?;
-        // RFC 9112, section 6.3: where there are both, chunks say where the body ends.
+        // RFC 9112, section 6.3: if both are present, the chunked coding determines where the body
+        // ends.
         let declared = declared(headers)?.filter(|_| !chunked);
         let size = Size::new(limits.longest);
         size.check(declared.unwrap_or_default(), 0)?;
@@ -82,7 +83,7 @@ impl Body {
         self.delimited
     }
 
-    /// Takes bytes from the wire, which took `waited` to arrive, and gives the decoded bytes.
+    /// Takes bytes from the wire, which took `waited` to arrive, and returns the decoded bytes.
     ///
     /// # Errors
     /// When they arrive too slowly, or exceed the limit.
@@ -94,7 +95,7 @@ impl Body {
         let length = bytes.len() as u64;
         self.pace.note(length, waited)?;
         self.received += length;
-        // Compressed bytes count too: gzip can go on for ever and decompress to nothing.
+        // Compressed bytes count too: gzip can continue forever and decompress to nothing.
         self.size.check(self.received, 0)?;
         self.first = self.first.or(bytes.first().copied());
         Ok(Decoded {
@@ -106,7 +107,7 @@ impl Body {
         })
     }
 
-    /// The end of the wire: gives the last decoded bytes.
+    /// Handles the end of the body and returns the last decoded bytes.
     ///
     /// # Errors
     /// When the body was truncated, or is too long.
@@ -153,8 +154,8 @@ const ENCODINGS: [&[u8]; 10] = [
     b"zstd",
 ];
 
-/// Whether the body is gzip. What names no encoding (`utf-8`, `none`, a media type) is a mistake
-/// of the server's, and the body is plain.
+/// Whether the body is gzip. A value that is not an encoding (`utf-8`, `none`, a media type) is a
+/// mistake of the server, and the body is plain.
 pub(super) fn is_gzip(headers: &HeaderMap) -> Result<bool, TransportError> {
     let mut gzip = false;
     for value in headers.get_all(CONTENT_ENCODING) {
@@ -182,7 +183,7 @@ fn is_chunked(headers: &HeaderMap) -> Result<bool, TransportError> {
             .as_slice()
         {
             b"chunked" if !chunked => chunked = true,
-            // Older than RFC 7230, and means nothing.
+            // Older than RFC 7230, and has no effect.
             b"identity" => {}
             other => return Err(unknown("transfer", other)),
         }
@@ -218,7 +219,7 @@ fn declared(headers: &HeaderMap) -> Result<Option<u64>, TransportError> {
 }
 
 fn length(text: &[u8]) -> Option<u64> {
-    // `parse` would take a sign too.
+    // `parse` would accept a sign too.
     let digits = text.iter().all(u8::is_ascii_digit);
     let text = std::str::from_utf8(text).ok().filter(|_| digits)?;
     text.parse().ok()
@@ -236,13 +237,13 @@ impl Size {
         Self { longest, plain: 0 }
     }
 
-    /// So many more decoded bytes, out of so many in all from the wire.
+    /// Adds decoded bytes; `wire` is the total number of bytes received for them.
     fn add(&mut self, plain: usize, wire: u64) -> Result<(), TransportError> {
         self.plain += plain as u64;
         self.check(self.plain, wire)
     }
 
-    /// `wire` is 0 for bytes that are not compressed.
+    /// `wire` is 0 if the bytes are not compressed.
     fn check(&self, plain: u64, wire: u64) -> Result<(), TransportError> {
         let message = if plain > self.longest {
             format!("more than {} bytes", grouped(self.longest))
@@ -255,10 +256,10 @@ impl Size {
     }
 }
 
-/// Decodes some bytes into pieces of bounded size.
+/// Decodes bytes into chunks of bounded size.
 ///
-/// A few bytes of gzip can decompress to thousands of times as many, so they are
-/// decompressed a little at a time.
+/// A few bytes of gzip can decompress to thousands of times as many, so they are decompressed a
+/// little at a time.
 #[derive(Debug)]
 pub struct Decoded<'a> {
     rest: &'a [u8],
@@ -269,7 +270,7 @@ pub struct Decoded<'a> {
 }
 
 impl Decoded<'_> {
-    /// The next piece, until there is none.
+    /// The next chunk, or `None` at the end.
     ///
     /// # Errors
     /// When the bytes are not in the declared encoding, or exceed the limit.
