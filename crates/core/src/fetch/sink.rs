@@ -238,7 +238,7 @@ pub struct Received {
     pub digest: Option<Digest>,
     /// The response without its records.
     pub body: serde_json::Value,
-    /// The first record, if the page's `shows_ends` asks for it and it is valid.
+    /// The first record, if the page's `shows_ends` is set and it is valid.
     pub first: Option<serde_json::Value>,
     /// The last record, likewise.
     pub last: Option<serde_json::Value>,

@@ -132,7 +132,7 @@ impl Resolver for SystemResolver {
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        // The proxy knows where it is.
+        // The proxy resolves the name.
         if self.proxies.forwards(uri).is_some() {
             return Ok(self.empty());
         }
