@@ -138,7 +138,9 @@ fn with_sums(journal: &[u8], pages: &[&[u8]], folder: &Path) -> Vec<u8> {
         };
         fs::write(folder.join(name), page).expect("write a page");
         value["page"]["bytes"] = json!(page.len());
-        value["page"]["blake3"] = json!(blake3::hash(page).to_hex().to_string());
+        // The name of the field in journals of earlier versions, which some seeds are.
+        value["page"].as_object_mut().map(|page| page.remove("blake3"));
+        value["page"]["checksum"] = json!(blake3::hash(page).to_hex().to_string());
         mended.extend_from_slice(value.to_string().as_bytes());
         mended.push(b'\n');
     }

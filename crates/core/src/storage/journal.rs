@@ -82,7 +82,9 @@ pub(super) struct Entry {
     pub(super) url: Url,
     pub(super) bytes: u64,
     pub(super) records: u64,
-    pub(super) blake3: String,
+    /// In hex: see [`PageHasher`](super::spool).
+    #[serde(alias = "blake3")]
+    pub(super) checksum: String,
     /// Which look at the pages of its resource it is of; those of earlier looks do not count.
     #[serde(default, skip_serializing_if = "is_first")]
     pub(super) look: u32,
@@ -479,7 +481,7 @@ mod tests {
             url: source.base_url.clone(),
             bytes: 0,
             records: 0,
-            blake3: String::new(),
+            checksum: String::new(),
             look: 0,
             records_at: None,
             map: None,

@@ -1,5 +1,7 @@
 //! Pages on disk as they arrived.
 
+mod checksum;
+
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::fetch::{
     CompletePage, Event, Observer, Page, PageInfo, Position, Received, Restored, Sink, SinkFactory,
-    digest_of,
 };
 use crate::record::Resource;
 use crate::storage::{ReceiveError, StorageError};
@@ -17,6 +18,7 @@ use super::journal::{Entry, Journal, StreamedResponse, Sum};
 use super::room::Room;
 use super::slice::{Slice, Slicer, page_name};
 use super::stage::Staging;
+use checksum::PageHasher;
 
 /// Takes pages in, and sends their slices on once the page is whole.
 pub struct Spool {
@@ -255,7 +257,7 @@ impl Spool {
             }
             opened => opened?,
         };
-        let (mut hasher, mut bytes) = (blake3::Hasher::new(), 0);
+        let (mut hasher, mut bytes) = (PageHasher::of(&entry.checksum), 0);
         let single = !page.one_of_many;
         if !single {
             self.room.joins(entry.bytes);
@@ -269,19 +271,19 @@ impl Spool {
             broken = broken || slicer.push(piece).is_err();
             Ok::<_, StorageError>(())
         })?;
-        let hash = hasher.finalize();
-        if broken || bytes != entry.bytes || hash.to_hex().as_str() != entry.blake3 {
+        let checksum = hasher.finish();
+        if broken || bytes != entry.bytes || checksum.text != entry.checksum {
             return Ok(None);
         }
         let (cut, mut received) = match slicer.finish() {
             Ok(done) if done.1.records == entry.records => done,
             _ => return Ok(None),
         };
-        received.digest = received.digest.and(Some(digest_of(&hash)));
+        received.digest = received.digest.and(Some(checksum.digest));
         received.bytes = bytes;
         let sum = Sum {
             bytes,
-            blake3: entry.blake3.clone(),
+            blake3: entry.checksum.clone(),
         };
         Ok(Some(Restored {
             received,
@@ -309,6 +311,7 @@ impl SinkFactory for Spool {
         let look = self.look(&page);
         // A page that is received once more starts over.
         let file = DiskFile::create_anew(&path)?;
+        let hasher = PageHasher::new(page.one_of_many);
         let streams = self.streams && !page.one_of_many && !page.has_children;
         let response = streams.then(|| self.journal.begin_response());
         let number = response.as_ref().map(|response| response.number).or(look);
@@ -317,7 +320,7 @@ impl SinkFactory for Spool {
             room: Arc::clone(&self.room),
             slicer: Slicer::new(page, place, number, self.longest),
             file,
-            hasher: blake3::Hasher::new(),
+            hasher,
             stored: 0,
             received: 0,
             opened: false,
@@ -350,7 +353,7 @@ pub struct SpoolSink {
     room: Arc<Room>,
     /// Whether it is one of several that a commit joins to a file.
     joined: bool,
-    hasher: blake3::Hasher,
+    hasher: PageHasher,
     /// How many bytes are in the file.
     stored: u64,
     /// How many bytes came.
@@ -417,16 +420,16 @@ impl Sink for SpoolSink {
         } = self.slicer.slices.page.clone();
         let file = self.slicer.slices.file.clone();
         let (slices, mut received) = self.slicer.finish()?;
-        let hash = self.hasher.finalize();
+        let checksum = self.hasher.finish();
         received.bytes = self.received;
-        received.digest = received.digest.and(Some(digest_of(&hash)));
+        received.digest = received.digest.and(Some(checksum.digest));
         let entry = Entry {
             resource: subject.resource,
             position,
             url: subject.url,
             bytes: self.stored,
             records: received.records,
-            blake3: hash.to_hex().to_string(),
+            checksum: checksum.text,
             look: look.unwrap_or_default(),
             records_at: Some((*records_at).clone()),
             map,
@@ -435,7 +438,7 @@ impl Sink for SpoolSink {
         };
         let sum = Sum {
             bytes: entry.bytes,
-            blake3: entry.blake3.clone(),
+            blake3: entry.checksum.clone(),
         };
         let page = WholePage {
             slices,
