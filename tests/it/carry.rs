@@ -224,12 +224,7 @@ fn what_is_to_stay_and_is_damaged_ends_the_run_and_is_left_as_it_is() {
             "manifest",
             "the manifest cannot be read",
         ),
-        (
-            "manifest",
-            remove,
-            "posts",
-            "there is no manifest that tells of it",
-        ),
+        ("manifest", remove, "posts", "no manifest lists it"),
     ];
     let bad = r#"{"id":2,"userId":{},"title":"t","body":"b"}"#.to_owned();
     let posts = compact(&[post("1", "1"), bad]);

@@ -253,7 +253,7 @@ const BADLY: &[Paged] = &[
         pages: &[("?p=1", r#"{"d":[1,2]}"#), ("?p=2", r#"{"d":[1,2]}"#)],
         code: 3,
         says: &[
-            "page 2 holds the same records as one before it",
+            "page 2 has the same records as an earlier page",
             "try: the server seems to ignore the page parameter",
             "2 records on page 1; page 2 failed",
         ],
@@ -265,7 +265,7 @@ const BADLY: &[Paged] = &[
             ("?limit=2&from=2", r#"{"d":[1,2],"n":5}"#),
         ],
         code: 3,
-        says: &["page 2 holds the same records as one before it"],
+        says: &["page 2 has the same records as an earlier page"],
     },
     // The total cannot be one.
     Paged {
@@ -275,7 +275,7 @@ const BADLY: &[Paged] = &[
             ("?limit=2&from=2", r#"{"d":[3,4],"n":3}"#),
         ],
         code: 3,
-        says: &["4 records came of the 3 that the server speaks of"],
+        says: &["received 4 of 3 records"],
     },
     Paged {
         source: BY_CURSOR,
@@ -284,14 +284,14 @@ const BADLY: &[Paged] = &[
             ("?c=b", r#"{"d":[3,4],"next":"b"}"#),
         ],
         code: 3,
-        says: &["page 2 names a page as its next that was asked for already"],
+        says: &["page 2 names a next page that was already fetched"],
     },
     Paged {
         source: BY_CURSOR,
         pages: &[("", r#"{"d":[1,2],"next_cursor":"b"}"#)],
         code: 3,
         says: &[
-            "page 1 has no `next`, which is to name the next page; there is `d`, `next_cursor`",
+            "page 1 has no `next`, which should name the next page; there is `d`, `next_cursor`",
         ],
     },
     Paged {
@@ -340,7 +340,7 @@ const BADLY: &[Paged] = &[
         ],
         code: 0,
         says: &[
-            "likely wrong: `limit` asks for 2 on a page, and 1 came",
+            "likely wrong: `limit` requests 2 records per page, but the page has 1",
             "likely wrong: the total was 5 on page 1 and 6 on page 2",
         ],
     },
@@ -430,49 +430,49 @@ const DOUBTFUL: &[(&str, &str, Option<&str>, &str)] = &[
         r#"total = { body = "n" }"#,
         r#"{"d":[1],"n":null}"#,
         None,
-        "`n` cannot be used as the number of all records: it is `null`; nobody can tell whether all came",
+        "`n` cannot be used as the total: it is `null`; completeness is not checked",
     ),
     (
         r#"total = { body = "n" }"#,
         r#"{"d":[1],"n":-1}"#,
         None,
-        "`n` cannot be used as the number of all records: it is `-1`",
+        "`n` cannot be used as the total: it is `-1`",
     ),
     (
         r#"total = { body = "n" }"#,
         r#"{"d":[1],"n":"\u001b[31mlots"}"#,
         None,
-        r#"`n` cannot be used as the number of all records: it is `"\u001b[31mlots"`"#,
+        r#"`n` cannot be used as the total: it is `"\u001b[31mlots"`"#,
     ),
     (
         r#"total = { body = "meta.n" }"#,
         r#"{"d":[1],"meta":{"count":1,"N":1}}"#,
         None,
-        "`meta.n` cannot be used as the number of all records: it is not there; there is `meta.N`, `meta.count` (did you mean `meta.N`?)",
+        "`meta.n` cannot be used as the total: it is absent; there is `meta.N`, `meta.count` (did you mean `meta.N`?)",
     ),
     (
         r#"total = { header = "X-Total" }"#,
         r#"{"d":[1]}"#,
         Some("X-Count: 1"),
-        "the header `x-total` cannot be used as the number of all records: there is no such header",
+        "the header `x-total` cannot be used as the total: there is no such header",
     ),
     (
         r#"total = { header = "X-Total" }"#,
         r#"{"d":[1]}"#,
         Some("X-Total: about 7"),
-        "the header `x-total` cannot be used as the number of all records: it is `about 7`",
+        "the header `x-total` cannot be used as the total: it is `about 7`",
     ),
     (
         r#"pagination = "link""#,
         r#"{"d":[1]}"#,
         None,
-        "no response had a Link header, which is to name the next page: what came is taken for all",
+        "no response had a Link header, which should name the next page: one page is taken to be all",
     ),
     (
         "",
         r#"{"d":[1]}"#,
         Some("Link: <?page=2>; rel=next"),
-        "a Link header names a next page, which is not fetched, for the source names no pagination",
+        "a Link header names a next page, which is not fetched: the source has no pagination",
     ),
 ];
 

@@ -26,7 +26,7 @@ fn a_next_page_on_another_origin_is_an_error_and_is_not_asked_for() {
             let server = Server::start([Route::get("/posts").reply(reply(1, &next))]);
             let (url, elsewhere) = (server.url(), other.url());
             let forum = Forum::new(url, BEARER, rows);
-            forum.fails(flow, &format!("cannot fetch all of posts from {url}/posts: page 1 links to {elsewhere} for the next one, which the source does not allow"));
+            forum.fails(flow, &format!("cannot fetch all of posts from {url}/posts: page 1 links to {elsewhere} for the next page, which the source does not allow"));
             let bearer = format!("Bearer {SECRET}");
             assert_eq!(came(&server), [with("/posts", &bearer)]);
             server.finish();
@@ -247,7 +247,7 @@ fn a_secret_in_a_path_is_followed_in_a_redirect_and_refused_in_a_link_and_told_i
         let forum = Forum::new(server.url(), BEARER, LINK);
         let outcome = forum.run(&[flow, &["--log-level", "trace"]].concat());
         outcome.assert_code(3);
-        let says = "page 1 links to a URL with the credential in it";
+        let says = "page 1 has a link to the next page that contains the credential";
         assert!(outcome.stderr.contains(says), "{outcome:?}");
         assert!(!outcome.stderr.contains(SECRET), "{outcome:?}");
         assert_eq!(told_in(forum.place.path()), [""; 0], "{flow:?}");

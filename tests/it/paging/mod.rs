@@ -132,7 +132,7 @@ fn pages_that_cannot_be_the_whole_are_an_error_and_the_old_snapshot_stands() {
                 let twice = [at(1, more(1)), at(2, more(2)), at(3, none)];
                 twice.map(|route| route.times(2)).into()
             },
-            says: "cannot fetch all of posts from HOST/posts?n=2&page=1: 4 records came of the 5 that the server speaks of",
+            says: "cannot fetch all of posts from HOST/posts?n=2&page=1: received 4 of 5 records",
         },
         Fault {
             rows: NUMBERED,
@@ -140,12 +140,12 @@ fn pages_that_cannot_be_the_whole_are_an_error_and_the_old_snapshot_stands() {
                 let fewer = Reply::json(page(2)).header("X-Total", "3");
                 vec![at(1, numbered(1)).times(5), at(2, fewer).times(5)]
             },
-            says: "cannot fetch all of posts from HOST/posts?n=2&page=1: the records moved while the pages were fetched, each of 5 times (the server spoke of 4 at first, of 3 at last; 4 records came)",
+            says: "cannot fetch all of posts from HOST/posts?n=2&page=1: records moved between pages during the fetch, each of 5 times (the total went from 4 to 3; received 4 records)",
         },
         Fault {
             rows: NUMBERED,
             routes: || vec![at(1, numbered(1)), at(2, numbered(1))],
-            says: "cannot fetch all of posts from HOST/posts?n=2&page=2: page 2 holds the same records as one before it",
+            says: "cannot fetch all of posts from HOST/posts?n=2&page=2: page 2 has the same records as an earlier page",
         },
         Fault {
             rows: NEXT,
@@ -155,12 +155,12 @@ fn pages_that_cannot_be_the_whole_are_an_error_and_the_old_snapshot_stands() {
                     Route::get("/posts?page=2").reply(followed(2, "/posts#again")),
                 ]
             },
-            says: "cannot fetch all of posts from HOST/posts?page=2: page 2 names a page as its next that was asked for already",
+            says: "cannot fetch all of posts from HOST/posts?page=2: page 2 names a next page that was already fetched",
         },
         Fault {
             rows: NEXT,
             routes: || vec![Route::get("/posts").reply(followed(1, "http://[half"))],
-            says: "cannot fetch all of posts from HOST/posts: page 1 links to something that is no URL for the next one",
+            says: "cannot fetch all of posts from HOST/posts: page 1 has a link to the next page that is not a URL",
         },
     ];
     for fault in &faults {

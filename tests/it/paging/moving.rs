@@ -90,7 +90,7 @@ fn records_that_never_rest_are_an_error_and_the_snapshot_stands() {
         let url = server.url().to_owned();
         let forum = Forum::new(&url, "", NUMBERED);
         let flow = [flow, &["--retries", "1"]].concat();
-        forum.fails(&flow, &format!("cannot fetch all of posts from {url}/posts?n=2&page=1: the records moved while the pages were fetched, each of 2 times (the server spoke of 5 at first, of 4 at last; 4 records came)"));
+        forum.fails(&flow, &format!("cannot fetch all of posts from {url}/posts?n=2&page=1: records moved between pages during the fetch, each of 2 times (the total went from 5 to 4; received 4 records)"));
         server.finish();
     }
 }

@@ -136,8 +136,8 @@ fn check_knows_a_slip_in_each_before_a_run_is_short() {
         ),
         (
             "records = 'data'\npagination = { next = { links = 'meta' } }",
-            "something else at `meta` than a list of links",
-            "whether more follow",
+            "page 1 has no list of links with relations at `meta`",
+            "whether more pages follow",
         ),
         (
             "records = 'data'\npagination = { cursor = 'c', at = 'meta.nxt' }",

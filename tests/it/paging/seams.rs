@@ -119,7 +119,7 @@ fn without_another_look_they_are_an_error_or_incomplete() {
         let outcome = forum.run(&once);
         outcome.assert_code(3);
         let line = outcome.first_line();
-        assert!(line.contains("the records moved"), "{line}");
+        assert!(line.contains("records moved"), "{line}");
         assert!(outcome.stderr.contains("overlap = false"), "{outcome:?}");
         server.finish();
         let server = moved();

@@ -14,7 +14,7 @@ const CURSOR: &str = "records = 'posts'\npagination = { cursor = 'page', at = 'n
 
 /// As `TOLD`, of a server whose total is one less in the first response.
 const GROWS: &str = "records = 'posts'\npagination = { page = 'page' }\ntotal = { body = 'grows' }";
-const MOVED: &str = "the records moved while the pages were fetched";
+const MOVED: &str = "records moved between pages during the fetch";
 
 /// What each look at the pages gives.
 type Looks = &'static [&'static [&'static [u32]]];

@@ -78,7 +78,7 @@ impl Carried {
         // Where all is named that the source offers, nothing is to stay.
         if !left_out.is_empty() {
             expect_manifest(&settings.data_dir, shape, &left_out)?;
-            carried.keep(settings, shape, &left_out, "it was not asked for")?;
+            carried.keep(settings, shape, &left_out, "it was not requested")?;
             carried.expect_whole()?;
         }
         Ok(carried)
@@ -321,10 +321,7 @@ fn expect_manifest(data_dir: &Path, shape: &FlowSpec, left_out: &[Resource]) -> 
     let (found, reason) = if is_there(&manifest) {
         (Some(manifest), "the manifest cannot be read")
     } else {
-        (
-            files.find(is_there),
-            "there is no manifest that tells of it",
-        )
+        (files.find(is_there), "no manifest lists it")
     };
     match found {
         Some(path) => Err(StorageError::NotKept { path, reason }.into()),

@@ -54,7 +54,7 @@ impl Previous {
             return None;
         }
         if !names_stand(&data_dir, &stored) {
-            info!("names of the last snapshot lead elsewhere; it is made anew");
+            info!("file names of the last snapshot lead elsewhere; storing it again");
             return None;
         }
         Some(Self(Arc::new(Inner { data_dir, stored })))

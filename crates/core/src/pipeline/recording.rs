@@ -100,7 +100,7 @@ impl Run {
         });
         self.let_read_history();
         let behind = taken.err().map(|error| {
-            warn!(%error, "the history is a run behind; the next command brings it up");
+            warn!(%error, "the history is one run behind; the next command updates it");
             error.to_string()
         });
         let history = open(history);

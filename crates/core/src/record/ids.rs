@@ -175,7 +175,7 @@ impl TryFrom<Wire> for IdSet {
             let first = end.wrapping_add(*gap);
             end = first.wrapping_add(*length);
             if end < first {
-                return Err("expected ranges of ids that end behind their beginning");
+                return Err("expected ranges of ids that end after they begin");
             }
             ids.insert_range(first, end);
         }

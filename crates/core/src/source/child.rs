@@ -87,7 +87,7 @@ pub(super) fn flaw(path: &str, parent: Option<Resource>) -> Option<&'static str>
     // Whatever the id is: with what stands around it, it must not become dots.
     let dots = [before, after].concat();
     if half_encoded || (!dots.is_empty() && dots.bytes().all(|byte| byte == b'.')) {
-        return Some("an id between dots, or behind half of an encoded character");
+        return Some("an id between dots, or after half of an encoded character");
     }
     None
 }

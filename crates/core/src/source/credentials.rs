@@ -171,7 +171,7 @@ impl Fetch<'_> {
         }
         Err(Flaw::new(
             &form.place,
-            format!("nobody has granted to send {wanted}"),
+            format!("not yet allowed: sending {wanted}"),
             "sent only after a yes",
         )
         .into())
@@ -240,7 +240,7 @@ fn prefix(prefix: &Marked<String>) -> Result<&str, Flaw> {
     }
     let expected = "expected a word or two, as in `\"Token \"`";
     Err(Flaw::new(&prefix.place, "not a prefix", expected)
-        .help("the credential itself stands in `value`, by reference")
+        .help("the credential itself is in `value`, by reference")
         .secret())
 }
 
@@ -265,7 +265,7 @@ pub(super) fn headers(form: &Pairs<Marked<String>>) -> Result<HeaderMap, Flaw> {
             return Err(misplaced(&value.place, &auth));
         }
         if value.value.contains("${") {
-            let title = "a header is sent as it stands here, `${` and all";
+            let title = "a header is sent as written here, `${` and all";
             return Err(Flaw::new(&value.place, title, "expected no reference")
                 .help("environment variables are for credentials, in [auth]"));
         }

@@ -209,7 +209,7 @@ fn name_after<'m>(message: &'m str, start: &str) -> Option<&'m str> {
     Some(name)
 }
 
-/// `string "abc", ` becomes `a string stands here`.
+/// `string "abc", ` becomes `this is a string`.
 fn found_type(found: &str) -> String {
     let kind = found
         .split(['"', '`', ','])
@@ -217,11 +217,11 @@ fn found_type(found: &str) -> String {
         .unwrap_or_default()
         .trim();
     match kind {
-        "map" => "a table stands here".to_owned(),
-        "sequence" => "an array stands here".to_owned(),
-        "integer" => "a whole number stands here".to_owned(),
-        "floating point" => "a number with a fraction stands here".to_owned(),
-        other => format!("a {other} stands here"),
+        "map" => "this is a table".to_owned(),
+        "sequence" => "this is an array".to_owned(),
+        "integer" => "this is a whole number".to_owned(),
+        "floating point" => "this is a number with a fraction".to_owned(),
+        other => format!("this is a {other}"),
     }
 }
 

@@ -143,7 +143,7 @@ fn no_strays(form: &PaginationForm, pagination: &Pagination) -> Result<(), Flaw>
         PaginationForm {
             size: Some(size), ..
         } if !page && !offset => stray(&size.place, "size", "`page` or `offset`")
-            .map_err(|flaw| flaw.help("a size that is only asked for stands in `query`")),
+            .map_err(|flaw| flaw.help("a size that is only requested belongs in `query`")),
         _ => Ok(()),
     }
 }

@@ -345,7 +345,7 @@ pub(super) fn declarable(name: &Marked<String>) -> Result<(), Flaw> {
         ));
     }
     if let Some(parent) = template::parent(&name.value) {
-        let title = format!("`{{{}}}` stands for the ids of {parent}", name.value);
+        let title = format!("`{{{}}}` is replaced by the ids of {parent}", name.value);
         return Err(Flaw::new(&name.place, title, "expected another name"));
     }
     Ok(())

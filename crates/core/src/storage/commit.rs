@@ -291,7 +291,7 @@ pub(super) fn recover(folders: &Folders) -> Result<Option<String>, StorageError>
         folders.sync_names()?;
         disk::sync_folder_if_there(&folders.snapshots())?;
         if snapshots::linked(&folders.data_dir, folders.flow).as_ref() == Some(&run) {
-            info!(run, "finishing a commit that was cut off");
+            info!(run, "finishing an interrupted commit");
             finish_found(folders, &run)?;
             settled(folders, None)?;
             // Its pages are in the snapshot now.

@@ -216,7 +216,7 @@ impl StorageError {
                 "`activity-tracker verify` shows which files are intact, and `run --fresh` fetches them again"
             }
             Self::Undescribed { command, .. } => {
-                return Some(format!("run once more: `{command}`, with the same source"));
+                return Some(format!("run again: `{command}`, with the same source"));
             }
             Self::Locked(_) => "wait for it with --wait, or use another directory with --data-dir",
             Self::InTheWay { .. } | Self::Foreign { .. } => "move it away; nothing was removed",

@@ -113,7 +113,7 @@ impl Chunks {
         match self.expected {
             Some(expected) if expected != found => Err(StorageError::unsound(
                 &self.path,
-                &format_args!("it holds {found} records, and its manifest says {expected}"),
+                &format_args!("it has {found} records, its manifest says {expected}"),
             )),
             _ => Ok(()),
         }
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn what_is_not_as_the_manifest_says_is_told() {
         let cases = [
-            ("[1]", 2, "it holds 1 records, and its manifest says 2"),
+            ("[1]", 2, "it has 1 records, its manifest says 2"),
             (
                 "[1, 2",
                 2,

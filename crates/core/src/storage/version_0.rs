@@ -48,7 +48,7 @@ pub(super) fn settle(folders: &Folders) -> Result<Option<String>, StorageError> 
         commit.restore(folders)?;
         folders.remove_staged(UNDONE)?;
     } else if let Some(commit) = read(&staging.join(DECIDED))? {
-        info!(run = commit.run, "finishing a commit that was cut off");
+        info!(run = commit.run, "finishing an interrupted commit");
         folders.sync_names()?;
         commit.put_in_place(folders)?;
         folders.forget_pages()?;

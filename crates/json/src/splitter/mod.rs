@@ -53,7 +53,7 @@ pub enum SplitError {
         found: u8,
     },
     /// What is wrapped around the records is not JSON, or too much of it.
-    #[error("what stands around the records is not to be read: {0}")]
+    #[error("cannot read what surrounds the records: {0}")]
     Wrapping(String),
     /// The bytes end before the array does.
     #[error("{}", unfinished(*.0))]

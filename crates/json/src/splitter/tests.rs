@@ -151,15 +151,15 @@ fn a_response_without_the_array_says_where_it_was_expected() {
         ),
         (
             "{} x",
-            "what stands around the records is not to be read: trailing characters at line 1 column 4",
+            "cannot read what surrounds the records: trailing characters at line 1 column 4",
         ),
         (
             r#"{"data":[1]"#,
-            "what stands around the records is not to be read: EOF while parsing an object at line 1 column 10",
+            "cannot read what surrounds the records: EOF while parsing an object at line 1 column 10",
         ),
         (
             r#"{"data":[1]} x"#,
-            "what stands around the records is not to be read: trailing characters at line 1 column 13",
+            "cannot read what surrounds the records: trailing characters at line 1 column 13",
         ),
         (
             r#"{"da"#,

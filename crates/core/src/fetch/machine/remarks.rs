@@ -44,17 +44,17 @@ impl fmt::Display for Remark {
         match self {
             Self::Total { at, found } => write!(
                 f,
-                "{at} cannot be used as the number of all records: {found}; nobody can tell whether all came"
+                "{at} cannot be used as the total: {found}; completeness is not checked"
             ),
             Self::NoLink => f.write_str(
-                "no response had a Link header, which is to name the next page: what came is taken for all",
+                "no response had a Link header, which should name the next page: one page is taken to be all",
             ),
             Self::Unfollowed => f.write_str(
-                "a Link header names a next page, which is not fetched, for the source names no pagination: write `pagination = \"link\"` to follow it",
+                "a Link header names a next page, which is not fetched: the source has no pagination; `pagination = \"link\"` follows it",
             ),
             Self::More { at, says } => write!(
                 f,
-                "there may be more than came: `{at}` is `{says}` beside the records, and the source says nothing of it (`pagination` tells how to come to the next page, `truncated` makes it an error)"
+                "there may be more records: `{at}` is `{says}`, and the source does not use it (`pagination` says how to get the next page, `truncated` makes it an error)"
             ),
         }
     }
@@ -177,7 +177,7 @@ fn unusable(at: &Locator, headers: &HeaderMap, body: &Value) -> Remark {
                 || {
                     let missing = MissingKey::new(path, body);
                     let nothing = "the response is a list, without keys around it";
-                    format!("it is not there; {}", missing.there(nothing))
+                    format!("it is absent; {}", missing.there(nothing))
                 },
                 |value| found(&value.to_string()),
             );
@@ -231,11 +231,11 @@ mod tests {
             (json!({"meta": {"total": 1.5}}), "it is `1.5`"),
             (
                 json!({"meta": {"count": 3, "totals": 4}}),
-                "it is not there; there is `meta.count`, `meta.totals` (did you mean `meta.totals`?)",
+                "it is absent; there is `meta.count`, `meta.totals` (did you mean `meta.totals`?)",
             ),
             (
                 json!([]),
-                "it is not there; the response is a list, without keys around it",
+                "it is absent; the response is a list, without keys around it",
             ),
         ];
         for (body, expected) in in_body {

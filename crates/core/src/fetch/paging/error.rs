@@ -6,7 +6,7 @@ use activity_tracker_json::MissingKey;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PagingError {
     /// The number of records received differs from the server's total.
-    #[error("{found} records came of the {total} that the server speaks of{}", changed(*.first_total, *.total))]
+    #[error("received {found} of {total} records{}", changed(*.first_total, *.total))]
     Incomplete {
         /// Number of records received.
         found: u64,
@@ -16,7 +16,7 @@ pub enum PagingError {
         first_total: u64,
     },
     /// Records moved between pages during the fetch.
-    #[error("the records moved while the pages were fetched, {} ({}{found} records came)", each_time(*.looks), totals(*.first, *.last))]
+    #[error("records moved between pages during the fetch, {} ({}received {found} records)", each_time(*.looks), totals(*.first, *.last))]
     Moving {
         /// Number of passes over all pages.
         looks: u32,
@@ -28,13 +28,13 @@ pub enum PagingError {
         last: Option<u64>,
     },
     /// The same page arrived under two URLs.
-    #[error("page {} holds the same records as one before it", .0 + 1)]
+    #[error("page {} has the same records as an earlier page", .0 + 1)]
     RepeatedPage(u64),
     /// A link or cursor leads back to a page already requested.
-    #[error("page {} names a page as its next that was asked for already", .0 + 1)]
+    #[error("page {} names a next page that was already fetched", .0 + 1)]
     Loop(u64),
     /// A link leads to an origin that the source does not allow.
-    #[error("page {} links to {origin} for the next one, which the source does not allow", .number + 1)]
+    #[error("page {} links to {origin} for the next page, which the source does not allow", .number + 1)]
     OtherOrigin {
         /// The number of the page with the link.
         number: u64,
@@ -42,11 +42,11 @@ pub enum PagingError {
         origin: String,
     },
     /// The first page lacks the key that, according to the source, names the next page.
-    #[error("page 1 has no `{}`, which is to name the next page; {}", .0.at, no_key(.0))]
+    #[error("page 1 has no `{}`, which should name the next page; {}", .0.at, no_key(.0))]
     NoKey(MissingKey),
     /// The last record of a page lacks the field that, according to the source, locates the next
     /// page.
-    #[error("the last record of page {} has no text or number at `{}`, which the next page is asked for with; {}", .number + 1, .missing.at, .missing.there("it is no object"))]
+    #[error("the last record of page {} has no text or number at `{}`, which the request for the next page needs; {}", .number + 1, .missing.at, .missing.there("it is no object"))]
     NoField {
         /// The number of the page.
         number: u64,
@@ -54,7 +54,7 @@ pub enum PagingError {
         missing: MissingKey,
     },
     /// The value that the source describes as a list of links is something else.
-    #[error("page {} has something else at `{at}` than a list of links with their relations, so that nobody knows whether more follow", .number + 1)]
+    #[error("page {} has no list of links with relations at `{at}`: it is unknown whether more pages follow", .number + 1)]
     NoLinks {
         /// The number of the page.
         number: u64,
@@ -62,16 +62,16 @@ pub enum PagingError {
         at: String,
     },
     /// A page says that more pages follow, but does not name the next one.
-    #[error("page {} says that more follow, and names no next page", .0 + 1)]
+    #[error("page {} says that more pages follow, but names none", .0 + 1)]
     NoNext(u64),
     /// A malformed `Link` header, which may have named the next page.
-    #[error("page {} has a Link header that is not written as one, so that nobody knows whether more follow", .0 + 1)]
+    #[error("page {} has a Link header that cannot be parsed: it is unknown whether more pages follow", .0 + 1)]
     BadHeader(u64),
     /// Too many consecutive pages without records.
-    #[error("{0} pages in a row hold no record, and each names a next one")]
+    #[error("{0} pages in a row have no records, and each names a next page")]
     OnlyEmpty(u32),
     /// The server reports that it left records out.
-    #[error("page {} says in `{at}` that the server left records out: ask for less at a time, in `query`", .number + 1)]
+    #[error("page {} says in `{at}` that the server left records out: request less at a time with `query`", .number + 1)]
     Truncated {
         /// The number of the page that reports it.
         number: u64,
@@ -79,10 +79,10 @@ pub enum PagingError {
         at: String,
     },
     /// A link that is not a valid URL.
-    #[error("page {} links to something that is no URL for the next one", .0 + 1)]
+    #[error("page {} has a link to the next page that is not a URL", .0 + 1)]
     BadLink(u64),
     /// A link that contains the source's credential where it cannot be removed.
-    #[error("page {} links to a URL with the credential in it, which would be logged and stored", .0 + 1)]
+    #[error("page {} has a link to the next page that contains the credential, which would be logged and stored", .0 + 1)]
     TellsSecret(u64),
 }
 
@@ -104,7 +104,7 @@ fn each_time(number: u32) -> String {
 fn totals(first: Option<u64>, last: Option<u64>) -> String {
     match (first, last) {
         (Some(first), Some(last)) => {
-            format!("the server spoke of {first} at first, of {last} at last; ")
+            format!("the total went from {first} to {last}; ")
         }
         _ => String::new(),
     }
@@ -114,6 +114,6 @@ fn changed(first: u64, last: u64) -> String {
     if first == last {
         String::new()
     } else {
-        format!(" (it spoke of {first} at first)")
+        format!(" (the total was {first} at first)")
     }
 }

@@ -473,7 +473,7 @@ fn a_first_page_without_the_key_that_names_the_next_is_an_error_that_knows_what_
         outcome.unwrap_err().to_string()
     };
     let says = |at: &str, there: &str| {
-        format!("page 1 has no `{at}`, which is to name the next page; {there}")
+        format!("page 1 has no `{at}`, which should name the next page; {there}")
     };
     let leave = "; `optional = true` allows for responses without it";
     let meta = json!({"meta": {"next": "a", "total": 3}});
@@ -684,7 +684,7 @@ fn a_last_record_without_the_field_is_an_error_on_any_page() {
     ] {
         let pages = [page(Some(json!({"id": 1}))), page(record)];
         let says = named(by(), false, &pages).1.unwrap_err().to_string();
-        let expected = "the last record of page 2 has no text or number at `id`, which the next page is asked for with; ";
+        let expected = "the last record of page 2 has no text or number at `id`, which the request for the next page needs; ";
         assert_eq!(says, expected.to_owned() + there);
     }
 }

@@ -101,7 +101,7 @@ fn errors_in_stored_files_name_the_file_and_have_a_hint() {
         ("[{\"id\": }]", "posts.json: record 0: field"),
         (
             "[{\"id\": 1}]",
-            "posts.json: it holds 1 records, and its manifest says 2",
+            "posts.json: it has 1 records, its manifest says 2",
         ),
         (
             "<html>",
@@ -147,7 +147,7 @@ fn a_missing_snapshot_and_one_of_an_older_version_have_a_hint() {
     assert_eq!((words.as_str(), code), (says, 5));
     assert_eq!(
         hint,
-        "run once more: `activity-tracker run --async --fresh`, with the same source"
+        "run again: `activity-tracker run --async --fresh`, with the same source"
     );
 
     fs::write(folder.path().join("manifest.json"), "{").unwrap();

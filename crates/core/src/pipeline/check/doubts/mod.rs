@@ -94,7 +94,7 @@ impl fmt::Display for Warning {
                 came,
             } if came < asked => write!(
                 f,
-                "`{parameter}` asks for {asked} on a page, and {came} came: the server has a limit of its own, or another name for it"
+                "`{parameter}` requests {asked} records per page, but the page has {came}: the server has a lower limit, or another parameter"
             ),
             Self::Size {
                 parameter,
@@ -102,7 +102,7 @@ impl fmt::Display for Warning {
                 came,
             } => write!(
                 f,
-                "`{parameter}` asks for {asked} on a page, and {came} came: the server does not heed it"
+                "`{parameter}` requests {asked} records per page, but the page has {came}: the server ignores it"
             ),
             Self::TotalChanged { first, last } => write!(
                 f,
@@ -110,7 +110,7 @@ impl fmt::Display for Warning {
             ),
             Self::PagesDisagree { pages, total, size } => write!(
                 f,
-                "the server speaks of {total} records in {pages}, which does not fit {size} on a page",
+                "the server reports {total} records in {pages}, which does not fit {size} per page",
                 pages = count(*pages, "page")
             ),
             Self::TotalOfPage { total } => write!(
