@@ -57,7 +57,7 @@ fn runs(path: &Path, depth: Depth, stop: &Stop) -> Result<u64, HistoryError> {
     match schema::form(&connection).map_err(&failed)? {
         DatabaseKind::Ours(0) => return Ok(0),
         DatabaseKind::Ours(version) => {
-            schema::expect_ours(&connection, version).map_err(&failed)?
+            schema::expect_ours(&connection, version).map_err(&failed)?;
         }
         form => refuse_foreign(path, form)?,
     }

@@ -307,7 +307,7 @@ fn connect(path: &Path, empty: &Connection, stop: &Stop) -> Result<Connection, H
         // There is nothing in it that could be another's.
         DatabaseKind::Ours(0) => {}
         DatabaseKind::Ours(schema::VERSION) => {
-            schema::expect_like(&connection, empty).map_err(failed)?
+            schema::expect_like(&connection, empty).map_err(failed)?;
         }
         DatabaseKind::Ours(version) => schema::expect_ours(&connection, version).map_err(failed)?,
         form => refuse_foreign(path, form)?,
@@ -330,7 +330,7 @@ fn prepare(connection: &mut Connection, stop: &Stop) -> rusqlite::Result<()> {
     // The journal is to be gone from the disk before the step is: a power cut must not bring it
     // back, and undo what cannot be done again.
     connection.pragma_update(None, "synchronous", "EXTRA")?;
-    // OpenMode a new file; one that is there keeps what it has. Millions of rows take fewer pages.
+    // For a new file; one that is there keeps what it has. Millions of rows take fewer pages.
     connection.pragma_update(None, "page_size", PAGE)?;
     // Each row of millions would be looked up three times, in tables that a step has just written.
     connection.pragma_update(None, "foreign_keys", false)?;

@@ -177,7 +177,7 @@ impl Log {
             // A run has made it, and not written to it yet.
             DatabaseKind::Ours(0) => return Ok(None),
             DatabaseKind::Ours(version) => {
-                schema::expect_ours(&connection, version).map_err(failed)?
+                schema::expect_ours(&connection, version).map_err(failed)?;
             }
             form => super::refuse_foreign(&path, form)?,
         }
