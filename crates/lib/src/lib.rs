@@ -14,7 +14,7 @@
 //! # Ok::<(), activity_tracker::Error>(())
 //! ```
 //!
-//! To fetch one resource and keep nothing: [`fetch`]. Both are the async flow of the program; each
+//! To fetch one resource and keep nothing: [`fetch()`]. Both are the async flow of the program; each
 //! has a form for programs that have a tokio runtime of their own ([`run_async`],
 //! [`fetch_async`]). [`sample`] is an API to try all this with, offline.
 //!
@@ -96,10 +96,10 @@ pub fn fetch(source: &Source, resource: Resource) -> Result<Records, Error> {
     place.records(resource)
 }
 
-/// [`fetch`], in the tokio runtime of the caller, which needs its I/O and time drivers.
+/// [`fetch()`], in the tokio runtime of the caller, which needs its I/O and time drivers.
 ///
 /// # Errors
-/// As [`fetch`].
+/// As [`fetch()`].
 pub async fn fetch_async(source: &Source, resource: Resource) -> Result<Records, Error> {
     let place = Place::new(source, resource)?;
     run_async(&place.settings).await?;
