@@ -142,7 +142,7 @@ fn is_emoji(c: char) -> bool {
 pub fn excerpt(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
         Some((end, _)) => {
-            // What it joins is cut off.
+            // A trailing joiner has nothing left to join.
             let kept = text[..end].trim_end_matches([ZWJ, ZWNJ]);
             format!("{}…", Printable(kept))
         }

@@ -102,7 +102,7 @@ fn truncated(text: &str, width: usize) -> String {
         rest.is_some()
     };
     let mut start: String = text.chars().take_while(fits).collect();
-    // What it joins is cut off.
+    // A trailing joiner has nothing left to join.
     start.truncate(start.trim_end_matches(['\u{200c}', '\u{200d}']).len());
     start + "…"
 }
