@@ -1,5 +1,5 @@
-//! Doing things at the same time: threads for what waits, processes for what
-//! computes, and one way to stop them all.
+//! Concurrency: threads for I/O-bound work, processes for CPU-bound work, and one way to stop them
+//! all.
 
 mod processes;
 mod start;

@@ -1,10 +1,9 @@
-//! CPU-bound work in processes of its own: a pool of workers, a task at a time each.
+//! A pool of worker processes for CPU-bound work, each with one task at a time.
 //!
-//! A worker is this program again, told to [`serve`]: it reads tasks from its
-//! standard input, a line of JSON each, and writes a line of JSON for each. A
-//! worker that dies takes nothing with it but its task, which another one is
-//! given once more. When the program ends, however it ends, the pipes close
-//! and a worker that is left reads the end of its input and ends too.
+//! A worker is this program, started to run [`serve`]: it reads tasks from its standard input, one
+//! line of JSON each, and writes one line of JSON for each. If a worker dies, only its task is
+//! lost, and another worker retries it once. However the program ends, the pipes close, and a
+//! remaining worker reads the end of its input and exits too.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -21,18 +20,18 @@ use super::start;
 use super::stop::{Registration, Stop};
 use super::threads::fan_out;
 
-/// Why a task was not done.
+/// Why a task failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Failed {
-    /// Two workers in turn did not finish it; in words, how the second one ended.
+    /// Two workers in turn failed; the text says how the second one ended.
     #[error("{0}")]
     Task(String),
-    /// There is no worker, and none could be started: what the system said.
+    /// There is no worker, and none could be started: the error of the system.
     #[error("did not start: {message}")]
     Start {
-        /// The system's number for it, if it has one.
+        /// The error code of the system, if there is one.
         code: Option<i32>,
-        /// In words.
+        /// The error message.
         message: String,
     },
 }
@@ -45,10 +44,10 @@ impl Failed {
         }
     }
 
-    /// What the system said, where no worker was started.
+    /// The error of the system, if no worker was started.
     ///
     /// # Errors
-    /// How the second worker ended, where there were two.
+    /// How the second worker ended, if two were tried.
     pub fn into_cause(self) -> Result<io::Error, String> {
         match self {
             Self::Start { code, message } => {
@@ -61,27 +60,27 @@ impl Failed {
 
 /// A pool of worker processes.
 pub struct Pool<'a> {
-    /// Starts a worker.
+    /// Creates the command of a worker.
     pub command: &'a (dyn Fn() -> Command + Sync),
-    /// How many workers there are at most. One is started when there is a task for it.
+    /// The maximum number of workers. One is started when there is a task for it.
     pub size: usize,
-    /// Whether the first one is started at once, where tasks are sure to come: until they
-    /// do, it is ready.
+    /// Whether the first worker is started immediately, if tasks are certain to follow: it is ready
+    /// by then.
     pub at_once: bool,
-    /// Kills the workers.
+    /// A stop request kills the workers.
     pub stop: &'a Stop,
 }
 
 impl Pool<'_> {
-    /// Has all `tasks` done and sends each with what came of it, in the order in
-    /// which they are done. Ends when the tasks do, or when nobody takes results.
+    /// Runs all `tasks` and sends each with its result, in order of completion. Returns when there
+    /// are no more tasks, or when the receiver is gone.
     pub fn run<T, R>(&self, tasks: &Receiver<T>, done: &Sender<(T, Result<R, Failed>)>)
     where
         T: Serialize + Send,
         R: DeserializeOwned + Send,
     {
         let crew = Crew::new(self);
-        // Before the threads: one worker is of more use than one more of those.
+        // Before the threads: if resources are scarce, a worker is more useful than another thread.
         if self.at_once {
             crew.start_early();
         }
@@ -95,7 +94,7 @@ impl Pool<'_> {
         });
     }
 
-    /// Has one task done; by a fresh worker, once more, if the first one fails.
+    /// Runs a task, and retries it once with a fresh worker if the first one fails.
     fn twice<T, R>(&self, crew: &Crew<'_>, task: &T) -> Result<R, Failed>
     where
         T: Serialize,
@@ -111,18 +110,17 @@ impl Pool<'_> {
     }
 }
 
-/// The workers of a pool: as many as there are tasks at the same time, or as many as the
-/// system has to give.
+/// The workers of a pool: as many as there are concurrent tasks, or as the system allows.
 struct Crew<'a> {
     pool: &'a Pool<'a>,
     workers: Mutex<Workers>,
-    /// One is free, or may be started.
+    /// Signalled when a worker is free or may be started.
     changed: Condvar,
 }
 
 struct Workers {
     free: Vec<Worker>,
-    /// How many there are, those included that are being started.
+    /// How many there are, including those being started.
     alive: usize,
     /// How many there may be.
     most: usize,
@@ -146,14 +144,14 @@ impl<'a> Crew<'a> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has a worker ready. One that does not start is told of when a task needs it.
+    /// Starts a worker in advance. A failure is reported when a task needs a worker.
     fn start_early(&self) {
         if let Ok(worker) = self.take() {
             self.give_back(worker);
         }
     }
 
-    /// Has one task done by a worker, which is let go if it fails.
+    /// Runs one task on a worker, which is killed if it fails.
     fn once<T, R>(&self, task: &T) -> Result<R, Failed>
     where
         T: Serialize,
@@ -166,7 +164,7 @@ impl<'a> Crew<'a> {
                 Ok(result)
             }
             Err(failed) => {
-                // Its end is waited for first, so that there are never more than there may be.
+                // Wait for it to exit first, so that the limit is never exceeded.
                 drop(worker);
                 self.lock().alive -= 1;
                 self.changed.notify_one();
@@ -175,8 +173,8 @@ impl<'a> Crew<'a> {
         }
     }
 
-    /// Gives a worker: a free one, or a new one, or one that becomes free where the system
-    /// has no more to give.
+    /// Returns a free worker or starts one. If the system allows no more, waits for one to become
+    /// free.
     fn take(&self) -> Result<Worker, Failed> {
         let mut workers = self.lock();
         loop {
@@ -211,7 +209,7 @@ impl<'a> Crew<'a> {
     }
 }
 
-/// A worker process, killed when dropped: between tasks it has nothing to lose.
+/// A worker process, killed when dropped: between tasks it has no state to lose.
 struct Worker {
     child: Arc<Mutex<Child>>,
     stdin: ChildStdin,
@@ -227,8 +225,8 @@ enum Reply<R> {
 
 impl Worker {
     fn start(mut command: Command, stop: &Stop) -> Result<Self, Failed> {
-        // In a process group of its own, Ctrl-C at the terminal does not reach
-        // it: the run decides what becomes of its workers.
+        // Its own process group, so that Ctrl-C in the terminal does not reach it: the run stops
+        // its workers itself.
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -242,7 +240,7 @@ impl Worker {
         let kill_on_stop = stop.on_request({
             let child = Arc::clone(&child);
             move || {
-                // It may have ended by itself: then there is nothing to kill.
+                // It may have exited by itself: then there is nothing to kill.
                 let _ = lock(&child).kill();
             }
         });
@@ -273,7 +271,7 @@ impl Worker {
         }
     }
 
-    /// How a worker that does not respond ended.
+    /// How a worker that failed to respond ended.
     fn epitaph(&mut self, error: &io::Error) -> String {
         let ended = matches!(
             error.kind(),
@@ -290,7 +288,7 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         let mut child = lock(&self.child);
-        // Both fail only for a child that has ended and was waited for already.
+        // Both fail only for a child that was already waited for.
         let _ = child.kill();
         let _ = child.wait();
     }
@@ -300,13 +298,13 @@ fn lock(child: &Mutex<Child>) -> MutexGuard<'_, Child> {
     child.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The worker's side: does tasks from standard input until it ends.
+/// The worker's side: runs tasks from standard input until its end.
 ///
-/// A panic in `work` is told to the pool as such, instead of ending the process
-/// with a message in the middle of the person's terminal.
+/// A panic in `work` is sent to the pool, instead of ending the process with a message in the
+/// middle of the user's terminal.
 ///
 /// # Errors
-/// When the pipes fail or carry something that is no task.
+/// If the pipes fail or carry anything but tasks.
 pub fn serve<T, R>(mut work: impl FnMut(T) -> R) -> io::Result<()>
 where
     T: DeserializeOwned,
@@ -431,7 +429,7 @@ mod tests {
     fn where_one_worker_starts_and_no_other_that_one_does_all_tasks() {
         let place = tempfile::tempdir().unwrap();
         let first = place.path().join("first");
-        // Whoever comes second has no program to run.
+        // The second one gets a command that cannot be run.
         let command = || {
             if std::fs::create_dir(&first).is_err() {
                 return Command::new("/nonexistent/program");

@@ -1,7 +1,7 @@
-//! Whether one more thread or process may be started.
+//! Whether another thread or process may be started.
 
-/// Refuses on demand, in builds for development alone: with `ACTIVITY_TRACKER_START_FAULT=3`
-/// the system seems to have three threads and processes to give, and no more.
+/// Fault injection, in debug builds only: with `ACTIVITY_TRACKER_START_FAULT=3` the system appears
+/// to allow only three threads and processes.
 #[cfg(debug_assertions)]
 pub(super) fn allowed() -> std::io::Result<()> {
     use std::sync::LazyLock;
@@ -26,7 +26,7 @@ pub(super) fn allowed() -> std::io::Result<()> {
 #[cfg(not(debug_assertions))]
 #[expect(
     clippy::unnecessary_wraps,
-    reason = "it has the form of the one that fails"
+    reason = "same signature as the one that fails"
 )]
 pub(super) fn allowed() -> std::io::Result<()> {
     Ok(())

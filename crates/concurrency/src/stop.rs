@@ -1,4 +1,4 @@
-//! One way to stop everything that is under way.
+//! One way to stop everything that is running.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,12 +40,11 @@ pub struct Stopped(pub StopReason);
 
 /// A request to stop, shared by all parts of a run.
 ///
-/// Parts that compute look at it now and then ([`check`](Stop::check)); parts
-/// that are blocked have themselves called ([`on_request`](Stop::on_request))
-/// to close a socket or kill a child. Once a run has begun to commit it can no
-/// longer be stopped: it is nearly done, and half a commit is no state to stop in.
-/// Work after the commit that the next command can do as well is cut short when
-/// somebody is in a hurry ([`hurry`](Stop::hurry)).
+/// CPU-bound parts poll it ([`check`](Stop::check)); blocked parts register a callback
+/// ([`on_request`](Stop::on_request)) that closes a socket or kills a child. Once a run has started
+/// to commit it can no longer be stopped: it is nearly done, and must not stop with half a commit.
+/// Work after the commit that the next command can do as well is interrupted if the user is in a
+/// hurry ([`hurry`](Stop::hurry)).
 #[derive(Clone, Default)]
 pub struct Stop(Arc<Mutex<State>>);
 
@@ -75,8 +74,8 @@ impl Stop {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks everything to stop. The first reason stands; later calls do nothing,
-    /// and neither does one that comes when the run is committing already.
+    /// Requests everything to stop. The first reason is kept; later calls do nothing, and neither
+    /// does a call while the run is committing.
     pub fn request(&self, reason: StopReason) {
         let calls = {
             let mut state = self.lock();
@@ -86,13 +85,13 @@ impl Stop {
             state.reason = Some(reason);
             std::mem::take(&mut state.calls)
         };
-        // Last registered, first called: what was built up last goes first.
+        // In reverse order of registration, as in a stack.
         for (_, call) in calls.into_iter().rev() {
             call();
         }
     }
 
-    /// Goes on unless a stop was requested.
+    /// Returns an error if a stop was requested.
     ///
     /// # Errors
     /// The reason to stop.
@@ -102,8 +101,8 @@ impl Stop {
             .map_or(Ok(()), |reason| Err(Stopped(reason)))
     }
 
-    /// Has work interrupted that is still under way a while after the request to stop, and that
-    /// a later command can do: reading the history, or writing to it after a commit.
+    /// Interrupts work that is still running some time after the request to stop, and that a later
+    /// command can do: reading the history, or writing to it after a commit.
     pub fn hurry(&self) {
         let parts = {
             let mut state = self.lock();
@@ -115,16 +114,16 @@ impl Stop {
         }
     }
 
-    /// Whether somebody is in a hurry.
+    /// Whether [`hurry`](Stop::hurry) was called.
     #[must_use]
     pub fn is_hurried(&self) -> bool {
         self.lock().hurried
     }
 
-    /// From here on the run can no longer be stopped.
+    /// Marks the commit: from now on the run can no longer be stopped.
     ///
     /// # Errors
-    /// The reason to stop, when that was requested before.
+    /// The reason to stop, if that was requested before.
     pub fn begin_commit(&self) -> Result<(), Stopped> {
         let mut state = self.lock();
         if let Some(reason) = state.reason {
@@ -134,7 +133,7 @@ impl Stop {
         Ok(())
     }
 
-    /// Whether the run commits, or did; or one that is a part of this.
+    /// Whether this run, or one of its parts, is committing or has committed.
     #[must_use]
     pub fn is_committing(&self) -> bool {
         let parts = {
@@ -148,8 +147,8 @@ impl Stop {
         parts.any(|part| Self(part).is_committing())
     }
 
-    /// A stop for one run of several: it may fail or commit, and the others are as they were.
-    /// It is requested with this one for as long as the registration lives.
+    /// A stop for one run of several: it may fail or commit without affecting the others. It is
+    /// requested together with this one as long as the registration lives.
     #[must_use]
     pub fn part(&self) -> (Self, Registration) {
         let part = Self::new();
@@ -169,21 +168,21 @@ impl Stop {
         (part, registration)
     }
 
-    /// Waits so long, and no longer when a stop is requested.
+    /// Waits for this time, or until a stop is requested.
     pub fn wait(&self, time: Duration) {
         let (sender, requested) = channel();
         let _registration = self.on_request(move || {
-            // Who waited may be on the way out already.
+            // The waiting thread may already have returned.
             let _ = sender.send(());
         });
-        // Either way the waiting is over.
+        // Either way the wait is over.
         let _ = requested.recv_timeout(time);
     }
 
-    /// Has `call` called when a stop is requested, or now if it was already.
+    /// Registers a callback for a request to stop, or calls it now if a stop was already requested.
     ///
-    /// It is called at most once, from the thread that requests the stop, and
-    /// not any more when the registration is dropped.
+    /// It is called at most once, on the thread that requests the stop, and not after the
+    /// registration was dropped.
     #[must_use]
     pub fn on_request(&self, call: impl FnOnce() + Send + 'static) -> Registration {
         static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -202,7 +201,7 @@ impl Stop {
     }
 }
 
-/// Keeps a call registered for as long as it lives.
+/// Keeps a callback registered as long as it lives.
 pub struct Registration {
     stop: Stop,
     id: u64,

@@ -1,4 +1,4 @@
-//! I/O-bound fan-out: a thread for each thing that waits.
+//! I/O-bound fan-out: a thread for each blocking operation.
 
 use std::io;
 use std::panic::resume_unwind;
@@ -9,18 +9,18 @@ use tracing::{Span, warn};
 
 use super::start;
 
-/// The stack of a thread, in bytes.
+/// The stack size of a thread, in bytes.
 ///
-/// The standard library's 2 MiB count in full against a limit on a process's memory
-/// (`ulimit -d`), though nobody touches them; 64 requests at a time would take 128 MiB. No
-/// thread here goes deep: JSON is read to a depth of 128, and nothing else nests.
+/// The standard library's 2 MiB count in full against a memory limit of the process (`ulimit -d`),
+/// even if untouched; 64 concurrent requests would take 128 MiB. No thread here recurses deeply:
+/// JSON is read to a depth of 128, and nothing else nests.
 pub const STACK: usize = 512 * 1024;
 
-/// Starts a thread, in the caller's span. `std::thread::spawn` would panic where the system has
-/// none left to give.
+/// Starts a thread, in the caller's span. `std::thread::spawn` would panic if the system allows no
+/// more threads.
 ///
 /// # Errors
-/// What the system said.
+/// The error of the system.
 pub fn spawn<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
@@ -31,10 +31,10 @@ pub fn spawn<T: Send + 'static>(
         .spawn(move || span.in_scope(work))
 }
 
-/// Starts a thread that may borrow, as [`spawn`] does.
+/// Starts a thread that may borrow, like [`spawn`].
 ///
 /// # Errors
-/// What the system said.
+/// The error of the system.
 pub fn spawn_scoped<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     work: impl FnOnce() -> T + Send + 'scope,
@@ -46,15 +46,15 @@ pub fn spawn_scoped<'scope, T: Send + 'scope>(
         .spawn_scoped(scope, move || span.in_scope(work))
 }
 
-/// How many of `wanted` threads the system has to give now, besides those that there are.
+/// How many of `wanted` additional threads the system allows now.
 #[must_use]
 pub fn available(wanted: usize) -> usize {
     let mut all = Vec::new();
     for _ in 0..wanted {
         let (keep, ended) = channel::<()>();
-        // It ends when the other end of its channel is let go of.
+        // It ends when the other end of its channel is dropped.
         match spawn(move || {
-            // It has nothing to say: nobody sends.
+            // The result is irrelevant: nothing is sent.
             let _ = ended.recv();
         }) {
             Ok(thread) => all.push((keep, thread)),
@@ -64,19 +64,19 @@ pub fn available(wanted: usize) -> usize {
     let found = all.len();
     for (keep, thread) in all {
         drop(keep);
-        // It does nothing that could panic.
+        // The thread cannot panic.
         let _ = thread.join();
     }
     found
 }
 
-/// Does `work` on `width` threads at the same time, and gives what each returned, in order.
+/// Runs `work` on `width` threads at the same time, and returns their results in order.
 ///
-/// The threads are scoped: they may borrow, and all have ended when this returns. One of
-/// them is the caller's, so where the system has no further ones to give, that one does it all.
+/// The threads are scoped: they may borrow, and all have ended when this returns. One of them is
+/// the caller's, so if the system allows no more threads, that one does all the work.
 ///
 /// # Panics
-/// When `work` does, with the same panic.
+/// If `work` does, with the same panic.
 pub fn fan_out<T: Send>(width: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     thread::scope(|scope| {
         let work = &work;
@@ -98,11 +98,11 @@ pub fn fan_out<T: Send>(width: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T
     })
 }
 
-/// Of several outcomes the error that ended the run, if one did. An echo is an error of a part
-/// that was stopped because another one failed.
+/// Of several outcomes the error that ended the run, if there is one. An echo is the error of a
+/// part that was stopped because another one failed.
 ///
 /// # Errors
-/// The first error that is no echo; where all are, one of them.
+/// The first error that is not an echo; if all are, one of them.
 pub fn first_error<E>(
     outcomes: impl IntoIterator<Item = Result<(), E>>,
     is_echo: impl Fn(&E) -> bool,
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn all_threads_run_at_the_same_time_and_return_in_order() {
-        // Nobody passes the barrier unless all are there at once.
+        // Reached only if all threads run at the same time.
         let all_here = Barrier::new(8);
         let responses = fan_out(8, |index| {
             all_here.wait();

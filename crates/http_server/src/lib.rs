@@ -197,7 +197,7 @@ async fn accept_all(
         let served = http.serve_connection(TokioIo::new(connection), service);
         let served = in_progress.watch(served);
         tokio::spawn(async move {
-            // Nobody is interested in the result.
+            // The result is irrelevant.
             tokio::select! {
                 _ = served => {}
                 () = evicted(lost) => {}

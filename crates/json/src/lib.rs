@@ -1,5 +1,5 @@
-//! From bytes to values: where records begin and end in a response, and what stands in one of them.
-//! Knows nothing else of the program.
+//! From bytes to values: where records begin and end in a response, and what they contain.
+//! Independent of the rest of the program.
 
 mod path;
 pub mod reader;

@@ -7,38 +7,38 @@ use serde::{Deserialize, Serialize};
 
 use activity_tracker_text::{excerpt, nearest};
 
-/// A place in a JSON value: the keys that lead to it, none for the whole.
+/// A path into a JSON value: a list of keys, empty for the whole value.
 ///
-/// Read from a JSON Pointer (`/user/login`, RFC 6901) or with dots (`user.login`);
-/// serialised as a pointer, which tells keys with dots in them apart.
+/// Parsed from a JSON Pointer (`/user/login`, RFC 6901) or dotted keys (`user.login`); serialised
+/// as a pointer, which can express keys that contain dots.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct JsonPath(Vec<String>);
 
-/// Why a text is no [`JsonPath`].
+/// Why a text is not a valid [`JsonPath`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPath {
-    /// It is not written like one.
+    /// The syntax is invalid.
     #[error(
         "expected keys with dots between them (`user.login`) or a JSON Pointer (`/user/login`), found `{0}`"
     )]
     Form(String),
-    /// It is longer than any reason for one.
+    /// It is too long.
     #[error("expected at most {MOST_KEYS} keys, of at most {LONGEST} bytes together")]
     TooLong,
 }
 
-/// How many keys a path may have: JSON that is nested deeper than that is not read anyway.
+/// The maximum number of keys in a path: JSON with deeper nesting is not read anyway.
 const MOST_KEYS: usize = 64;
 
-/// How long all of its keys may be together, in bytes.
+/// The maximum length of all keys together, in bytes.
 const LONGEST: usize = 1024;
 
-/// How much of one a message shows, in characters.
+/// How many characters of an invalid path a message shows.
 const SHOWN: usize = 60;
 
 impl JsonPath {
-    /// The path of one key, whatever is in it.
+    /// The path of one key, verbatim.
     #[must_use]
     pub fn key(key: &str) -> Self {
         Self(vec![key.to_owned()])
@@ -50,19 +50,19 @@ impl JsonPath {
         &self.0
     }
 
-    /// This path and one key more.
+    /// This path with another key appended.
     #[must_use]
     pub fn join(&self, key: &str) -> Self {
         Self(self.0.iter().cloned().chain([key.to_owned()]).collect())
     }
 
-    /// What stands there in `value`.
+    /// The value at this path.
     #[must_use]
     pub fn find<'v>(&self, value: &'v serde_json::Value) -> Option<&'v serde_json::Value> {
         self.0.iter().try_fold(value, |value, key| value.get(key))
     }
 
-    /// The keys that are there where this path leads nowhere, each as a whole path.
+    /// The keys at the deepest object that this path reaches, each as a complete path.
     #[must_use]
     pub fn beside(&self, value: &serde_json::Value) -> Vec<String> {
         let (mut value, mut before) = (value, String::new());
@@ -82,7 +82,7 @@ impl JsonPath {
             .flat_map(|object| object.keys());
         keys.map(|key| {
             if key.contains('.') {
-                // Dots stand between keys; in a pointer they do not.
+                // A dotted path cannot express a key that contains a dot; a pointer can.
                 let keys = before.split('.').filter(|key| !key.is_empty());
                 let keys = keys.chain([key.as_str()]).map(str::to_owned);
                 String::from(Self(keys.collect()))
@@ -156,26 +156,26 @@ impl From<JsonPath> for String {
 }
 
 impl fmt::Display for JsonPath {
-    /// With dots, as field paths are shown in messages.
+    /// With dots, as in messages.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_empty() { "." } else { "" })?;
         f.write_str(&self.0.join("."))
     }
 }
 
-/// A key that is not there, and what is.
+/// A missing key, and the existing ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingKey {
-    /// What the source says.
+    /// The path in the source.
     pub at: String,
-    /// What is there instead.
+    /// The existing keys.
     pub found: Vec<String>,
-    /// Which of them may be meant.
+    /// The most similar one.
     pub meant: Option<String>,
 }
 
 impl MissingKey {
-    /// `at` leads nowhere in `value`.
+    /// For `at`, which does not exist in `value`.
     #[must_use]
     pub fn new(at: &JsonPath, value: &serde_json::Value) -> Self {
         let found = at.beside(value);
@@ -185,7 +185,7 @@ impl MissingKey {
         Self { at, found, meant }
     }
 
-    /// What is there, in a few words.
+    /// The existing keys, abbreviated.
     #[must_use]
     pub fn there(&self, nothing: &str) -> String {
         const SHOWN: usize = 12;

@@ -1,33 +1,33 @@
-//! Where the strings of a text may end: its quotes, backslashes and control
-//! characters, looked for 64 bytes at a time and some way ahead.
+//! Where the strings of a text may end: its quotes, backslashes and control characters, found 64
+//! bytes at a time and some blocks ahead.
 //!
-//! What the processor offers for that is found out when the program runs.
+//! SIMD support is detected at run time.
 
 use fearless_simd::{Level, Simd, dispatch, prelude::*, u8x64};
 
-/// How many bytes are looked at together: one bit is kept for each.
+/// The block size in bytes: one bit for each.
 const BLOCK: usize = 64;
 
-/// How many blocks are looked at ahead: enough for the way there to cost little,
-/// few enough to be nothing for a text that has no more than one.
+/// How many blocks are scanned ahead: enough to amortise the call, few enough to cost nothing for a
+/// text of a single block.
 const AHEAD: usize = 16;
 
-/// The stops of a text: bytes that a string may not hold as they are.
+/// The stops of a text: bytes that a string cannot contain unescaped.
 #[derive(Clone, Debug)]
 pub struct Stops<'a> {
     bytes: &'a [u8],
-    /// Which byte the first bit is for.
+    /// The position of the first bit.
     start: usize,
     bits: [u64; AHEAD],
 }
 
 impl<'a> Stops<'a> {
-    /// For a text of which nothing was looked at yet.
+    /// For a text that has not been scanned yet.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self {
             bytes,
-            // As far away as can be from where anybody looks.
+            // Far away from any position that is queried.
             start: usize::MAX / 2,
             bits: [0; AHEAD],
         }
@@ -40,7 +40,7 @@ impl<'a> Stops<'a> {
         self.bytes
     }
 
-    /// Where the next stop is, at a byte or behind it.
+    /// The position of the next stop at or after `at`.
     #[inline]
     pub fn next(&mut self, mut at: usize) -> Option<usize> {
         loop {
@@ -57,7 +57,7 @@ impl<'a> Stops<'a> {
         }
     }
 
-    /// Looks at the blocks that begin at a byte; none where the text has ended.
+    /// Scans the blocks that begin at a byte; `None` at the end of the text.
     #[inline(never)]
     fn look_ahead(&mut self, at: usize) -> Option<()> {
         let rest = self.bytes.get(at..).filter(|rest| !rest.is_empty())?;
@@ -68,7 +68,7 @@ impl<'a> Stops<'a> {
     }
 }
 
-// Closures would be compiled for the plainest processor, and so would what is not inlined.
+// Closures, and functions that are not inlined, would be compiled for the baseline only.
 #[expect(clippy::inline_always, reason = "see above")]
 #[inline(always)]
 fn look<S: Simd>(simd: S, bytes: &[u8], bits: &mut [u64; AHEAD]) {
@@ -78,7 +78,7 @@ fn look<S: Simd>(simd: S, bytes: &[u8], bits: &mut [u64; AHEAD]) {
         *bits = stops(simd, block);
     }
     if let Some(bits) = bits.get_mut(blocks.len()) {
-        // There are no stops behind the end.
+        // There are no stops after the end.
         let mut last = [b' '; BLOCK];
         last[..rest.len()].copy_from_slice(rest);
         *bits = stops(simd, &last);

@@ -1,4 +1,4 @@
-//! One value of a record: from the raw JSON that stands there to a type.
+//! One value of a record: from raw JSON to a type.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -10,11 +10,11 @@ use serde_json::value::RawValue;
 
 use activity_tracker_text::{Printable, excerpt};
 
-/// How much of a value a message shows, in characters.
+/// How many characters of a value a message shows.
 const SHOWN: usize = 60;
 
-/// A valid JSON value, verbatim and without white space around it, and what the reader that found
-/// it noticed.
+/// A valid JSON value, verbatim and without surrounding whitespace, and what the reader noticed
+/// about it.
 #[derive(Clone, Copy, Debug)]
 pub struct Sound<'a> {
     /// The value, verbatim.
@@ -24,7 +24,7 @@ pub struct Sound<'a> {
 }
 
 impl<'a> Sound<'a> {
-    /// A sound value that nobody has looked at yet.
+    /// A valid value that has not been scanned yet.
     #[must_use]
     pub fn new(raw: &'a str) -> Self {
         let seen = if raw == "null" {
@@ -35,38 +35,38 @@ impl<'a> Sound<'a> {
         Self { raw, seen }
     }
 
-    /// The value to the letter.
+    /// The value verbatim.
     #[must_use]
     pub fn raw(self) -> &'a str {
         self.raw
     }
 }
 
-/// What a value was seen to be by whoever looked for its end.
+/// What the reader noticed about a value when it looked for its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// Nobody looked, or it is none of the following.
+    /// Not scanned, or none of the following.
     Nothing,
     /// `null`.
     Null,
     /// A whole number.
     Whole(i64),
-    /// A string without escapes: what stands between the quotes is the text.
+    /// A string without escapes: the text is what is between the quotes.
     Text,
-    /// A string in which a backslash and one letter stand for a character.
+    /// A string whose escapes are all a backslash and one letter.
     Escapes,
-    /// A string that has `\u`, too, which means half a character at times.
+    /// A string that also contains `\u`, which may be half of a surrogate pair.
     Unicode,
 }
 
-/// What should stand in a place, and what stands there instead.
+/// What was expected in a place, and what was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
-    /// Where in the value, with dots; empty for the whole of it.
+    /// Where in the value, with dots; empty for the whole value.
     pub below: String,
-    /// What should stand there.
+    /// What was expected.
     pub expected: String,
-    /// What stands there, cut to what a line can hold.
+    /// What was found, shortened to fit in a line.
     pub found: String,
 }
 
@@ -84,18 +84,17 @@ impl Mismatch {
 
 /// A string of a record, borrowed from the page.
 ///
-/// Escapes are resolved when somebody asks for the text, which of most fields
-/// nobody does.
+/// Escapes are resolved when the text is requested, which never happens for most fields.
 #[derive(Clone)]
 pub struct Text<'a> {
-    /// What stands between the quotes.
+    /// What is between the quotes.
     quoted: &'a str,
-    /// The text, where that is another.
+    /// The text, if it differs.
     text: OnceLock<Box<str>>,
 }
 
 impl<'a> Text<'a> {
-    /// The text, as it reads with escapes resolved.
+    /// The text, with escapes resolved.
     #[must_use]
     pub fn as_str(&self) -> &str {
         if let Some(text) = self.text.get() {
@@ -104,12 +103,12 @@ impl<'a> Text<'a> {
         if self.is_borrowed() {
             return self.quoted;
         }
-        // That all escapes mean something was found out before.
+        // All escapes are known to be valid.
         let resolve = || unescape(self.quoted).unwrap_or_default().into();
         self.text.get_or_init(resolve)
     }
 
-    /// A text that stands somewhere without quotes, or without escapes between them.
+    /// A text without quotes, or without escapes between them.
     #[must_use]
     pub fn bare(text: &'a str) -> Self {
         Self {
@@ -125,7 +124,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Whether it points into the page.
+    /// Whether it borrows from the page.
     #[must_use]
     pub fn is_borrowed(&self) -> bool {
         self.text.get().is_none() && memchr(b'\\', self.quoted.as_bytes()).is_none()
@@ -158,12 +157,12 @@ impl fmt::Display for Text<'_> {
     }
 }
 
-/// An object inside of a record, to the letter.
+/// An object inside a record, verbatim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Object<'a>(&'a str);
 
 impl<'a> Object<'a> {
-    /// The object as the API sent it.
+    /// The object verbatim.
     #[must_use]
     pub fn raw(self) -> &'a str {
         self.0
@@ -172,7 +171,7 @@ impl<'a> Object<'a> {
     /// Reads an object.
     ///
     /// # Errors
-    /// When something else stands there.
+    /// If it is something else.
     pub fn read(raw: &'a str) -> Result<Self, Mismatch> {
         if raw.starts_with('{') {
             Ok(Self(raw))
@@ -186,12 +185,12 @@ impl<'a> Text<'a> {
     /// Reads a string.
     ///
     /// # Errors
-    /// When it is none, or one of half characters.
+    /// If it is not a string, or contains half of a surrogate pair.
     #[inline]
     pub fn read(sound: Sound<'a>) -> Result<Self, Mismatch> {
         match sound.seen {
             Seen::Text | Seen::Escapes => {
-                // There are quotes around it, or it would have been seen as something else.
+                // It has quotes, otherwise the reader would have noticed something else.
                 Ok(Self::bare(
                     sound.raw.get(1..sound.raw.len() - 1).unwrap_or_default(),
                 ))
@@ -200,7 +199,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Reads a string whose escapes nobody has looked at, or not closely enough.
+    /// Reads a string whose escapes have not been checked, or not completely.
     #[inline(never)]
     fn resolve(raw: &'a str) -> Result<Self, Mismatch> {
         let quoted = raw
@@ -210,18 +209,18 @@ impl<'a> Text<'a> {
         if memchr(b'\\', quoted.as_bytes()).is_none() {
             return Ok(Text::bare(quoted));
         }
-        // JSON allows half a surrogate pair (`"\ud800"`), which is no character.
+        // JSON allows half of a surrogate pair (`"\ud800"`), which is not a character.
         unescape(quoted)
             .map(Text::resolved)
             .ok_or_else(|| Mismatch::new("a string of whole characters", raw))
     }
 }
 
-/// Resolves the escapes of a sound string without its quotes; none where one of
-/// them is half a character.
+/// Resolves the escapes of a valid string without its quotes; `None` if one of them is half of a
+/// surrogate pair.
 ///
-/// `serde_json` does this too, but into a buffer that grows and is copied then,
-/// and most texts of several lines come this way.
+/// `serde_json` does this too, but into a buffer that grows and is then copied, and most multi-line
+/// texts are read this way.
 #[must_use]
 pub fn unescape(quoted: &str) -> Option<String> {
     let mut text = String::with_capacity(quoted.len());
@@ -248,8 +247,7 @@ pub fn unescape(quoted: &str) -> Option<String> {
     Some(text)
 }
 
-/// Reads what stands behind `\u`: four digits, or twice that where a character
-/// takes two of them.
+/// Parses what follows `\u`: four digits, or two such escapes for a surrogate pair.
 fn hexadecimal(text: &str) -> Option<(char, &str)> {
     let unit = |text: &str| u16::from_str_radix(text.get(..4)?, 16).ok();
     let units = [unit(text)?];
@@ -284,10 +282,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// Reads an object that serde knows how to read.
+/// Deserialises an object with serde.
 ///
 /// # Errors
-/// When the value is no object, or a field in it is not what serde expects.
+/// If the value is not an object, or a field in it has the wrong type.
 pub fn object<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, Mismatch> {
     if !raw.starts_with('{') {
         return Err(Mismatch::new("an object", raw));
@@ -295,7 +293,7 @@ pub fn object<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, Mismatch> {
     serde_json::from_str(raw).map_err(|_| explain::<T>(raw))
 }
 
-/// Finds out which field is wrong. This reads the value once more, which only rejects pay for.
+/// Finds out which field is wrong. This reads the value again, but only for rejected records.
 fn explain<'a, T: Deserialize<'a>>(raw: &'a str) -> Mismatch {
     let mut reader = serde_json::Deserializer::from_str(raw);
     let Err(error) = serde_path_to_error::deserialize::<_, T>(&mut reader) else {
@@ -330,7 +328,7 @@ fn explain<'a, T: Deserialize<'a>>(raw: &'a str) -> Mismatch {
     }
 }
 
-/// A key stands in an object more than once.
+/// A key occurs in an object more than once.
 #[must_use]
 pub fn several() -> Mismatch {
     Mismatch {
@@ -340,7 +338,7 @@ pub fn several() -> Mismatch {
     }
 }
 
-/// What stands behind a key of an object, to the letter. Slow: for messages only.
+/// The value of a key in an object, verbatim. Slow: for messages only.
 #[must_use]
 pub fn member<'a>(object: &'a str, key: &str) -> Option<&'a str> {
     let members: std::collections::BTreeMap<String, &RawValue> =
@@ -348,7 +346,7 @@ pub fn member<'a>(object: &'a str, key: &str) -> Option<&'a str> {
     members.get(key).map(|raw| raw.get())
 }
 
-/// `serde_json` ends its messages with a line and a column, which mean nothing within a record.
+/// `serde_json` ends its messages with a line and a column, which are meaningless inside a record.
 #[must_use]
 pub fn without_place(error: &serde_json::Error) -> String {
     let message = error.to_string();

@@ -1,8 +1,8 @@
-//! The forum: the story of its seed, told with the number of records that are asked for.
+//! The forum: the story of its seed, with the requested number of records.
 //!
-//! The story has at most [`MOST`] users, posts and comments; a forum of the default size is told
-//! record by record. A larger forum has many records in the place of each one of the story. So
-//! every forum looks alike, and a large one takes no more memory than a small one.
+//! The story has at most [`MOST`] users, posts and comments; in a forum of the default size, each
+//! of them is one record. A larger forum has many records for each one of the story. So every forum
+//! looks alike, and a large one needs no more memory than a small one.
 
 use fake::RngExt;
 
@@ -81,7 +81,7 @@ impl Forum {
         owners.map_or(0, |owners| Timeline::owner_of(place, owners))
     }
 
-    /// The records of `resource` that belong to `owner`, whether they exist at the moment or not.
+    /// The records of `resource` that belong to `owner`, whether or not they exist at the moment.
     pub(super) fn owned(&self, resource: Resource, owner: u64) -> Ids {
         match resource.owner() {
             Some((owners, _)) => {
@@ -92,14 +92,14 @@ impl Forum {
         }
     }
 
-    /// When something last happened until `at`: between two such moments, nothing changes.
+    /// The time of the last event up to `at`: between two such moments, nothing changes.
     pub(super) fn last_event(&self, at: Moment) -> Moment {
         let events = Resource::ALL.map(|resource| self.timeline(resource).last_event(at));
         events.into_iter().flatten().max().unwrap_or(Moment::START)
     }
 }
 
-/// For each of `count` owners, when something of theirs first happens.
+/// For each of `count` owners, the time of the first event of their records.
 fn firsts(count: usize, events: impl Iterator<Item = (Option<usize>, Moment)>) -> Vec<Moment> {
     let mut firsts = vec![Moment::END; count];
     for (owner, at) in events {
@@ -110,8 +110,8 @@ fn firsts(count: usize, events: impl Iterator<Item = (Option<usize>, Moment)>) -
     firsts
 }
 
-/// Gives ids and times to `count` records. Those of an entry are all there before the next
-/// entry, and before anything else happens to one of them, at `first`.
+/// Assigns ids and times to `count` records. All records of an entry exist before the next entry,
+/// and before anything else happens to one of them, at `first`.
 fn timeline(entries: &[Entry], first: &[Moment], count: u64, seed: u64) -> Timeline {
     let mut rng = Random::of(seed, Stream::Story, 0, 1);
     let kept = entries.iter().filter(|entry| entry.deleted.is_none());
@@ -259,7 +259,7 @@ mod tests {
                     let newest = before.last().copied().unwrap_or_default();
                     let stayed = now.iter().filter(|id| **id <= newest).count();
                     let is_there = |id: &&u64| now.binary_search(id).is_ok();
-                    // What is older than the newest record of a week ago was there a week ago.
+                    // Records older than the newest one of a week ago already existed then.
                     assert_eq!(
                         before.iter().filter(is_there).count(),
                         stayed,

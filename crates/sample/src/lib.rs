@@ -8,19 +8,18 @@
 //! some posts have no reply, and guests comment, too. It can be seen as it was at any moment
 //! (`?at=2026-05-31`), so that changes can be watched.
 //!
-//! Nothing is stored per record: a record is a pure function of the seed, the sizes, the resource
-//! and the id, and of the moment that is asked for. Two million posts take no more memory than
-//! five hundred.
+//! Nothing is stored per record: a record is a pure function of the seed, the sizes, the resource,
+//! the id and the requested moment. Two million posts need no more memory than five hundred.
 //!
 //! | file | content |
 //! | --- | --- |
-//! | `moment.rs` | a moment of the forum's life, as people write it |
+//! | `moment.rs` | a moment of the forum's life, as a date or time |
 //! | `random.rs` | random numbers for one record, the same on every machine |
 //! | `rhythm.rs` | when people write: weeks, weekdays, hours |
 //! | `story.rs` | who joins, who writes what, what is edited and deleted |
 //! | `timeline.rs` | the ids, times and owners of many records, by arithmetic |
 //! | `ids.rs` | sets of ids, and how records are distributed over owners |
-//! | `forum.rs` | the story, told with the number of records that are asked for |
+//! | `forum.rs` | the story, with the requested number of records |
 //! | `topic.rs`, `words.rs` | what people write |
 //! | `generate/` | one record as JSON text |
 //! | `query.rs` | query parameters: filters, pages, the `Link` header |
@@ -49,7 +48,7 @@ pub use moment::{InvalidMoment, Moment};
 
 const CONFIG: ServerConfig = ServerConfig {
     thread: "sample-api",
-    // Responses may be huge, and nothing is lost.
+    // Responses may be huge, and aborting them loses no data.
     grace: Duration::ZERO,
     // Tests need many and slow clients.
     limits: None,
@@ -66,10 +65,10 @@ pub struct Sample {
     pub comments: u64,
     /// The seed: the same seed gives the same bytes on every machine.
     pub seed: u64,
-    /// The moment that is shown unless a request asks for another one; `None` is the end, when
-    /// the forum has the sizes above.
+    /// The moment that is shown unless a request selects another one; `None` is the end, when the
+    /// forum has the sizes above.
     pub at: Option<Moment>,
-    /// How long a day of the forum takes from then on; `None` stops the clock.
+    /// How long a day of the forum lasts from then on; `None` stops the clock.
     pub day: Option<Duration>,
     /// The delay of each response.
     pub latency: Duration,

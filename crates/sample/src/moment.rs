@@ -29,8 +29,8 @@ impl Moment {
     /// After its last day: 2026-07-01, 00:00 UTC. Nothing happens then or later.
     pub(super) const END: Self = Self(1_782_864_000);
 
-    /// Reads a moment that a user asks for: a date, which is over at its end, or a time; `None`
-    /// for `latest` and for no text.
+    /// Parses a moment: a date, which means its end, or a time; `None` for `latest` and for an
+    /// empty text.
     ///
     /// # Errors
     /// If it is none of these.
@@ -62,9 +62,9 @@ impl FromStr for Moment {
     type Err = InvalidMoment;
 
     fn from_str(text: &str) -> Result<Self, InvalidMoment> {
-        // Without a zone, a time is in UTC.
+        // Without a time zone, a time is in UTC.
         let utc = |time: DateTime| TimeZone::UTC.to_timestamp(time).ok();
-        // A time would also be read as its date.
+        // A text with a time would also parse as a date.
         let date = text.parse::<Date>().ok();
         let date = date.filter(|_| text.len() == "2026-05-31".len());
         let moment = if let Some(date) = date {

@@ -37,10 +37,10 @@ impl<'a> Query<'a> {
         self.values(name).next().filter(|value| !value.is_empty())
     }
 
-    /// The moment that is asked for; `None` if it is the latest one.
+    /// The requested moment; `None` for the latest one.
     pub(super) fn moment(self) -> Result<Option<Moment>, InvalidMoment> {
         let text = self.first("at").unwrap_or_default();
-        // As forms write it, a blank is a plus sign.
+        // Forms encode a space as a plus sign.
         let text = text.replace('+', " ");
         let text = percent_decode_str(&text).decode_utf8();
         Moment::requested(&text.map_err(|_| InvalidMoment)?)

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use fake::RngExt;
 use fake::rand::TryRng;
 
-/// What random numbers are for.
+/// The purpose of random numbers.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Stream {
     User = 1,
@@ -17,13 +17,13 @@ pub(super) enum Stream {
     Story = 7,
 }
 
-/// A source of random numbers: `SplitMix64`, see <https://prng.di.unimi.it/splitmix64.c>. There is a
-/// new one for each record, so starting one must cost next to nothing.
+/// A random number generator: `SplitMix64`, see <https://prng.di.unimi.it/splitmix64.c>. Each
+/// record has its own, so creating one must be cheap.
 #[derive(Clone, Debug)]
 pub(super) struct Random(u64);
 
 impl Random {
-    /// The random numbers for one thing. `number` tells things with the same id apart.
+    /// The random numbers for one purpose. `number` distinguishes purposes with the same id.
     pub(super) fn of(seed: u64, stream: Stream, id: u64, number: u64) -> Self {
         let parts = [seed, stream as u64, id, number];
         Self(
@@ -34,7 +34,7 @@ impl Random {
     }
 }
 
-/// The next state, and the number that it gives. Wrapping is how the algorithm is defined.
+/// The next state, and its number. The algorithm is defined with wrapping arithmetic.
 fn next(state: u64) -> (u64, u64) {
     let state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -66,7 +66,7 @@ impl TryRng for Random {
     }
 }
 
-/// One of some words.
+/// A random word.
 pub(super) fn pick<'a>(words: &[&'a str], rng: &mut Random) -> &'a str {
     words[rng.random_range(0..words.len())]
 }

@@ -1,4 +1,4 @@
-//! When people write: more by day than at night, less at weekends, and much in spring.
+//! When people write: more by day than at night, less at weekends, and most in spring.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use fake::RngExt;
 use super::moment::{HOUR, Moment};
 use super::random::Random;
 
-/// The hours of the forum's life.
+/// The number of hours of the forum's life.
 pub(super) const HOURS: usize = 177 * 24;
 
 /// The weight of each week: a slow start, a burst in March, Easter, a slow summer.
@@ -23,10 +23,10 @@ const DAY_HOURS: [u64; 24] = [
     1, 1, 0, 0, 0, 1, 3, 7, 9, 10, 10, 9, 8, 9, 10, 9, 9, 8, 9, 11, 11, 8, 5, 2,
 ];
 
-/// The weight of each hour of the forum's life, added up.
+/// The cumulative weights of the hours of the forum's life.
 #[derive(Debug)]
 pub(super) struct Rhythm {
-    /// Of each hour: the weight of all hours before it. One more at the end: the weight of all.
+    /// For each hour, the total weight of the hours before it; then the total weight of all hours.
     before: Vec<u64>,
 }
 
@@ -43,7 +43,7 @@ impl Rhythm {
         Self { before }
     }
 
-    /// A random moment in some of the hours.
+    /// A random moment in a range of hours.
     pub(super) fn moment(&self, hours: Range<usize>, rng: &mut Random) -> Moment {
         let weights = self.before[hours.start]..self.before[hours.end];
         let drawn = rng.random_range(weights);
@@ -53,7 +53,7 @@ impl Rhythm {
     }
 }
 
-/// Whether hardly anybody is awake.
+/// Whether it is night: few people write.
 pub(super) fn is_night(at: Moment) -> bool {
     at.0.div_euclid(HOUR).rem_euclid(24) < 6
 }

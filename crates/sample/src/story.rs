@@ -9,28 +9,28 @@ use super::random::{Random, Stream};
 use super::rhythm::{HOURS, Rhythm, is_night};
 use super::timeline::Author;
 
-/// Of 100 posts, those that nobody replies to. Chance adds a few.
+/// Percentage of posts that are meant to have no reply. Chance adds a few.
 const UNANSWERED: u32 = 12;
-/// Of 100 posts with a reply, those that are edited later.
+/// Percentage of posts with a reply that are edited later.
 const EDITED_POSTS: u32 = 20;
-/// Of 100 comments, those that are edited later.
+/// Percentage of comments that are edited later.
 const EDITED_COMMENTS: u32 = 2;
-/// Of 100 users, those who change their employer.
+/// Percentage of users who change their employer.
 const EDITED_USERS: u32 = 35;
-/// Of 100 comments, those by guests.
+/// Percentage of comments by guests.
 const BY_GUESTS: u32 = 13;
-/// Of 100 further replies to a post, those by its author.
+/// Percentage of further replies to a post that are by its author.
 const BY_POSTER: u32 = 25;
-/// One of so many posts is deleted later, and is there on top of the others.
+/// One deleted post for this many others, in addition to them.
 const POSTS_PER_DELETED: usize = 25;
-/// The same of comments.
+/// One deleted comment for this many others, in addition to them.
 const COMMENTS_PER_DELETED: usize = 100;
 
 /// A user of the story.
 #[derive(Debug)]
 struct Member {
     joined: Moment,
-    /// When the last word is written.
+    /// When the user writes for the last time.
     left: Moment,
     edited: Option<Moment>,
     /// The user's share of all posts and of all comments.
@@ -71,7 +71,7 @@ fn in_life(at: Moment) -> Option<Moment> {
     (at < Moment::END).then_some(at)
 }
 
-/// Everything that happens, in the order of time.
+/// All events, in chronological order.
 #[derive(Debug)]
 pub(super) struct Story {
     pub(super) users: Vec<Entry>,
@@ -80,8 +80,8 @@ pub(super) struct Story {
 }
 
 impl Story {
-    /// The story of so many users, posts and comments. A few posts and comments, which are deleted
-    /// later, are there on top.
+    /// The story of this number of users, posts and comments. It also has a few posts and comments
+    /// that are deleted later, in addition to these numbers.
     pub(super) fn of(seed: u64, users: usize, posts: usize, comments: usize) -> Self {
         let mut writer = Writer {
             rng: Random::of(seed, Stream::Story, 0, 0),
@@ -99,14 +99,14 @@ impl Story {
     }
 }
 
-/// Makes the story up.
+/// Makes up the story.
 struct Writer {
     rng: Random,
     rhythm: Rhythm,
 }
 
 impl Writer {
-    /// True in `percent` of 100 cases.
+    /// True in `percent` % of cases.
     fn chance(&mut self, percent: u32) -> bool {
         self.rng.random_range(0..100) < percent
     }
@@ -115,7 +115,7 @@ impl Writer {
         self.rng.random_range(range)
     }
 
-    /// Random moments in some hours, in order.
+    /// Random moments in a range of hours, in order.
     fn moments(&mut self, count: usize, hours: &Range<usize>) -> Vec<Moment> {
         let mut moments: Vec<_> = (0..count)
             .map(|_| self.rhythm.moment(hours.clone(), &mut self.rng))
@@ -131,9 +131,9 @@ impl Writer {
         }
     }
 
-    /// The users, in the order in which they join: half of them in the first two weeks. A few
-    /// write most, one in five never writes, and one in four falls silent after some months. The
-    /// first one is there from the first morning to the end.
+    /// The users, in the order in which they join: half of them in the first two weeks. A few write
+    /// most, one in five never writes, and one in four stops after some months. The first one is a
+    /// member from the first morning to the end.
     fn members(&mut self, count: usize) -> Vec<Member> {
         let founders = count.div_ceil(2).saturating_sub(1);
         let later = count.saturating_sub(founders + 1);
@@ -144,7 +144,7 @@ impl Writer {
 
         let mut order: Vec<_> = (1..count).collect();
         self.shuffle(&mut order);
-        // Second to the most active one.
+        // The first user writes the second most posts.
         order.insert(order.len().min(1), 0);
         order.truncate(count - count / 5);
         let (mut posts, mut comments) = (vec![0; count], vec![0; count]);
@@ -177,7 +177,7 @@ impl Writer {
         members
     }
 
-    /// The number of a member who is there at a moment, by their shares.
+    /// The number of a random member at a moment, weighted by their shares.
     fn pick(
         &mut self,
         members: &[Member],
@@ -203,9 +203,9 @@ impl Writer {
         })
     }
 
-    /// The posts in the order of time, those that are deleted later among them.
+    /// The posts in chronological order, including those that are deleted later.
     fn posts(&mut self, count: usize, members: &[Member]) -> Vec<Entry> {
-        // Whoever writes last has time for a reply.
+        // The last post leaves time for a reply.
         let mut kept = self.moments(count, &(24..HOURS - 24));
         if let Some(first) = kept.first_mut() {
             *first = Moment::START + (9 * HOUR + 720);
@@ -237,7 +237,7 @@ impl Writer {
         posts
     }
 
-    /// Some posts are edited after their first replies: the question is solved.
+    /// Edits some posts after their first replies: the question is solved.
     fn edit_posts(&mut self, posts: &mut [Entry], comments: &[Entry]) {
         let mut answered = vec![None; posts.len()];
         for comment in comments {
@@ -254,7 +254,7 @@ impl Writer {
         }
     }
 
-    /// The comments in the order of time, those that are deleted later among them.
+    /// The comments in chronological order, including those that are deleted later.
     fn comments(&mut self, count: usize, members: &[Member], posts: &[Entry]) -> Vec<Entry> {
         let mut replies = self.replies(count, posts);
         self.add_doomed(&mut replies, count / COMMENTS_PER_DELETED, posts);
@@ -267,7 +267,7 @@ impl Writer {
                 .filter(|post| answered.get(*post).is_some_and(|answered| *answered))
                 .and_then(|post| posts.get(post)?.owner);
             let author = if deleted.is_some() {
-                // Somebody who has never been here before.
+                // A new guest.
                 Author::Guest(guests + number)
             } else {
                 self.author(members, at, poster, guests)
@@ -289,7 +289,7 @@ impl Writer {
         comments
     }
 
-    /// Who writes a comment: a guest, whoever asked, or somebody else.
+    /// The author of a comment: a guest, the author of the post, or another user.
     fn author(
         &mut self,
         members: &[Member],
@@ -303,14 +303,14 @@ impl Writer {
             _ => self.pick(members, at, |member| member.comments),
         };
         let guest = |rng: &mut Random| {
-            // Some come often.
+            // Some guests write often.
             let drawn = [0; 2].map(|_: u64| rng.random_range(0..guests));
             drawn[0].min(drawn[1])
         };
         user.map_or_else(|| Author::Guest(guest(&mut self.rng)), Author::User)
     }
 
-    /// When replies are written, and to which posts: most of them to a few, none to some.
+    /// When replies are written, and to which posts: a few posts get most of them, some none.
     fn replies(&mut self, count: usize, posts: &[Entry]) -> Vec<Reply> {
         let mut weights: Vec<u64> = Vec::with_capacity(posts.len());
         for post in posts {
@@ -328,7 +328,7 @@ impl Writer {
         {
             *first = 1;
         }
-        // Of each post: the weight up to and with it.
+        // For each post, the cumulative weight up to and including it.
         let mut total = 0;
         for weight in &mut weights {
             total += *weight;
@@ -348,7 +348,7 @@ impl Writer {
         replies
     }
 
-    /// When somebody replies: most replies come in hours, few after days, hardly any at night.
+    /// The time of a reply: most within hours, few after days, hardly any at night.
     fn reply_after(&mut self, posted: Moment) -> Moment {
         let delay = match self.rng.random_range(0..100) {
             0..40 => 480..3 * HOUR,
@@ -365,7 +365,7 @@ impl Writer {
     /// Adds advertisements, which are deleted after some weeks.
     fn add_doomed(&mut self, replies: &mut Vec<Reply>, count: usize, posts: &[Entry]) {
         for number in 0..count {
-            // From the first post to the last one that leaves time for it.
+            // From the first post to the last one that is early enough.
             let post = number * posts.len() / count;
             let until = Moment::END + -32 * DAY;
             let open = |entry: &&Entry| entry.deleted.is_none() && entry.at < until;

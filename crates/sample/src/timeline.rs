@@ -1,8 +1,8 @@
-//! The life of one resource: when its records appear, change and disappear, and whose they are.
+//! The life of one resource: when its records are created, edited and deleted, and who owns them.
 //!
 //! A timeline is a list of slots of bounded length. A slot is a range of ids with a range of times
 //! and the same story. In a forum of the default size, a slot is one record; in a large one, it has
-//! many, whose times and owners follow by arithmetic. So nothing is stored per record.
+//! many, whose times and owners are computed. So nothing is stored per record.
 
 use std::ops::Range;
 
@@ -16,13 +16,13 @@ pub(super) struct Slot {
     pub(super) ids: Range<u64>,
     /// When they are created: the first one at the start, the others before the end, in order.
     pub(super) created: Range<Moment>,
-    /// When they are edited; not before all are there.
+    /// When they are edited; not before all of them exist.
     pub(super) edited: Option<Moment>,
     /// When they are deleted.
     pub(super) deleted: Option<Moment>,
     /// The slot of their owners in the owners' timeline; `None` if there are no owners.
     pub(super) owner: Option<usize>,
-    /// Which of these owners comes first: the others follow, and the first ones come last.
+    /// The index of the first owner: the others follow, and wrap around.
     pub(super) shift: u64,
     /// Who wrote a comment.
     pub(super) author: Author,
@@ -33,7 +33,7 @@ pub(super) struct Slot {
 pub(super) enum Author {
     /// The users of this slot.
     User(usize),
-    /// A guest of this number, and in a large forum more of them.
+    /// The guest with this number, and in a large forum further ones.
     Guest(u64),
 }
 
@@ -42,7 +42,7 @@ impl Slot {
         self.ids.end - self.ids.start
     }
 
-    /// How many records were created until `at`.
+    /// How many records were created up to `at`.
     fn count_at(&self, at: Moment) -> u64 {
         let Range { start, end } = self.created;
         if at < start {
@@ -58,7 +58,7 @@ impl Slot {
         u64::try_from(count).map_or(self.len(), |count| count.min(self.len()))
     }
 
-    /// The id of the record at `index`, if the one at `shift` came first and all were in a circle.
+    /// The id of the record at `index`, rotated by `shift` within the slot.
     fn turned(&self, index: u64, shift: u64) -> u64 {
         let turned = (u128::from(index) + u128::from(shift)) % u128::from(self.len().max(1));
         // Less than the length.
@@ -73,15 +73,15 @@ impl Slot {
     }
 }
 
-/// All slots of a resource, in the order of ids and of time.
+/// All slots of a resource, in order of ids and time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Timeline {
     slots: Vec<Slot>,
-    /// The ids that disappear, and when.
+    /// The deleted ids, and when they are deleted.
     deleted: Vec<(Range<u64>, Moment)>,
 }
 
-/// A record's place in its timeline.
+/// The position of a record in its timeline.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'a> {
     /// The index of its slot.
@@ -97,12 +97,12 @@ impl Place<'_> {
         self.slot.created(self.index)
     }
 
-    /// Whether it was edited until `at`.
+    /// Whether it was edited up to `at`.
     pub(super) fn is_edited(&self, at: Moment) -> bool {
         self.slot.edited.is_some_and(|edited| edited <= at)
     }
 
-    /// Whether it is deleted sooner or later.
+    /// Whether it is deleted at some time.
     pub(super) fn is_doomed(&self) -> bool {
         self.slot.deleted.is_some()
     }
@@ -120,7 +120,7 @@ impl Timeline {
         }
     }
 
-    /// The place of a record, whether it exists at the moment or not.
+    /// The position of a record, whether or not it exists at the moment.
     pub(super) fn place(&self, id: u64) -> Option<Place<'_>> {
         let number = self.slots.partition_point(|slot| slot.ids.end <= id);
         let slot = self.slots.get(number)?;
@@ -156,7 +156,7 @@ impl Timeline {
         })
     }
 
-    /// When something last happened until `at`.
+    /// The time of the last event up to `at`.
     pub(super) fn last_event(&self, at: Moment) -> Option<Moment> {
         let events = self.slots.iter().flat_map(|slot| {
             let count = slot.count_at(at);
@@ -199,7 +199,7 @@ impl Timeline {
             let turn = (u128::from(place.index) + back) % u128::from(count.max(1));
             let turn = u64::try_from(turn).unwrap_or_default();
             let indices = owned(turn.saturating_add(1), slot.len(), count);
-            // Indices from 1.
+            // `owned` returns ids, which start at 1.
             let start = slot.ids.start - 1;
             start + indices.start..start + indices.end
         }))

@@ -1,4 +1,4 @@
-//! What a post is about, and the texts that follow from it.
+//! The topic of a post, and the texts about it.
 
 use fake::RngExt;
 
@@ -8,7 +8,7 @@ use super::words::{
     PROBLEMS, QUESTION_TEXTS, QUESTIONS, SALE, SALE_TEXTS, SOLVED, THANKS, USES, VERBS,
 };
 
-/// What a post is about.
+/// The topic of a post.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Topic {
     title: &'static str,
@@ -22,7 +22,7 @@ pub(super) struct Topic {
 }
 
 impl Topic {
-    /// A random topic; that of an offer if it is `for_sale`.
+    /// A random topic; an offer if `for_sale`.
     pub(super) fn draw(for_sale: bool, rng: &mut Random) -> Self {
         let (title, texts) = if for_sale {
             (SALE, SALE_TEXTS)
@@ -53,7 +53,7 @@ impl Topic {
         title
     }
 
-    /// A beginning, two or three sentences, and an end in a line of its own.
+    /// A beginning, two or three sentences, and an end on its own line.
     pub(super) fn body(&self, rng: &mut Random) -> String {
         let [begin, middle, end] = self.texts;
         let mut body = String::with_capacity(400);
@@ -108,7 +108,7 @@ impl Topic {
         body
     }
 
-    /// Adds a text with its placeholders filled in.
+    /// Appends a text with its placeholders filled in.
     fn fill(&self, template: &str, text: &mut String) {
         let mut rest = template;
         while let Some((before, behind)) = rest.split_once('{') {

@@ -83,7 +83,7 @@ pub(super) const CHATS: [&str; 6] = [
     "Is a {bike} worth it for {use}?",
 ];
 
-/// The sentences that such posts begin with, go on with and end with.
+/// The beginnings, middles and ends of such posts.
 pub(super) const QUESTION_TEXTS: [&[&str]; 3] = [
     &[
         "After {event} the {part} of my {bike} {problem}, and I cannot find out why.",
@@ -140,7 +140,7 @@ pub(super) const CHAT_TEXTS: [&[&str]; 3] = [
         "Which one would you take?",
     ],
 ];
-/// The post of somebody who will soon delete it.
+/// A post whose author will soon delete it.
 pub(super) const SALE: &str = "For sale: {bike}";
 pub(super) const SALE_TEXTS: [&[&str]; 3] = [
     &[
@@ -158,8 +158,8 @@ pub(super) const SALE_TEXTS: [&[&str]; 3] = [
     ],
 ];
 
-/// Comments on a post that asks for help begin with one of these, and may go on with some of the
-/// next ones.
+/// Comments on a post that asks for help begin with one of the first list, and may continue with
+/// some of the second one.
 pub(super) const ANSWERS: [&[&str]; 2] = [
     &[
         "I had the same with my {bike}.",
@@ -224,7 +224,7 @@ pub(super) const ADVERTISEMENTS: [&str; 3] = [
     "Our {part} is better and cheaper. Look at our shop: www.cheap-bike-parts.example",
 ];
 
-/// What is added to a post that asked for help, when the help was good.
+/// Added to a post that asked for help, if the help was good.
 pub(super) const SOLVED: [&str; 4] = [
     "Edit: solved, thank you all!",
     "Edit: it was the cable. Everything is fine now.",
@@ -232,14 +232,14 @@ pub(super) const SOLVED: [&str; 4] = [
     "Edit: I bought a new one, and it works.",
 ];
 
-/// What is added to another post.
+/// Added to another post.
 pub(super) const THANKS: [&str; 3] = [
     "Edit: thank you all, I have made up my mind.",
     "Edit: I have added a picture.",
     "Edit: many good ideas here, keep them coming!",
 ];
 
-/// What is added to a comment when it is corrected.
+/// Added to a comment when it is corrected.
 pub(super) const CORRECTED: [&str; 3] = [
     "Edit: typo.",
     "Edit: I meant the other side.",

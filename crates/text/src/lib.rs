@@ -1,4 +1,4 @@
-//! Text that came from elsewhere, made safe to show.
+//! Remote text, made safe to display.
 
 use std::fmt::{self, Write};
 use std::time::Duration;
@@ -27,19 +27,19 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     line
 }
 
-/// Shows remote text with whatever cannot be seen escaped, so that a response can neither steer
-/// a terminal, nor forge a line of the log, nor look like another text.
+/// Shows remote text with invisible characters escaped, so that a response can neither control a
+/// terminal, nor forge a line of the log, nor look like another text.
 ///
 /// Escaped are:
 ///
 /// - the C0 and C1 controls, and the separators of lines and paragraphs;
-/// - the marks that turn the reading direction around (the "Trojan Source" characters);
-/// - letters without a shape: of no width, fillers, tags, and others that Unicode calls
+/// - the marks that change the text direction (the "Trojan Source" characters);
+/// - characters without a glyph: zero-width ones, fillers, tags, and others that Unicode calls
 ///   *default ignorable*.
 ///
-/// Three kinds of the last ones are needed, and are kept where they do what they are for: a
-/// joiner between two emoji, a joiner or a non-joiner between two letters of a script that
-/// joins them (Persian, Hindi), and one variation selector behind a character.
+/// Three kinds of the last ones are needed, and are kept where they have an effect: a joiner
+/// between two emoji, a joiner or a non-joiner between two letters of a script that joins them
+/// (Persian, Hindi), and one variation selector after a character.
 #[derive(Clone, Copy, Debug)]
 pub struct Printable<'a>(pub &'a str);
 
@@ -56,10 +56,10 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-/// The characters of a text, and whether each shows as what it is.
+/// The characters of a text, and whether each one is visible as what it is.
 pub fn characters(text: &str) -> impl Iterator<Item = (char, bool)> {
     let mut characters = text.chars().peekable();
-    // The last one that takes room, and whether a selector has followed it.
+    // The last visible character, and whether a selector has followed it.
     let (mut base, mut selected) = (None, false);
     std::iter::from_fn(move || {
         let c = characters.next()?;
@@ -80,7 +80,7 @@ pub fn characters(text: &str) -> impl Iterator<Item = (char, bool)> {
 const ZWNJ: char = '\u{200c}';
 const ZWJ: char = '\u{200d}';
 
-/// Whether a character has no shape of its own, wherever it stands.
+/// Whether a character has no glyph of its own, wherever it is.
 #[must_use]
 pub fn is_unseen(c: char) -> bool {
     c.is_control()
@@ -88,29 +88,29 @@ pub fn is_unseen(c: char) -> bool {
         || matches!(c,
             // Soft hyphen, grapheme joiner, Hangul fillers, Khmer vowels that are not written.
             '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            // Mongolian vowel separator; spaces and joiners of no width.
+            // Mongolian vowel separator; zero-width spaces and joiners.
             | '\u{180e}' | '\u{200b}'..='\u{200d}'
             // Line and paragraph separators; word joiner and invisible operators.
             | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{206f}'
             // Hangul fillers, byte order mark, annotations.
             | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
-            // Controls of shorthand and of music.
+            // Shorthand and musical controls.
             | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-            // Tags, with which any text can be hidden, and what is kept free beside them.
+            // Tags, which can hide any text, and reserved characters next to them.
             | '\u{e0000}'..='\u{e00ff}' | '\u{e01f0}'..='\u{e0fff}')
 }
 
-/// Whether a character turns the direction in which text is shown.
+/// Whether a character changes the direction of text.
 fn turns_direction(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Whether a character chooses how the one before it looks.
+/// Whether a character selects a variant of the one before it.
 fn is_selector(c: char) -> bool {
     matches!(c, '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
 }
 
-/// Whether a joiner or non-joiner has something to do between these two.
+/// Whether a joiner or non-joiner has an effect between these two.
 fn joins(before: Option<char>, joiner: char, after: Option<char>) -> bool {
     let Some((before, after)) = before.zip(after) else {
         return false;
@@ -119,7 +119,7 @@ fn joins(before: Option<char>, joiner: char, after: Option<char>) -> bool {
     letters || (joiner == ZWJ && is_emoji(before) && is_emoji(after))
 }
 
-/// Whether a character is of a script in which it matters whether letters are joined.
+/// Whether a character belongs to a script in which joining matters.
 fn is_joined(c: char) -> bool {
     let of_script = matches!(c,
         // Arabic, Syriac, Thaana, N'Ko, Mandaic; the scripts of India.
@@ -131,18 +131,18 @@ fn is_joined(c: char) -> bool {
     of_script && !is_unseen(c) && !is_selector(c)
 }
 
-/// Whether a character is a part of emoji, or is looked at as one.
+/// Whether a character is a part of emoji, or treated as one.
 fn is_emoji(c: char) -> bool {
     matches!(c, '\u{2190}'..='\u{21ff}' | '\u{2300}'..='\u{23ff}' | '\u{2600}'..='\u{27bf}'
         | '\u{2b00}'..='\u{2bff}' | '\u{1f000}'..='\u{1faff}')
 }
 
-/// The first `limit` characters of `text`, printable, with `…` where it was longer.
+/// The first `limit` characters of `text`, printable, with `…` if it was longer.
 #[must_use]
 pub fn excerpt(text: &str, limit: usize) -> String {
     match text.char_indices().nth(limit) {
         Some((end, _)) => {
-            // What it joins is cut off.
+            // A trailing joiner has nothing left to join.
             let kept = text[..end].trim_end_matches([ZWJ, ZWNJ]);
             format!("{}…", Printable(kept))
         }
@@ -150,7 +150,7 @@ pub fn excerpt(text: &str, limit: usize) -> String {
     }
 }
 
-/// As much of a text as fits into so many bytes, cut between characters.
+/// The longest beginning of a text that fits into `bytes` bytes, cut between characters.
 #[must_use]
 pub fn beginning(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
@@ -163,7 +163,7 @@ pub fn count(number: u64, noun: &str) -> String {
     format!("{} {noun}{plural}", grouped(number))
 }
 
-/// A number with thousands separators, for people: `1,234,567`.
+/// A number with thousands separators: `1,234,567`.
 #[must_use]
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -177,7 +177,7 @@ pub fn grouped(number: u64) -> String {
     grouped
 }
 
-/// The name among `names` that `name` is most like, if it is like one at all.
+/// The most similar one of `names`, if any is similar at all.
 pub fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     // `userId` and `user-id` are spellings of `user_id`, not other names.
     let plain = |name: &str| name.replace(['_', '-'], "").to_lowercase();

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-/// Why a text is no valid base URL.
+/// Why a text is not a valid base URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BadUrl {
     /// What is wrong with it.
@@ -31,8 +31,8 @@ pub(super) fn read(text: &str) -> Result<Url, BadUrl> {
     Ok(url)
 }
 
-/// Names and passwords stand before an `@`, keys in a query. This goes by the text, since what
-/// cannot be read has them too.
+/// User names and passwords are before an `@`, keys in a query. This works on the text, because
+/// even an invalid URL may contain them.
 fn shown(text: &str) -> String {
     if text.contains('@') {
         return "http://…".to_owned();

@@ -40,7 +40,7 @@ impl BuiltIn {
     /// The built-in source of that name.
     ///
     /// # Errors
-    /// When there is none; the error suggests the nearest name.
+    /// If there is none; the error suggests the nearest name.
     pub fn named(name: &str) -> Result<Self, InvalidSource> {
         let found = BUILT_IN.into_iter().find(|source| source.name == name);
         found.ok_or_else(|| InvalidSource::Unknown {

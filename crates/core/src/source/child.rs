@@ -1,21 +1,22 @@
-//! Parts of a path that lead out of it, and the paths of children: the id of their parent in the
-//! place of its placeholder.
+//! Path segments that lead out of a path, and the paths of children, in which the id of the parent
+//! replaces its placeholder.
 
 use percent_encoding::percent_decode_str;
 
 use crate::record::{Id, Resource};
 
-/// How often encoded text is decoded: servers and the proxies in front of them may each do it once.
+/// How many times encoded text is decoded: servers and the proxies in front of them may each do it
+/// once.
 const DECODED: usize = 4;
 
 /// What an id in a path has to be, for messages.
 pub(crate) const EXPECTED: &str = "an id that names one place in a path, not empty, `.` or `..`";
 
-/// Whether a part of this text is `.` or `..`, which URLs take for the folder and the one above
-/// (RFC 3986, section 5.2.4).
+/// Whether a segment of this text is `.` or `..`, which URLs resolve to the current and the parent
+/// folder (RFC 3986, section 5.2.4).
 ///
-/// Encoded dots and slashes count as what they stand for: the URL standard takes `%2e%2e` for `..`,
-/// and servers decode slashes before they look for a place.
+/// Encoded dots and slashes count as decoded: the URL standard treats `%2e%2e` as `..`, and servers
+/// decode slashes before they resolve a path.
 pub(crate) fn climbs(text: &str) -> bool {
     let dots = |text: &str| {
         let mut parts = text.split(['/', '\\']);
@@ -39,7 +40,7 @@ pub(crate) fn climbs(text: &str) -> bool {
     false
 }
 
-/// Whether an id cannot stand in a path: as a segment of its own it would name another place.
+/// Whether an id cannot be used in a path: as a segment it would change the target.
 pub(crate) fn strays(id: &Id) -> bool {
     match id {
         Id::Number(_) => false,
@@ -47,7 +48,7 @@ pub(crate) fn strays(id: &Id) -> bool {
     }
 }
 
-/// The path of a parent's children; none for an id that would lead elsewhere.
+/// The path of a parent's children; `None` for an id that would change the target.
 pub(crate) fn path(template: &str, parent: Resource, id: &Id) -> Option<String> {
     if strays(id) {
         return None;
@@ -57,12 +58,12 @@ pub(crate) fn path(template: &str, parent: Resource, id: &Id) -> Option<String> 
         Id::Text(text) => text.to_string(),
     };
     let (before, after) = template.split_once(placeholder(parent))?;
-    // An id is one segment of the path, whatever is in it.
+    // An id is one segment of the path, whatever it contains.
     let segment: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
     Some(format!("{before}{}{after}", segment.replace('+', "%20")))
 }
 
-/// The placeholder that stands for a resource's ids.
+/// The placeholder for a resource's ids.
 pub(super) fn placeholder(parent: Resource) -> &'static str {
     match parent {
         Resource::Users => "{user_id}",
@@ -71,7 +72,7 @@ pub(super) fn placeholder(parent: Resource) -> &'static str {
     }
 }
 
-/// What is wrong with the path of a resource, with its variables filled in.
+/// What is wrong with the path of a resource, with its variables filled in; `None` if nothing.
 pub(super) fn flaw(path: &str, parent: Option<Resource>) -> Option<&'static str> {
     if path.contains(|c: char| c.is_control() || c == '\\') {
         return Some("a path with a backslash or a control character in it");
@@ -84,7 +85,7 @@ pub(super) fn flaw(path: &str, parent: Option<Resource>) -> Option<&'static str>
     let (before, after) = segment.split_once(placeholder)?;
     let mut end = before.bytes().rev();
     let half_encoded = end.next() == Some(b'%') || end.next() == Some(b'%');
-    // Whatever the id is: with what stands around it, it must not become dots.
+    // Whatever the id is, it must not become dots together with the surrounding text.
     let dots = [before, after].concat();
     if half_encoded || (!dots.is_empty() && dots.bytes().all(|byte| byte == b'.')) {
         return Some("an id between dots, or after half of an encoded character");
@@ -161,7 +162,7 @@ mod tests {
             let path = path("/posts/{post_id}/comments", Resource::Posts, &id);
             assert_eq!(path.as_deref(), expected, "{id:?}");
         }
-        // Braces that are no placeholder stay.
+        // Braces that are not a placeholder are kept.
         let path = path("/{x/{user_id}", Resource::Users, &text("a"));
         assert_eq!(path.as_deref(), Some("/{x/a"));
     }

@@ -1,4 +1,4 @@
-//! Credentials: where a source file says that they are, and what must not hold any.
+//! Credentials: where a source file refers to them, and which parts of it must not contain any.
 
 use std::env::VarError;
 use std::io;
@@ -17,7 +17,7 @@ use super::{Auth, CredentialRef, CredentialUse, Environment, Secret};
 const WHY: &str =
     "source files are shared and committed, and a credential in one is given away with it";
 
-/// The authorisation that a file describes, with its credentials fetched.
+/// The authentication that a file describes, with its credentials fetched.
 pub(super) fn auth(
     form: &Marked<AuthForm>,
     base_url: &Url,
@@ -73,9 +73,9 @@ pub(super) fn auth(
 
 /// Why there is no credential.
 enum Trouble {
-    /// It is not where it should be, which is none if it is optional.
+    /// It is missing; if it is optional, requests are sent without it.
     Absent(Flaw),
-    /// It is there and cannot be used, or is looked for in the wrong way.
+    /// It exists and cannot be used, or the reference is wrong.
     Wrong(Flaw),
 }
 
@@ -85,7 +85,7 @@ impl From<Flaw> for Trouble {
     }
 }
 
-/// The origin that credentials are sent to, as it is shown and remembered.
+/// The origin that credentials are sent to, as it is displayed and stored.
 pub(super) fn origin(base_url: &Url) -> String {
     base_url.origin().ascii_serialization()
 }
@@ -100,7 +100,7 @@ impl Fetch<'_> {
     fn basic(&self, form: &BasicForm) -> Result<Auth, Trouble> {
         let (user, password) = (self.secret(&form.user), self.secret(&form.password));
         let (user, password) = match (user, password) {
-            // A mistake is told, whether or not the other one is absent.
+            // An invalid credential is reported even if the other one is absent.
             (Err(Trouble::Absent(_)), Err(wrong @ Trouble::Wrong(_))) => return Err(wrong),
             (user, password) => (user?, password?),
         };
@@ -188,7 +188,7 @@ impl Fetch<'_> {
             Ok(value) if value.is_empty() => Err(absent("empty")),
             Ok(value) => Ok(value),
             Err(VarError::NotPresent) => Err(absent("not set")),
-            // It is there, so it is meant: to go on without it would hide a mistake.
+            // It is set on purpose: to continue without it would hide a mistake.
             Err(VarError::NotUnicode(_)) => {
                 let title = format!("{what} is not Unicode");
                 Err(Flaw::new(place, title, EXPECTED_THERE).into())
@@ -207,13 +207,13 @@ impl Fetch<'_> {
             }
             Err(error) => return Err(flaw(&format!("cannot be read: {error}")).into()),
         };
-        // Editors and `echo` end a file with a line break, which is not part of it.
+        // Editors and `echo` end a file with a newline, which is not part of the credential.
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let text = text.trim_end_matches(['\r', '\n']);
         if text.is_empty() {
             return Err(Trouble::Absent(flaw("is empty")));
         }
-        // A credential is one line. What has more is some other file, and goes nowhere.
+        // A credential is one line. Anything longer is some other file, and is not sent.
         if text.contains(['\r', '\n']) {
             let help = "a credential file holds the credential alone, in one line";
             return Err(flaw("has more than one line").help(help).into());
@@ -232,7 +232,7 @@ fn literal(place: &Range<usize>) -> Flaw {
         .secret()
 }
 
-/// Words like `Token `: with digits it may be the credential itself.
+/// Accepts words like `Token `; anything with digits may be the credential itself.
 fn prefix(prefix: &Marked<String>) -> Result<&str, Flaw> {
     let plain = |c: char| c.is_ascii_alphabetic() || matches!(c, ' ' | '-' | '=');
     if prefix.value.len() <= 30 && prefix.value.chars().all(plain) {
@@ -244,7 +244,7 @@ fn prefix(prefix: &Marked<String>) -> Result<&str, Flaw> {
         .secret())
 }
 
-/// Headers that go to every place that the source leads to, and so are not for credentials.
+/// Headers that are sent to every origin of the source, and so must not contain credentials.
 pub(super) fn headers(form: &Pairs<Marked<String>>) -> Result<HeaderMap, Flaw> {
     let mut headers = HeaderMap::new();
     for (name, value) in &form.0 {
@@ -278,10 +278,10 @@ pub(super) fn headers(form: &Pairs<Marked<String>>) -> Result<HeaderMap, Flaw> {
     Ok(headers)
 }
 
-/// Refuses a query parameter that sounds like a credential: a query is shown in messages.
+/// Rejects a query parameter whose name suggests a credential: queries are shown in messages.
 pub(super) fn plain_parameter(name: &str, place: &Range<usize>) -> Result<(), Flaw> {
     let sounds_secret = match name.to_lowercase().replace(['-', '_'], "").as_str() {
-        // Others end in these, and are cursors or keys to sort by.
+        // Names that only end with one of these are cursors or sort keys, such as `page_token`.
         "key" | "token" | "auth" => true,
         name => ["apikey", "accesstoken", "authtoken", "secret", "passw"]
             .iter()

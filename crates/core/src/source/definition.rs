@@ -1,4 +1,4 @@
-//! A source as it was written, so that it can be parsed again without its file.
+//! The definition of a source, stored so that it can be parsed again without its file.
 
 use std::env::VarError;
 use std::io;
@@ -76,7 +76,7 @@ impl Definition {
     /// The environment variables that the file takes credentials from.
     #[must_use]
     pub fn credential_variables(&self) -> Vec<String> {
-        // Nothing else is written like this, and an extra name does no harm.
+        // Nothing else is written like this, and an extra name is harmless.
         let mut rest = self.text.as_str();
         let mut names = Vec::new();
         while let Some((_, behind)) = rest.split_once("${") {
@@ -86,7 +86,7 @@ impl Definition {
             names.push(name.trim().to_owned());
             rest = further;
         }
-        // A name that no variable can have is none.
+        // Skips names that no variable can have.
         names.retain(|name| !name.is_empty() && !name.contains(['=', '\0']));
         names
     }
@@ -94,7 +94,7 @@ impl Definition {
     /// The credentials that the file refers to, as they are now.
     ///
     /// # Errors
-    /// When one is missing or invalid.
+    /// If one is missing or invalid.
     pub fn auth(&self, environment: &dyn Environment) -> Result<Auth, InvalidSource> {
         let file = SourceFile::parse(&self.file, &self.text)?;
         Ok(file.resolve(&self.vars, environment)?.auth)
@@ -103,7 +103,7 @@ impl Definition {
     /// Parses the source again, without credentials: it cannot be used to fetch.
     ///
     /// # Errors
-    /// When this version of the program no longer accepts the file.
+    /// If this version of the program no longer accepts the file.
     pub fn source(&self) -> Result<Source, InvalidSource> {
         let file = SourceFile::parse(&self.file, &self.text)?;
         let mut source = file.resolve(&self.vars, &Offline)?;

@@ -1,4 +1,4 @@
-//! What a source needs of the machine, provided by the caller: this module reads neither the
+//! What a source needs from the machine, provided by the caller: this module reads neither the
 //! environment nor the disk.
 
 use std::env::VarError;
@@ -14,13 +14,13 @@ pub trait Environment {
     /// The value of an environment variable.
     ///
     /// # Errors
-    /// When it is not set, or is not Unicode.
+    /// If it is not set, or is not Unicode.
     fn variable(&self, name: &str) -> Result<String, VarError>;
 
     /// The text of a file; relative paths start at the folder of the source file.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     fn file(&self, path: &Path) -> io::Result<String>;
 
     /// Whether this credential may be sent to this origin. If not, the source is invalid.
@@ -30,7 +30,7 @@ pub trait Environment {
     fn time_zone(&self, name: &str) -> Option<TimeZone>;
 }
 
-/// An environment without anything, for sources that need nothing.
+/// An empty environment, for sources that need nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EmptyEnvironment;
 

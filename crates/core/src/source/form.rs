@@ -1,5 +1,5 @@
-//! The keys of a source file, as serde reads them. Editors show these doc comments to whoever
-//! writes one.
+//! The keys of a source file, as serde reads them. Editors show these doc comments to the author of
+//! a source file.
 
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;

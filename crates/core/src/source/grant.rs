@@ -1,8 +1,8 @@
 //! Which credentials a source file refers to, and the origin each would be sent to.
 //!
-//! A source file may be a stranger's. It can name any environment variable and any
-//! file, and any server. So nothing that it names is sent before somebody granted
-//! that very pair of credential and origin; see [`Environment::is_granted`].
+//! A source file may come from a stranger. It can name any environment variable, any file and any
+//! server. So no credential is sent before the user has granted exactly that pair of credential and
+//! origin; see [`Environment::is_granted`].
 //!
 //! [`Environment::is_granted`]: super::Environment::is_granted
 
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 pub enum CredentialRef {
     /// In an environment variable of this name.
     Variable(String),
-    /// In a file at this path, as the source file has it.
+    /// In a file at this path, as written in the source file.
     File(PathBuf),
 }
 
@@ -27,13 +27,13 @@ impl fmt::Display for CredentialRef {
     }
 }
 
-/// A credential that a source sends, and where to.
+/// A credential that a source sends, and its destination.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CredentialUse {
     /// Where the credential is.
     pub credential: CredentialRef,
-    /// The only origin that it is sent to: `https://api.example.org`, with the port where it is
-    /// not the scheme's own.
+    /// The only origin that it is sent to: `https://api.example.org`, with the port if that is not
+    /// the default of the scheme.
     pub origin: String,
 }
 

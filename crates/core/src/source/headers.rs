@@ -1,11 +1,11 @@
-//! Headers that are not a source file's to set.
+//! Headers that a source file must not set.
 
 use http::HeaderName;
 
 use super::mistake::Flaw;
 
-/// Those that say where a message ends, who it is for and what becomes of the connection (RFC 9110,
-/// section 7.6.1; RFC 9112, section 6), and those that turn a whole response into something else.
+/// Headers that control message framing, routing and the connection (RFC 9110, section 7.6.1; RFC
+/// 9112, section 6), and those that make a server send anything but a normal, complete response.
 const RESERVED: [&str; 21] = [
     "connection",
     "content-encoding",
@@ -30,7 +30,7 @@ const RESERVED: [&str; 21] = [
     "x-http-method-override",
 ];
 
-/// Refuses a header that the HTTP client, or the program, sets itself.
+/// Rejects a header that only the HTTP client or the program sets.
 pub(super) fn settable(name: &HeaderName, place: &std::ops::Range<usize>) -> Result<(), Flaw> {
     if RESERVED.contains(&name.as_str()) {
         let title = format!("the header `{name}` is set by the program alone");

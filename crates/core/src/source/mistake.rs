@@ -1,5 +1,5 @@
-//! Mistakes in source files: what, where, what is expected there, and the
-//! nearest right name.
+//! Mistakes in source files: what is wrong, where, what is expected there, and the nearest valid
+//! name.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,26 +10,26 @@ use super::redact::covered;
 
 pub(super) use activity_tracker_text::nearest;
 
-/// The two ways to say where a response tells a number.
+/// The two ways to locate a number in a response.
 const LOCATORS: [&str; 2] = ["header", "body"];
 const LOCATOR: &str = "`{ header = \"X-Total-Count\" }` or `{ body = \"meta.total\" }`";
 
-/// A mistake in a source file, with all that it takes to show it.
+/// A mistake in a source file, with everything needed to display it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// What the file is called.
+    /// The name of the file.
     pub file: String,
     /// The number of its line, from 1.
     pub line: usize,
-    /// The line, with what may be a credential covered.
+    /// The line, with possible credentials redacted.
     pub text: String,
-    /// Where in the line the mistake is, in bytes.
+    /// The byte range of the mistake in the line.
     pub place: Range<usize>,
     /// What is wrong.
     pub title: String,
     /// What is expected there.
     pub expected: String,
-    /// What to do about it, where that is not plain.
+    /// How to correct it, unless that is obvious.
     pub help: Option<String>,
 }
 
@@ -43,7 +43,7 @@ impl Mistake {
 }
 
 impl fmt::Display for Mistake {
-    /// In one line, as the log takes it.
+    /// In one line, for the log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             file,
@@ -62,14 +62,14 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// A mistake as whoever finds it knows it: without the file around it.
+/// A mistake before it is located in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Flaw {
     pub(super) title: String,
     pub(super) place: Range<usize>,
     pub(super) expected: String,
     pub(super) help: Option<String>,
-    /// Whether a credential stands in that place, which must not be shown.
+    /// Whether the place contains a credential, which must not be shown.
     pub(super) secret: bool,
 }
 
@@ -98,10 +98,10 @@ impl Flaw {
         Self { secret, ..self }
     }
 
-    /// From the message of serde or of the TOML parser, which is all that they give.
+    /// From the message of serde or the TOML parser, which report nothing else.
     ///
-    /// What stands in the file is not repeated from it: the line is shown anyway, and covered
-    /// where it has to be.
+    /// The message's quotes from the file are dropped: the line is shown anyway, with credentials
+    /// redacted.
     pub(super) fn from_toml(error: &toml::de::Error) -> Self {
         let message = error.message();
         let place = error.span().unwrap_or_default();
@@ -113,7 +113,7 @@ impl Flaw {
             let Some(name) = name_after(message, trouble) else {
                 continue;
             };
-            // A value, unlike a key, may be a credential that went to the wrong place.
+            // Unlike a key, a value may be a misplaced credential.
             let title = match trouble {
                 "unknown field " => format!("unknown key `{name}`"),
                 _ => "unknown value".to_owned(),
@@ -137,7 +137,8 @@ impl Flaw {
             _ if message.starts_with("wanted exactly 1 element") => {
                 ("not one place", format!("expected {LOCATOR}"))
             }
-            // A message of our own ends with what was found, which may have that word in it.
+            // A message of this crate ends with the value that was found, which may contain that
+            // word.
             _ => match message
                 .strip_prefix("expected ")
                 .map(|expected| ("", expected))
@@ -153,7 +154,7 @@ impl Flaw {
         Self::new(&place, title, expected)
     }
 
-    /// Adds the name that was meant, if one is like it.
+    /// Adds the most similar name as a suggestion, if there is one.
     pub(super) fn nearest<'n>(self, name: &str, names: impl IntoIterator<Item = &'n str>) -> Self {
         match nearest(name, names) {
             Some(meant) => self.help(format!("did you mean `{meant}`?")),
@@ -167,10 +168,11 @@ impl Flaw {
         let end = text.ceil_char_boundary(end.max(start));
         let secret = self.secret.then_some(start..end);
         let covered = covered(text, secret);
-        // One line is enough: nobody wants to see a whole table, and what is not kept is not shown.
+        // One line is enough: a whole table would be too much, and what is dropped cannot be
+        // leaked.
         let begin = text[..start].rfind('\n').map_or(0, |at| at + 1);
         let line = covered[begin..].lines().next().unwrap_or_default();
-        // A mistake may be the end of the line, which on Windows is two bytes that are not shown.
+        // A mistake may be at the line ending, which on Windows is two bytes that are not shown.
         let from = (start - begin).min(line.len());
         let place = from..(end - begin).clamp(from, line.len());
         Mistake {
@@ -185,7 +187,7 @@ impl Flaw {
     }
 }
 
-/// Names as a sentence has them: `a`, `b` or `c`.
+/// Names as a phrase: `a`, `b` or `c`.
 pub(super) fn listed(names: &[&str]) -> String {
     let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
     match quoted.split_last() {
@@ -200,8 +202,8 @@ fn quoted_after<'m>(message: &'m str, start: &str) -> Option<&'m str> {
     rest.split('`').next()
 }
 
-/// The name that a message calls unknown. It comes from the file and may have quotes in it, so
-/// that the list of known names behind it is what ends it.
+/// The name that a message calls unknown. It comes from the file and may contain quotes, so it ends
+/// at the list of known names that follows.
 fn name_after<'m>(message: &'m str, start: &str) -> Option<&'m str> {
     let rest = message.strip_prefix(start)?.strip_prefix('`')?;
     let ends = rest.rsplit_once("`, expected ");
@@ -225,7 +227,7 @@ fn found_type(found: &str) -> String {
     }
 }
 
-/// The words of a message up to the value that it quotes.
+/// The words of a message before the value that it quotes.
 fn without_values(message: &str) -> String {
     let words = message.split(['"', '`']).next().unwrap_or_default();
     match words.trim_matches([' ', ',', ':', ';']) {
@@ -235,7 +237,7 @@ fn without_values(message: &str) -> String {
     }
 }
 
-/// What serde and the TOML parser expect, in words that do not come from Rust.
+/// What serde and the TOML parser expect, without Rust terms.
 fn plain_words(expected: &str) -> &str {
     match expected {
         "a nonzero u32" | "a nonzero u64" => "a whole number above 0",

@@ -1,4 +1,4 @@
-//! Sources: what an API is called, where it lives and what it offers.
+//! Sources: the name of an API, its base URL and its resources.
 
 mod base_url;
 mod built_in;
@@ -43,39 +43,38 @@ pub use mistake::Mistake;
 pub use secret::{Auth, Rate, Secret};
 pub use source_file::{SCHEMA, SourceFile, Var, Vars};
 
-/// The description of one API, validated and with its secrets in place.
+/// The validated description of one API, including its secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// What it is called in the summary and the manifest.
+    /// Its name in the summary and the manifest.
     pub name: String,
-    /// Where it lives.
+    /// The base URL of the API.
     pub base_url: Url,
-    /// Sent with every request, besides those that every source gets.
+    /// Sent with every request, in addition to the default headers.
     pub headers: HeaderMap,
     /// Sent to the origin of the base URL only.
     pub auth: Auth,
-    /// How often it may be asked; none for no limit.
+    /// Its rate limit; `None` for no limit.
     pub rate: Option<Rate>,
-    /// Where links to further pages may lead, besides the origin of the base URL.
+    /// Origins that links to further pages may lead to, besides that of the base URL.
     pub allowed_origins: Vec<Origin>,
-    /// Whether it may lead to addresses on this machine and in private networks although its
-    /// base URL is elsewhere.
+    /// Whether it may lead to this machine and to private networks although its base URL does not.
     pub allow_private: bool,
-    /// Which field of a body says that it is an error, whatever the status.
+    /// The field that marks a body as an error, whatever the status.
     pub error: Option<Arc<ErrorInBody>>,
-    /// The zone of times that come without one.
+    /// The time zone of times without one.
     pub time_zone: jiff::tz::TimeZone,
-    /// What it offers.
+    /// Its resources.
     pub endpoints: BTreeMap<Resource, Endpoint>,
-    /// Where its users come from, if it does not offer them as a resource, or refuses to list them.
+    /// Where its users come from, if it has no resource for them or refuses to list them.
     pub authors: Option<Authors>,
-    /// What it was made of.
+    /// What it was made from.
     pub definition: Definition,
-    /// Whether its base URL is another one at each run, as that of the embedded API is.
+    /// Whether its base URL differs in each run, as that of the embedded API does.
     pub moves: bool,
 }
 
-/// Why there is no source to run against.
+/// Why there is no valid source.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSource {
     /// Neither a built-in name, a URL nor a file.
@@ -84,15 +83,15 @@ pub enum InvalidSource {
         meant(nearest.as_deref())
     )]
     Unknown {
-        /// What was given.
+        /// The given name.
         name: String,
         /// The built-in source that may have been meant.
         nearest: Option<String>,
     },
-    /// A URL that is not one.
+    /// An invalid base URL.
     #[error("`{text}` is not a base URL: {reason}")]
     Url {
-        /// What was given, without credentials.
+        /// The given text, without credentials.
         text: String,
         /// What is wrong with it.
         reason: String,
@@ -100,46 +99,46 @@ pub enum InvalidSource {
     /// A mistake in a source file.
     #[error("{0}")]
     Mistake(Box<Mistake>),
-    /// A placeholder that was not filled in.
+    /// A placeholder without a value.
     #[error("source `{source_name}` needs `{name}` ({description}): add --var {name}=…")]
     MissingVar {
-        /// Which source.
+        /// The name of the source.
         source_name: String,
-        /// Which placeholder.
+        /// The placeholder.
         name: String,
-        /// What it is.
+        /// Its description.
         description: String,
     },
-    /// A value for a placeholder that there is not.
+    /// A value for an unknown placeholder.
     #[error("source `{source_name}` has no placeholder `{name}`: it has {known}{}", meant(nearest.as_deref()))]
     UnknownVar {
-        /// Which source.
+        /// The name of the source.
         source_name: String,
-        /// What was given.
+        /// The given placeholder.
         name: String,
-        /// The placeholders that there are.
+        /// The existing placeholders.
         known: String,
         /// The placeholder that may have been meant.
         nearest: Option<String>,
     },
-    /// A resource that was asked for and is not offered.
+    /// A selected resource that the source does not have.
     #[error("source `{source_name}` has no {resource}: it offers {offered}")]
     NotOffered {
-        /// Which source.
+        /// The name of the source.
         source_name: String,
-        /// What was asked for.
+        /// The selected resource.
         resource: Resource,
-        /// What there is.
+        /// The existing resources.
         offered: String,
     },
-    /// A resource that cannot be had without another.
+    /// A selected resource that requires another one.
     #[error("source `{source_name}` gives {resource} by way of its {parent}: ask for {parent} too")]
     WithoutParent {
-        /// Which source.
+        /// The name of the source.
         source_name: String,
-        /// What was asked for.
+        /// The selected resource.
         resource: Resource,
-        /// What it takes.
+        /// The resource that it requires.
         parent: Resource,
     },
 }
@@ -162,10 +161,10 @@ impl Source {
         file.resolve(&Vars::new(), &EmptyEnvironment)
     }
 
-    /// An API of JSONPlaceholder's shape under a name of its own.
+    /// An API with the shape of JSONPlaceholder under another name.
     ///
     /// # Errors
-    /// When `base` is not an http(s) URL, or carries credentials, a query or a fragment.
+    /// If `base` is not an http(s) URL, or contains credentials, a query or a fragment.
     pub fn of_shape(name: &str, base: &str) -> Result<Self, InvalidSource> {
         let base_url = base_url::read(base).map_err(|bad| InvalidSource::Url {
             text: bad.shown,
@@ -180,11 +179,12 @@ impl Source {
         })
     }
 
-    /// The source of a name that says it all: `jsonplaceholder`, or the base URL of an API of its shape.
+    /// The source that needs only a name: `jsonplaceholder`, or the base URL of an API of its
+    /// shape.
     ///
     /// # Errors
-    /// When it is neither. Other built-in sources, and files, take more than a name:
-    /// see [`BuiltIn::named`] and [`SourceFile::parse`].
+    /// If it is neither. Other built-in sources, and files, need more than a name: see
+    /// [`BuiltIn::named`] and [`SourceFile::parse`].
     pub fn named(text: &str) -> Result<Self, InvalidSource> {
         if text.contains("://") {
             return Self::of_shape(text.trim_end_matches('/'), text);
@@ -194,14 +194,15 @@ impl Source {
             .resolve(&Vars::new(), &EmptyEnvironment)
     }
 
-    /// Whether a resource can be had: listed, or found inside of others.
+    /// Whether a resource is available: listed, or embedded in other resources.
     #[must_use]
     pub fn offers(&self, resource: Resource) -> bool {
         self.endpoints.contains_key(&resource)
             || (resource == Resource::Users && self.authors.is_some())
     }
 
-    /// The source as one that is somewhere else each time, and the same all the same.
+    /// Marks the source as one whose base URL differs in each run, and which is still the same
+    /// source.
     #[must_use]
     pub fn moving(mut self) -> Self {
         self.moves = true;
@@ -209,10 +210,10 @@ impl Source {
         self
     }
 
-    /// The source with these resources and no others.
+    /// The source with only these resources.
     ///
     /// # Errors
-    /// When one of them is not offered, or cannot be had without one that is left out.
+    /// If one of them does not exist, or requires one that is not selected.
     pub fn only(mut self, wanted: &[Resource]) -> Result<Self, InvalidSource> {
         let source_name = || self.name.clone();
         if let Some(resource) = wanted.iter().copied().find(|wanted| !self.offers(*wanted)) {
@@ -245,7 +246,7 @@ impl Source {
         Ok(self)
     }
 
-    /// The source once it refused to list its users, and its authors took their place.
+    /// The source after it refused to list its users: its authors are the users.
     #[must_use]
     pub fn with_users_closed(mut self) -> Self {
         if self.authors.is_some() {
@@ -255,7 +256,7 @@ impl Source {
         self
     }
 
-    /// Takes the authors from the wanted resources alone, and not at all where users are not wanted.
+    /// Restricts the authors to the selected resources, and removes them if users are not selected.
     fn without_authors_of_others(&mut self, wanted: &[Resource]) -> Result<(), InvalidSource> {
         if !wanted.contains(&Resource::Users) {
             self.authors = None;
@@ -282,8 +283,8 @@ impl Source {
         }
     }
 
-    /// Tells this definition from others, secrets apart. Another version of the
-    /// program may read the same records in another way, so it counts as another one.
+    /// Identifies this definition, without secrets. Another version of the program may read the
+    /// same records differently, so it has another fingerprint.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let Self {
@@ -301,8 +302,8 @@ impl Source {
         blake3::hash(text.as_bytes()).to_hex().to_string()
     }
 
-    /// Tells what is asked for from anything else: as [`Source::fingerprint`], without what is made
-    /// of the records that come.
+    /// Identifies the requests: like [`Source::fingerprint`], but without how the records are found
+    /// and mapped.
     #[must_use]
     pub fn request_fingerprint(&self) -> String {
         let mut asked = self.clone();
@@ -316,7 +317,7 @@ impl Source {
         asked.fingerprint()
     }
 
-    /// Where a path behind the base URL leads.
+    /// The URL of a path that is appended to the base URL.
     #[must_use]
     pub fn url(&self, path: &str) -> Url {
         let mut url = self.base_url.clone();

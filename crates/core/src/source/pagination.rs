@@ -1,4 +1,4 @@
-//! How a source file says to come to the next page.
+//! Pagination, as described in a source file.
 
 use std::num::NonZeroU64;
 
@@ -9,7 +9,7 @@ use super::mistake::Flaw;
 use super::values::{Brief, Either, Marked, Pairs, Parsed};
 use super::{More, NextAt, Pagination};
 
-/// The one kind of pagination that a file describes.
+/// The only kind of pagination that a file describes.
 pub(super) fn pagination(
     form: Option<&Marked<Either<PaginationForm>>>,
 ) -> Result<Pagination, Flaw> {
@@ -68,7 +68,7 @@ pub(super) fn pagination(
     Ok(pagination)
 }
 
-/// The one place that a file says names the next page.
+/// The only place that a file gives for the next page.
 fn next_at(form: &Marked<Either<NextAtForm>>) -> Result<NextAt, Flaw> {
     let Marked {
         value: Either(form),
@@ -97,7 +97,7 @@ fn next_at(form: &Marked<Either<NextAtForm>>) -> Result<NextAt, Flaw> {
     }
 }
 
-/// The flag that ends the pages, if there is one.
+/// The flag that marks the last page, if there is one.
 pub(super) fn more(form: Option<&Marked<Either<PaginationForm>>>) -> Result<Option<More>, Flaw> {
     let Some(form) = form else { return Ok(None) };
     let flag = |at: &Marked<Parsed<JsonPath>>, ends| More {
@@ -119,7 +119,7 @@ pub(super) fn more(form: Option<&Marked<Either<PaginationForm>>>) -> Result<Opti
     }
 }
 
-/// Refuses what the kind of pagination has no use for: it would be read and not heeded.
+/// Rejects keys that the kind of pagination does not use: they would be silently ignored.
 fn no_strays(form: &PaginationForm, pagination: &Pagination) -> Result<(), Flaw> {
     let (page, offset, cursor) = match pagination {
         Pagination::Page { .. } => (true, false, false),
@@ -148,7 +148,7 @@ fn no_strays(form: &PaginationForm, pagination: &Pagination) -> Result<(), Flaw>
     }
 }
 
-/// The one parameter of a page size, and its value.
+/// The only page size parameter, and its value.
 fn page_size(form: &Marked<Pairs<NonZeroU64>>) -> Result<(String, u64), Flaw> {
     if let [(name, size)] = form.value.0.as_slice() {
         return Ok((name.value.clone(), size.get()));

@@ -1,8 +1,8 @@
-//! Covers what may be a credential before a line of a source file is shown.
+//! Redacts possible credentials before a line of a source file is shown.
 
 use std::ops::Range;
 
-/// Words of keys behind which people put credentials, rightly or not.
+/// Parts of keys whose values are often credentials, rightly or not.
 const TELLING: [&str; 9] = [
     "auth",
     "apikey",
@@ -15,14 +15,14 @@ const TELLING: [&str; 9] = [
     "token",
 ];
 
-/// Keys of `[auth]` whose values are no credentials.
+/// Keys of `[auth]` whose values are not credentials.
 const PLAIN: [&str; 3] = ["name", "parameter", "file"];
 
-/// `text` with the same length and the same lines, but with stars in the place of credentials.
+/// `text` with the same length and lines, but with credentials replaced by stars.
 ///
-/// Besides `secret`, where one is known to be, this covers whatever is written behind a key that
-/// sounds like one: the mistake on that line may be another one. `"${NAME}"` and `"{name}"` stay,
-/// for they are no credentials.
+/// Besides the known credential at `secret`, this redacts all values whose key suggests a
+/// credential: the mistake on that line may be another one. `"${NAME}"` and `"{name}"` are kept,
+/// because they are not credentials.
 pub(super) fn covered(text: &str, secret: Option<Range<usize>>) -> String {
     let mut bytes = text.as_bytes().to_vec();
     let mut cover = |place: Range<usize>| {
@@ -51,7 +51,7 @@ pub(super) fn covered(text: &str, secret: Option<Range<usize>>) -> String {
             values(line, auth)
         };
         for place in places {
-            // A string of several lines goes on below.
+            // A multi-line string continues on the next lines.
             let value = &line[place.clone()];
             let quotes = ["\"\"\"", "'''"].into_iter().find(|q| value.starts_with(q));
             open = open.or(quotes.filter(|quotes| value.matches(quotes).count() == 1));
@@ -62,7 +62,7 @@ pub(super) fn covered(text: &str, secret: Option<Range<usize>>) -> String {
     String::from_utf8(bytes).unwrap_or_default()
 }
 
-/// Where on a line values stand that must not be shown.
+/// The byte ranges of values on a line that must not be shown.
 fn values(line: &str, auth: bool) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut telling = auth;
@@ -78,7 +78,7 @@ fn values(line: &str, auth: bool) -> Vec<Range<usize>> {
         if (url || telling) && !PLAIN.contains(&key.as_str()) && !is_harmless(value) {
             found.push(begin..end);
         }
-        // Into an inline table, and behind anything else.
+        // Into an inline table, and past anything else.
         at = if value.starts_with('{') {
             begin + 1
         } else {
@@ -88,7 +88,7 @@ fn values(line: &str, auth: bool) -> Vec<Range<usize>> {
     found
 }
 
-/// References, placeholders, tables (whose values are looked at one by one), and switches.
+/// References, placeholders, tables (whose values are checked one by one), and booleans.
 fn is_harmless(value: &str) -> bool {
     if value.starts_with("\"\"\"") || value.starts_with("'''") {
         return false;
@@ -98,7 +98,7 @@ fn is_harmless(value: &str) -> bool {
     reference || value.starts_with('{') || matches!(inner, "" | "true" | "false")
 }
 
-/// How long the value is that a text begins with; up to the end where that cannot be told.
+/// The length of the value that a text begins with; the whole text if its end cannot be found.
 fn value_length(text: &str) -> usize {
     let end = match text.chars().next() {
         Some(quote @ ('"' | '\'')) => {
@@ -108,7 +108,7 @@ fn value_length(text: &str) -> usize {
                 escaped = quote == '"' && *c == '\\' && !escaped;
                 closes
             });
-            // Three quotes open a string of several lines.
+            // Three quotes open a multi-line string.
             closing
                 .map(|(at, _)| at + 1)
                 .filter(|end| !text[*end..].starts_with(quote))

@@ -1,7 +1,8 @@
-//! From the types of source files to their JSON Schema, `sources/schema.json`: what an editor
-//! should know of the types in `values`, which is the forms that they are written in.
+//! Generates `sources/schema.json`, the JSON Schema of source files, from their types. It adds what
+//! an editor needs to know about the types in `values`: the forms in which they can be written.
 //!
-//! This is only for the tests, which keep the file in step. Nobody else has to build the generator.
+//! Only the tests use this, to keep the file up to date. A normal build does not include the
+//! generator.
 
 use std::borrow::Cow;
 
@@ -10,7 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::form::Form;
 use super::values::{Brief, Either, Marked, Pairs, Parsed, Scalar, Several};
 
-/// The schema, as the file has it.
+/// The schema as stored in the file.
 pub(super) fn generate() -> String {
     format!("{:#}\n", schemars::schema_for!(Form).as_value())
 }

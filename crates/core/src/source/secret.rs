@@ -1,4 +1,4 @@
-//! Secrets, which do not show themselves.
+//! Secrets, which are never displayed.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// Takes a value in, and where it was found.
+    /// A secret value, and where it was found.
     #[must_use]
     pub fn new(value: String, at: CredentialRef) -> Self {
         Self { value, at }
@@ -24,7 +24,7 @@ impl Secret {
         &self.at
     }
 
-    /// The value itself, for the one place that sends it.
+    /// The value itself, only for sending it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.value
@@ -37,13 +37,13 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// How requests to the source's own origin are authorised.
+/// How requests to the source's own origin are authenticated.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Auth {
     /// Not at all.
     None,
-    /// Not at all, since an optional credential is absent. Says which one and how:
-    /// "the environment variable `TOKEN` is not set".
+    /// Not at all, because an optional credential is absent. The text gives the reason: "the
+    /// environment variable `TOKEN` is not set".
     Absent(String),
     /// `Authorization: Bearer …`.
     Bearer(Secret),
@@ -54,7 +54,7 @@ pub enum Auth {
         /// The password.
         password: Secret,
     },
-    /// A header of its own.
+    /// A custom header.
     Header {
         /// Its name.
         name: http::HeaderName,
@@ -71,7 +71,7 @@ pub enum Auth {
 }
 
 impl Auth {
-    /// The value that must not be seen, where there is one.
+    /// The secret value, if there is one.
     #[must_use]
     pub fn secret(&self) -> Option<&Secret> {
         match self {
@@ -87,7 +87,7 @@ impl Auth {
 }
 
 impl fmt::Debug for Auth {
-    /// The way alone: some APIs take their key for the user's name.
+    /// Only the method: some APIs use their key as the user name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => f.write_str("None"),
@@ -100,13 +100,13 @@ impl fmt::Debug for Auth {
     }
 }
 
-/// How often a source may be asked.
+/// The rate limit of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// This many requests …
     pub requests: std::num::NonZeroU32,
     /// … in this much time, evenly spread.
     pub per: std::time::Duration,
-    /// How many may come at once after a pause.
+    /// Burst size after a pause.
     pub burst: std::num::NonZeroU32,
 }

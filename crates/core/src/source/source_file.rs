@@ -1,4 +1,4 @@
-//! Source files: TOML that describes one API, read with serde and checked.
+//! Source files: TOML that describes one API, parsed with serde and validated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -10,7 +10,7 @@ use super::{
     CredentialUse, Definition, EmptyEnvironment, Environment, InvalidSource, Source, credentials,
 };
 
-/// What stands for the placeholders of a source file, by name.
+/// The values of a source file's placeholders, by name.
 pub type Vars = BTreeMap<String, String>;
 
 /// A placeholder that a source file declares.
@@ -32,20 +32,20 @@ pub struct SourceFile {
 }
 
 impl fmt::Debug for SourceFile {
-    /// Not the text: it may hold what does not belong there.
+    /// Without the text: it may contain a misplaced credential.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("SourceFile").field(&self.file).finish()
     }
 }
 
 impl SourceFile {
-    /// The longest source file, in bytes. The longest of our own has some thousand.
+    /// The maximum size of a source file, in bytes. The largest built-in one has a few thousand.
     pub const LONGEST: u64 = 256 * 1024;
 
-    /// Reads the text of a file; `file` is what messages call it.
+    /// Parses the text of a file; `file` is its name in messages.
     ///
     /// # Errors
-    /// When it is not TOML, has a key that there is not, lacks one, or holds a value of the wrong kind.
+    /// If it is not TOML, has an unknown key, lacks one, or contains a value of the wrong type.
     pub fn parse(file: &str, text: &str) -> Result<Self, InvalidSource> {
         let mistake = |flaw: Flaw| InvalidSource::Mistake(Box::new(flaw.in_file(file, text)));
         if text.len() as u64 > Self::LONGEST {
@@ -66,7 +66,7 @@ impl SourceFile {
         })
     }
 
-    /// What the source is, in a line, where the file says it.
+    /// The one-line description of the source, if the file has one.
     #[must_use]
     pub fn description(&self) -> Option<&str> {
         self.form.description.as_deref()
@@ -84,8 +84,8 @@ impl SourceFile {
     /// The source, with its placeholders filled in and its credentials fetched.
     ///
     /// # Errors
-    /// When a placeholder is missing or unknown, a credential is absent or written into the file,
-    /// or what the file says does not fit together.
+    /// If a placeholder is missing or unknown, a credential is absent or written into the file, or
+    /// values in the file contradict each other.
     pub fn resolve(
         &self,
         given: &Vars,
@@ -111,10 +111,10 @@ impl SourceFile {
     }
 
     /// The credentials that the source refers to, and the origin that each would be sent to,
-    /// each pair once. None of them is looked at.
+    /// without duplicates. No credential is read.
     ///
     /// # Errors
-    /// When a placeholder is missing or unknown, or the base URL is none.
+    /// If a placeholder is missing or unknown, or the base URL is invalid.
     pub fn credential_uses(&self, given: &Vars) -> Result<Vec<CredentialUse>, InvalidSource> {
         let Some(auth) = &self.form.auth else {
             return Ok(Vec::new());
@@ -138,7 +138,7 @@ impl SourceFile {
         InvalidSource::Mistake(Box::new(flaw.in_file(&self.file, &self.text)))
     }
 
-    /// What was given, over the defaults.
+    /// The given values, and the defaults of the others.
     fn fill(&self, given: &Vars) -> Result<Vars, InvalidSource> {
         let source = || self.form.name.value.clone();
         if let Some(name) = given

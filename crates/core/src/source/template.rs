@@ -1,4 +1,4 @@
-//! Placeholders: `{repo}` in the texts of a source file.
+//! Placeholders such as `{repo}` in a source file.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -8,8 +8,8 @@ use super::mistake::{Flaw, nearest};
 use super::values::Marked;
 use crate::record::Resource;
 
-/// What a path may hold as it is: RFC 3986's unreserved characters, and the slash, since
-/// `owner/name` is meant as two segments.
+/// Characters of a path that are not encoded: RFC 3986's unreserved characters, and the slash,
+/// since `owner/name` is meant as two segments.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -17,20 +17,20 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~')
     .remove(b'/');
 
-/// The placeholders that stand for a parent's id; they are filled in at each request.
+/// The placeholders for a parent's id; they are filled in for each request.
 const PARENTS: [(&str, Resource); 3] = [
     ("user_id", Resource::Users),
     ("post_id", Resource::Posts),
     ("comment_id", Resource::Comments),
 ];
 
-/// The resource whose ids a placeholder stands for.
+/// The resource whose ids replace a placeholder.
 pub(super) fn parent(name: &str) -> Option<Resource> {
     let known = PARENTS.iter().find(|(known, _)| *known == name);
     known.map(|(_, resource)| *resource)
 }
 
-/// Whether a placeholder may be called that.
+/// Whether this is a valid name of a placeholder.
 pub(super) fn is_name(name: &str) -> bool {
     let mut chars = name.chars();
     let first = chars.next().unwrap_or('0');
@@ -38,29 +38,29 @@ pub(super) fn is_name(name: &str) -> bool {
         && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
 }
 
-/// How a value is put into its place.
+/// How a value is inserted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// As it is, but for slashes at its end: people type `https://host/`.
+    /// Verbatim, but without trailing slashes: people type `https://host/`.
     BaseUrl,
-    /// Percent-encoded; parents' placeholders stay for later.
+    /// Percent-encoded; placeholders of parents are kept for later.
     Path,
-    /// As it is: whoever builds the URL encodes names and values.
+    /// Verbatim: names and values are encoded when the URL is built.
     Query,
 }
 
-/// A text with its placeholders filled in, and the parent that it names.
+/// A text with its placeholders filled in, and the parent that it refers to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Filled {
     pub(super) text: String,
     pub(super) parent: Option<Resource>,
 }
 
-/// Fills the placeholders of a text in.
+/// Fills in the placeholders of a text.
 ///
 /// Braces around anything but a name are text: `{"a": 1}` needs no quoting.
 ///
-/// `file` is the text of the whole file, in which the placeholder is looked for to mark it.
+/// `file` is the text of the whole file, in which the placeholder is located for messages.
 pub(super) fn fill(
     template: &Marked<String>,
     place: Place,
@@ -135,7 +135,7 @@ fn unknown(flaw: Flaw, name: &str, place: Place, vars: &Vars) -> Flaw {
     Flaw { expected, ..flaw }.help(help)
 }
 
-/// Where a placeholder stands in the file; all of its text where escapes hide it.
+/// The byte range of a placeholder in the file; that of the whole string if escapes hide it.
 fn whereabouts(template: &Marked<String>, name: &str, file: &str) -> std::ops::Range<usize> {
     let Marked { place, .. } = template;
     let raw = file.get(place.clone()).unwrap_or_default();

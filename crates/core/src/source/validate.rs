@@ -1,5 +1,5 @@
-//! From what a source file says to a [`Source`], through the checks that need
-//! more than one value, a placeholder, or the environment.
+//! Converts the contents of a source file to a [`Source`], with the checks that involve several
+//! values, a placeholder, or the environment.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -23,11 +23,11 @@ use super::{
 use crate::record::{Field, FieldMap, FieldPath, Resource};
 use activity_tracker_json::JsonPath;
 
-/// A source file under check.
+/// A source file being validated.
 pub(super) struct Check<'a> {
     pub(super) form: &'a Form,
     pub(super) text: &'a str,
-    /// All that the file declares, given or by default.
+    /// The values of all placeholders that the file declares, given or by default.
     pub(super) vars: &'a Vars,
     pub(super) environment: &'a dyn Environment,
 }
@@ -184,7 +184,7 @@ impl Check<'_> {
         })
     }
 
-    /// The fields of a file's records. An id is something that every record has.
+    /// The mapping of a resource's fields. Every record has an id, so it is always mapped.
     fn fields(&self, form: &impl Fields) -> Result<FieldMap, Flaw> {
         let given = form.given();
         let has_id = given.iter().any(|(field, _)| *field == Field::Id);
@@ -308,14 +308,14 @@ fn origin(form: &Marked<String>) -> Result<Origin, Flaw> {
     })
 }
 
-/// Checks that a resource's parents are described, and that it is not its own.
+/// Checks that the parents of a resource are described, and that it is not its own ancestor.
 fn has_parents(
     endpoints: &BTreeMap<Resource, Endpoint>,
     resource: Resource,
     path: &Marked<String>,
 ) -> Result<(), Flaw> {
     let mut above = resource;
-    // No further up than there are resources, in case they go in a circle.
+    // At most as many steps as there are resources, in case of a cycle.
     for _ in 0..endpoints.len() {
         let Some(parent) = endpoints.get(&above).and_then(|endpoint| endpoint.parent) else {
             break;

@@ -1,4 +1,4 @@
-//! The kinds of values that a source file is made of, below what serde has.
+//! Types of values in a source file, in addition to those of serde.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,7 +14,7 @@ use toml::Spanned;
 #[derive(Clone, Debug)]
 pub(super) struct Marked<T> {
     pub(super) value: T,
-    /// In bytes.
+    /// The byte range.
     pub(super) place: Range<usize>,
 }
 
@@ -29,7 +29,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Marked<T> {
     }
 }
 
-/// A string that is read further.
+/// A string that is parsed.
 #[derive(Clone, Debug)]
 pub(super) struct Parsed<T>(pub(super) T);
 
@@ -40,7 +40,7 @@ impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Parsed<T> {
     }
 }
 
-/// One value, or a list of some.
+/// One value, or a list of values.
 #[derive(Clone, Debug)]
 pub(super) struct Several<T>(pub(super) Vec<T>);
 
@@ -77,7 +77,7 @@ impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Several<T> {
     }
 }
 
-/// A table with keys of the person's own.
+/// A table with arbitrary keys.
 #[derive(Clone, Debug)]
 pub(super) struct Pairs<T>(pub(super) Vec<(Marked<String>, T)>);
 
@@ -109,7 +109,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Pairs<T> {
     }
 }
 
-/// A value of a query: what people write without thinking of quotes.
+/// A value of a query, which may be written without quotes.
 #[derive(Clone, Debug)]
 pub(super) struct Scalar(pub(super) String);
 
@@ -139,18 +139,18 @@ impl<'de> Deserialize<'de> for Scalar {
     }
 }
 
-/// A table that may be written as one string where that says it all.
+/// A table that may be abbreviated to one string.
 pub(super) trait Brief: Sized {
-    /// What to expect, for messages.
+    /// The expected form, for messages.
     const EXPECTED: &'static str;
 
-    /// What the string alone stands for.
+    /// The value that the string is short for.
     ///
     /// # Errors
-    /// What is expected, when it stands for nothing.
+    /// The expected form, if the string is invalid.
     fn from_text(text: &str) -> Result<Self, String>;
 
-    /// The strings to choose from, where they are a few.
+    /// The valid strings, if there are only a few.
     #[cfg(test)]
     fn choices() -> Option<&'static [&'static str]> {
         None

@@ -1,28 +1,29 @@
-//! Making a snapshot the current one: one rename of one symbolic link.
+//! Makes a snapshot the current one with a single rename of a symbolic link.
 //!
-//! The files of a run are written and synced in a folder of their own. That folder gets its place
-//! among the snapshots, and then the link of the flow is replaced by one that leads there. Until
-//! that rename nobody sees anything of the new snapshot, and from it on everybody sees all of it.
+//! The files of a run are written and synced in their own folder. That folder is moved to its place
+//! among the snapshots. Then the link of the flow is replaced by one that points to it. Before that
+//! rename no reader sees any part of the new snapshot; after it every reader sees all of it.
 //!
-//! What is left to do then ([`finish`], [`settled`]) can be done again by whoever opens the data
-//! directory next. A link in the staging folder, [`COMMITTING`], tells them that there is
-//! something to do, and of which run. If the link of the flow does not name that run, it is not
-//! committed, and its folder goes.
+//! The steps after the rename ([`finish`], [`settled`]) are idempotent: if a run is killed, the
+//! next process that opens the data directory repeats them. A link in the staging folder,
+//! [`COMMITTING`], shows that a commit is pending, and of which run. If the link of the flow does
+//! not name that run, the run is not committed, and its folder is removed.
 //!
-//! A power cut may leave any of the names that were not synced, and none of the others. So the
-//! order in which names are synced is part of the protocol, and all of it is in this file:
+//! After a power failure, any of the names that were not synced may be missing. So the order in
+//! which names are synced is part of the protocol, and all of it is in this file:
 //!
-//! | what is synced | before | or else |
+//! | what is synced | before | otherwise |
 //! | --- | --- | --- |
-//! | the folder of the new files | it is moved | the snapshot lacks files |
-//! | the data directory's own name, and those above it, if this is its first snapshot | the rename | a run that said it was done has left nothing |
+//! | the folder of the new files | it is moved | files of the snapshot may be missing |
+//! | the data directory's own name, and the folders above it, if this is its first snapshot | the rename | a run that reported success may have left nothing |
 //! | staging folder, work folder, data directory ([`Folders::sync_names`]) | the folder is moved, and before [`COMMITTING`] is acted on | a folder that was never committed looks like an earlier snapshot |
-//! | data directory | the rename, if there are new names | a name is missing |
-//! | `.snapshots` | the rename, and before [`COMMITTING`] is acted on | the link leads nowhere |
-//! | `.snapshots` | anything is done behind the rename | links are gone or the history is told, and the old snapshot is the current one |
-//! | data directory, spool | [`COMMITTING`] is removed | a link to nothing stays, or pages of the snapshot look like those of an unfinished run |
+//! | data directory | the rename, if there are new names | a name may be missing |
+//! | `.snapshots` | the rename, and before [`COMMITTING`] is acted on | the link is dangling |
+//! | `.snapshots` | any step after the rename | links are gone or the history is updated, while the old snapshot is the current one |
+//! | data directory, spool | [`COMMITTING`] is removed | a dangling link remains, or pages of the snapshot look like those of an unfinished run |
 //!
-//! Contents are synced where they are written. `tests/it/power_cuts/mod.rs` cuts the power at each call.
+//! File contents are synced where they are written. `tests/it/power_cuts/mod.rs` simulates a power
+//! failure at each call.
 
 use std::path::PathBuf;
 
@@ -41,8 +42,8 @@ use super::version_0;
 use super::workspace::{COMMITTING, Folders, NEXT};
 
 impl Folders {
-    /// Has on the disk all names that lead from the data directory to what is staged. Where the
-    /// file system has a journal, the first sync writes it, and the others find little to do.
+    /// Syncs all names that lead from the data directory to what is staged. On a journaling file
+    /// system the first sync writes the journal, and the others have little to do.
     pub(super) fn sync_names(&self) -> Result<(), StorageError> {
         for folder in [&self.staging(), &self.root, &self.data_dir] {
             disk::sync_folder(folder)?;
@@ -50,8 +51,8 @@ impl Folders {
         Ok(())
     }
 
-    /// Has the data directory's own name on the disk, and those of the folders above it: a run
-    /// that was killed may have made them. Once there is a snapshot, they are on the disk.
+    /// Syncs the data directory's own name and the folders above it: a killed run may have created
+    /// them. Once there is a snapshot, they are on disk.
     fn sync_first_names(&self) -> Result<(), StorageError> {
         let is_there = |flow: Flow| self.data_dir.join(flow.file_name("manifest")).exists();
         if Flow::BOTH.into_iter().any(is_there) {
@@ -61,7 +62,7 @@ impl Folders {
             .map_err(StorageError::io("find", &self.data_dir))?;
         for folder in data_dir.ancestors().skip(1) {
             match disk::sync_folder(folder) {
-                // No run made anything in a folder that it cannot open or sync.
+                // A run creates nothing in a folder that it cannot open or sync.
                 Err(StorageError::Io { cause, .. }) if is_of_others(&cause) => break,
                 synced => synced?,
             }
@@ -69,13 +70,13 @@ impl Folders {
         Ok(())
     }
 
-    /// Nobody is to go on with pages that are in the snapshot.
+    /// Ensures that no later run resumes from pages that are already in the snapshot.
     pub(super) fn forget_pages(&self) -> Result<(), StorageError> {
         self.forget_journal()?;
         disk::sync_folder_if_there(&self.spool())
     }
 
-    /// The run that is about to commit, or has.
+    /// The run that is about to commit, or has committed.
     fn committing(&self) -> Option<String> {
         let run = disk::link_to(&self.staging().join(COMMITTING))?;
         snapshots::is_run(&run).then_some(run)
@@ -100,7 +101,7 @@ pub(super) struct Commit<'a> {
     pub(super) readers: Readers,
     /// The files of the snapshot, its manifest among them.
     pub(super) names: Vec<&'a str>,
-    /// A file that is committed with them, and is none of the snapshot's.
+    /// A file that is committed with them but is not part of the snapshot.
     pub(super) beside: Option<&'a str>,
     pub(super) keep_raw: bool,
 }
@@ -109,7 +110,7 @@ impl Commit<'_> {
     /// Makes the new snapshot the current one.
     ///
     /// # Errors
-    /// When a step fails; the last snapshot stands then.
+    /// If a step fails; the previous snapshot stays current then.
     pub(super) fn carry_out(&self, folders: &Folders) -> Result<(), StorageError> {
         expect_id(folders, self.run)?;
         names::expect_room(folders, &self.names)?;
@@ -128,7 +129,7 @@ impl Commit<'_> {
         Err(failed)
     }
 
-    /// Everything up to where the next command can tell that this run is to commit.
+    /// Every step up to the one that lets the next command see that this run is about to commit.
     fn prepare(&self, folders: &Folders) -> Result<(), StorageError> {
         let new = folders.new_files();
         for name in self.names.iter().copied().chain(self.beside) {
@@ -141,7 +142,7 @@ impl Commit<'_> {
         self.readers.of_folder(&snapshots)?;
         let link = snapshots.join(folders.flow.name());
         if disk::at(&link) == At::Folder {
-            // Of a copy of a data directory in which links were turned to what they lead to.
+            // In a copied data directory, links may have been replaced by what they point to.
             folders.remove_snapshot(folders.flow.name())?;
         }
         take_over(folders, self.readers, self.run)?;
@@ -150,7 +151,7 @@ impl Commit<'_> {
         folders.sync_names()
     }
 
-    /// Everything up to the rename that commits.
+    /// Every step before the rename that commits.
     fn put_in_place(&self, folders: &Folders) -> Result<(), StorageError> {
         let new = folders.new_files();
         if !disk::rename(&new, &folders.snapshots().join(self.run))? {
@@ -168,7 +169,7 @@ impl Commit<'_> {
     }
 }
 
-/// A folder of another name would not be known for a snapshot.
+/// A folder with any other name would not be recognised as a snapshot.
 fn expect_id(folders: &Folders, run: &str) -> Result<(), StorageError> {
     if snapshots::is_run(run) {
         return Ok(());
@@ -181,10 +182,10 @@ fn expect_id(folders: &Folders, run: &str) -> Result<(), StorageError> {
     )(cause))
 }
 
-/// Looks whether the file system has symbolic links, where there is no snapshot to show that.
+/// Checks that the file system supports symbolic links, unless an existing snapshot shows that.
 ///
 /// # Errors
-/// When it has none.
+/// If it does not.
 pub(super) fn expect_links(folders: &Folders) -> Result<(), StorageError> {
     let data_dir = &folders.data_dir;
     if Flow::BOTH
@@ -200,7 +201,7 @@ pub(super) fn expect_links(folders: &Folders) -> Result<(), StorageError> {
     }
 }
 
-/// Undoes the rename, where it was done and its sync failed.
+/// Undoes the rename if it succeeded but its sync failed.
 fn point_back(folders: &Folders, run: &str, before: Option<&str>) -> Result<(), StorageError> {
     if snapshots::linked(&folders.data_dir, folders.flow).as_deref() != Some(run) {
         return Ok(());
@@ -211,7 +212,7 @@ fn point_back(folders: &Folders, run: &str, before: Option<&str>) -> Result<(), 
     }
 }
 
-/// Removes what a run has put in place that did not come to its commit.
+/// Removes what an uncommitted run has put in place.
 fn withdraw(folders: &Folders, run: &str) -> Result<(), StorageError> {
     let raw = raw(folders, run);
     if disk::at(&raw) == At::Folder && disk::at(&folders.spool()) == At::Nothing {
@@ -220,7 +221,7 @@ fn withdraw(folders: &Folders, run: &str) -> Result<(), StorageError> {
     folders.remove_snapshot(run)?;
     remove_remains(folders)?;
     let current = StoredSnapshot::current(&folders.data_dir, folders.flow);
-    // Where its manifest cannot be read, nobody knows which names are too many.
+    // If its manifest cannot be read, the surplus names are unknown.
     if let Ok(current) = current {
         let names = current.map(|current| current.names(folders.flow));
         names::remove_others(folders, &names.unwrap_or_default())?;
@@ -232,8 +233,8 @@ fn withdraw(folders: &Folders, run: &str) -> Result<(), StorageError> {
     folders.remove_staged(COMMITTING)
 }
 
-/// The first of what is left to do behind the rename: what is beside the snapshot gets its place,
-/// and the names in the data directory are those of the new snapshot.
+/// The first steps after the rename: moves the file beside the snapshot to its place, and makes the
+/// names in the data directory those of the new snapshot.
 pub(super) fn finish(
     folders: &Folders,
     run: &str,
@@ -250,9 +251,8 @@ pub(super) fn finish(
     Ok(())
 }
 
-/// The rest of it: the pages are not needed any more, nor are snapshots that are older than
-/// those that are kept. A snapshot that cannot be removed is in nobody's way: the next run tries
-/// again.
+/// The last steps after the rename: forgets the pages and removes snapshots older than the `keep`
+/// newest ones. A snapshot that cannot be removed does no harm: the next run retries.
 pub(super) fn settled(folders: &Folders, keep: Option<usize>) -> Result<(), StorageError> {
     folders.forget_pages()?;
     if let Some(keep) = keep {
@@ -261,8 +261,8 @@ pub(super) fn settled(folders: &Folders, keep: Option<usize>) -> Result<(), Stor
     folders.remove_staged(COMMITTING)
 }
 
-/// Removes all earlier snapshots of the flow but the newest ones. What cannot be removed, the
-/// next run removes.
+/// Removes all but the `keep` newest earlier snapshots of the flow. What cannot be removed is left
+/// to the next run.
 pub(super) fn prune(folders: &Folders, keep: usize) {
     let earlier = snapshots::earlier(&folders.data_dir);
     let earlier = earlier.inspect_err(|error| warn!(%error, "no snapshot is removed"));
@@ -275,19 +275,19 @@ pub(super) fn prune(folders: &Folders, keep: usize) {
     }
 }
 
-/// Whether there is something to settle.
+/// Whether an interrupted commit must be finished or undone.
 pub(super) fn is_pending(folders: &Folders) -> bool {
     folders.committing().is_some() || version_0::is_pending(folders)
 }
 
-/// Finishes, or takes back, what a killed commit of a flow left, and removes what
-/// was staged. Tells which run was finished, if one was.
+/// Finishes or undoes the commit of a killed run of the flow, and clears the staging folder.
+/// Returns the run that was finished, if any.
 pub(super) fn recover(folders: &Folders) -> Result<Option<String>, StorageError> {
-    // Before anything of it is looked at.
+    // Before anything in it is read.
     folders.check()?;
     let mut finished = version_0::settle(folders)?;
     if let Some(run) = folders.committing() {
-        // Whoever was killed may not have come to it.
+        // The killed run may not have done it.
         folders.sync_names()?;
         disk::sync_folder_if_there(&folders.snapshots())?;
         if snapshots::linked(&folders.data_dir, folders.flow).as_ref() == Some(&run) {
@@ -309,7 +309,7 @@ pub(super) fn recover(folders: &Folders) -> Result<Option<String>, StorageError>
     Ok(finished)
 }
 
-/// [`finish`], by what the manifest says.
+/// [`finish`] with the names that the manifest lists.
 fn finish_found(folders: &Folders, run: &str) -> Result<(), StorageError> {
     let folder = folders.snapshots().join(run);
     let Some(found) = StoredSnapshot::read(&folder, folders.flow)? else {
@@ -319,7 +319,8 @@ fn finish_found(folders: &Folders, run: &str) -> Result<(), StorageError> {
     finish(folders, run, &found.names(folders.flow))
 }
 
-/// Removes what was left of snapshots whose removal was cut off: their manifests go first.
+/// Removes the remains of snapshots whose removal was interrupted: their manifests are removed
+/// first.
 pub(super) fn remove_remains(folders: &Folders) -> Result<(), StorageError> {
     let snapshots = folders.snapshots();
     for run in snapshots::not_current(&folders.data_dir)? {
@@ -332,7 +333,7 @@ pub(super) fn remove_remains(folders: &Folders) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Where the pages of a run stay.
+/// The folder where the pages of a run are kept.
 fn raw(folders: &Folders, run: &str) -> PathBuf {
     folders.data_dir.join(raw_name(run))
 }

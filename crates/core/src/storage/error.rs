@@ -1,4 +1,4 @@
-//! Why storing fails.
+//! Errors of storage.
 
 use std::borrow::Cow;
 use std::io;
@@ -10,8 +10,7 @@ use activity_tracker_concurrency::{StopReason, Stopped};
 use activity_tracker_json::splitter::SplitError;
 use activity_tracker_text::count;
 
-/// A page could not be taken into the spool: it did not come, is not what it should be, or
-/// could not be stored.
+/// A page could not be added to the spool: it was not received, is invalid, or could not be stored.
 #[derive(Debug, thiserror::Error)]
 pub enum ReceiveError {
     /// The API could not be reached, or responded with an error.
@@ -47,7 +46,7 @@ impl SinkError for ReceiveError {
 pub struct NotRecords {
     /// The request.
     pub subject: Box<RequestTarget>,
-    /// What is wrong with it.
+    /// What is wrong with the response.
     #[source]
     pub cause: SplitError,
 }
@@ -73,14 +72,14 @@ pub enum StorageError {
         operation: Cow<'static, str>,
         /// The file or directory.
         path: PathBuf,
-        /// The error of the system.
+        /// The error that the system reported.
         #[source]
         cause: io::Error,
     },
-    /// A file is not as it was written.
+    /// A stored file has changed or is damaged.
     #[error("cannot use {}: checksum mismatch", .0.display())]
     Damaged(PathBuf),
-    /// A file that the run was to keep has changed since the last run.
+    /// A file that the run was to keep has changed since the previous run.
     #[error("cannot keep {}: {reason}", .path.display())]
     NotKept {
         /// Which file.
@@ -91,7 +90,7 @@ pub enum StorageError {
     /// The data directory has no snapshot.
     #[error("no snapshot in {}", .0.display())]
     NoSnapshot(PathBuf),
-    /// Something other than a file has its name.
+    /// The path exists but is not a regular file.
     #[error("cannot use {}: expected a regular file, found {}", .0.display(), .1)]
     NotAFile(PathBuf, &'static str),
     /// A stored file does not match its manifest.
@@ -110,7 +109,7 @@ pub enum StorageError {
     Undescribed {
         /// Which manifest.
         path: PathBuf,
-        /// The command that makes a new one.
+        /// The command that creates a new one.
         command: &'static str,
     },
     /// The disk is nearly full: the run stops before it is.
@@ -123,10 +122,11 @@ pub enum StorageError {
         path: PathBuf,
         /// How many bytes are free.
         free: u64,
-        /// What a commit needs, or at least 64 MiB, or a twentieth of a small disk.
+        /// How many bytes must stay free: what the commit needs, and at least 64 MiB, or 1/20 of a
+        /// small disk.
         needed: u64,
     },
-    /// A symbolic link or a file has the name of a folder for runs.
+    /// A symbolic link or a file has the name of a folder that runs use.
     #[error(
         "cannot use {}: {}", .path.display(),
         if *.is_link { "it is a symbolic link, expected a folder" }
@@ -138,7 +138,7 @@ pub enum StorageError {
         /// Whether it is a link.
         is_link: bool,
     },
-    /// A folder for runs contains something that no run made.
+    /// A folder that runs use contains something that no run made.
     #[error(
         "cannot clear {}: it contains `{}`{}, not made by a run", .path.parent().unwrap_or(.path).display(),
         .path.file_name().unwrap_or_default().display(), and_others(*.others)
@@ -146,13 +146,13 @@ pub enum StorageError {
     Foreign {
         /// What was found.
         path: PathBuf,
-        /// How many others there are.
+        /// How many more there are.
         others: usize,
     },
     /// Another run has locked the data directory.
     #[error("cannot use {}: another run is writing to it", .0.display())]
     Locked(PathBuf),
-    /// The file system of this folder has no symbolic links, and a snapshot is made current by one.
+    /// The file system of this folder does not support symbolic links, which commits need.
     #[error("cannot store a snapshot in {}: its file system has no symbolic links", .0.display())]
     NoLinks(PathBuf),
 }
@@ -165,7 +165,7 @@ fn and_others(number: usize) -> String {
 }
 
 impl StorageError {
-    /// For `map_err`: names the operation and the path.
+    /// For `map_err`: adds the operation and the path to an error of the system.
     pub fn io(
         operation: impl Into<Cow<'static, str>>,
         path: &Path,
@@ -179,7 +179,7 @@ impl StorageError {
         }
     }
 
-    /// The file or directory.
+    /// The file or directory of the error.
     pub(crate) fn path(&self) -> &Path {
         match self {
             Self::Io { path, .. }

@@ -1,8 +1,7 @@
-//! The journal of a spool: what run it is of, and which pages are in it, whole.
+//! The journal of a spool: its run, and the pages that it holds completely.
 //!
-//! A line of JSON for each page, written once the page is. A line that a crash
-//! cut off is no line; a page that its line does not fit is no page. So neither
-//! needs to be synced.
+//! It has one line of JSON for each page, written after the page. A line that a crash truncated is
+//! ignored, and so is a page that does not match its line. So neither needs to be synced.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -24,29 +23,30 @@ use activity_tracker_json::JsonPath;
 use super::disk::{self, DiskFile};
 use super::output::Flow;
 
-/// What the lines are like; another number is another program's.
+/// The version of the line format; a journal with another version is not read.
 const FORMAT: u32 = 1;
 
-/// The run that a spool is of.
+/// The run that a spool belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
-    /// What the lines of the journal are like.
+    /// The version of the line format.
     pub format: u32,
     /// The run's id.
     pub run: String,
-    /// Which flow it was.
+    /// Which flow it is.
     pub flow: Flow,
-    /// When it began.
+    /// When it started.
     pub started_at: Timestamp,
-    /// Tells what was asked for from anything else: pages of another one do not fit. What is made
-    /// of the records is none of it, so that a mistake there can be mended.
+    /// Identifies the requests of the run: pages of another fingerprint cannot be reused. It does
+    /// not cover how records are mapped, so that a mapping mistake can be corrected before
+    /// resuming.
     pub fingerprint: String,
-    /// The source, as it was written.
+    /// The source definition, verbatim.
     pub definition: Definition,
 }
 
 impl Header {
-    /// For a run that begins.
+    /// For a new run.
     #[must_use]
     pub fn new(run: &str, flow: Flow, started_at: Timestamp, source: &Source) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl Header {
         }
     }
 
-    /// Why pages of this run cannot be those of another one; nothing if they can.
+    /// Why the pages of one run cannot be used by the other; `None` if they can.
     #[must_use]
     pub fn misfit(&self, other: &Self) -> Option<&'static str> {
         if self.fingerprint == other.fingerprint {
@@ -78,30 +78,30 @@ impl Header {
 pub(super) struct Entry {
     pub(super) resource: Resource,
     pub(super) position: Position,
-    /// Where it was asked for.
+    /// The URL that it was requested from.
     pub(super) url: Url,
     pub(super) bytes: u64,
     pub(super) records: u64,
     /// In hex: see [`PageHasher`](super::spool).
     #[serde(alias = "blake3")]
     pub(super) checksum: String,
-    /// Which look at the pages of its resource it is of; those of earlier looks do not count.
+    /// The fetch pass over the pages of its resource; entries of earlier passes do not count.
     #[serde(default, skip_serializing_if = "is_first")]
     pub(super) look: u32,
-    /// Where in the response its records are: by another path it is cut otherwise.
+    /// Path of the records in the response: with another path the page is split differently.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) records_at: Option<JsonPath>,
-    /// Whether they were the values of an object there, and what was made of its keys.
+    /// Set if the records were the values of an object there: how its keys are used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) map: Option<RecordMap>,
-    /// Whether it begins with the last record of the page before it.
+    /// Whether its first record repeats the last record of the page before it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) overlaps: bool,
-    /// What it said about other pages.
+    /// The pagination metadata of its response.
     pub(super) said: PageInfo,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "required by serde")]
 fn is_first(look: &u32) -> bool {
     *look == 0
 }
@@ -110,35 +110,35 @@ fn is_first(look: &u32) -> bool {
 #[serde(rename_all = "lowercase")]
 #[expect(
     clippy::large_enum_variant,
-    reason = "one at a time, on its way through"
+    reason = "one value at a time, and short-lived"
 )]
 enum Line<'a> {
     Run(Cow<'a, Header>),
     Page(Cow<'a, Entry>),
-    /// What the server refused to give.
+    /// What the server refused to deliver.
     Missing(BTreeMap<Resource, Missing>),
-    /// All pages are there.
+    /// All pages are present.
     Complete,
 }
 
-/// What a journal says.
+/// The contents of a journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Journaled {
     /// The run.
     pub header: Header,
-    /// In the order in which they came.
+    /// In the order in which they were received.
     pub(super) entries: Vec<Entry>,
-    /// What the server refused to give.
+    /// What the server refused to deliver.
     missing: BTreeMap<Resource, Missing>,
     /// Whether the run had all of its pages.
     pub complete: bool,
-    /// How long the lines are that are whole.
+    /// The length in bytes of its complete lines.
     length: u64,
 }
 
 impl Journaled {
-    /// Reads the bytes of a journal, as far as they are whole; nothing if not even the
-    /// first line is, or if another version of the program wrote it.
+    /// Parses a journal up to its last complete line; `None` if not even the first line is
+    /// complete, or if another version of the program wrote it.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let mut lines = bytes
@@ -163,7 +163,7 @@ impl Journaled {
                 Ok(Line::Page(entry)) => journaled.entries.push(entry.into_owned()),
                 Ok(Line::Missing(missing)) => journaled.missing = missing,
                 Ok(Line::Complete) => journaled.complete = true,
-                // Whatever is behind a broken line came after a crash of the machine.
+                // Anything after a broken line was written after a crash of the machine.
                 Ok(Line::Run(_)) | Err(_) => break,
             }
             journaled.length += line.len() as u64;
@@ -174,16 +174,16 @@ impl Journaled {
         Some(journaled)
     }
 
-    /// Reads the journal of the spool in `folder`; nothing where there is none.
+    /// Reads the journal of the spool in `folder`; `None` if there is none.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     pub fn read(folder: &Path) -> Result<Option<Self>, StorageError> {
         let bytes = disk::read(&folder.join(Journal::NAME))?;
         Ok(bytes.and_then(|bytes| Self::parse(&bytes)))
     }
 
-    /// Which look at the pages of each resource the run was at.
+    /// The latest fetch pass of each resource.
     #[must_use]
     pub fn looks(&self) -> BTreeMap<Resource, u32> {
         let mut looks = BTreeMap::new();
@@ -194,14 +194,14 @@ impl Journaled {
         looks
     }
 
-    /// How many pages it has.
+    /// How many pages it has. Each position counts once.
     #[must_use]
     pub fn pages(&self) -> u64 {
         let pages: HashSet<_> = self.entries.iter().map(Entry::key).collect();
         pages.len() as u64
     }
 
-    /// How many pages the run knew of, as far as the responses said.
+    /// How many pages the run expected, as far as the responses reported it.
     #[must_use]
     pub fn planned(&self) -> u64 {
         let mut planned: HashMap<_, u64> = HashMap::new();
@@ -210,7 +210,7 @@ impl Journaled {
             let known = planned.entry(of).or_default();
             *known = entry.said.planned().max(*known);
         }
-        // Servers declare any number.
+        // Servers may report any number.
         planned
             .values()
             .fold(0, |sum, pages| sum.saturating_add(*pages))
@@ -222,7 +222,7 @@ impl Entry {
         (self.resource, self.position.clone())
     }
 
-    /// The page, to be read without the state machine.
+    /// The page, for reading it without the pagination state machine.
     pub(super) fn page(&self, has_children: bool) -> Page {
         Page {
             has_children,
@@ -232,31 +232,32 @@ impl Entry {
     }
 }
 
-/// The journal of the spool that a run writes to, or reads.
+/// The journal of a spool that a run writes to or reads.
 #[derive(Debug)]
 pub struct Journal {
-    /// None for a spool that is read only.
+    /// `None` for a read-only spool.
     file: Option<Mutex<DiskFile>>,
     path: PathBuf,
-    /// What there was when it was opened.
+    /// The entries that it had when it was opened.
     entries: HashMap<(Resource, Position), Entry>,
     missing: BTreeMap<Resource, Missing>,
-    /// How many came since.
+    /// How many were added since.
     added: AtomicU64,
     streams: Mutex<Streams>,
 }
 
-/// What is known of responses whose slices are processed while they come.
+/// State of the responses whose slices are processed while they are received.
 #[derive(Debug, Default)]
 struct Streams {
     next: u64,
     whole: HashSet<u64>,
     broken_off: HashSet<u64>,
-    /// Of files that hold all pages of a resource, as slices name them.
+    /// Checksums of files that hold all pages of a resource, by the file name used in slices.
     sums: HashMap<String, Sum>,
 }
 
-/// A response whose slices are processed while it comes. Dropped before its end, it broke off.
+/// A response whose slices are processed while it is received. Dropping it early marks it as
+/// interrupted.
 #[derive(Debug)]
 pub(super) struct StreamedResponse {
     pub(super) number: u64,
@@ -265,7 +266,7 @@ pub(super) struct StreamedResponse {
 }
 
 impl StreamedResponse {
-    /// It turned out to be whole: what came of its slices counts.
+    /// The response is complete: the results of its slices count.
     pub(super) fn is_whole(&mut self) {
         self.ended = true;
         self.journal.streams().whole.insert(self.number);
@@ -283,7 +284,7 @@ impl Drop for StreamedResponse {
 /// The length and the checksum of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sum {
-    /// How many bytes it has.
+    /// Its length in bytes.
     pub bytes: u64,
     /// Its BLAKE3 checksum, in hex.
     pub blake3: String,
@@ -293,10 +294,10 @@ impl Journal {
     /// The file's name in the spool.
     pub(super) const NAME: &str = "journal.ndjson";
 
-    /// Begins a new one in `folder`.
+    /// Starts a new journal in `folder`.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub(super) fn create(folder: &Path, header: &Header) -> Result<Self, StorageError> {
         let path = folder.join(Journal::NAME);
         let file = DiskFile::create(&path)?;
@@ -312,10 +313,10 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Goes on with the one in `folder`, behind its last whole line.
+    /// Resumes the journal in `folder` after its last complete line.
     ///
     /// # Errors
-    /// When it cannot be opened.
+    /// If it cannot be opened.
     pub(super) fn reopen(folder: &Path, journaled: Journaled) -> Result<Self, StorageError> {
         let path = folder.join(Journal::NAME);
         let mut file = DiskFile::append(&path)?;
@@ -327,14 +328,14 @@ impl Journal {
         })
     }
 
-    /// Looks things up in the one of a spool in `folder` that is not written to.
+    /// A read-only journal of the spool in `folder`.
     #[must_use]
     pub fn read_only(folder: &Path, journaled: Journaled) -> Self {
         Self::of(folder.join(Journal::NAME), journaled)
     }
 
     fn of(path: PathBuf, journaled: Journaled) -> Self {
-        // Of a page that was fetched again because it was torn, the last entry counts.
+        // If a torn page was fetched again, its last entry counts.
         let entries = journaled.entries.into_iter();
         Self {
             file: None,
@@ -350,7 +351,7 @@ impl Journal {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a response whose slices are processed while it comes.
+    /// Registers a response whose slices are processed while it is received.
     pub(super) fn begin_response(self: &Arc<Self>) -> StreamedResponse {
         let mut streams = self.streams();
         streams.next += 1;
@@ -361,14 +362,14 @@ impl Journal {
         }
     }
 
-    /// Whether a response broke off: its page may be written anew already, so whatever
-    /// comes of its slices from here on means nothing, errors too.
+    /// Whether a response was interrupted. Its page may be overwritten by a retry at any time, so
+    /// any further result of its slices is discarded, errors too.
     #[must_use]
     pub fn broke_off(&self, response: u64) -> bool {
         self.streams().broken_off.contains(&response)
     }
 
-    /// Whether a response turned out to be whole.
+    /// Whether a response was received completely.
     #[must_use]
     pub fn is_whole(&self, response: u64) -> bool {
         self.streams().whole.contains(&response)
@@ -378,13 +379,13 @@ impl Journal {
         self.streams().sums.insert(file, sum);
     }
 
-    /// What is known of a file that holds all pages of a resource, as slices name it.
+    /// The checksum of a file that holds all pages of a resource, by the file name used in slices.
     #[must_use]
     pub fn sum(&self, file: &str) -> Option<Sum> {
         self.streams().sums.get(file).cloned()
     }
 
-    /// The spool that it is of.
+    /// The folder of the spool.
     pub(super) fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new(""))
     }
@@ -401,7 +402,7 @@ impl Journal {
         self.entries.keys().cloned().collect()
     }
 
-    /// Which look at the pages of each resource they are of.
+    /// The fetch pass that they belong to, for each resource.
     #[must_use]
     pub fn looks(&self) -> BTreeMap<Resource, u32> {
         let looks = self.entries.values();
@@ -413,10 +414,10 @@ impl Journal {
             .get(&(page.subject.resource, page.position.clone()))
     }
 
-    /// The pages that are there by now, in the API's order.
+    /// The pages that are present now, in the API's order.
     ///
     /// # Errors
-    /// When the file of a journal that is written to cannot be read.
+    /// If the file of a writable journal cannot be read.
     pub(super) fn written(&self) -> Result<BTreeMap<(Resource, Position), Entry>, StorageError> {
         if self.file.is_none() {
             let entries = self.entries.iter();
@@ -432,24 +433,24 @@ impl Journal {
 
     pub(super) fn add(&self, entry: &Entry) -> Result<(), StorageError> {
         self.write(&Line::Page(Cow::Borrowed(entry)))?;
-        // One that was torn, and fetched again, is counted already.
+        // A torn page that was fetched again is already counted.
         let new = !self.entries.contains_key(&entry.key());
         self.added.fetch_add(u64::from(new), Ordering::SeqCst);
         Ok(())
     }
 
-    /// What the server refused to give to the run that is over.
+    /// What the server refused to deliver to the earlier run.
     #[must_use]
     pub fn missing(&self) -> BTreeMap<Resource, Missing> {
         self.missing.clone()
     }
 
-    /// All pages are there, but for what the server refused.
+    /// Records that all pages are present, except those the server refused.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub fn complete(&self, missing: &BTreeMap<Resource, Missing>) -> Result<(), StorageError> {
-        // The last line counts, should a run that went before have written one.
+        // An earlier run may have written such a line; the last one counts.
         if !missing.is_empty() || !self.missing.is_empty() {
             self.write(&Line::Missing(missing.clone()))?;
         }

@@ -1,4 +1,4 @@
-//! The manifest: what a run left, and how to check it.
+//! The manifest: what a run stored, and how to verify it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,45 +15,45 @@ use super::disk;
 use super::output::{Flow, Output};
 use super::stored_file::StoredFile;
 
-/// What a run left, and how to check it.
+/// What a run stored, and how to verify it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// The id of the run.
     pub run: String,
-    /// Which flow it was.
+    /// Which flow it is.
     pub flow: Flow,
     /// The source's name or base URL.
     pub source: String,
-    /// When it began.
+    /// When it started.
     pub started_at: Timestamp,
-    /// When its files were about to be put in place.
+    /// When its files were ready to be committed.
     pub finished_at: Timestamp,
     /// The domain that users were filtered by.
     #[serde(default)]
     pub email_domain: Option<EmailDomain>,
-    /// Tells the source's definition from others.
+    /// Identifies the source definition.
     #[serde(default)]
     pub definition: String,
-    /// The source as it was written, to read its records again with; none where an older
-    /// version of the program stored them.
+    /// The source definition, verbatim, for reading its records again; `None` in snapshots of older
+    /// versions of the program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_definition: Option<Definition>,
-    /// What to ask the server with whether anything changed.
+    /// For conditional requests: they tell the server which version is already stored.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub validators: BTreeMap<Resource, Validators>,
-    /// How many records came of each resource, and what became of them.
+    /// The record counts of each resource.
     #[serde(default)]
     pub resources: BTreeMap<Resource, Counts>,
-    /// What the server refused to give: the files lack it.
+    /// What the server refused to deliver and the files therefore lack.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub missing: BTreeMap<Resource, Missing>,
-    /// What the run was told to leave out, and is as an earlier run left it.
+    /// Resources that the run was told to skip, and the run that fetched their data.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub carried: BTreeMap<Resource, CarriedFrom>,
-    /// Whether the history was to have the run: not with `--no-history`, and not of a replay.
+    /// Whether the history includes the run: not with `--no-history`, and not for a replay.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_history: bool,
-    /// All files of the snapshot but the manifest itself.
+    /// All files of the snapshot except the manifest.
     pub files: Vec<StoredFile>,
 }
 
@@ -62,14 +62,14 @@ pub struct Manifest {
 pub struct CarriedFrom {
     /// The id of the run.
     pub run: String,
-    /// When it began.
+    /// When it started.
     pub started_at: Timestamp,
-    /// When its files were about to be put in place.
+    /// When its files were ready to be committed.
     pub finished_at: Timestamp,
 }
 
 impl Manifest {
-    /// Whether both are of the same API, whichever resources of it were fetched.
+    /// Whether both are of the same API, whichever of its resources were fetched.
     #[must_use]
     pub fn same_source(&self, other: &Self) -> bool {
         let written = self.source_definition.as_ref();
@@ -78,7 +78,7 @@ impl Manifest {
             || alike.is_some_and(|(one, other)| one.same_source(other))
     }
 
-    /// The run that fetched a resource: this one, or the one that it was carried over from.
+    /// The run that fetched a resource: this one, or the one that the data was carried over from.
     #[must_use]
     pub fn fetched_by(&self, resource: Resource) -> CarriedFrom {
         let earlier = self.carried.get(&resource).cloned();
@@ -89,7 +89,7 @@ impl Manifest {
         })
     }
 
-    /// The file of an output, where the snapshot has one.
+    /// The file of an output, if the snapshot has one.
     #[must_use]
     pub fn file(&self, output: Output) -> Option<&StoredFile> {
         let name = output.file_name(self.flow);
@@ -97,7 +97,7 @@ impl Manifest {
     }
 }
 
-/// Reads a file of the data directory; nothing where there is none of that form.
+/// Reads a JSON file of the data directory; `None` if it is missing or cannot be parsed.
 #[must_use]
 pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
     let unreadable = |error: &dyn std::fmt::Display| {
@@ -111,25 +111,25 @@ pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
         .ok()
 }
 
-/// What became of the records of a resource. Each that came is stored, rejected or repeated.
+/// The record counts of a resource. Each received record is stored, rejected or repeated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// How many the API sent.
+    /// How many records the API sent.
     pub received: u64,
     /// How many of them are stored.
     pub records: u64,
-    /// How many of them did not map.
+    /// How many of them were rejected.
     pub rejects: u64,
-    /// How many of them came again on a later page, as records do that move while the pages are
-    /// fetched: the later one is stored.
+    /// How many of them were received again on a later page, because records moved while the pages
+    /// were fetched. The later copy is stored.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub repeated: u64,
-    /// Whether some may be missing: they moved from page to page each time they were fetched.
+    /// Whether some may be missing: records moved between pages during every fetch pass.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub incomplete: bool,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "required by serde")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
 }

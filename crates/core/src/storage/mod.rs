@@ -1,5 +1,4 @@
-//! What is kept: pages as they arrive, segments of output, and the snapshot
-//! that appears whole.
+//! Storage: raw pages, segments of output, and atomically committed snapshots.
 
 mod commit;
 mod disk;
@@ -45,5 +44,5 @@ pub use stored_file::StoredFile;
 pub use verify::{Verified, VerifiedEarlier, is_whole, names_stand, verify, verify_earlier};
 pub use workspace::STAGING;
 
-/// The file of the data directory with the changes of a run that the history does not have yet.
+/// A file of the data directory with the changes of a run that are not yet in the history.
 pub(crate) const NEXT_CHANGES_FILE: &str = ".history-next.db";

@@ -1,7 +1,7 @@
-//! The names in the data directory that people read: links through the link of their flow.
+//! The user-visible names in the data directory: links that go through the link of their flow.
 //!
-//! Only a link with exactly the text that a run gives it is one of ours. Anything else that
-//! stands at such a name is replaced when a snapshot has this file, and never followed.
+//! Only a link with exactly the text that a run gives it counts as made by a run. Anything else at
+//! such a name is never followed, and is replaced when a snapshot has a file of that name.
 
 use std::path::{Path, PathBuf};
 
@@ -11,20 +11,20 @@ use super::disk::{self, At, Folder};
 use super::output::{Flow, is_public};
 use super::workspace::{Folders, SNAPSHOTS};
 
-/// The text of the link at a name.
+/// The text of the link with a name.
 fn target(flow: Flow, name: &str) -> String {
     format!("{SNAPSHOTS}/{}/{name}", flow.name())
 }
 
-/// Whether a link of ours stands at this name.
+/// Whether a link made by a run is at this name.
 pub(super) fn is_ours(data_dir: &Path, flow: Flow, name: &str) -> bool {
     disk::at(&data_dir.join(name)) == At::Link(Some(target(flow, name)))
 }
 
-/// Looks whether links can be put at these names.
+/// Checks that links can be created at these names.
 ///
 /// # Errors
-/// When a folder is there.
+/// If one of them is a folder.
 pub(super) fn expect_room(folders: &Folders, names: &[&str]) -> Result<(), StorageError> {
     let mut places = names.iter().map(|name| folders.data_dir.join(name));
     match places.find(|place| disk::at(place) == At::Folder) {
@@ -36,7 +36,7 @@ pub(super) fn expect_room(folders: &Folders, names: &[&str]) -> Result<(), Stora
     }
 }
 
-/// Puts links where nothing is. Tells whether there were such names.
+/// Creates the missing links. Returns whether any were missing.
 pub(super) fn add(folders: &Folders, names: &[&str]) -> Result<bool, StorageError> {
     let mut added = false;
     for name in names {
@@ -49,13 +49,13 @@ pub(super) fn add(folders: &Folders, names: &[&str]) -> Result<bool, StorageErro
     Ok(added)
 }
 
-/// Puts a link in the place of whatever else is at these names. Tells whether there was any.
+/// Replaces whatever else is at these names with a link. Returns whether anything was replaced.
 pub(super) fn replace(folders: &Folders, names: &[impl AsRef<str>]) -> Result<bool, StorageError> {
     let mut replaced = false;
     for name in names.iter().map(AsRef::as_ref) {
         if !is_ours(&folders.data_dir, folders.flow, name) {
             let staged = folders.staging().join(format!("{name}.link"));
-            // Of a first try.
+            // From an earlier attempt.
             disk::remove_file(&staged)?;
             disk::make_link(&target(folders.flow, name), &staged)?;
             disk::rename(&staged, &folders.data_dir.join(name))?;
@@ -65,7 +65,7 @@ pub(super) fn replace(folders: &Folders, names: &[impl AsRef<str>]) -> Result<bo
     Ok(replaced)
 }
 
-/// Removes our links at all other names. Tells whether there were any.
+/// Removes the links that runs made at all other names. Returns whether there were any.
 pub(super) fn remove_others(
     folders: &Folders,
     names: &[impl AsRef<str>],
@@ -87,7 +87,7 @@ pub(super) fn remove_others(
     Ok(removed)
 }
 
-/// The names at which something else stands than a link of ours, or nothing.
+/// The names without the link of a run: something else is there, or nothing.
 pub(super) fn wrong(data_dir: &Path, flow: Flow, names: &[String]) -> Vec<PathBuf> {
     let wrong = names
         .iter()

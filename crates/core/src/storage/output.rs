@@ -1,4 +1,4 @@
-//! The files of a snapshot: their names, and how records stand in them.
+//! The files of a snapshot: their names and layouts.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,21 +6,21 @@ use crate::record::Resource;
 
 use super::segment::Layout;
 
-/// The two flows, which keep their files apart.
+/// The two flows, which have separate files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Flow {
-    /// Threads and worker processes.
+    /// Uses threads and worker processes.
     Main,
-    /// Tasks.
+    /// Uses async tasks.
     Async,
 }
 
 impl Flow {
-    /// Both of them.
+    /// Both flows.
     pub const BOTH: [Self; 2] = [Self::Main, Self::Async];
 
-    /// The name as it stands in files and messages.
+    /// The name as used in files and messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -43,8 +43,8 @@ impl Flow {
     }
 }
 
-/// Whether a file of this name may be one of a snapshot: no other name is ever taken, whatever
-/// a manifest says.
+/// Whether a snapshot may contain a file of this name. Other names are ignored, even if a manifest
+/// lists them.
 pub(super) fn is_public(name: &str) -> bool {
     let stems = ["manifest", "summary"].into_iter();
     let stems = stems.chain(Output::ALL.map(Output::stem));
@@ -64,21 +64,21 @@ pub enum Output {
     Posts,
     /// All comments.
     Comments,
-    /// The users that the e-mail filter took.
+    /// The users that match the e-mail filter.
     FilteredUsers,
     /// The names of all users.
     UserNames,
-    /// Users as they were found inside of what they wrote, again and again: not
-    /// stored, but what users are made of where an API does not list them.
+    /// Users as embedded in the posts and comments they wrote, with duplicates. Not stored: the
+    /// user list is built from them if an API does not list users.
     Authors,
-    /// What each user is called: not stored, but for the summary to come.
+    /// The display name of each user. Not stored: input for the summary.
     Called,
-    /// The records that did not map, each with where it was and why.
+    /// The rejected records, each with its location and the reason.
     Rejected,
 }
 
 impl Output {
-    /// All of them.
+    /// All outputs.
     pub(super) const ALL: [Self; 8] = [
         Self::Users,
         Self::Posts,
@@ -90,7 +90,7 @@ impl Output {
         Self::Rejected,
     ];
 
-    /// The output that all records of a resource go to.
+    /// The output that holds all records of a resource.
     #[must_use]
     pub fn all_of(resource: Resource) -> Self {
         match resource {
@@ -124,7 +124,7 @@ impl Output {
         }
     }
 
-    /// How its records stand in the file.
+    /// How its records are laid out in the file.
     #[must_use]
     pub fn layout(self) -> Layout {
         match self {
@@ -134,7 +134,7 @@ impl Output {
         }
     }
 
-    /// The resource that it comes from; none where it comes from all of them.
+    /// The resource that it is made from; `None` if it is made from all of them.
     #[must_use]
     pub fn resource(self) -> Option<Resource> {
         match self {

@@ -1,4 +1,4 @@
-//! The files of a snapshot: their names, their form, and how they are written.
+//! The files of a snapshot: how they are written.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::journal::{Journal, Sum};
 use super::segment::{Layout, Place, Segment};
 use super::stored_file::StoredFile;
 
-/// Writes bytes to a file and knows their number and checksum.
+/// Writes bytes to a file and tracks their count and checksum.
 struct Checked {
     file: DiskFile,
     buffer: Vec<u8>,
@@ -20,7 +20,7 @@ struct Checked {
     bytes: u64,
 }
 
-/// How much is gathered before it is written.
+/// Buffer size before each write, in bytes.
 const GATHERED: usize = 64 * 1024;
 
 impl Checked {
@@ -47,7 +47,7 @@ impl Checked {
     }
 }
 
-/// Creates `name` in `folder`, has it written and synced, and describes it.
+/// Creates `name` in `folder`, lets `write` fill it, syncs it, and describes it.
 fn store(
     folder: &Path,
     name: String,
@@ -72,13 +72,13 @@ fn store(
     })
 }
 
-/// Joins segments, whose places are counted from `from`, into the file `name` in `folder`.
+/// Joins segments into the file `name` in `folder`. Their places are relative to `from`.
 ///
-/// A response that was laid out like the file comes out byte for byte. If it is all of the
-/// resource, it is not even copied: its page gets a second name.
+/// A response that already has the layout of the file is stored byte for byte. If it holds the
+/// whole resource, it is not even copied: its page is hard-linked.
 ///
 /// # Errors
-/// When a segment cannot be read or the file cannot be written.
+/// If a segment cannot be read or the file cannot be written.
 pub fn write_records(
     (from, folder): (&Path, &Path),
     name: String,
@@ -107,7 +107,7 @@ pub fn write_records(
             return file.put(layout.empty);
         }
         let mut piece = vec![0; 256 * 1024];
-        // Opened one by one: there may be thousands.
+        // Opened one at a time: there may be thousands.
         let parts = segments.iter().filter(|segment| segment.records > 0);
         for (index, segment) in parts.enumerate() {
             file.put(if index == 0 {
@@ -122,16 +122,16 @@ pub fn write_records(
     })
 }
 
-/// The pages that segments may be parts of.
+/// The pages that segments may come from.
 #[derive(Clone, Copy, Debug)]
 pub struct Pages<'a> {
-    /// What is known of them.
+    /// The journal of the pages.
     pub journal: &'a Journal,
-    /// Whether they stay, so that a file needs bytes of its own.
+    /// Whether the pages are kept, so that the output file needs its own copy of the bytes.
     pub stay: bool,
 }
 
-/// The page that is what the file should be, byte for byte, if there is one.
+/// The page that already equals the output file, byte for byte, if there is one.
 fn whole_page(
     from: &Path,
     layout: Layout,
@@ -145,7 +145,7 @@ fn whole_page(
     let Some(sum) = journal.sum(name) else {
         return Ok(None);
     };
-    // What stands between the segments, and at both ends, has a place and a text.
+    // The text before, between and after the segments must equal that of the layout.
     let end = |segment: &Segment| segment.place.offset + segment.place.length;
     let mut gaps = vec![(0, first.place.offset, layout.open)];
     for pair in segments.windows(2) {
@@ -171,10 +171,10 @@ fn whole_page(
     Ok(Some((path, sum)))
 }
 
-/// Writes a value as indented JSON into the file `name`.
+/// Writes a value as indented JSON to the file `name`.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// If the file cannot be written.
 pub fn write_json(
     folder: &Path,
     name: String,
@@ -182,7 +182,7 @@ pub fn write_json(
 ) -> Result<StoredFile, StorageError> {
     let path = folder.join(&name);
     store(folder, name, None, |file| {
-        // Piece by piece: a summary has a line for every user.
+        // In chunks: a summary has a line for every user.
         let mut out = JsonOut { file, failed: None };
         let mut buffer = BufWriter::with_capacity(GATHERED, &mut out);
         let written = serde_json::to_writer_pretty(&mut buffer, value)
@@ -197,7 +197,7 @@ pub fn write_json(
     })
 }
 
-/// Takes what serde writes, and keeps the error that it would change into one of its own.
+/// Receives what serde writes, and keeps the original error, which serde would wrap.
 struct JsonOut<'a> {
     file: &'a mut Checked,
     failed: Option<StorageError>,
@@ -240,7 +240,7 @@ mod tests {
         }
     }
 
-    /// Whether a page with segments at these places becomes the file without being copied.
+    /// Whether a page with segments at these places becomes the output file without being copied.
     fn is_taken(page: &str, places: &[(u64, u64)]) -> bool {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("page"), page).unwrap();
@@ -274,13 +274,13 @@ mod tests {
     fn a_page_that_is_what_the_file_should_be_is_not_copied() {
         assert!(is_taken("[\n  1,\n  2\n]", &[(4, 1), (9, 1)]));
         assert!(is_taken("[\n  1\n]", &[(4, 1)]));
-        // Other white space, at one place each.
+        // Different whitespace in one place each.
         assert!(!is_taken("[\n  1,\n  2\n]\n", &[(4, 1), (9, 1)]));
         assert!(!is_taken("[\n\t\t1,\n  2\n]", &[(4, 1), (9, 1)]));
         assert!(!is_taken("[\n  1 ,\n 2\n]", &[(4, 1), (9, 1)]));
         assert!(!is_taken("[\n  1,\n  2 ]", &[(4, 1), (9, 1)]));
         assert!(!is_taken("[1,2]", &[(1, 1), (3, 1)]));
-        // Some of its records were rejected, at either end or between.
+        // Some of its records were rejected, at either end or in the middle.
         assert!(!is_taken("[\n  1,\n  2\n]", &[(4, 1)]));
         assert!(!is_taken("[\n  1,\n  2\n]", &[(9, 1)]));
         assert!(!is_taken("[\n  1,\n  2,\n  3\n]", &[(4, 1), (14, 1)]));

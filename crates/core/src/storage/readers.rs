@@ -1,4 +1,4 @@
-//! Who may read what runs write.
+//! Who may read the files that runs write.
 
 use std::path::Path;
 
@@ -6,21 +6,21 @@ use crate::storage::StorageError;
 
 use super::disk;
 
-/// Who may read a snapshot. Records hold e-mail addresses, so it is their owner alone,
-/// unless a person says otherwise. Nobody else may ever write.
+/// Who may read a snapshot. Records contain e-mail addresses, so by default only their owner may.
+/// Nobody else may ever write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Readers {
-    /// The user who ran the program.
+    /// The user who runs the program.
     #[default]
     Owner,
-    /// Their group too.
+    /// The user's group too.
     Group,
-    /// Everybody on the machine.
+    /// Everyone on the machine.
     All,
 }
 
 impl Readers {
-    /// The permissions of files, as the system counts them.
+    /// The permission bits of files.
     #[must_use]
     pub fn file_mode(self) -> u32 {
         match self {
@@ -30,7 +30,7 @@ impl Readers {
         }
     }
 
-    /// The permissions of folders, as the system counts them.
+    /// The permission bits of folders.
     #[must_use]
     pub fn folder_mode(self) -> u32 {
         match self {
@@ -40,12 +40,12 @@ impl Readers {
         }
     }
 
-    /// Lets them read a file, and nobody else.
+    /// Lets these readers read a file, and nobody else.
     pub(crate) fn of_file(self, path: &Path) -> Result<(), StorageError> {
         disk::set_file_mode(path, self.file_mode())
     }
 
-    /// Lets them look into a folder, and nobody else.
+    /// Lets these readers list and enter a folder, and nobody else.
     pub(super) fn of_folder(self, path: &Path) -> Result<(), StorageError> {
         disk::set_folder_mode(path, self.folder_mode())
     }

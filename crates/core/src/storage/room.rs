@@ -1,4 +1,4 @@
-//! Watches that the disk is not filled: a run stops while there is room for others.
+//! Guards against filling the disk: a run fails while there is still space for other programs.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,22 +7,22 @@ use crate::storage::StorageError;
 
 use super::disk::{self, Space};
 
-/// How many bytes may be written until the disk is looked at again.
+/// How many bytes may be written between two checks of the disk.
 const STRIDE: u64 = 8 << 20;
 
-/// What is left free in any case, but for small disks.
+/// Reserved free space in bytes, except on small disks.
 const RESERVE: u64 = 64 << 20;
 
-/// Of a small disk only such a part is left free.
+/// On a small disk, only this fraction (1/20) is reserved.
 const PART: u64 = 20;
 
-/// The room that a spool has.
+/// The disk space available to a spool.
 #[derive(Debug)]
 pub(super) struct Room {
     folder: PathBuf,
-    /// How much was written since the disk was looked at.
+    /// Bytes written since the last check.
     since: AtomicU64,
-    /// How much a commit will write once more, when it joins pages to a file.
+    /// Bytes that a commit will write a second time when it joins pages to a file.
     joined: AtomicU64,
 }
 
@@ -35,15 +35,15 @@ impl Room {
         }
     }
 
-    /// So much of what is in the spool will be written once more by the commit.
+    /// Registers bytes of the spool that the commit will write a second time.
     pub(super) fn joins(&self, bytes: u64) {
         self.joined.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// So much is about to be written.
+    /// Registers bytes that are about to be written.
     ///
     /// # Errors
-    /// When the disk is nearly full: [`StorageError::NoRoom`].
+    /// If the disk is nearly full: [`StorageError::NoRoom`].
     pub(super) fn take(&self, bytes: u64) -> Result<(), StorageError> {
         let since = self.since.fetch_add(bytes, Ordering::Relaxed);
         if since.saturating_add(bytes) < STRIDE {
@@ -52,10 +52,10 @@ impl Room {
         self.check()
     }
 
-    /// Looks at the disk.
+    /// Checks the free space.
     ///
     /// # Errors
-    /// When it is nearly full: [`StorageError::NoRoom`].
+    /// If the disk is nearly full: [`StorageError::NoRoom`].
     pub(super) fn check(&self) -> Result<(), StorageError> {
         self.since.store(0, Ordering::Relaxed);
         let Some(Space { free, total }) = disk::space(&self.folder) else {
@@ -73,7 +73,7 @@ impl Room {
     }
 }
 
-/// How much of a disk of this size must be free.
+/// How many bytes of a disk of this size must stay free.
 fn needed(total: u64, joined: u64) -> u64 {
     RESERVE.min(total / PART).max(joined)
 }
@@ -101,7 +101,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let room = Room::new(folder.path());
         assert!(room.check().is_ok());
-        // A folder that is not there any more tells nothing, and writing will fail by itself.
+        // The space of a missing folder is unknown; writing to it fails anyway.
         let room = Room::new(&folder.path().join("gone"));
         room.take(1 << 60).unwrap();
     }

@@ -9,21 +9,22 @@ use crate::storage::StorageError;
 
 use super::disk::DiskFile;
 
-/// How records stand in an output file.
+/// How records are laid out in an output file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// Before the first record.
     pub(super) open: &'static [u8],
     /// Between two records.
     pub(super) separator: &'static [u8],
-    /// Behind the last record.
+    /// After the last record.
     pub(super) close: &'static [u8],
-    /// All of the file where there is no record.
+    /// The whole file if there are no records.
     pub(super) empty: &'static [u8],
 }
 
 impl Layout {
-    /// A JSON array with each record on a new line, as `JSON.stringify(records, null, 2)` writes it.
+    /// A JSON array with each record on a new line, as `JSON.stringify(records, null, 2)` writes
+    /// it.
     pub const ARRAY: Self = Self {
         open: b"[\n  ",
         separator: b",\n  ",
@@ -31,7 +32,7 @@ impl Layout {
         empty: b"[]",
     };
 
-    /// Records that tell themselves where they end.
+    /// Self-delimiting records.
     pub const NOTHING_BETWEEN: Self = Self {
         open: b"",
         separator: b"",
@@ -39,7 +40,7 @@ impl Layout {
         empty: b"",
     };
 
-    /// Where each of some segments begins in the file that they are joined to.
+    /// Where each of the segments begins in the file that they are joined to.
     pub fn offsets<'s>(
         self,
         segments: impl Iterator<Item = &'s Segment>,
@@ -54,13 +55,13 @@ impl Layout {
         })
     }
 
-    /// What stands between two records.
+    /// The text between two records.
     #[must_use]
     pub fn separator(self) -> &'static [u8] {
         self.separator
     }
 
-    /// One JSON text a line (NDJSON).
+    /// One JSON text per line (NDJSON).
     pub const LINES: Self = Self {
         open: b"",
         separator: b"\n",
@@ -81,14 +82,14 @@ pub struct Place {
 }
 
 impl Place {
-    /// Opens the file at the place.
+    /// Opens the file and seeks to the first byte.
     pub(super) fn open(&self, folder: &Path) -> Result<DiskFile, StorageError> {
         let mut file = DiskFile::open(&folder.join(&self.file))?;
         file.seek(SeekFrom::Start(self.offset))?;
         Ok(file)
     }
 
-    /// The first of the bytes, so many at most.
+    /// The first `length` bytes at most.
     #[must_use]
     pub fn beginning(&self, length: u64) -> Self {
         Self {
@@ -97,10 +98,10 @@ impl Place {
         }
     }
 
-    /// Hands over the bytes, a piece at a time.
+    /// Passes the bytes to `take`, one chunk at a time.
     ///
     /// # Errors
-    /// When the file cannot be read or ends before the place does, or `take` fails.
+    /// If the file cannot be read or is too short, or if `take` fails.
     pub(super) fn for_each_piece(
         &self,
         folder: &Path,
@@ -125,17 +126,17 @@ impl Place {
     /// Reads the bytes.
     ///
     /// # Errors
-    /// When the file cannot be read or ends before the place does.
+    /// If the file cannot be read or is too short.
     pub fn read(&self, folder: &Path) -> Result<Vec<u8>, StorageError> {
         let mut bytes = Vec::new();
         self.read_into(folder, &mut bytes)?;
         Ok(bytes)
     }
 
-    /// Reads the bytes in the place of those that `bytes` holds.
+    /// Reads the bytes into `bytes` and replaces its contents.
     ///
     /// # Errors
-    /// When the file cannot be read or ends before the place does.
+    /// If the file cannot be read or is too short.
     pub fn read_into(&self, folder: &Path, bytes: &mut Vec<u8>) -> Result<(), StorageError> {
         self.open(folder)?.read_length(self.length, bytes)?;
         if bytes.len() as u64 != self.length {
@@ -146,7 +147,7 @@ impl Place {
     }
 }
 
-/// A run of records as they will stand in an output file, separators between them.
+/// Consecutive records with the separators of an output file between them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
     /// Where they are.
@@ -177,7 +178,7 @@ impl SegmentWriter {
         }
     }
 
-    /// Adds a record, to the letter.
+    /// Adds a record verbatim.
     pub fn push(&mut self, record: &str) {
         if self.records > 0 {
             self.bytes.extend_from_slice(self.layout.separator);
@@ -186,7 +187,7 @@ impl SegmentWriter {
         self.records += 1;
     }
 
-    /// Adds a run of records that have the layout already.
+    /// Adds records that already have the layout.
     pub fn push_run(&mut self, run: &[u8], records: u64) {
         if records > 0 && self.records > 0 {
             self.bytes.extend_from_slice(self.layout.separator);
@@ -195,7 +196,7 @@ impl SegmentWriter {
         self.records += records;
     }
 
-    /// What was added since something was written.
+    /// The bytes added since the last write.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -213,10 +214,11 @@ impl SegmentWriter {
         self.records
     }
 
-    /// Appends what was added to the file `name` in `folder`, which is created if need be.
+    /// Appends the buffered bytes to the file `name` in `folder`, which is created if it is
+    /// missing.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// If the file cannot be written.
     pub fn write(mut self, folder: &Path, name: &str) -> Result<Segment, StorageError> {
         let place = self.spill(folder, name)?;
         Ok(Segment {
@@ -225,11 +227,11 @@ impl SegmentWriter {
         })
     }
 
-    /// Appends what was added so far, so that it takes no memory, and gives where the segment is
-    /// by now. Nobody else may append to the file until all of it is written.
+    /// Appends the buffered bytes to free memory, and returns where the segment is so far. No other
+    /// writer may append to the file until the segment is complete.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// If the file cannot be written.
     pub fn spill(&mut self, folder: &Path, name: &str) -> Result<Place, StorageError> {
         let mut file = DiskFile::append(&folder.join(name))?;
         let offset = file.seek(SeekFrom::End(0))?;

@@ -1,4 +1,4 @@
-//! Slices: neighbouring records of one page, and how a page is cut into them.
+//! Slices: neighbouring records of one page, and how a page is split into them.
 
 use std::fmt;
 use std::ops::Range;
@@ -13,52 +13,54 @@ use activity_tracker_json::splitter::{EndRecords, SplitError, Splitter, ended};
 
 use super::segment::Place;
 
-/// How many bytes of records make a slice: enough to be worth a task, little enough to hold.
+/// Target size of a slice in bytes: large enough to outweigh the overhead of a task, small enough
+/// for memory.
 const SLICE: u64 = 1024 * 1024;
 
-/// How many records make one, however short: what is told of a reject is longer than `{}`.
+/// Maximum number of records in a slice, however short: the entry of a rejected record is longer
+/// than `{}`.
 const SLICE_RECORDS: u64 = 16 * 1024;
 
-/// Some records of one page, in a row: what is processed at a time.
+/// Neighbouring records of one page: the unit of work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slice {
-    /// Whose records.
+    /// The resource of the records.
     pub resource: Resource,
-    /// Where it stands in the resource.
+    /// The position of the slice in the resource.
     pub position: Position,
     /// How many records of the page come before it.
     pub first: u64,
     /// How many records it holds.
     pub records: u64,
-    /// Whether another resource is asked for by their ids.
+    /// Whether another resource is requested with the ids of these records.
     pub has_children: bool,
-    /// Where the page was asked for.
+    /// The URL that the page was requested from.
     pub url: Url,
-    /// The response that it is of, where that is still on its way: what comes of the
-    /// slice counts only if the response turns out to be whole.
+    /// The response or fetch pass that it belongs to, if that is not complete yet: the results of
+    /// the slice count only if it completes.
     #[serde(skip)]
     pub response: Option<u64>,
-    /// Set where its one record is longer than this, which is as long as a record may be:
-    /// it is to be rejected without being held in memory.
+    /// The maximum length of a record, set if the single record of the slice exceeds it: the record
+    /// is rejected without loading it into memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub longest: Option<u64>,
-    /// Which of its records, counted from 0 and in order, came again on a later page: they are
-    /// left out, for that one is stored.
+    /// Its records that were received again on a later page, by ascending index. They are skipped,
+    /// because the later copy is stored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repeated: Vec<u64>,
-    /// Where its bytes are: from the first byte of the first record to the last of the last.
+    /// Its byte range: from the first byte of the first record to the last byte of the last one.
     pub place: Place,
 }
 
 impl Slice {
-    /// What its page is called: `posts-3`.
+    /// The name of its page: `posts-3`.
     #[must_use]
     pub fn page_name(&self) -> String {
         page_name(self.resource, &self.position.whole())
     }
 }
 
-/// What a page is called. Nothing of it comes from elsewhere: it names a file.
+/// The name of a page. It contains no external input, because it is used as a file name.
 pub(super) fn page_name(resource: Resource, position: &Position) -> String {
     format!("{resource}-{position}")
 }
@@ -80,35 +82,35 @@ impl fmt::Display for Slice {
     }
 }
 
-/// Cuts the records of one page into slices.
+/// Splits the records of one page into slices.
 pub(super) struct Slicer {
     pub(super) splitter: Splitter,
-    /// Where the first and the last record are looked at.
+    /// Captures the first and the last record.
     ends: Option<EndRecords>,
     pub(super) slices: Slices,
 }
 
-/// The slices of one page, as far as it came.
+/// The slices of one page, as far as it was received.
 pub(super) struct Slices {
     pub(super) page: Page,
-    /// The page's file, as slices name it.
+    /// The page's file, by the name used in slices.
     pub(super) file: String,
-    /// The response that they are of, if that is still on its way.
+    /// The response or fetch pass that they belong to, if that is not complete yet.
     pub(super) response: Option<u64>,
-    /// How long a record may be.
+    /// The maximum length of a record in bytes.
     longest: u64,
     records: u64,
-    /// Whether the first record was left out, which the page before ends with.
+    /// Whether the first record was skipped, which repeats the last one of the page before.
     overlap: bool,
-    /// How many slices there are.
+    /// How many slices were completed.
     cut: u64,
     open: Option<Slice>,
-    /// Those that nobody has taken yet.
+    /// Completed slices that were not passed on yet.
     pub(super) whole: Vec<Slice>,
 }
 
 impl Slicer {
-    /// For a page whose records may be so long.
+    /// For a page with this maximum record length in bytes.
     pub(super) fn new(page: Page, file: String, response: Option<u64>, longest: u64) -> Self {
         Self {
             splitter: page.splitter(),
@@ -133,8 +135,8 @@ impl Slicer {
     }
 
     fn cut(&mut self, bytes: &[u8]) -> Result<(), SplitError> {
-        // Of what is wrapped around the records, only the bracket is stored. Where that
-        // stands is known no sooner than behind the first record.
+        // Only the array itself is stored, not what wraps it. Its offset is unknown until the first
+        // record has been found.
         let (looked_at, first) = self.splitter.advance(bytes)?;
         let shift = self.splitter.array_start().map_or(0, |start| start - 1);
         let mut places = None;
@@ -152,7 +154,7 @@ impl Slicer {
         Ok(())
     }
 
-    /// The slices, and what is known of the page by them.
+    /// The slices, and what they show about the page.
     pub(super) fn finish(self) -> Result<(Vec<Slice>, Received), ReceiveError> {
         let mut slices = self.slices;
         let body = slices.page.finish(&self.splitter);
@@ -180,7 +182,7 @@ impl Slices {
         }
         let too_long = end - start > self.longest;
         if too_long {
-            // It has a slice to itself, so that its neighbours can be read without it.
+            // It gets its own slice, so that its neighbours can be read without it.
             self.end();
         }
         let (first, number) = (self.records + u64::from(self.overlap), self.cut);

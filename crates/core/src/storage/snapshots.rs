@@ -6,9 +6,9 @@
 //! data/users.json        -> .snapshots/main/users.json
 //! ```
 //!
-//! Whoever reads the flow's link once and then the folder that it names sees one run, however
-//! many commits come meanwhile. Version 0 of the program had no links: its files stand in the
-//! data directory itself, and are read there until a run takes them over.
+//! A reader that follows the flow's link once, and then reads the folder that it names, sees a
+//! single run, no matter how many commits happen meanwhile. Version 0 of the program had no links:
+//! its files are in the data directory itself, and are read there until a run takes them over.
 
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
@@ -24,30 +24,30 @@ use super::output::{Flow, is_public};
 use super::stored_file::StoredFile;
 use super::workspace::{Folders, NEXT, SNAPSHOTS};
 
-/// What the name of a folder begins with whose files had no run to be named by.
+/// Prefix of a snapshot folder that cannot be named after the run of its files.
 const BEFORE: &str = "before-";
 
-/// A snapshot as it stands in a data directory.
+/// A snapshot in a data directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredSnapshot {
     /// The folder that its files are in.
     pub folder: PathBuf,
-    /// What its manifest says.
+    /// Its parsed manifest.
     pub manifest: Manifest,
 }
 
-/// A snapshot that was the current one once.
+/// A snapshot that was replaced by a later one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Earlier {
     /// The name of its folder.
     pub(super) run: String,
     pub(super) flow: Flow,
-    /// None where it cannot be read.
+    /// `None` if it cannot be read.
     pub(super) manifest: Option<Manifest>,
 }
 
 impl StoredSnapshot {
-    /// The current snapshot of a flow; none where there is none that can be read.
+    /// The current snapshot of a flow; `None` if there is none that can be read.
     #[must_use]
     pub fn last(data_dir: &Path, flow: Flow) -> Option<Self> {
         Self::current(data_dir, flow)
@@ -58,7 +58,7 @@ impl StoredSnapshot {
     /// The definition of its source.
     ///
     /// # Errors
-    /// If an older version of the program made it, which did not store that.
+    /// If an older version of the program made the snapshot and did not store the definition.
     pub fn definition(&self) -> Result<&Definition, StorageError> {
         let manifest = &self.manifest;
         let definition = manifest.source_definition.as_ref();
@@ -71,12 +71,12 @@ impl StoredSnapshot {
         })
     }
 
-    /// The current snapshots of both flows in `data_dir`, the newest one first. What a killed run
-    /// left is of no matter to them, unless it was one of version 0 of the program, whose commits
-    /// [`crate::history::bring_up`] settles.
+    /// The current snapshots of both flows in `data_dir`, the newest one first. Remains of a killed
+    /// run do not affect them, unless they are of version 0 of the program, whose commits
+    /// [`crate::history::bring_up`] finishes.
     ///
     /// # Errors
-    /// When one is there and cannot be read, or there is none.
+    /// If a snapshot cannot be read, or there is none.
     pub fn all(data_dir: &Path) -> Result<Vec<Self>, StorageError> {
         let mut found = Vec::new();
         for flow in Flow::BOTH {
@@ -92,7 +92,7 @@ impl StoredSnapshot {
     /// The earlier snapshots of both flows that are kept and can be read, the newest one first.
     ///
     /// # Errors
-    /// When the folder of snapshots cannot be listed.
+    /// If the folder of snapshots cannot be listed.
     pub fn earlier(data_dir: &Path) -> Result<Vec<Self>, StorageError> {
         let snapshots = data_dir.join(SNAPSHOTS);
         let kept = earlier(data_dir)?.into_iter().filter_map(|kept| {
@@ -116,11 +116,11 @@ impl StoredSnapshot {
             if folder_of(data_dir, flow).as_ref() == Some(&folder) {
                 return Ok(None);
             }
-            // A run has committed since, and the folder went.
+            // A later run has committed meanwhile and removed the folder.
         }
     }
 
-    /// Reads the manifest in a folder; nothing where there is none.
+    /// Reads the manifest in a folder; `None` if there is none.
     pub(super) fn read(folder: &Path, flow: Flow) -> Result<Option<Self>, StorageError> {
         let path = folder.join(flow.file_name("manifest"));
         let Some(bytes) = disk::read(&path)? else {
@@ -132,13 +132,13 @@ impl StoredSnapshot {
         Ok(Some(Self { folder, manifest }))
     }
 
-    /// Where one of its files is.
+    /// The path of one of its files.
     #[must_use]
     pub fn path(&self, file: &StoredFile) -> PathBuf {
         self.folder.join(&file.name)
     }
 
-    /// The names of its files, its manifest among them, that people find in the data directory.
+    /// The names of its public files in the data directory, including its manifest.
     pub(super) fn names(&self, flow: Flow) -> Vec<String> {
         let files = self.manifest.files.iter().map(|file| &file.name);
         let files = files.filter(|name| is_public(name)).cloned();
@@ -146,26 +146,26 @@ impl StoredSnapshot {
     }
 }
 
-/// Where the files of the current snapshot of a flow are: the folder that its link names, or the
-/// data directory itself, where no run has taken the files of version 0 over yet.
+/// The folder of the current snapshot of a flow: the target of its link, or the data directory
+/// itself if no run has taken over the files of version 0 yet.
 #[must_use]
 pub fn folder_of(data_dir: &Path, flow: Flow) -> Option<PathBuf> {
     let manifest = flow.file_name("manifest");
     let Some(run) = linked(data_dir, flow) else {
-        // A link of ours to nothing is what a first run left that was killed.
+        // A dangling link with our text was left by a first run that was killed.
         return (!names::is_ours(data_dir, flow, &manifest)).then(|| data_dir.to_owned());
     };
     let path = data_dir.join(manifest);
     if disk::at(&path) == At::File
         && read_json::<Manifest>(&path).is_some_and(|beside| beside.run != run)
     {
-        // Copied there with links turned to files, or put there by version 0.
+        // From a copy that turned links into files, or from version 0.
         return Some(data_dir.to_owned());
     }
     Some(data_dir.join(SNAPSHOTS).join(run))
 }
 
-/// The folder that the link of a flow names, if it is one of a run.
+/// The target of the link of a flow, if that is the folder of a run.
 pub(super) fn linked(data_dir: &Path, flow: Flow) -> Option<String> {
     let snapshots = data_dir.join(SNAPSHOTS);
     let is_folder = |path: &Path| disk::at(path) == At::Folder;
@@ -179,8 +179,8 @@ pub(super) fn linked(data_dir: &Path, flow: Flow) -> Option<String> {
     )
 }
 
-/// Where a link leads, if a folder is there. Two commits may remove the folder between the look at
-/// the link and the look at the folder; the link has changed then, and is followed again.
+/// The target of a link, if a folder is there. Two commits may remove the folder between reading
+/// the link and checking the folder. The link has changed then, and is followed again.
 fn followed(
     mut link: impl FnMut() -> Option<String>,
     is_folder: impl Fn(&str) -> bool,
@@ -196,11 +196,11 @@ fn followed(
     Some(run)
 }
 
-/// Has the link of the flow lead to the snapshot of a run.
+/// Points the link of the flow to the snapshot of a run.
 pub(super) fn point_at(folders: &Folders, run: &str) -> Result<(), StorageError> {
     let next = folders.staging().join(NEXT);
     if disk::at(&next) != At::Nothing {
-        // Of a first try.
+        // From an earlier attempt.
         disk::remove_file(&next)?;
     }
     disk::make_link(run, &next)?;
@@ -208,7 +208,7 @@ pub(super) fn point_at(folders: &Folders, run: &str) -> Result<(), StorageError>
     disk::sync_folder(&folders.snapshots())
 }
 
-/// What a folder is called that takes over the files of a run.
+/// A name for the folder that takes over the files of a run.
 pub(super) fn name_for(run: &str, data_dir: &Path, by: &str) -> String {
     let is_free = || disk::at(&data_dir.join(SNAPSHOTS).join(run)) == At::Nothing;
     if is_run(run) && !run.starts_with(BEFORE) && is_free() {
@@ -218,7 +218,7 @@ pub(super) fn name_for(run: &str, data_dir: &Path, by: &str) -> String {
     }
 }
 
-/// Whether a folder of this name is one of a run: `20261128T060000Z-1a2b`.
+/// Whether a folder name is that of a run: `20261128T060000Z-1a2b`.
 pub(super) fn is_run(name: &str) -> bool {
     let name = name.strip_prefix(BEFORE).unwrap_or(name);
     let fits = |(form, byte): (u8, u8)| match form {
@@ -230,8 +230,8 @@ pub(super) fn is_run(name: &str) -> bool {
     name.len() == form.len() && form.iter().copied().zip(name.bytes()).all(fits)
 }
 
-/// The snapshots that are no flow's current one, the newest one first. Runs may have begun in the
-/// same second, so their names do not tell. What cannot be read counts as the oldest.
+/// The snapshots that are not current for any flow, the newest one first. Runs may have started in
+/// the same second, so their names do not give the order. Unreadable snapshots count as the oldest.
 pub(super) fn earlier(data_dir: &Path) -> Result<Vec<Earlier>, StorageError> {
     let mut found = Vec::new();
     for run in not_current(data_dir)? {
@@ -251,7 +251,7 @@ pub(super) fn earlier(data_dir: &Path) -> Result<Vec<Earlier>, StorageError> {
     Ok(found)
 }
 
-/// The folders of runs that are no flow's current one.
+/// The folders of runs that are not current for any flow.
 pub(super) fn not_current(data_dir: &Path) -> Result<Vec<String>, StorageError> {
     let folder = Folder::open(data_dir)?.map(|data_dir| data_dir.inner(SNAPSHOTS));
     let Some(folder) = folder.transpose()?.flatten() else {

@@ -1,4 +1,4 @@
-//! A run's hold on the data directory, from its first byte to its commit.
+//! Exclusive use of the data directory by a run, from its first byte to its commit.
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -20,86 +20,87 @@ use super::readers::Readers;
 use super::stored_file::StoredFile;
 use super::workspace::Folders;
 
-/// How often a run that waits for another one looks again.
+/// How often a waiting run retries to lock the data directory.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// A run's hold on the data directory.
+/// Exclusive use of the data directory by a run.
 ///
-/// Dropped without a commit, it leaves the snapshot as it was; pages that came
-/// stay in the spool, to go on from.
+/// If it is dropped without a commit, the snapshot is unchanged. Received pages stay in the spool
+/// to be resumed.
 pub struct Stage {
     staging: Arc<Staging>,
     _clean_on_stop: Registration,
 }
 
-/// The folders that a run works in, cleared when the run ends and again when the
-/// last one who writes there is done.
+/// The work folders of a run. They are cleared when the run ends, and again when the last writer is
+/// done.
 ///
-/// The async flow drops what it no longer waits for, but work on the blocking
-/// pool goes on to its end, and may be creating a file just then.
+/// The async flow drops futures that it no longer needs, but their work on the blocking pool
+/// continues, and may be creating a file at that moment.
 #[derive(Debug)]
 pub struct Staging {
     folders: Folders,
-    /// Who may read what is committed, and the folders that were missing.
+    /// Who may read committed files and newly created folders.
     readers: Readers,
-    /// Folders that were missing before the run, outermost first.
+    /// Folders that the run created, outermost first.
     created: Vec<PathBuf>,
-    /// Whether the spool holds pages that a later run can go on from.
+    /// Whether the spool holds pages that a later run can resume from.
     worth_keeping: AtomicBool,
     committed: OnceLock<Committed>,
-    /// Held while removing: whoever ends the program waits until that is done.
+    /// Held while files are removed: a forced exit waits for it.
     cleaning: Mutex<()>,
-    /// Locked for as long as anybody writes.
+    /// Locked as long as there is a writer.
     _lock: File,
 }
 
-/// What is left to do behind a commit.
+/// What is left to do after a commit.
 #[derive(Debug)]
 struct Committed {
-    /// How many earlier snapshots stay.
+    /// How many earlier snapshots are kept.
     keep: usize,
-    /// Whether the names in the data directory could not be put right.
+    /// Whether the names in the data directory could not be updated.
     unfinished: bool,
 }
 
 /// What a commit put in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Where.
+    /// The data directory.
     pub data_dir: PathBuf,
-    /// The files, the manifest apart.
+    /// The files, without the manifest.
     pub files: Vec<StoredFile>,
     /// The manifest's name.
     pub manifest: String,
-    /// Where the pages are that it was made of, if they are kept.
+    /// The folder of its raw pages, if they are kept.
     pub raw: Option<String>,
 }
 
-/// What a commit is to put in place.
+/// What to commit.
 #[derive(Clone, Copy, Debug)]
 pub struct NewSnapshot<'a> {
     /// The run that made it.
     pub run: &'a str,
-    /// The files, the manifest apart, written and synced in [`Stage::new_files`].
+    /// The files without the manifest, written and synced in [`Stage::new_files`].
     pub files: &'a [StoredFile],
     /// The manifest.
     pub manifest: &'a StoredFile,
-    /// A file that is beside them, and is committed with them, but is none of the snapshot's.
+    /// A file beside them that is committed with them but is not part of the snapshot.
     pub beside: Option<&'a str>,
     /// Whether the pages are kept.
     pub keep_raw: bool,
-    /// How many earlier snapshots of the flow stay.
+    /// How many earlier snapshots of the flow are kept.
     pub keep_snapshots: usize,
 }
 
 impl Stage {
-    /// Takes hold of the data directory, which is made where it is missing, and settles
-    /// what a killed commit left there.
+    /// Locks the data directory, creates it if it is missing, and finishes or undoes the commit of
+    /// a killed run.
     ///
-    /// Where another run has it: `wait` is called once and that run waited for, or it is an error.
+    /// If another run holds the lock, `wait` is called once and the lock awaited; without `wait`
+    /// that is an error.
     ///
     /// # Errors
-    /// When the directory cannot be made, locked or written to, and when `stop` is requested.
+    /// If the directory cannot be created, locked or written to, and if `stop` is requested.
     pub fn open(
         data_dir: &Path,
         (flow, readers): (Flow, Readers),
@@ -126,10 +127,10 @@ impl Stage {
             cleaning: Mutex::default(),
             _lock: lock,
         });
-        // Not after all is fetched.
+        // Checked now, not after everything is fetched.
         commit::expect_links(&staging.folders)?;
         let clean_on_stop = stop.on_request({
-            // The run may be writing there still; what it adds now, its own end removes.
+            // The run may still be writing there; what it adds later is removed when it ends.
             let staging = Arc::downgrade(&staging);
             move || {
                 if let Some(staging) = staging.upgrade() {
@@ -143,7 +144,7 @@ impl Stage {
         })
     }
 
-    /// The folder that places are counted from.
+    /// The folder that places are relative to.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.staging.folder()
@@ -155,10 +156,10 @@ impl Stage {
         self.staging.folders.new_files()
     }
 
-    /// What a run that was cut off left of this flow.
+    /// The journal of an interrupted run of this flow, if it has pages.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// If it cannot be read.
     pub fn unfinished(&self) -> Result<Option<Journaled>, StorageError> {
         let journaled = Journaled::read(&self.staging.spool())?;
         let found = journaled.filter(|journaled| journaled.pages() > 0);
@@ -166,15 +167,15 @@ impl Stage {
         Ok(found)
     }
 
-    /// Says whether the spool is to stay when the run ends without a commit.
+    /// Sets whether the spool is kept when the run ends without a commit.
     pub fn keep_spool(&self, worth: bool) {
         self.staging.worth_keeping.store(worth, Ordering::SeqCst);
     }
 
-    /// Begins a spool. What a run that was cut off left is gone then.
+    /// Starts a new spool, and removes that of an interrupted run.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub fn begin_spool(&self, header: &Header) -> Result<Journal, StorageError> {
         let spool = self.staging.spool();
         self.keep_spool(false);
@@ -183,30 +184,29 @@ impl Stage {
         Journal::create(&spool, header)
     }
 
-    /// Goes on with the spool of a run that was cut off.
+    /// Resumes the spool of an interrupted run.
     ///
     /// # Errors
-    /// When it cannot be opened.
+    /// If it cannot be opened.
     pub fn resume_spool(&self, journaled: Journaled) -> Result<Journal, StorageError> {
         Journal::reopen(&self.staging.spool(), journaled)
     }
 
-    /// Removes what a run that has committed does not need any more. Else that is done
-    /// when it is dropped.
+    /// Removes what a committed run no longer needs. Otherwise that happens when it is dropped.
     pub fn clean(&self) {
         self.staging.clean();
     }
 
-    /// For whoever writes there on their own.
+    /// The work folders, for a writer with its own lifetime.
     #[must_use]
     pub fn staging(&self) -> Arc<Staging> {
         Arc::clone(&self.staging)
     }
 
-    /// Makes a new snapshot the current one, or leaves the last one as it is.
+    /// Makes a new snapshot the current one, or leaves the last one unchanged.
     ///
     /// # Errors
-    /// When the run was stopped, or a step fails.
+    /// If the run was stopped, or a step fails.
     pub fn commit(&self, new: NewSnapshot<'_>, stop: &Stop) -> Result<Snapshot, StageError> {
         stop.begin_commit()?;
         let folders = &self.staging.folders;
@@ -218,7 +218,7 @@ impl Stage {
             beside: new.beside,
             keep_raw: new.keep_raw,
         };
-        // Before anything is decided: what fails here leaves all as it was.
+        // Before anything is committed: an error here leaves everything unchanged.
         if new.keep_raw {
             self.staging.sync_spool()?;
         }
@@ -227,7 +227,7 @@ impl Stage {
         if let Err(error) = &finished {
             warn!(%error, "the next command finishes the commit");
         }
-        // Set once: there is one commit.
+        // Set once, because there is only one commit.
         let _ = self.staging.committed.set(Committed {
             keep: new.keep_snapshots,
             unfinished: finished.is_err(),
@@ -240,31 +240,31 @@ impl Stage {
         })
     }
 
-    /// Removes all earlier snapshots of the flow but the newest ones, where a run found nothing
-    /// new.
+    /// Removes all but the `keep` newest earlier snapshots of the flow, for a run that found
+    /// nothing new.
     pub fn keep_snapshots(&self, keep: usize) {
         commit::prune(&self.staging.folders, keep);
     }
 }
 
 impl Staging {
-    /// The folder that places are counted from.
+    /// The folder that places are relative to.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folders.root
     }
 
-    /// Where pages are kept.
+    /// The folder of raw pages.
     pub(super) fn spool(&self) -> PathBuf {
         self.folders.spool()
     }
 
-    /// A page came that a later run can go on from.
+    /// A page was stored that a later run can resume from.
     pub(super) fn page_came(&self) {
         self.worth_keeping.store(true, Ordering::SeqCst);
     }
 
-    /// Removes what the run made. Whatever cannot be removed here, the next run removes.
+    /// Removes what the run created. What cannot be removed is left to the next run.
     fn clean(&self) {
         let _cleaning = self.cleaning.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = self.try_clean() {
@@ -281,7 +281,7 @@ impl Staging {
             }) => {
                 commit::settled(&self.folders, Some(*keep))?;
             }
-            // It could not be finished, or taken back, and is not to be forgotten.
+            // The commit could be neither finished nor undone; its marker must stay.
             Some(_) => return Ok(()),
             None if commit::is_pending(&self.folders) => return Ok(()),
             None if self.worth_keeping.load(Ordering::SeqCst) => {
@@ -298,7 +298,7 @@ impl Staging {
         Ok(())
     }
 
-    /// Pages that are kept are promised with the commit.
+    /// The commit includes the raw pages that are kept.
     fn sync_spool(&self) -> Result<(), StorageError> {
         let spool = self.spool();
         let folder = Folder::open(&spool)?;
@@ -314,7 +314,7 @@ impl Staging {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        // Not left to the last one who writes: the program may end before.
+        // Not left to the last writer: the program may exit before it is done.
         self.staging.clean();
     }
 }
@@ -325,7 +325,7 @@ impl Drop for Staging {
     }
 }
 
-/// Settles what killed commits left in a data directory that is locked.
+/// Finishes or undoes the commits of killed runs in a locked data directory.
 fn recover_all(data_dir: &Path) -> Result<(), StorageError> {
     for flow in Flow::BOTH {
         if let Some(run) = commit::recover(&Folders::new(data_dir, flow))? {
@@ -335,8 +335,8 @@ fn recover_all(data_dir: &Path) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Settles what killed commits left in a data directory, if there is anything to settle. A run
-/// that has the directory does so itself.
+/// Finishes or undoes the commits of killed runs in a data directory, if there are any. If a run
+/// holds the lock, it does so itself.
 pub(crate) fn settle(data_dir: &Path) -> Result<(), StorageError> {
     let pending = |flow| commit::is_pending(&Folders::new(data_dir, flow));
     if !Flow::BOTH.into_iter().any(pending) {
@@ -351,7 +351,7 @@ pub(crate) fn settle(data_dir: &Path) -> Result<(), StorageError> {
     }
 }
 
-/// Makes a directory and those above it; gives the ones that were missing, outermost first.
+/// Creates a directory and its parents. Returns those that were missing, outermost first.
 fn create_all(path: &Path, readers: Readers) -> Result<Vec<PathBuf>, StorageError> {
     let missing = path
         .ancestors()
@@ -362,17 +362,18 @@ fn create_all(path: &Path, readers: Readers) -> Result<Vec<PathBuf>, StorageErro
     for folder in created.iter().map(PathBuf::as_path).chain([path]) {
         disk::create_folder(folder)?;
     }
-    // What the system takes from new folders' permissions by habit, a person may have asked for.
+    // The umask may have removed permissions from new folders that the user requested.
     for folder in &created {
         readers.of_folder(folder)?;
     }
     Ok(created)
 }
 
-/// Locks a data directory, or fails with [`StorageError::Locked`] where another process has it.
+/// Locks a data directory, or fails with [`StorageError::Locked`] if another process holds the
+/// lock.
 ///
-/// The directory itself is locked: no lock file is left behind, and the lock of a killed process
-/// is gone with it.
+/// The directory itself is locked: there is no lock file to leave behind, and the system releases
+/// the lock of a killed process.
 pub(crate) fn lock(data_dir: &Path) -> Result<File, StorageError> {
     let folder = disk::folder_to_lock(data_dir)?;
     match folder.try_lock() {
@@ -382,7 +383,8 @@ pub(crate) fn lock(data_dir: &Path) -> Result<File, StorageError> {
     }
 }
 
-/// Locks a data directory, and waits for the process that has it, after one call of `waiting`.
+/// Locks a data directory. Calls `waiting` once if another process holds the lock, and waits for
+/// it.
 fn lock_or_wait(data_dir: &Path, waiting: &dyn Fn(), stop: &Stop) -> Result<File, StageError> {
     let mut waits = false;
     loop {

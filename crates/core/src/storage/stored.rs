@@ -1,4 +1,4 @@
-//! Stored records read back: the bytes of a snapshot's file, cut at the borders of its records.
+//! Reads stored records back: the bytes of a snapshot's file, split between records.
 
 use std::path::{Path, PathBuf};
 
@@ -8,30 +8,30 @@ use activity_tracker_json::splitter::Splitter;
 use super::disk::DiskFile;
 use super::stored_file::StoredFile;
 
-/// How much is read at a time; a chunk is about as long, or as long as its one record.
+/// Read size in bytes; a chunk is about as long, or as long as its single record.
 const READ: usize = 1024 * 1024;
 
 /// Neighbouring records of a stored file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chunk {
     buffer: Vec<u8>,
-    /// Where the first record begins.
+    /// Where the first record begins in the buffer.
     start: usize,
-    /// How many records of the file come before.
+    /// How many records of the file come before it.
     pub first: u64,
 }
 
 impl Chunk {
-    /// The records with commas between them, as the mapper takes them.
+    /// The records with commas between them, as the mapper expects them.
     #[must_use]
     pub fn records(&self) -> &[u8] {
         self.buffer.get(self.start..).unwrap_or_default()
     }
 }
 
-/// All records of a file of a snapshot, a chunk at a time.
+/// All records of a file of a snapshot, one chunk at a time.
 ///
-/// An error ends it: the file cannot be read, or is not what its manifest says.
+/// It ends after an error: the file cannot be read, or does not match its manifest.
 #[derive(Debug)]
 pub struct Chunks {
     path: PathBuf,
@@ -39,11 +39,11 @@ pub struct Chunks {
     file: DiskFile,
     splitter: Splitter,
     read: Vec<u8>,
-    /// The bytes that are in no chunk yet.
+    /// The bytes that are not in a chunk yet.
     kept: Vec<u8>,
-    /// Which byte of the file they begin with.
+    /// The offset of `kept` in the file.
     base: u64,
-    /// How many records were found, and how many of them are in a chunk.
+    /// How many records were found, and how many of them are in chunks.
     records: (u64, u64),
     ended: bool,
 }
@@ -90,7 +90,7 @@ impl Chunks {
         }
     }
 
-    /// Takes the records between these bytes of the file, and what is before them.
+    /// Returns the records in this byte range of the file, and keeps what follows them.
     fn take(&mut self, (start, end): (u64, u64)) -> Chunk {
         let base = self.base;
         let within = |at: u64| usize::try_from(at - base).unwrap_or(usize::MAX);
@@ -190,7 +190,7 @@ mod tests {
             let mut found = Vec::new();
             for chunk in &chunks {
                 prop_assert_eq!(chunk.first, found.len() as u64);
-                // Between two chunks stands what stands between two records.
+                // Chunks are separated like records.
                 let text = std::str::from_utf8(chunk.records()).unwrap();
                 found.extend(text.trim_start_matches(|c: char| c == ',' || c.is_whitespace()).split(",\n  ").map(str::to_owned));
             }

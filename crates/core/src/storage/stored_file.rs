@@ -1,4 +1,4 @@
-//! One file of a snapshot, as its manifest describes it.
+//! One file of a snapshot, as described by its manifest.
 
 use std::path::{Component, Path};
 
@@ -9,16 +9,16 @@ use serde::{Deserialize, Serialize};
 pub struct StoredFile {
     /// Its name in the data directory.
     pub name: String,
-    /// How many records it holds; none where it holds something else.
+    /// How many records it holds; `None` if it holds something else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub records: Option<u64>,
-    /// Its length.
+    /// Its length in bytes.
     pub bytes: u64,
     /// Its BLAKE3 checksum in hex, as `b3sum` prints it.
     pub blake3: String,
 }
 
-/// Whether a name is that of a file in a folder, and leads nowhere else.
+/// Whether a name is that of a file in the same folder.
 pub(super) fn is_plain(name: &str) -> bool {
     let mut parts = Path::new(name).components();
     let is_one = matches!(

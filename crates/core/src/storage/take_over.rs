@@ -1,8 +1,8 @@
-//! The files that version 0 of the program left in the data directory itself, and copies of a
-//! data directory in which links were turned to files: they become a snapshot like any other.
+//! Files that version 0 of the program left in the data directory itself, and copies of a data
+//! directory in which links became files: they are converted to an ordinary snapshot.
 //!
-//! At each name stand the same bytes before, meanwhile and afterwards. The manifest is the first
-//! one to become a link: while it is a file, all of them are read where it is.
+//! The bytes at each name are the same before, during and after the conversion. The manifest is the
+//! first one to become a link: as long as it is a file, all of them are read where they are.
 
 use tracing::info;
 
@@ -14,7 +14,7 @@ use super::readers::Readers;
 use super::snapshots::{self, StoredSnapshot, point_at};
 use super::workspace::Folders;
 
-/// Makes a snapshot of what stands in the data directory itself, for the run `by`.
+/// Converts the files in the data directory itself to a snapshot, for the run `by`.
 pub(super) fn take_over(folders: &Folders, readers: Readers, by: &str) -> Result<(), StorageError> {
     let (data_dir, flow) = (&folders.data_dir, folders.flow);
     if snapshots::folder_of(data_dir, flow).as_ref() != Some(data_dir) {
@@ -39,12 +39,12 @@ pub(super) fn take_over(folders: &Folders, readers: Readers, by: &str) -> Result
         disk::keep(&data_dir.join(name), &folder.join(name))?;
     }
     disk::sync_folder(&folder)?;
-    // With its manifest it is a snapshot.
+    // The manifest makes it a snapshot.
     disk::keep(&data_dir.join(&manifest), &folder.join(&manifest))?;
     disk::sync_folder(&folder)?;
     disk::sync_folder(&all)?;
     point_at(folders, &run)?;
-    // `.snapshots` itself may be new, and links that lead through it are next.
+    // `.snapshots` itself may be new, and the next links lead through it.
     disk::sync_folder(data_dir)?;
     names::replace(folders, &[&manifest])?;
     disk::sync_folder(data_dir)?;

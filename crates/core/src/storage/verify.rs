@@ -1,4 +1,4 @@
-//! Whether a data directory holds whole snapshots: sizes and checksums of all files.
+//! Verifies the snapshots of a data directory: sizes and checksums of all files.
 
 use std::path::{Path, PathBuf};
 
@@ -13,31 +13,31 @@ use super::stage;
 use super::stored_file::{StoredFile, is_plain};
 use super::workspace::SNAPSHOTS;
 
-/// What was found out about one snapshot.
+/// The result of verifying one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// The snapshot.
     pub snapshot: StoredSnapshot,
     /// The manifest's name.
     pub name: String,
-    /// The files that are not as the manifest says, or not there.
+    /// The files that are missing or do not match the manifest.
     pub damaged: Vec<PathBuf>,
 }
 
-/// Compares the files of the current snapshot of each flow in `data_dir` with its manifest, and
-/// looks whether the names in the data directory lead to them.
+/// Verifies the files of the current snapshot of each flow in `data_dir` against its manifest, and
+/// checks that the names in the data directory lead to them.
 ///
-/// A commit that was cut off half-way is finished first.
+/// An interrupted commit is finished or undone first.
 ///
 /// # Errors
-/// When a file cannot be read, or there is no snapshot.
+/// If a file cannot be read, or there is no snapshot.
 pub fn verify(data_dir: &Path) -> Result<Vec<Verified>, StorageError> {
     stage::settle(data_dir)?;
     let mut found = Vec::new();
     for flow in Flow::BOTH {
         while let Some(snapshot) = StoredSnapshot::current(data_dir, flow)? {
             let verified = Verified::of(data_dir, snapshot, flow)?;
-            // A run may have committed meanwhile, and the folder may be gone.
+            // A run may have committed meanwhile and removed the folder.
             let stands = verified.damaged.is_empty()
                 || StoredSnapshot::current(data_dir, flow)?.as_ref() == Some(&verified.snapshot);
             if stands {
@@ -52,22 +52,22 @@ pub fn verify(data_dir: &Path) -> Result<Vec<Verified>, StorageError> {
     Ok(found)
 }
 
-/// What was found out about an earlier snapshot.
+/// The result of verifying an earlier snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedEarlier {
-    /// Its folder, counted from the data directory.
+    /// Its folder, relative to the data directory.
     pub name: PathBuf,
-    /// How many files its manifest names; none where that cannot be read.
+    /// How many files its manifest lists; `None` if that cannot be read.
     pub files: Option<usize>,
-    /// The files that are not as the manifest says, or not there.
+    /// The files that are missing or do not match the manifest.
     pub damaged: Vec<PathBuf>,
 }
 
-/// Compares the earlier snapshots that are kept with their manifests, the newest one first: the
-/// lengths of their files, and their checksums only if `full`.
+/// Verifies the earlier snapshots that are kept against their manifests, the newest one first: the
+/// sizes of their files, and their checksums only if `full`.
 ///
 /// # Errors
-/// When a file cannot be read.
+/// If a file cannot be read.
 pub fn verify_earlier(data_dir: &Path, full: bool) -> Result<Vec<VerifiedEarlier>, StorageError> {
     let mut found = Vec::new();
     for earlier in snapshots::earlier(data_dir)? {
@@ -76,7 +76,7 @@ pub fn verify_earlier(data_dir: &Path, full: bool) -> Result<Vec<VerifiedEarlier
         let manifest = folder.join(earlier.flow.file_name("manifest"));
         let stored = earlier.manifest;
         if stored.is_none() && disk::at(&manifest) == At::Nothing {
-            // A run that is under way has removed it.
+            // A concurrent run has removed it.
             continue;
         }
         let mut damaged = Vec::new();
@@ -115,7 +115,7 @@ impl Verified {
             }
         }
         if snapshot.folder != data_dir {
-            // A file there with the same bytes is as good as a link, and the next run makes it one.
+            // A file with the same bytes is as good as a link, and the next run makes it one.
             let is_copy = |path: &PathBuf| is_copy(&snapshot, data_dir, path);
             let wrong = names::wrong(data_dir, flow, &snapshot.names(flow)).into_iter();
             damaged.extend(wrong.filter(|path| !is_copy(path)));
@@ -128,7 +128,7 @@ impl Verified {
     }
 }
 
-/// Whether a file of the data directory has the bytes of the snapshot's file of that name.
+/// Whether a file of the data directory has the same contents as the snapshot's file of that name.
 fn is_copy(snapshot: &StoredSnapshot, data_dir: &Path, path: &Path) -> bool {
     let files = &snapshot.manifest.files;
     match files.iter().find(|file| data_dir.join(&file.name) == path) {
@@ -145,10 +145,10 @@ pub fn names_stand(data_dir: &Path, snapshot: &StoredSnapshot) -> bool {
     snapshot.folder == data_dir || stand()
 }
 
-/// Whether a file is there and as its manifest says. A link to such a file is none.
+/// Whether a file exists and matches its manifest entry. A link to such a file does not count.
 ///
 /// # Errors
-/// When it is there and cannot be read.
+/// If it exists and cannot be read.
 pub fn is_whole(folder: &Path, stored: &StoredFile) -> Result<bool, StorageError> {
     let path = folder.join(&stored.name);
     if !is_plain(&stored.name) || disk::at(&path) != At::File {

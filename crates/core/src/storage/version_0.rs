@@ -1,5 +1,5 @@
-//! Commits of version 0 of the program that were cut off. It renamed files one by one, by a
-//! record of what is to be done (`commit.json`) or taken back (`undo.json`).
+//! Interrupted commits of version 0 of the program. It renamed files one by one, following a record
+//! of what is to be done (`commit.json`) or undone (`undo.json`).
 
 use std::path::{Path, PathBuf};
 
@@ -25,9 +25,9 @@ struct Commit {
 #[derive(Debug, Deserialize)]
 struct Change {
     name: String,
-    /// Whether there is a new file, or the old one is to go.
+    /// Whether there is a new file; if not, the old one is removed.
     new: bool,
-    /// Whether there was an old one, which is in the staging folder as `NAME.old` then.
+    /// Whether there was an old file, kept in the staging folder as `NAME.old`.
     old: bool,
 }
 
@@ -39,7 +39,7 @@ pub(super) fn is_pending(folders: &Folders) -> bool {
         .any(|name| staging.join(name).exists())
 }
 
-/// Does what a record says. Tells which run was finished, if one was.
+/// Carries out a record. Returns the run that was finished, if any.
 pub(super) fn settle(folders: &Folders) -> Result<Option<String>, StorageError> {
     let staging = folders.staging();
     if let Some(commit) = read(&staging.join(UNDONE))? {
@@ -60,7 +60,7 @@ pub(super) fn settle(folders: &Folders) -> Result<Option<String>, StorageError> 
 }
 
 impl Commit {
-    /// What is not in the staging folder any more was put in place before.
+    /// Files that are no longer in the staging folder were put in place before.
     fn put_in_place(&self, folders: &Folders) -> Result<(), StorageError> {
         for Change { name, new, .. } in &self.changes {
             let place = folders.data_dir.join(name);
@@ -76,7 +76,7 @@ impl Commit {
         disk::sync_folder(&folders.data_dir)
     }
 
-    /// What is not in the staging folder any more was put back before.
+    /// Files that are no longer in the staging folder were restored before.
     fn restore(&self, folders: &Folders) -> Result<(), StorageError> {
         for Change { name, old, .. } in &self.changes {
             let place = folders.data_dir.join(name);
@@ -119,7 +119,7 @@ mod tests {
     use crate::storage::output::Flow;
     use std::fs;
 
-    /// A data directory whose commit was cut off when `moved` of its files were in place.
+    /// A data directory whose commit was interrupted after `moved` of its files were in place.
     fn cut_off(record: &str, moved: usize) -> (tempfile::TempDir, Folders) {
         let place = tempfile::tempdir().unwrap();
         let folders = Folders::new(place.path(), Flow::Main);

@@ -1,8 +1,7 @@
-//! The folders that a flow works in: what runs put there, and how that is removed,
-//! and nothing else.
+//! The work folders of a flow: what runs put there, and how that, and nothing else, is removed.
 //!
-//! Somebody else may have planted a link in place of such a folder, or put files of their
-//! own into it. A link is an error, and what no run made stays where it is and is named.
+//! Somebody else may have planted a link in place of such a folder, or put other files into it. A
+//! link is an error, and a file that no run made is left alone and reported.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -16,18 +15,18 @@ use super::output::{Flow, is_public};
 
 /// The folder of all snapshots in a data directory.
 pub(super) const SNAPSHOTS: &str = ".snapshots";
-/// A link in the staging folder with the name of the run that is about to commit, or has.
+/// A link in the staging folder with the name of the run that is about to commit, or has committed.
 pub(super) const COMMITTING: &str = "committing";
-/// A link in the staging folder that is to be the link of the flow.
+/// A link in the staging folder that is about to replace the link of the flow.
 pub(super) const NEXT: &str = "current";
-/// What version 0 of the program noted a commit in: what is to be done, or taken back.
+/// The files in which version 0 of the program recorded a commit or its undo.
 pub(super) const VERSION_0: [&str; 3] = ["commit.json", "undo.json", "commit.json.new"];
 
-/// The folder of pages within that of a flow.
+/// The folder of pages inside that of a flow.
 pub(super) const SPOOL: &str = "spool";
-/// The folder of segments within that of a flow.
+/// The folder of segments inside that of a flow.
 pub const STAGING: &str = "staging";
-/// The folder of new files within that of a flow.
+/// The folder of new files inside that of a flow.
 const NEW: &str = "snapshot";
 
 /// The folders of one flow in the data directory.
@@ -35,7 +34,7 @@ const NEW: &str = "snapshot";
 pub(super) struct Folders {
     pub(super) data_dir: PathBuf,
     pub(super) flow: Flow,
-    /// Where the flow works: pages and what is made of them.
+    /// The work folder of the flow: pages and what is made from them.
     pub(super) root: PathBuf,
     name: &'static str,
 }
@@ -54,12 +53,12 @@ impl Folders {
         }
     }
 
-    /// Pages as they came, and their journal.
+    /// Raw pages and their journal.
     pub(super) fn spool(&self) -> PathBuf {
         self.root.join(SPOOL)
     }
 
-    /// What is made of the pages.
+    /// What is made from the pages.
     pub(super) fn staging(&self) -> PathBuf {
         self.root.join(STAGING)
     }
@@ -69,7 +68,7 @@ impl Folders {
         self.data_dir.join(SNAPSHOTS)
     }
 
-    /// The files of the snapshot to be.
+    /// The files of the next snapshot.
     pub(super) fn new_files(&self) -> PathBuf {
         self.root.join(NEW)
     }
@@ -82,10 +81,10 @@ impl Folders {
         Ok(root.map(|root| (data_dir, root)))
     }
 
-    /// Looks at what is there before a run begins.
+    /// Checks the existing folders before a run starts.
     ///
     /// # Errors
-    /// When a link stands in place of a folder, or something is there that no run made.
+    /// If a link is in place of a folder, or something is there that no run made.
     pub(super) fn check(&self) -> Result<(), StorageError> {
         let Some((_, root)) = self.open()? else {
             return Ok(());
@@ -94,7 +93,7 @@ impl Folders {
             entry.is_folder && [SPOOL, STAGING, NEW].iter().any(|ours| entry.name == *ours)
         };
         for inner in [SPOOL, STAGING, NEW] {
-            // An error where it is no folder.
+            // An error if it is not a folder.
             root.inner(inner)?;
         }
         refuse(&root, &foreign(&root.entries()?, is_folder_of_ours))
@@ -103,16 +102,16 @@ impl Folders {
     /// Removes the pages.
     ///
     /// # Errors
-    /// When something cannot be removed, or is there that no run made.
+    /// If something cannot be removed, or no run made it.
     pub(super) fn clear_spool(&self) -> Result<(), StorageError> {
         self.open()?
             .map_or(Ok(()), |(_, root)| clear(&root, SPOOL, is_of_spool))
     }
 
-    /// Removes what was made of the pages.
+    /// Removes what was made from the pages.
     ///
     /// # Errors
-    /// When something cannot be removed, or is there that no run made.
+    /// If something cannot be removed, or no run made it.
     pub(super) fn clear_staging(&self) -> Result<(), StorageError> {
         let Some((_, root)) = self.open()? else {
             return Ok(());
@@ -124,7 +123,7 @@ impl Folders {
     /// Removes everything that runs of the flow made.
     ///
     /// # Errors
-    /// When something cannot be removed, or is there that no run made.
+    /// If something cannot be removed, or no run made it.
     pub(super) fn clear(&self) -> Result<(), StorageError> {
         let Some((data_dir, root)) = self.open()? else {
             return Ok(());
@@ -136,7 +135,7 @@ impl Folders {
         data_dir.remove_folder(self.name)
     }
 
-    /// Removes the journal of the pages, if there is one: nobody goes on with them then.
+    /// Removes the journal of the pages, if there is one: then no run can resume from them.
     pub(super) fn forget_journal(&self) -> Result<(), StorageError> {
         self.remove(SPOOL, Journal::NAME)
     }
@@ -146,11 +145,11 @@ impl Folders {
         self.remove(STAGING, name)
     }
 
-    /// Removes a snapshot, if it is there: its manifest first, so that what is left of it looks
-    /// like nothing else.
+    /// Removes a snapshot, if it exists. The manifest goes first, so that the remains do not look
+    /// like a snapshot.
     ///
     /// # Errors
-    /// When something cannot be removed, or is there that no run made.
+    /// If something cannot be removed, or no run made it.
     pub(super) fn remove_snapshot(&self, name: &str) -> Result<(), StorageError> {
         let Some(all) = self.open_snapshots()? else {
             return Ok(());
@@ -174,7 +173,7 @@ impl Folders {
         clear(&all, name, is_of_snapshot)
     }
 
-    /// Removes the folder of all snapshots, if nothing is in it.
+    /// Removes the folder of all snapshots, if it is empty.
     pub(super) fn remove_snapshots_if_empty(&self) -> Result<(), StorageError> {
         let Some(all) = self.open_snapshots()? else {
             return Ok(());
@@ -201,7 +200,7 @@ impl Folders {
     }
 }
 
-/// Removes what runs made in a folder and the folder, unless something else is in it.
+/// Removes a folder and the files in it that runs made. Fails if it contains anything else.
 fn clear(root: &Folder, name: &str, is_ours: fn(&str) -> bool) -> Result<(), StorageError> {
     let Some(folder) = root.inner(name)? else {
         return Ok(());
@@ -249,14 +248,14 @@ fn is_of_staging(name: &str) -> bool {
     is_link || is_made_of_slices || is_public(public) || is_of_version_0(name)
 }
 
-/// Whether a file is one of the folder of a snapshot.
+/// Whether a file belongs to the folder of a snapshot.
 fn is_of_snapshot(name: &str) -> bool {
     // SQLite puts files of its own beside a database.
     is_public(name) || name.starts_with(NEXT_CHANGES_FILE)
 }
 
-/// Whether version 0 of the program may have left a file in its staging folder, where it had the
-/// files of the snapshot to be, and second names of those of the last one.
+/// Whether version 0 of the program may have left a file in its staging folder, which held the
+/// files of the next snapshot and second names of those of the last one.
 fn is_of_version_0(name: &str) -> bool {
     let file = name.strip_suffix(".old").unwrap_or(name);
     VERSION_0.contains(&name) || is_of_snapshot(file)

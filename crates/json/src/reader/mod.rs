@@ -1,38 +1,38 @@
-//! Reads sound JSON (RFC 8259) in one pass, and nothing else.
+//! A fast one-pass reader for valid JSON (RFC 8259), without error messages.
 //!
-//! What this reader takes is sound. Of anything else it only says that it does
-//! not take it: the slower reader, which is `serde_json`, looks at that once more
-//! and finds the words. So a record is refused in the same words whichever of
-//! the two saw it first, and this one may give up wherever it likes, such as
-//! on values that are nested deeper than any API's.
+//! What this reader accepts is valid. It gives no reason for what it rejects: the slower reader,
+//! `serde_json`, reads that again and finds the message. So the message of a rejected record is the
+//! same whichever of the two saw it first, and this reader may give up at any point, for example on
+//! values that are nested deeper than in any API.
 //!
-//! What a value was seen to be on the way is kept with it, so that nobody has to look again.
+//! What it learns about a value while reading is kept with it, so that the value need not be
+//! scanned again.
 
 #![expect(
     clippy::inline_always,
-    reason = "calls were a part of the time to read"
+    reason = "calls took a measurable part of the time"
 )]
 
 use crate::Sound;
 use crate::stops::Stops;
 use crate::value::{Seen, unescape};
 
-/// How many brackets may be open. Deeper values are left to `serde_json`, which
-/// needs no stack for them.
+/// The maximum nesting depth. Deeper values are left to `serde_json`, which skips them without
+/// recursion.
 const DEEPEST: u32 = 64;
 
-/// A place in a text, and the way forward from there.
+/// A position in a text, from which it reads on.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     text: &'a str,
     stops: Stops<'a>,
     at: usize,
-    /// Whether what was read may not be an example for the records after it: it has escapes, say.
+    /// Whether what was read is not a model for the following records: for example, it has escapes.
     pub peculiar: bool,
 }
 
 impl<'a> Reader<'a> {
-    /// Begins at a byte of `text`.
+    /// Starts at a byte of `text`.
     #[must_use]
     pub fn new(text: &'a str, at: usize) -> Self {
         Self {
@@ -43,7 +43,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The next byte to be read.
+    /// The position of the next byte.
     #[must_use]
     pub fn at(&self) -> usize {
         self.at
@@ -53,7 +53,7 @@ impl<'a> Reader<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// The next byte that is no white space, which stays where it is.
+    /// Skips whitespace and returns the next byte without consuming it.
     #[inline]
     pub fn peek(&mut self) -> Option<u8> {
         loop {
@@ -69,7 +69,7 @@ impl<'a> Reader<'a> {
         (self.peek()? == wanted).then(|| self.at += 1)
     }
 
-    /// Takes a value that stands right here, whatever it is.
+    /// Reads the value that begins at this position.
     #[inline]
     pub fn value(&mut self) -> Option<Sound<'a>> {
         let start = self.at;
@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
         Some(Sound { raw, seen })
     }
 
-    /// Takes an object. Each value in it is for `member` to take, who is told its key.
+    /// Reads an object. `member` gets the key of each value, and has to read the value.
     #[inline]
     pub fn object(&mut self, mut member: impl FnMut(&mut Self, &str) -> Option<()>) -> Option<()> {
         self.expect(b'{')?;
@@ -114,7 +114,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Passes by an object or an array.
+    /// Skips an object or an array.
     fn nested(&mut self, left: u32) -> Option<()> {
         let left = left.checked_sub(1)?;
         let close = if self.byte()? == b'{' { b'}' } else { b']' };
@@ -159,7 +159,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Passes by a string, a number or a word; gives where it ends.
+/// Skips a string, a number or a literal; returns where it ends.
 #[inline(always)]
 pub fn scalar(text: &mut Stops<'_>, at: usize) -> Option<(usize, Seen)> {
     let bytes = text.bytes();
@@ -174,7 +174,7 @@ pub fn scalar(text: &mut Stops<'_>, at: usize) -> Option<(usize, Seen)> {
     is_there.then(|| (at + word.len(), seen))
 }
 
-/// Passes by a number.
+/// Skips a number.
 #[inline(always)]
 fn number(bytes: &[u8], start: usize) -> Option<(usize, Seen)> {
     let is_negative = bytes.get(start) == Some(&b'-');
@@ -183,7 +183,7 @@ fn number(bytes: &[u8], start: usize) -> Option<(usize, Seen)> {
     while let Some(digit) = bytes.get(at).map(|byte| byte.wrapping_sub(b'0'))
         && digit < 10
     {
-        // Of longer numbers than a whole one can be, this is not the value.
+        // If the number is too long for an integer, the result is wrong and is not used.
         value = value.wrapping_mul(10).wrapping_add(digit.into());
         at += 1;
     }
@@ -202,7 +202,7 @@ fn number(bytes: &[u8], start: usize) -> Option<(usize, Seen)> {
     Some((at, seen))
 }
 
-/// Passes by what may stand behind the whole part of a number.
+/// Skips the fraction and exponent of a number.
 fn fraction(bytes: &[u8], mut at: usize) -> Option<usize> {
     if bytes.get(at) == Some(&b'.') {
         at = digits(bytes, at + 1)?;
@@ -217,7 +217,7 @@ fn fraction(bytes: &[u8], mut at: usize) -> Option<usize> {
     Some(at)
 }
 
-/// Passes by digits, of which there must be one.
+/// Skips digits, at least one.
 #[inline]
 fn digits(bytes: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
@@ -227,7 +227,7 @@ fn digits(bytes: &[u8], start: usize) -> Option<usize> {
     (at > start).then_some(at)
 }
 
-/// Passes by a string with its quotes.
+/// Skips a string with its quotes.
 #[inline(always)]
 fn string(text: &mut Stops<'_>, at: usize) -> Option<(usize, Seen)> {
     let bytes = text.bytes();
@@ -263,9 +263,9 @@ fn string(text: &mut Stops<'_>, at: usize) -> Option<(usize, Seen)> {
     }
 }
 
-/// Reads an object of which some keys are wanted, and gives what stands there.
+/// Reads an object and returns the values of some keys.
 ///
-/// None where it is no sound object, or one of the keys stands there twice.
+/// `None` if it is not a valid object, or one of the keys is repeated.
 #[must_use]
 pub fn members<'a, const N: usize>(
     raw: &'a str,

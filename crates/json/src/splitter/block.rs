@@ -1,42 +1,41 @@
-//! Looks at 64 bytes of records at a time, without a branch for each of them.
+//! Scans 64 bytes of records at a time, without a branch for each byte.
 //!
-//! After the first stage of simdjson (Langdale and Lemire, "Parsing Gigabytes of
-//! JSON per Second", 2019): one bit for each byte says whether it is a quote, a
-//! backslash, an opening or a closing bracket; the rest is arithmetic on those bits.
-//! What the processor offers for that is found out when the program runs.
+//! Based on the first stage of simdjson (Langdale and Lemire, "Parsing Gigabytes of JSON per
+//! Second", 2019): one bit for each byte says whether it is a quote, a backslash, an opening or a
+//! closing bracket; the rest is arithmetic on those bits. SIMD support is detected at run time.
 
-// What is written once is compiled for each kind of processor, where it is called
-// from. Closures would be for the plainest one, and so would what is not inlined.
+// Inlined code is compiled for each SIMD level at the call site. Closures, and functions that are
+// not inlined, would be compiled for the baseline only.
 #![expect(clippy::inline_always, reason = "see above")]
 
 use std::ops::{ControlFlow, Range};
 
 use fearless_simd::{Level, Simd, dispatch, prelude::*, u8x64};
 
-/// How many bytes are looked at together.
+/// The block size in bytes.
 pub(super) const LENGTH: usize = 64;
 
-/// Where we are in a record that is an object or an array.
+/// The state inside a record that is an object or an array.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Inside {
     /// How many brackets are open, at least one.
     pub(super) depth: u64,
     pub(super) in_string: bool,
-    /// Whether the last byte was a backslash in a string, and itself not escaped.
+    /// Whether the last byte was an unescaped backslash in a string.
     pub(super) escaped: bool,
     /// Where the record begins.
     pub(super) start: u64,
 }
 
-/// Where we are when blocks were gone through.
+/// The state after scanning blocks.
 pub(super) enum Left {
-    /// In a record, and what comes next is no whole block, or not like JSON.
+    /// In a record; what follows is not a complete block, or not valid JSON.
     Inside(Inside),
-    /// Behind a record; what stands there is not what stands between most records.
+    /// After a record; what follows is not the usual separator.
     Behind,
 }
 
-/// One bit for each byte of a block, the first byte's the lowest.
+/// One bit for each byte of a block, the lowest for the first byte.
 struct Bits {
     quotes: u64,
     backslashes: u64,
@@ -45,9 +44,9 @@ struct Bits {
 }
 
 impl Inside {
-    /// Goes through as many blocks as there are, the first of which begins at byte `at` of
-    /// the response, and tells `found` where each record was that ends in them, for as long as
-    /// that says to go on. Gives how many bytes were looked at.
+    /// Scans complete blocks, the first of which begins at byte `at` of the response. Calls `found`
+    /// with the range of each record that ends in them, until it breaks. Returns how many bytes
+    /// were scanned.
     pub(super) fn skip(
         self,
         bytes: &[u8],
@@ -72,7 +71,7 @@ impl Inside {
             let (escaped, open_escape) = escaped(bits.backslashes, self.escaped);
             let before = if self.in_string { u64::MAX } else { 0 };
             let in_strings = until_next(bits.quotes & !escaped) ^ before;
-            // A backslash outside of strings is no JSON: to be looked at byte by byte.
+            // A backslash outside of strings is not valid JSON: continue byte by byte.
             if bits.backslashes & !in_strings != 0 {
                 break;
             }
@@ -101,10 +100,10 @@ impl Inside {
         (length, Left::Inside(self))
     }
 
-    /// Behind which byte no bracket is open any more.
+    /// The offset after the byte that closes the last open bracket.
     #[inline(always)]
     fn end(self, opening: u64, mut closing: u64) -> Option<usize> {
-        // Most blocks lie in texts, or have too few.
+        // Most blocks are inside strings, or have too few closing brackets.
         if u64::from(closing.count_ones()) < self.depth {
             return None;
         }
@@ -122,8 +121,8 @@ impl Inside {
     }
 }
 
-/// Where in the block the next record begins, if that is an object or an array and there
-/// is nothing but a comma and white space before it.
+/// Where in the block the next record begins, if it is an object or an array and only a comma and
+/// whitespace precede it.
 #[inline(always)]
 fn next_record<S: Simd>(simd: S, block: &[u8; LENGTH], opening: u64, at: usize) -> Option<usize> {
     let bytes = u8x64::from_slice(simd, block);
@@ -136,7 +135,7 @@ fn next_record<S: Simd>(simd: S, block: &[u8; LENGTH], opening: u64, at: usize) 
         .then(|| first.trailing_zeros() as usize)
 }
 
-/// All bits from the one of byte `at`.
+/// All bits from that of byte `at`.
 #[inline(always)]
 fn from(at: usize) -> u64 {
     u64::MAX.unbounded_shl(u32::try_from(at).unwrap_or(u32::MAX))
@@ -151,7 +150,7 @@ impl Bits {
     #[inline(always)]
     fn of<S: Simd>(simd: S, block: &[u8; LENGTH]) -> Self {
         let bytes = u8x64::from_slice(simd, block);
-        // With this bit set, `[` is `{` and `]` is `}`, and nothing else is.
+        // With this bit set, `[` equals `{` and `]` equals `}`, and no other byte does.
         let curly = bytes | u8x64::splat(simd, 0x20);
         Self {
             quotes: equal(simd, bytes, b'"'),
@@ -162,18 +161,18 @@ impl Bits {
     }
 }
 
-/// Which bytes are such a one.
+/// A bit for each byte that equals `byte`.
 #[inline(always)]
 fn equal<S: Simd>(simd: S, bytes: u8x64<S>, byte: u8) -> u64 {
     bytes.simd_eq(u8x64::splat(simd, byte)).to_bitmask()
 }
 
-/// Which bytes are escaped by a backslash before them, and whether the first byte
-/// of the next block is. `before` says it of the first byte of this one.
+/// Which bytes are escaped by a backslash before them, and whether the first byte of the next block
+/// is. `before` is that flag for this block.
 ///
-/// In a row of backslashes each second one is escaped, and so is what stands behind a row
-/// of odd length. Adding its first bit to a row carries to the bit behind it, so rows that
-/// begin at an odd byte are told from the others without looking at one by one (simdjson).
+/// In a run of backslashes every second one is escaped, and so is the byte after a run of odd
+/// length. Adding its first bit to a run carries to the bit after it, so runs that begin at an odd
+/// byte are distinguished without looking at each one (simdjson).
 #[inline(always)]
 fn escaped(backslashes: u64, before: bool) -> (u64, bool) {
     const EVEN: u64 = 0x5555_5555_5555_5555;

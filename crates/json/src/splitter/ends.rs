@@ -1,28 +1,28 @@
-//! The first and the last record of a response that is cut as it comes: pages are asked for by the
-//! last one, and told from their neighbours by both.
+//! Captures the first and the last record of a response while it is split: the next page may be
+//! requested by the last one, and both show whether pages are duplicates.
 
 use std::ops::Range;
 
 use serde_json::Value;
 
-/// How many bytes of a record are kept: it is one of a page, and only one of its fields is wanted.
+/// The maximum length of a captured record in bytes; only one of its fields is needed.
 const LONGEST: usize = 1024 * 1024;
 
-/// Keeps the first and the last record of a response.
+/// Captures the first and the last record of a response.
 #[derive(Clone, Debug, Default)]
 pub struct EndRecords {
-    /// How many bytes came.
+    /// How many bytes were received.
     seen: u64,
-    /// The record that did not end yet.
+    /// The record that has not ended yet.
     open: Vec<u8>,
     first: Option<Vec<u8>>,
     last: Vec<u8>,
 }
 
-/// Of the records that ended in some bytes: the first and the last.
+/// Of the records that ended in a chunk: the first and the last.
 pub type Ended = Option<(Range<u64>, Range<u64>)>;
 
-/// Adds a record that ended behind the others.
+/// Adds a record that ended after the others.
 pub fn ended(ended: &mut Ended, record: Range<u64>) {
     match ended {
         Some((_, last)) => *last = record,
@@ -31,8 +31,9 @@ pub fn ended(ended: &mut Ended, record: Range<u64>) {
 }
 
 impl EndRecords {
-    /// Takes in the next bytes of the response: `ended` are the places of records that ended in
-    /// them, and `open` where the one begins that did not, as the [`Splitter`](super::Splitter) counts.
+    /// Adds the next bytes of the response. `ended` has the ranges of records that ended in them,
+    /// and `open` is the start of the unfinished one, with the offsets of the
+    /// [`Splitter`](super::Splitter).
     pub fn take(&mut self, bytes: &[u8], ended: Ended, open: Option<u64>) {
         let seen = self.seen;
         let within = |place: u64| {
@@ -61,7 +62,7 @@ impl EndRecords {
         self.seen = seen.saturating_add(bytes.len() as u64);
     }
 
-    /// The first and the last record; nothing where there is none, or none that can be read.
+    /// The first and the last record; `None` if there is none, or none that can be read.
     #[must_use]
     pub fn read(&self) -> (Option<Value>, Option<Value>) {
         let first = self.first.as_deref().unwrap_or_default();
@@ -71,7 +72,7 @@ impl EndRecords {
 }
 
 fn push(kept: &mut Vec<u8>, bytes: &[u8]) {
-    // One byte more, so that a record that is too long is never taken for a whole one.
+    // One byte more, so that a truncated record is never valid.
     let room = (LONGEST + 1).saturating_sub(kept.len());
     kept.extend_from_slice(&bytes[..room.min(bytes.len())]);
 }
@@ -83,7 +84,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    /// The first and the last record of a response that comes in pieces of this length.
+    /// The first and the last record of a response received in chunks of this length.
     fn ends_of(text: &str, at: &str, piece: usize) -> (Option<Value>, Option<Value>) {
         let mut splitter = Splitter::of_array_at(&at.parse().unwrap());
         let mut ends = EndRecords::default();

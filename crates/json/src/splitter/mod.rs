@@ -1,9 +1,8 @@
-//! Finds where the records of a JSON array begin and end, without reading them.
+//! Finds where the records of a JSON array begin and end, without parsing them.
 //!
-//! The splitter follows brackets and strings only. It takes bytes as they come
-//! from the wire, in pieces of any length, holds none of them, and tells the
-//! place of each record. Whether a record is sound JSON is for the mapper to
-//! say, so a broken record spoils itself and not its neighbours.
+//! The splitter tracks only brackets and strings. It takes bytes as they are received, in chunks of
+//! any length, buffers none of the records, and reports the range of each record. Whether a record
+//! is valid JSON is checked by the mapper, so a malformed record does not affect its neighbours.
 
 use std::ops::{ControlFlow, Range};
 
@@ -25,20 +24,20 @@ pub use ends::{EndRecords, Ended, ended};
 pub use records::{Records, records};
 pub use unmap::Unmap;
 
-/// Why bytes are not a JSON array of records, as far as the splitter looks.
+/// Why bytes are not a JSON array of records, as far as the splitter checks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SplitError {
     /// The response begins with something other than `[`.
     #[error("expected a JSON array, found {}", opening(*.0))]
     NotAnArray(u8),
-    /// Something other than `,` or `]` stands behind a record, or a record is missing.
+    /// Something other than `,` or `]` follows a record, or a record is missing.
     #[error("expected {expected} at byte {at}, found {}", shown(*.found))]
     Unexpected {
-        /// What could have stood there.
+        /// What was expected there.
         expected: &'static str,
-        /// Counted from the beginning of the response.
+        /// The offset from the beginning of the response.
         at: u64,
-        /// What stands there.
+        /// What was found there.
         found: u8,
     },
     /// The response has no array where the records should be.
@@ -47,12 +46,12 @@ pub enum SplitError {
     /// Something else is where the array of records should be.
     #[error("expected an array of records at `{at}`, found {}", in_place(*.found, .at))]
     OtherThanArray {
-        /// Where it should be.
+        /// The path of the array.
         at: JsonPath,
-        /// How what is there begins.
+        /// The first byte of what was found.
         found: u8,
     },
-    /// What is wrapped around the records is not JSON, or too much of it.
+    /// What wraps the records is not valid JSON, or too long.
     #[error("cannot read what surrounds the records: {0}")]
     Wrapping(String),
     /// The bytes end before the array does.
@@ -97,13 +96,13 @@ fn shown(byte: u8) -> String {
     }
 }
 
-/// U+FEFF in UTF-8, as editors on Windows put it before a text.
+/// U+FEFF in UTF-8, with which editors on Windows begin a text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// How much may stand around the records of a response: cursors and totals are short.
+/// The maximum length in bytes of what wraps the records: cursors and totals are short.
 const LONGEST_WRAPPING: usize = 1024 * 1024;
 
-/// What stands around the records, and the way to them.
+/// What wraps the records, and the path to them.
 #[derive(Clone, Debug)]
 struct Wrapping {
     path: JsonPath,
@@ -117,31 +116,31 @@ struct Wrapping {
 enum State {
     Seeking,
     BeforeArray,
-    /// In `null`, in place of the array: so many of its bytes came.
+    /// In `null`, in place of the array: the number of its bytes so far.
     Null(u8),
     BeforeFirst,
     BeforeRecord,
-    /// In a record that is an object, an array or a string; the number counts open brackets.
+    /// In a record that is an object, an array or a string, with the number of open brackets.
     Nested(u64),
-    /// In a record that is a number or a word.
+    /// In a record that is a number or a literal.
     Bare,
     BehindRecord,
     BehindArray,
 }
 
-/// What is given to be cut.
+/// The kind of input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Given {
     /// A complete response.
     Array,
-    /// The same; where all should be the array, an object may stand in its place, and is kept for
-    /// whoever asks [`Splitter::without_array`].
+    /// Like `Array`, but if the response itself should be the array, it may be an object, which
+    /// [`Splitter::without_array`] returns.
     ArrayOrObject,
     /// A part of an array: it begins and ends between records, without brackets.
     Slice,
 }
 
-/// The state of one response being cut.
+/// The state of splitting one response.
 #[derive(Clone, Debug)]
 pub struct Splitter {
     state: State,
@@ -151,9 +150,9 @@ pub struct Splitter {
     offset: u64,
     given: Given,
     wrapping: Option<Wrapping>,
-    /// How much of a byte order mark may still come; none once something else came.
+    /// The rest of a byte order mark that may still follow; empty after any other byte.
     mark: &'static [u8],
-    /// Where the array begins, behind what is wrapped around it, and where it ends.
+    /// Where a wrapped array begins, after its bracket, and where it ends.
     array: (Option<u64>, Option<u64>),
 }
 
@@ -194,7 +193,8 @@ impl Splitter {
         }
     }
 
-    /// Where all should be the array, an object is none of its records, and no error before its end.
+    /// If the response itself should be the array, an object is not a record, and not an error
+    /// until the end.
     #[must_use]
     pub fn or_an_object(self) -> Self {
         Self {
@@ -203,7 +203,7 @@ impl Splitter {
         }
     }
 
-    /// For a part of an array that was cut at record boundaries: records and commas, no brackets.
+    /// For a part of an array that was split between records: records and commas, no brackets.
     #[must_use]
     pub fn of_slice() -> Self {
         Self {
@@ -214,14 +214,14 @@ impl Splitter {
         }
     }
 
-    /// Looks at `bytes` until a record ends in them.
+    /// Scans `bytes` until a record ends in them.
     ///
-    /// Gives how many bytes were looked at and the place of the record that
-    /// ended there, counted from the first byte ever given. Call it again with
-    /// the rest; `None` means that all of `bytes` was looked at.
+    /// Returns how many bytes were scanned and the range of the record that ended there, with
+    /// offsets from the first byte ever passed. Call it again with the rest; `None` means that all
+    /// of `bytes` was scanned.
     ///
     /// # Errors
-    /// When the bytes cannot belong to an array of records.
+    /// If the bytes cannot belong to an array of records.
     pub fn advance(&mut self, bytes: &[u8]) -> Result<(usize, Option<Range<u64>>), SplitError> {
         let mut first = None;
         let length = self.look(bytes, |place| {
@@ -231,11 +231,11 @@ impl Splitter {
         Ok((length, first))
     }
 
-    /// Looks at all of `bytes`, and tells `found` the place of each record that ends in
-    /// them, counted from the first byte ever given.
+    /// Scans all of `bytes`, and calls `found` with the range of each record that ends in them,
+    /// with offsets from the first byte ever passed.
     ///
     /// # Errors
-    /// When the bytes cannot belong to an array of records.
+    /// If the bytes cannot belong to an array of records.
     pub fn advance_over(
         &mut self,
         bytes: &[u8],
@@ -248,7 +248,7 @@ impl Splitter {
         Ok(())
     }
 
-    /// Looks at `bytes` until `found` has had enough of records; gives how many that were.
+    /// Scans `bytes` until `found` breaks; returns how many bytes were scanned.
     fn look(
         &mut self,
         bytes: &[u8],
@@ -271,7 +271,7 @@ impl Splitter {
                     flow
                 });
                 if self.state != State::BehindRecord {
-                    // What is no whole block, or not like JSON.
+                    // Not a complete block, or not valid JSON.
                     one_by_one = i + block::LENGTH;
                 }
                 continue;
@@ -295,7 +295,7 @@ impl Splitter {
                         _ => {}
                     }
                 }
-                // The byte itself is looked at next time, behind the record.
+                // The byte itself is processed in the next iteration, after the record.
                 State::Bare if ends_bare(byte) => flow = found(self.record_ends(at)),
                 _ => {
                     self.between(byte, at)?;
@@ -310,15 +310,14 @@ impl Splitter {
         Ok(i)
     }
 
-    /// Where the record begins within which the bytes given so far end, if they
-    /// end within one; counted as [`advance`](Self::advance) counts.
+    /// The start of the unfinished record at the end of the bytes so far, if there is one; offsets
+    /// as in [`advance`](Self::advance).
     #[must_use]
     pub fn open_record(&self) -> Option<u64> {
         matches!(self.state, State::Nested(_) | State::Bare).then_some(self.record_start)
     }
 
-    /// Which of the `length` bytes that were looked at last belong to the array,
-    /// and not to what is wrapped around it.
+    /// Which of the last `length` scanned bytes belong to the array, and not to what wraps it.
     #[must_use]
     pub fn array_part(&self, length: usize) -> Range<usize> {
         if self.wrapping.is_none() {
@@ -334,7 +333,7 @@ impl Splitter {
         }
     }
 
-    /// Where the array begins, behind its bracket, if something is wrapped around it.
+    /// Where the array begins, after its bracket, if something wraps it.
     #[must_use]
     pub fn array_start(&self) -> Option<u64> {
         self.array.0
@@ -346,7 +345,7 @@ impl Splitter {
         self.state == State::BehindArray
     }
 
-    /// Passes by a byte order mark, which RFC 8259 lets readers ignore; gives how many bytes that took.
+    /// Skips a byte order mark, which RFC 8259 lets parsers ignore; returns its length so far.
     #[cold]
     fn skip_mark(&mut self, bytes: &[u8]) -> usize {
         let mut length = 0;
@@ -359,12 +358,12 @@ impl Splitter {
             self.mark = rest;
             length += 1;
         }
-        // What stands around the records is counted from here on.
+        // Offsets in what wraps the records start after the mark.
         self.offset += length as u64;
         length
     }
 
-    /// Goes through what stands around the records; gives how many bytes that took.
+    /// Processes what wraps the records; returns how many bytes that took.
     fn skip_wrapping(&mut self, bytes: &[u8]) -> Result<usize, SplitError> {
         let Some(wrapping) = &mut self.wrapping else {
             return Ok(0);
@@ -382,13 +381,13 @@ impl Splitter {
                     self.state = State::BehindArray;
                     let at = Some(self.offset + begins as u64);
                     self.array = (at, at);
-                    // Whether it is `null` indeed shows when what is wrapped around is read.
+                    // Whether it is really `null` is checked when what wraps the array is parsed.
                     bytes.len()
                 }
                 Err(Missing::Absent) => {
                     wrapping.is_all = true;
                     self.state = State::BehindArray;
-                    // Behind all that came: nothing of it is a record.
+                    // After everything received: none of it is a record.
                     let at = Some(self.offset + bytes.len() as u64);
                     self.array = (at, at);
                     bytes.len()
@@ -409,8 +408,8 @@ impl Splitter {
         Ok(length)
     }
 
-    /// Goes on in a record that is an object or an array, and in those behind it, as far as
-    /// whole blocks reach; gives how many bytes that took.
+    /// Continues in a record that is an object or an array, and in the following ones, for as many
+    /// complete blocks as there are; returns how many bytes that took.
     #[inline]
     fn skip_blocks(
         &mut self,
@@ -440,7 +439,7 @@ impl Splitter {
         length
     }
 
-    /// A byte outside of any record, or the first of one.
+    /// Processes a byte outside of any record, or the first one of a record.
     fn between(&mut self, byte: u8, at: u64) -> Result<(), SplitError> {
         if let State::Null(came) = self.state {
             if b"null".get(usize::from(came)) != Some(&byte) {
@@ -488,7 +487,7 @@ impl Splitter {
         Ok(())
     }
 
-    /// All is an object.
+    /// The response itself is an object.
     #[cold]
     fn object_begins(&mut self, at: u64) -> State {
         let path = JsonPath::default();
@@ -510,7 +509,7 @@ impl Splitter {
         State::BehindArray
     }
 
-    /// Goes on in a string up to its closing quote; gives how many bytes that took.
+    /// Continues in a string up to its closing quote; returns how many bytes that took.
     fn skip_string(&mut self, bytes: &[u8]) -> usize {
         let mut i = usize::from(std::mem::take(&mut self.escaped));
         while let Some(found) = bytes.get(i..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
@@ -533,12 +532,12 @@ impl Splitter {
         self.record_start..end
     }
 
-    /// Says whether the bytes given so far are a whole, and gives what stands
-    /// around the records, as JSON with an empty array in their place.
+    /// Checks that the input is complete. Returns what wraps the records, as JSON with an empty
+    /// array in their place.
     ///
     /// # Errors
-    /// When the array was not closed, a slice ends within a record, or what
-    /// stands around the records is not JSON.
+    /// If the array was not closed, a slice ends within a record, or what wraps the records is not
+    /// valid JSON.
     pub fn finish(&self) -> Result<Value, SplitError> {
         match (self.state, &self.wrapping) {
             (State::BehindArray, None) => Ok(Value::Array(Vec::new())),
@@ -556,7 +555,7 @@ impl Splitter {
         }
     }
 
-    /// A complete response in which the place of the array is not there; nothing if it is no such one.
+    /// A complete response that lacks the path of the array; `None` if it is not such a response.
     #[must_use]
     pub fn without_array(&self) -> Option<Value> {
         let wrapping = self.wrapping.as_ref().filter(|wrapping| wrapping.is_all)?;

@@ -1,10 +1,10 @@
-//! The records of a slice, which the mapper goes through one by one.
+//! Iterates over the records of a slice, for the mapper.
 
 use super::{SplitError, Splitter, State};
 
 /// The records of a slice, one at a time.
 ///
-/// A slice that is not a row of records ends the iteration with an error.
+/// A slice that is not a sequence of records ends the iteration with an error.
 #[must_use]
 pub fn records(slice: &[u8]) -> Records<'_> {
     Records {
@@ -48,7 +48,7 @@ impl Records<'_> {
         (length < rest.len()).then_some(at + length)
     }
 
-    /// Goes on behind a record of which somebody else found out that it ends at a byte.
+    /// Continues after a record whose end another reader has found.
     #[inline]
     pub fn pass(&mut self, end: usize) {
         self.at = end;
@@ -66,8 +66,8 @@ impl<'a> Iterator for Records<'a> {
         }
         match self.splitter.advance(self.slice.get(self.at..)?) {
             Ok((consumed, Some(place))) => {
-                // The record ended where the splitter stopped, so it lies within what
-                // was given; a range of `slice` in any case.
+                // The record ended where the splitter stopped, so it is inside the given bytes and
+                // in any case a range of `slice`.
                 self.at += consumed;
                 let bounds = usize::try_from(place.start)
                     .ok()
@@ -88,7 +88,7 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-/// The record that only the end of the slice ends, or the complaint that there is none.
+/// The record that only the end of the slice terminates, or the error that there is none.
 fn bare_tail<'a>(splitter: &Splitter, slice: &'a [u8]) -> Option<Result<&'a [u8], SplitError>> {
     if splitter.state == State::Bare {
         let start = usize::try_from(splitter.record_start).ok()?;

@@ -1,21 +1,21 @@
 //! Finds the array of records inside a response that wraps it: `{"data": [ … ], "next": …}`.
 
-/// Goes through a response until the array at a path of keys begins.
+/// Scans a response until the array at a path of keys begins.
 #[derive(Clone, Debug)]
 pub(super) struct Seeker {
     keys: Vec<String>,
-    /// The bracket that opens what is looked for.
+    /// The opening bracket of the target.
     opening: u8,
-    /// How many of the keys lead to where we are.
+    /// How many keys of the path have been entered.
     matched: usize,
     /// How many brackets are open.
     depth: usize,
     string: InString,
-    /// The key being read, or the last one that was, with its escapes.
+    /// The key being read, or the last one, with its escapes.
     key: Vec<u8>,
     /// Whether the next string, in an object on the path, is a key.
     expects_key: bool,
-    /// Whether the next value is the one that the path leads through.
+    /// Whether the next value is on the path.
     on_path: bool,
 }
 
@@ -26,30 +26,31 @@ enum InString {
     BehindBackslash,
 }
 
-/// What the path leads to.
+/// What is at the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// An array: so many bytes to its opening bracket, that included.
+    /// An array: the number of bytes up to and including its opening bracket.
     Array(usize),
-    /// A word in its place, which begins behind so many bytes. Only `null` is sound there, and that
-    /// is how some say that there is nothing.
+    /// A literal in its place, and the number of bytes before it. Only `null` is valid there, which
+    /// some APIs send if there is nothing.
     Null(usize),
-    /// An object, where that is looked for: so many bytes to its opening bracket, that included.
+    /// An object, if that is the target: the number of bytes up to and including its opening
+    /// bracket.
     Object(usize),
 }
 
-/// What is looked for is not there.
+/// The target is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Missing {
-    /// Its place is not there: a key is absent, or null, or all is null or an array. Some say so that
-    /// there is nothing.
+    /// The path does not exist: a key is absent or null, or the response itself is null or an
+    /// array. Some APIs send this if there is nothing.
     Absent,
-    /// Something else is in its place: this is how it begins.
+    /// Something else is in its place; this is its first byte.
     Other(u8),
 }
 
 impl Seeker {
-    /// Looks for an array.
+    /// Seeks an array.
     pub(super) fn new(keys: &[String]) -> Self {
         Self {
             keys: keys.to_vec(),
@@ -63,7 +64,7 @@ impl Seeker {
         }
     }
 
-    /// Looks for an object.
+    /// Seeks an object.
     pub(super) fn of_object(keys: &[String]) -> Self {
         Self {
             opening: b'{',
@@ -71,7 +72,7 @@ impl Seeker {
         }
     }
 
-    /// Looks at `bytes` until what the path leads to begins.
+    /// Scans `bytes` until the target begins.
     pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<Option<Found>, Missing> {
         for (index, byte) in bytes.iter().enumerate() {
             if self.string != InString::No {
@@ -88,12 +89,12 @@ impl Seeker {
         Ok(None)
     }
 
-    /// Whether the key that leads on is the last of the path.
+    /// Whether the next key is the last one of the path.
     fn is_last(&self) -> bool {
         self.matched + 1 == self.keys.len()
     }
 
-    /// Whether we are in the object that holds the next key of the path.
+    /// Whether we are in the object that contains the next key of the path.
     fn is_home(&self) -> bool {
         self.depth == self.matched + 1
     }
@@ -109,7 +110,7 @@ impl Seeker {
         }
     }
 
-    /// Takes a byte outside of strings; gives whether it opens what is looked for.
+    /// Processes a byte outside of strings; returns whether it opens the target.
     fn structure(&mut self, byte: u8) -> Result<bool, Missing> {
         match byte {
             b' ' | b'\t' | b'\n' | b'\r' => {}
@@ -146,13 +147,13 @@ impl Seeker {
                 }
             }
             b'}' | b']' => {
-                // Leaving the object on the path without having seen the key.
+                // Leaving the object on the path without having found the key.
                 if self.is_home() {
                     return Err(Missing::Absent);
                 }
                 self.depth -= 1;
             }
-            // A number or word where the path leads through.
+            // A number or literal on the path.
             b'n' if self.is_home() && self.on_path => return Err(Missing::Absent),
             _ if self.is_home() && self.on_path => return Err(Missing::Other(byte)),
             _ => {}
@@ -161,7 +162,7 @@ impl Seeker {
     }
 }
 
-/// Compares a key as it stands in JSON with one in plain text.
+/// Compares a key in JSON, with escapes, with one in plain text.
 fn is_key(raw: &[u8], key: &str) -> bool {
     if !raw.contains(&b'\\') {
         return raw == key.as_bytes();

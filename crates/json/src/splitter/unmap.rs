@@ -1,37 +1,37 @@
-//! Turns an object whose values are the records into a list of them, as it comes:
+//! Converts an object whose values are the records to a list of them, while it is received:
 //! `{"posts": {"17": {…}, "18": {…}}}` becomes `{"posts": [{…}, {…}]}`.
 //!
-//! It stands in front of the splitter, so that lists pay nothing for it. What is not such an object
-//! passes as it is, for the splitter to judge: a list too, which is how PHP writes an object without
-//! members, or with the keys 0, 1, 2.
+//! It runs before the splitter, so that lists have no overhead. Anything that is not such an object
+//! is passed on unchanged, for the splitter to check: a list too, which is how PHP writes an object
+//! without members, or with the keys 0, 1, 2.
 
 use crate::JsonPath;
 
 use super::BYTE_ORDER_MARK;
 use super::seek::{Found, Seeker};
 
-/// How long a key may be that is put into its record, in bytes.
+/// The maximum length in bytes of a key that is inserted into its record.
 const LONGEST_KEY: usize = 1024;
 
 #[derive(Clone, Debug)]
 enum State {
-    /// Of a response that is the object itself: so much of a byte order mark came.
+    /// The response itself is the object; this many bytes of a byte order mark were received.
     BeforeObject(usize),
     Seeking(Seeker),
     BeforeKey,
-    /// In a key; whether its next byte is escaped.
+    /// In a key, and whether its next byte is escaped.
     Key(bool),
     BehindKey,
     BeforeValue,
-    /// Behind the key that was put into the record: a comma is due if it has members.
+    /// After a key that was inserted into its record: a comma follows if the record has members.
     PutIn,
     Value(Value),
     BehindValue,
-    /// Behind the object, or where there is none.
+    /// After the object, or if there is none.
     Rest,
 }
 
-/// In a value: how many brackets are open, and whether it is within a string.
+/// In a value: the number of open brackets, and whether it is in a string.
 #[derive(Clone, Copy, Debug, Default)]
 struct Value {
     depth: u64,
@@ -39,19 +39,19 @@ struct Value {
     escaped: bool,
 }
 
-/// The state of one response that is turned.
+/// The state of converting one response.
 #[derive(Clone, Debug)]
 pub struct Unmap {
     state: State,
-    /// The field to put keys into, as JSON, with its colon.
+    /// The field that gets the keys, as JSON, with its colon.
     field: Option<Vec<u8>>,
-    /// The last key, as it stands in its quotes.
+    /// The last key, without its quotes but with its escapes.
     key: Vec<u8>,
     turned: Vec<u8>,
 }
 
 impl Unmap {
-    /// For a response whose records are the values of the object at `path`. Where a field is named,
+    /// For a response whose records are the values of the object at `path`. If `field` is given,
     /// each record gets its key as that field.
     #[must_use]
     pub fn new(path: &JsonPath, field: Option<&str>) -> Self {
@@ -72,7 +72,7 @@ impl Unmap {
         }
     }
 
-    /// Turns the next bytes of the response.
+    /// Converts the next bytes of the response.
     pub fn turn(&mut self, mut bytes: &[u8]) -> &[u8] {
         self.turned.clear();
         if let State::Seeking(seeker) = &mut self.state {
@@ -102,7 +102,7 @@ impl Unmap {
         &self.turned
     }
 
-    /// Takes a byte of the object, or one before it.
+    /// Processes a byte of the object, or one before it.
     fn take(&mut self, byte: u8) {
         let blank = matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
         if byte == b'{' && matches!(self.state, State::BeforeValue) && self.put_key_in() {
@@ -153,14 +153,14 @@ impl Unmap {
                 return self.value(value, byte);
             }
             (State::BehindValue, b',') => (Some(b','), State::BeforeKey),
-            // No object after all: the splitter says what is wrong with it.
+            // Not an object after all: the splitter reports what is wrong with it.
             _ => (Some(byte), State::Rest),
         };
         self.turned.extend(kept);
         self.state = next;
     }
 
-    /// Begins a record with its key; gives whether it is to have it.
+    /// Begins a record with its key; returns whether it was inserted.
     fn put_key_in(&mut self) -> bool {
         let Some(field) = self
             .field
@@ -178,7 +178,7 @@ impl Unmap {
         true
     }
 
-    /// Takes a byte of a value.
+    /// Processes a byte of a value.
     fn value(&mut self, mut value: Value, byte: u8) {
         let is_bare = value.depth == 0 && !value.in_string;
         if is_bare && matches!(byte, b',' | b'}' | b' ' | b'\t' | b'\n' | b'\r') {
@@ -251,7 +251,7 @@ mod tests {
                 "p",
                 r#"{"p":[null,7,"}",[1],true]}"#,
             ),
-            // What is no object passes.
+            // What is not an object is passed on unchanged.
             (
                 r#"{"p":[{"id":1}],"q":{}}"#,
                 "p",

@@ -1,4 +1,4 @@
-//! Which snapshots a report of an earlier time is made of.
+//! Selects the snapshots for a report of an earlier time.
 
 use std::path::Path;
 
@@ -10,20 +10,20 @@ use activity_tracker_core::error::{Error, StorageError};
 use activity_tracker_core::history::moment;
 use activity_tracker_core::storage::{Flow, StoredSnapshot};
 
-/// The snapshots that were the current ones at some time, the newest one first.
+/// The snapshots that were current at some time, the newest one first.
 #[derive(Debug)]
 pub(super) struct Then {
     pub(super) snapshots: Vec<StoredSnapshot>,
-    /// What finished later was not there yet.
+    /// Anything that finished later is ignored.
     pub(super) until: Timestamp,
 }
 
 impl Then {
-    /// Finds the snapshots of a time: when this run had finished, or at the end of a day, or at a
-    /// moment.
+    /// Finds the snapshots of a time: when a run finished (`text` is its id), the end of a day, or
+    /// a moment.
     ///
     /// # Errors
-    /// When it is none of these, no snapshot is as old, or they cannot be listed.
+    /// If `text` is none of these, no snapshot is that old, or the snapshots cannot be listed.
     pub(super) fn find(data_dir: &Path, text: &str) -> Result<Self, Error> {
         let all = all(data_dir)?;
         let text = text.trim();
@@ -32,7 +32,7 @@ impl Then {
         let until = until
             .or_else(|| time(text))
             .ok_or_else(|| no_such(text, &all))?;
-        // The newest one of each flow: they come in this order.
+        // The newest one of each flow, because `all` is sorted.
         let newest = Flow::BOTH.into_iter().filter_map(|flow| {
             let mut of_flow = all.iter().filter(|stored| stored.manifest.flow == flow);
             of_flow.find(|stored| stored.manifest.finished_at <= until)
@@ -58,9 +58,9 @@ fn all(data_dir: &Path) -> Result<Vec<StoredSnapshot>, Error> {
     Ok(all)
 }
 
-/// A day is over at its end, in UTC; a moment is one.
+/// A day means its end, in UTC.
 fn time(text: &str) -> Option<Timestamp> {
-    // Other forms of a date have a time behind them.
+    // Longer forms contain a time, too.
     if text.len() == "2026-11-28".len()
         && let Ok(day) = text.parse::<Date>()
     {
@@ -86,7 +86,7 @@ fn none_as_old(text: &str, all: &[StoredSnapshot]) -> Error {
     ))
 }
 
-/// The runs whose snapshots are there, with when they finished.
+/// The runs with a snapshot, and when they finished.
 fn known(all: &[StoredSnapshot]) -> String {
     let told = all.iter().map(|stored| {
         let finished = stored.manifest.finished_at.strftime("%Y-%m-%d %H:%M:%S");

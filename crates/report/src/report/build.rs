@@ -105,7 +105,7 @@ impl ActivityReport {
 }
 
 /// Calls `read` with the current snapshots, and again if a run has removed their folders while it
-/// was reading. Snapshots in folders of their own do not change while they are read.
+/// was reading. Snapshots with their own folder do not change while they are read.
 pub(super) fn read_consistently<T>(
     data_dir: &Path,
     mut read: impl FnMut(&[StoredSnapshot]) -> Result<T, Error>,

@@ -30,7 +30,7 @@ pub enum CsvTable {
 
 /// Writes one table. Without data, it has only the header line.
 ///
-/// Control characters in remote text are escaped, and text that a spreadsheet would take for a
+/// Control characters in remote text are escaped, and text that a spreadsheet would interpret as a
 /// formula is prefixed with `'`.
 ///
 /// # Errors
@@ -174,7 +174,7 @@ fn runs<W: Write>(out: &mut Writer<'_, W>, report: &ActivityReport) -> Result<()
 
 pub(super) fn id(id: Option<&Id>) -> String {
     match id {
-        // Spreadsheets do not take a number for a formula, whatever its sign.
+        // Spreadsheets do not interpret a number as a formula, whatever its sign.
         Some(Id::Number(number)) => number.to_string(),
         Some(Id::Text(id)) => text(Some(id)),
         None => String::new(),

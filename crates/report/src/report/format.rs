@@ -10,7 +10,7 @@ pub(super) fn iso_day(at: Timestamp, zone: &Zone) -> String {
     zone.local(at).strftime("%Y-%m-%d").to_string()
 }
 
-/// A time to the minute: `2024-05-03 14:05`. Whoever prints it names the zone.
+/// A time to the minute: `2024-05-03 14:05`. The caller has to name the time zone.
 pub(super) fn iso_minute(at: Timestamp, zone: &Zone) -> String {
     zone.local(at).strftime("%Y-%m-%d %H:%M").to_string()
 }

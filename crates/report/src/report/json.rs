@@ -8,7 +8,7 @@ use serde_json::ser::{Formatter, PrettyFormatter};
 use super::model::ActivityReport;
 use activity_tracker_text as text;
 
-/// Writes a complete report, as [`print()`] does.
+/// Writes a complete report, like [`print()`].
 ///
 /// # Errors
 /// If `out` cannot be written to.

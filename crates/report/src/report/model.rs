@@ -26,8 +26,8 @@ pub struct ActivityReport {
     /// All users, and all guests: authors who are not in the source's user list. Sorted by posts
     /// and comments written, then by comments received, then by id, then in the API's order.
     pub users: Vec<UserActivity>,
-    /// Posts without comments, in the API's order. `None` without comments, and where comments
-    /// do not name their posts.
+    /// Posts without comments, in the API's order. `None` without comments, and if comments do not
+    /// name their posts.
     pub unanswered: Option<UnansweredPosts>,
     /// Why `unanswered` is `None` although there are posts and comments.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,8 +81,8 @@ pub struct UserActivity {
     pub is_user: bool,
     /// Posts written.
     pub posts: u64,
-    /// Comments on this author's posts; `None` without comments, and where comments do not name
-    /// their posts.
+    /// Comments on this author's posts; `None` without comments, and if comments do not name their
+    /// posts.
     pub comments_received: Option<u64>,
     /// Comments written; `None` without comments.
     pub comments_written: Option<u64>,

@@ -40,7 +40,7 @@ fn is_address(text: &&str) -> bool {
 pub(super) enum Author {
     /// None.
     Missing,
-    /// A guest without an id or address, who cannot be told apart from others.
+    /// A guest without an id or address, who cannot be distinguished from others.
     Anonymous,
     /// A user or guest.
     Person(PersonIndex),

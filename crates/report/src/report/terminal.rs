@@ -24,8 +24,8 @@ pub(super) const MAX_TEXT: usize = 200;
 
 /// Writes a report for a terminal with `width` columns, with up to `top` rows per list.
 ///
-/// Remote text is escaped. Styles are ANSI escapes; `anstream` removes them where they are not
-/// wanted.
+/// Remote text is escaped. Styles are ANSI escapes; `anstream` removes them if the output does not
+/// support them.
 ///
 /// # Errors
 /// If `out` cannot be written to.
@@ -102,7 +102,7 @@ fn truncated(text: &str, width: usize) -> String {
         rest.is_some()
     };
     let mut start: String = text.chars().take_while(fits).collect();
-    // What it joins is cut off.
+    // A trailing joiner has nothing left to join.
     start.truncate(start.trim_end_matches(['\u{200c}', '\u{200d}']).len());
     start + "…"
 }
@@ -110,7 +110,7 @@ fn truncated(text: &str, width: usize) -> String {
 /// The indent of lines below a row.
 const INDENT: usize = 4;
 
-/// A line below the headers and no other borders, so that output is easy to cut and paste.
+/// A line below the headers and no other borders, so that output is easy to copy and paste.
 const STYLE: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 

@@ -13,8 +13,8 @@ use activity_tracker_json::Text;
 use super::build::{each_record, read_consistently};
 use super::data_sources::DataSources;
 
-/// Finds everybody with this id, name or address (case-insensitive): users in the newest
-/// snapshot or in the history, and authors of records in the history.
+/// Finds everyone with this id, name or address (case-insensitive): users in the newest snapshot or
+/// in the history, and authors of records in the history.
 ///
 /// # Errors
 /// If nobody matches, or a file cannot be read.
@@ -94,7 +94,7 @@ fn each_candidate(
     Ok(())
 }
 
-/// The ids and addresses of everybody who matches.
+/// The ids and addresses of everyone who matches.
 struct Matches {
     /// In lowercase.
     text: String,
@@ -120,7 +120,7 @@ impl Matches {
         let by_name = candidate
             .labels()
             .any(|name| name.to_lowercase() == self.text);
-        // The name of an author who is not a user may be shared, as guests share one.
+        // The name of an author who is not a user may be shared by several guests.
         if by_id || candidate.is_user && by_name {
             let twin = candidate.id.as_ref().and_then(Id::twin);
             self.ids

@@ -54,7 +54,7 @@ impl FromStr for Zone {
     fn from_str(text: &str) -> Result<Self, UnknownZone> {
         let parser = temporal::DateTimeParser::new();
         let zone = parser.parse_time_zone(text).map_err(|_| UnknownZone)?;
-        // As the database spells it.
+        // The spelling of the time zone database.
         let name = zone.iana_name().unwrap_or(text).to_owned();
         Ok(Self { name, zone })
     }

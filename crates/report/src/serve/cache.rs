@@ -15,7 +15,7 @@ use activity_tracker_core::record::Id;
 use activity_tracker_core::storage::Flow;
 use activity_tracker_core::{history, regular_file, storage};
 
-/// The maximum number of unanswered posts in the report, as the command's default.
+/// The maximum number of unanswered posts in the report, like the default of the command.
 const LISTED: usize = 10;
 
 /// The maximum length of a manifest, in bytes; a longer one counts as missing.
@@ -58,7 +58,7 @@ impl ReportCache {
     /// The current report. Concurrent calls wait for the same computation.
     ///
     /// # Errors
-    /// As [`ActivityReport::of`]. Errors are not cached.
+    /// Like [`ActivityReport::of`]. Errors are not cached.
     pub(super) fn report(&self) -> Result<Arc<CachedReport>, Error> {
         // A panic leaves the previous report.
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,7 +77,7 @@ impl ReportCache {
 
 impl CachedReport {
     fn of(data_dir: &Path) -> Result<Self, Error> {
-        // A read-only directory can be served without that.
+        // A read-only directory can be served without this step.
         let behind = history::bring_up(data_dir, &Stop::new()).err();
         let behind = behind.map(|error| chain(&error));
         let mut report = ActivityReport::of(data_dir, MAX_UNANSWERED)?;

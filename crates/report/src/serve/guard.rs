@@ -52,8 +52,8 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Whether the request comes from another site, by a link or a script. Such a page could not read
-/// the response, but could cause load. Only browsers send this header.
+/// Whether the request comes from another site, through a link or a script. Such a page could not
+/// read the response, but could cause load. Only browsers send this header.
 ///
 /// <https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header>
 fn is_of_another_site(headers: &HeaderMap) -> bool {

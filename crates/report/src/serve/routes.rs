@@ -140,7 +140,7 @@ struct ChangesResponse {
     changes: Vec<ListedChange>,
     /// Whether there are more changes.
     more: bool,
-    /// What to ask with for those.
+    /// The value of `after` to get them.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
 }

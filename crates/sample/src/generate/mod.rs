@@ -1,8 +1,9 @@
 //! Generates one record as JSON text: a pure function of seed, resource, id and story.
 //!
-//! Words and names come from the crate `fake` and from `topic.rs`, random numbers from
-//! `random.rs`, keyed with the seed, the kind of data and the id: every machine generates the same bytes, and each record can be generated on its own. `fake` is pinned because
-//! a new version may change its word lists; tests compare records with literal text.
+//! Words and names come from the crate `fake` and from `topic.rs`, random numbers from `random.rs`,
+//! keyed with the seed, the kind of data and the id: every machine generates the same bytes, and
+//! each record can be generated on its own. `fake` is pinned because a new version may change its
+//! word lists; tests compare records with literal text.
 
 use fake::faker::{
     address::en::{CityName, StreetName},
@@ -20,13 +21,13 @@ use super::random::{Random, Stream, pick};
 use super::timeline::{Author, Place, Timeline};
 use super::topic::{self, Topic};
 
-/// `biz` is there twice because three of ten users of `JSONPlaceholder` have it.
+/// `biz` is listed twice because three of ten users of `JSONPlaceholder` have it.
 const SUFFIXES: [&str; 8] = ["biz", "biz", "com", "info", "io", "net", "org", "tv"];
 
-/// Some users have their address here.
+/// Hosts that some users share.
 const SHARED_HOSTS: [&str; 3] = ["veloclub.biz", "citycyclists.org", "pedalmail.net"];
 
-/// No user has one of these.
+/// Suffixes that no user has.
 const GUEST_SUFFIXES: [&str; 3] = ["dev", "email", "me"];
 
 #[derive(Serialize)]
@@ -135,7 +136,7 @@ fn user(forum: &Forum, id: u64, place: Place<'_>, at: Moment) -> String {
     })
 }
 
-/// The first employer of a user, or the next one.
+/// The employer of a user: the first one, or the one after a change.
 fn company(seed: u64, user: u64, number: u64) -> Company {
     let rng = &mut Random::of(seed, Stream::Employer, user, number);
     Company {
@@ -160,7 +161,7 @@ fn post(forum: &Forum, id: u64, place: Place<'_>, at: Moment) -> String {
     })
 }
 
-/// What a post is about, and the random numbers for its text.
+/// The topic of a post, and the random numbers for its text.
 fn topic_of(forum: &Forum, post: u64, place: Place<'_>) -> (Topic, Random) {
     let mut rng = Random::of(forum.seed(), Stream::Post, post, 0);
     (Topic::draw(place.is_doomed(), &mut rng), rng)
@@ -210,7 +211,7 @@ fn username(rng: &mut Random) -> String {
     }
 }
 
-/// `Sincere@april.biz`. It has a stream of its own, since comments name it, too.
+/// `Sincere@april.biz`. It has its own stream, because comments contain it, too.
 fn email(seed: u64, stream: Stream, id: u64, number: u64) -> String {
     let rng = &mut Random::of(seed, stream, id, number);
     let name: &str = FirstName().fake_with_rng(rng);

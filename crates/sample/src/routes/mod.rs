@@ -1,7 +1,7 @@
 //! The routes of the sample API, with their headers.
 //!
-//! They behave like json-server 0.17, as tests against the real one check, but without writing,
-//! sorting and searching.
+//! They behave like json-server 0.17, which is checked by tests against the real one, but without
+//! writing, sorting and searching.
 
 use std::convert::Infallible;
 use std::mem;
@@ -42,7 +42,7 @@ struct Api {
 }
 
 impl Api {
-    /// The latest moment that there is.
+    /// The latest moment that exists.
     fn now(&self) -> Moment {
         let sample = self.forum.sample();
         let at = sample.at.unwrap_or(Moment::END);
@@ -78,7 +78,7 @@ pub(super) fn router(sample: &Sample, address: SocketAddr) -> Router {
         .with_state(api)
 }
 
-/// Finds out which moment is asked for, and adds the latency, the `ETag` and 304 to every response.
+/// Determines the requested moment, and adds the latency, the `ETag` and 304 to every response.
 async fn wrap(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
     let latency = api.forum.sample().latency;
     if !latency.is_zero() {
@@ -204,8 +204,8 @@ fn host(headers: &HeaderMap, address: SocketAddr) -> String {
 }
 
 /// The entity tag of a URL: a hash of everything that the content depends on, including the
-/// program's version, so that a 304 needs no content. While time moves and nothing happens, it stays. The hash is 64-bit FNV-1a, see
-/// <http://www.isthe.com/chongo/tech/comp/fnv/>.
+/// program's version, so that a 304 needs no content. It stays the same while time passes without
+/// an event. The hash is 64-bit FNV-1a, see <http://www.isthe.com/chongo/tech/comp/fnv/>.
 fn entity_tag(forum: &Forum, at: Moment, uri: &Uri) -> String {
     let sample = forum.sample();
     let input = format!(

@@ -1,5 +1,5 @@
-//! Folders that are held open: what is removed is in the folder that was opened,
-//! whatever its name comes to mean meanwhile, and no link leads to another one.
+//! Open folder handles: a removal acts on the folder that was opened, even if its name has come to
+//! mean something else, and no link redirects it to another one.
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::io;
@@ -21,7 +21,7 @@ pub(in crate::storage) struct Folder {
     path: PathBuf,
 }
 
-/// Something in a folder.
+/// An entry of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::storage) struct Entry {
     pub(in crate::storage) name: OsString,
@@ -29,7 +29,7 @@ pub(in crate::storage) struct Entry {
 }
 
 impl Folder {
-    /// Opens a folder that a person named, which may be a link; nothing where there is none.
+    /// Opens a folder that the user named; it may be a link. `None` if it does not exist.
     pub(in crate::storage) fn open(path: &Path) -> Result<Option<Self>, StorageError> {
         let file = call("open", path, || {
             found(open(CWD, path.as_os_str(), OFlags::empty()))
@@ -38,10 +38,10 @@ impl Folder {
         Ok(file.map(|file| Self { file, path }))
     }
 
-    /// Opens a folder in this one; nothing where there is none.
+    /// Opens a folder in this one; `None` if it does not exist.
     ///
     /// # Errors
-    /// When a link or a file is there in its place.
+    /// If a link or a file is in its place.
     pub(in crate::storage) fn inner(&self, name: &str) -> Result<Option<Self>, StorageError> {
         let path = self.path.join(name);
         let open = || found(open(&self.file, name.as_ref(), OFlags::NOFOLLOW));
@@ -56,7 +56,7 @@ impl Folder {
         }
     }
 
-    /// What is in it, in no order.
+    /// Its entries, in no particular order.
     pub(in crate::storage) fn entries(&self) -> Result<Vec<Entry>, StorageError> {
         call("list", &self.path, || {
             let mut entries = Vec::new();
@@ -73,7 +73,7 @@ impl Folder {
         })
     }
 
-    /// Not all file systems say in a list what kind its entries are of.
+    /// Not every file system reports the type of an entry when it lists a folder.
     fn is_folder(&self, name: &CStr, kind: FileType) -> io::Result<bool> {
         if kind != FileType::Unknown {
             return Ok(kind == FileType::Directory);
@@ -82,12 +82,12 @@ impl Folder {
         Ok(FileType::from_raw_mode(about.st_mode) == FileType::Directory)
     }
 
-    /// Removes a file in it, if it is there. Of a link, the link.
+    /// Removes a file in it, if it exists. A link itself is removed, not its target.
     pub(in crate::storage) fn remove_file(&self, name: &OsStr) -> Result<(), StorageError> {
         self.unlink(name, AtFlags::empty())
     }
 
-    /// Removes an empty folder in it, if it is there.
+    /// Removes an empty folder in it, if it exists.
     pub(in crate::storage) fn remove_folder(&self, name: &str) -> Result<(), StorageError> {
         self.unlink(name.as_ref(), AtFlags::REMOVEDIR)
     }
@@ -102,14 +102,14 @@ impl Folder {
         Ok(())
     }
 
-    /// Has its entries on the disk.
+    /// Syncs its entries to disk.
     pub(in crate::storage) fn sync(&self) -> Result<(), StorageError> {
         call("sync", &self.path, || Ok(fsync(&self.file)?))?;
         record::paths("sync", &[&self.path]);
         Ok(())
     }
 
-    /// Where it was when it was opened.
+    /// Its path at the time it was opened.
     pub(in crate::storage) fn path(&self) -> &Path {
         &self.path
     }
@@ -120,7 +120,7 @@ fn open(within: impl std::os::fd::AsFd, name: &OsStr, more: OFlags) -> io::Resul
     Ok(openat(within, name, flags, Mode::empty())?)
 }
 
-/// What systems say of a link or a file that was to be opened as a folder.
+/// The errors of various systems when a link or a file is opened as a folder.
 fn is_no_folder(error: &io::Error) -> bool {
     let error = Errno::from_io_error(error);
     matches!(error, Some(Errno::LOOP | Errno::NOTDIR | Errno::MLINK))
@@ -148,7 +148,7 @@ mod tests {
         inner.remove_file("file".as_ref()).unwrap();
         assert!(!place.path().join("moved/file").exists());
         assert!(theirs.join("file").exists());
-        // A folder's removal takes no link for one, and no link is opened as one.
+        // Removing a folder does not remove a link, and a link is never opened as a folder.
         assert!(opened.remove_folder("ours").is_err());
         let error = opened.inner("ours").unwrap_err();
         assert!(error.to_string().contains("symbolic link"), "{error}");

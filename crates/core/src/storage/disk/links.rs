@@ -1,4 +1,4 @@
-//! Symbolic links of a data directory: made, and read without being followed.
+//! Symbolic links of a data directory: created, and read without being followed.
 
 use std::fs;
 use std::io;
@@ -11,19 +11,19 @@ use crate::storage::StorageError;
 
 use super::{call, record};
 
-/// What stands in a place. A link is what it is, wherever it leads.
+/// What is at a path. A link counts as a link, wherever it points.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::storage) enum At {
     Nothing,
     File,
     Folder,
-    /// A link with this text; none where that is not UTF-8.
+    /// A link with this text; `None` if the text is not UTF-8.
     Link(Option<String>),
     /// A FIFO, a device, a socket.
     Other,
 }
 
-/// Looks at a place. What cannot be looked at is as if it were not there: who uses it will tell.
+/// What is at a path. An error counts as nothing: the call that uses the path will report it.
 pub(in crate::storage) fn at(path: &Path) -> At {
     let Ok(about) = path.symlink_metadata() else {
         return At::Nothing;
@@ -40,7 +40,7 @@ pub(in crate::storage) fn at(path: &Path) -> At {
     }
 }
 
-/// The text of a link; none where there is no link, or its text is not UTF-8.
+/// The text of a link; `None` if there is no link, or its text is not UTF-8.
 pub(in crate::storage) fn link_to(path: &Path) -> Option<String> {
     fs::read_link(path)
         .ok()?
@@ -49,10 +49,10 @@ pub(in crate::storage) fn link_to(path: &Path) -> Option<String> {
         .ok()
 }
 
-/// Makes a link with this text where nothing is.
+/// Creates a link with this text.
 ///
 /// # Errors
-/// When something is there, and where the file system has no symbolic links.
+/// If something exists at the path, and if the file system does not support symbolic links.
 pub(in crate::storage) fn make_link(target: &str, path: &Path) -> Result<(), StorageError> {
     match call("link", path, || symlink(target, path)) {
         Err(StorageError::Io { cause, .. }) if has_no_links(&cause) => {
@@ -66,7 +66,7 @@ pub(in crate::storage) fn make_link(target: &str, path: &Path) -> Result<(), Sto
     }
 }
 
-/// What systems say where the file system has no symbolic links.
+/// The errors of various systems if the file system does not support links.
 fn has_no_links(error: &io::Error) -> bool {
     let error = Errno::from_io_error(error);
     matches!(error, Some(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS))

@@ -1,7 +1,7 @@
-//! The file system, as storage uses it: each call names what it tried and on what.
+//! The file system as storage uses it: each error names the operation and its path.
 //!
-//! All calls that a run makes in its data directory go through here, so that a
-//! test can end the program at each of them in turn, or make each of them fail.
+//! All file system calls of a run in its data directory go through here, so that a test can kill
+//! the program at each of them in turn, or make each of them fail.
 
 mod record;
 
@@ -22,12 +22,12 @@ mod links;
 pub(super) use folder::{Entry, Folder};
 pub(super) use links::{At, at, link_to, make_link};
 
-/// Records hold e-mail addresses: what is written can be read by nobody else, unless the
-/// commit widens that.
+/// Records contain e-mail addresses: only the owner can read what is written, unless the commit
+/// extends the permissions.
 const PRIVATE_FILE: u32 = 0o600;
 const PRIVATE_FOLDER: u32 = 0o700;
 
-/// Makes one call.
+/// Runs one call and adds the operation and the path to its error.
 fn call<T>(
     operation: &'static str,
     path: &Path,
@@ -37,10 +37,10 @@ fn call<T>(
     done.map_err(StorageError::io(operation, path))
 }
 
-/// How much of a file is read at a time.
+/// Size of the read buffer in bytes.
 const PIECE: usize = 256 * 1024;
 
-/// An open file that knows its name.
+/// An open file with its path.
 #[derive(Debug)]
 pub(super) struct DiskFile {
     file: File,
@@ -48,7 +48,7 @@ pub(super) struct DiskFile {
 }
 
 impl DiskFile {
-    /// Makes a file where nothing is, not even a link.
+    /// Creates a file; fails if anything exists at the path, even a link.
     pub(super) fn create(path: &Path) -> Result<Self, StorageError> {
         let file = call("create", path, || create_new(path, PRIVATE_FILE))?;
         record::paths("create", &[path]);
@@ -56,14 +56,14 @@ impl DiskFile {
         Ok(Self { file, path })
     }
 
-    /// Makes a file that has nothing in common with one that was there before: that
-    /// one may have a second name, under which it is to stay as it is.
+    /// Creates a new file in place of an existing one. The old file may have a second name (hard
+    /// link), under which it must keep its contents.
     pub(super) fn create_anew(path: &Path) -> Result<Self, StorageError> {
         remove_file(path)?;
         Self::create(path)
     }
 
-    /// Opens a file to write behind what it holds; makes it where it is missing.
+    /// Opens a file for appending; creates it if it is missing.
     pub(super) fn append(path: &Path) -> Result<Self, StorageError> {
         let open = || {
             let mut options = File::options();
@@ -80,15 +80,15 @@ impl DiskFile {
         Ok(Self { file, path })
     }
 
-    /// Opens a file of a data directory to read it. Runs make no links: one in its place
-    /// would have something read that none of them stored.
+    /// Opens a file of a data directory for reading. Runs create no links there: a link in its
+    /// place would lead to a file that no run stored.
     pub(super) fn open(path: &Path) -> Result<Self, StorageError> {
         let file = call("open", path, || regular_file::open_no_link(path))?;
         let path = path.to_owned();
         Ok(Self { file, path })
     }
 
-    /// Writes all of these bytes.
+    /// Writes all the bytes.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
         let Self { file, path } = self;
         fault::tear(file, bytes);
@@ -97,7 +97,7 @@ impl DiskFile {
         Ok(())
     }
 
-    /// Reads what there is, up to the length of `piece`; 0 at the end.
+    /// Reads at most `piece.len()` bytes; 0 at the end of the file.
     pub(super) fn read(&mut self, piece: &mut [u8]) -> Result<usize, StorageError> {
         let Self { file, path } = self;
         call("read", path, || {
@@ -110,7 +110,7 @@ impl DiskFile {
         })
     }
 
-    /// Reads `length` bytes into `bytes`, or fewer where the file ends before.
+    /// Reads `length` bytes into `bytes`, or fewer if the file ends before.
     pub(super) fn read_length(
         &mut self,
         length: u64,
@@ -118,15 +118,16 @@ impl DiskFile {
     ) -> Result<(), StorageError> {
         let Self { file, path } = self;
         call("read", path, || {
-            // Room that is read into at once need not be cleared before. It is used again and
-            // again, and would double for each slice that is longer than the one before.
+            // `read_to_end` reads into reserved capacity without clearing it first. The buffer is
+            // reused, and without `reserve_exact` it would double for each slice longer than the
+            // one before.
             bytes.clear();
             bytes.reserve_exact(usize::try_from(length).unwrap_or_default());
             file.take(length).read_to_end(bytes).map(drop)
         })
     }
 
-    /// Hands over what there is up to the end of the file, a piece at a time.
+    /// Passes the rest of the file to `take`, one chunk at a time.
     pub(super) fn each_piece<E: From<StorageError>>(
         &mut self,
         mut take: impl FnMut(&[u8]) -> Result<(), E>,
@@ -140,21 +141,21 @@ impl DiskFile {
         }
     }
 
-    /// Goes to a place in the file.
+    /// Moves the read and write position.
     pub(super) fn seek(&mut self, to: SeekFrom) -> Result<u64, StorageError> {
         self.file
             .seek(to)
             .map_err(StorageError::io("read", &self.path))
     }
 
-    /// Cuts the file off.
+    /// Truncates the file to `length` bytes.
     pub(super) fn truncate(&self, length: u64) -> Result<(), StorageError> {
         call("write", &self.path, || self.file.set_len(length))?;
         record::truncate(&self.path, length);
         Ok(())
     }
 
-    /// Has everything on the disk that was written.
+    /// Syncs everything that was written to disk.
     pub(super) fn sync(&self) -> Result<(), StorageError> {
         call("sync", &self.path, || self.file.sync_all())?;
         record::paths("sync", &[&self.path]);
@@ -162,24 +163,24 @@ impl DiskFile {
     }
 }
 
-/// The longest file that is read as a whole, in bytes: the journal of millions of pages.
+/// The largest file that is read into memory, in bytes: the journal of millions of pages.
 const LONGEST_READ: u64 = 1 << 30;
 
-/// All of a file of a data directory; nothing where there is none. A link in its place is
-/// an error, as where one is opened.
+/// The contents of a file of a data directory; `None` if it does not exist. A link in its place is
+/// an error, as it is when a file is opened.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, StorageError> {
     call("read", path, || {
         found(regular_file::read_no_link(path, LONGEST_READ))
     })
 }
 
-/// How long a regular file is; none where there is none, or a link to one.
+/// The length of a regular file in bytes; `None` if there is none, or only a link to one.
 pub(super) fn length(path: &Path) -> Option<u64> {
     let about = path.symlink_metadata().ok()?;
     about.is_file().then_some(about.len())
 }
 
-/// A file to be read from its beginning, a little at a time.
+/// A buffered reader of a file, from its beginning.
 pub(crate) fn reader(path: &Path) -> Result<impl io::Read + use<>, StorageError> {
     Ok(io::BufReader::new(DiskFile::open(path)?.file))
 }
@@ -189,8 +190,8 @@ fn create_new(path: &Path, mode: u32) -> io::Result<File> {
     options.write(true).create_new(true).mode(mode).open(path)
 }
 
-/// Makes an empty file for somebody else to write to, unless it is there: SQLite would let
-/// everybody read it.
+/// Creates an empty private file for another writer, unless it exists: SQLite would make it
+/// readable for everybody.
 pub(crate) fn create_private(path: &Path) -> Result<(), StorageError> {
     call("create", path, || match create_new(path, PRIVATE_FILE) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -198,29 +199,29 @@ pub(crate) fn create_private(path: &Path) -> Result<(), StorageError> {
     })
 }
 
-/// Sets the permissions of a file that runs made.
+/// Sets the permissions of a file that a run created.
 pub(super) fn set_file_mode(path: &Path, mode: u32) -> Result<(), StorageError> {
     call("set the permissions of", path, || {
-        // What was opened, rather than what its name comes to mean.
+        // The opened file, because its name may come to mean another one.
         let file = regular_file::open_no_link(path)?;
         file.set_permissions(Permissions::from_mode(mode))
     })
 }
 
-/// Sets the permissions of a folder that runs made.
+/// Sets the permissions of a folder that a run created.
 pub(super) fn set_folder_mode(path: &Path, mode: u32) -> Result<(), StorageError> {
     call("set the permissions of", path, || {
         open_folder(path)?.set_permissions(Permissions::from_mode(mode))
     })
 }
 
-/// Makes a folder, unless it is there. What is there may be a link to one: it is a person's
-/// data directory, or one above it.
+/// Creates a folder, unless it exists. A link to a folder is accepted: it is the user's data
+/// directory, or a folder above it.
 pub(super) fn create_folder(path: &Path) -> Result<(), StorageError> {
     create_folder_unless(path, Path::is_dir)
 }
 
-/// Makes a folder for runs to work in, unless it is there.
+/// Creates a folder for runs to work in, unless it exists.
 pub(super) fn create_own_folder(path: &Path) -> Result<(), StorageError> {
     let is_folder = |path: &Path| path.symlink_metadata().is_ok_and(|about| about.is_dir());
     create_folder_unless(path, is_folder)
@@ -237,11 +238,11 @@ fn create_folder_unless(path: &Path, is_there: fn(&Path) -> bool) -> Result<(), 
     Ok(())
 }
 
-/// Writes a file beside its place and puts it there when it is whole. Permissions are those
-/// of a file that is there, or what is usual for new files.
+/// Replaces a file atomically: writes a temporary file beside it, then renames it. Keeps the
+/// permissions of an existing file; a new file gets the usual ones.
 ///
 /// # Errors
-/// When it cannot be written; what was in its place is there still.
+/// If it cannot be written; the previous file is unchanged then.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
     let (mut file, beside) = create_beside(path)?;
     let mode = path.symlink_metadata().ok();
@@ -256,13 +257,14 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
     });
     let placed = written.and_then(|()| rename(&beside, path).map(drop));
     if placed.is_err() {
-        // What remains of it is of no use; the first error is the one to tell.
+        // The remains are useless; the first error is the one to report.
         let _ = remove_file(&beside);
     }
     placed
 }
 
-/// Makes a file beside another one, by a name that nobody can have foreseen and put a link at.
+/// Creates a file beside another one, with an unpredictable name, so that nobody can plant a link
+/// there.
 fn create_beside(path: &Path) -> Result<(DiskFile, PathBuf), StorageError> {
     let Some(name) = path.file_name() else {
         return Err(StorageError::io("write", path)(
@@ -273,34 +275,34 @@ fn create_beside(path: &Path) -> Result<(DiskFile, PathBuf), StorageError> {
     beside.push(name);
     beside.push(format!(".{:016x}.new", fastrand::u64(..)));
     let beside = path.with_file_name(beside);
-    // As the person who asked for it has new files: it is for showing around.
+    // The usual permissions of the user's new files: this file is meant to be shared.
     let file = call("create", path, || create_new(&beside, 0o666))?;
     let path = beside.clone();
     Ok((DiskFile { file, path }, beside))
 }
 
-/// Has a file that somebody else wrote on the disk.
+/// Syncs to disk a file that other code wrote.
 pub(crate) fn sync_file(path: &Path) -> Result<(), StorageError> {
     let file = DiskFile::open(path)?;
     record::found(path);
     file.sync()
 }
 
-/// The folder that a path is in.
+/// The parent folder of a path.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."))
 }
 
-/// Has the entries of a folder on the disk.
+/// Syncs the entries of a folder to disk.
 pub(crate) fn sync_folder(path: &Path) -> Result<(), StorageError> {
     call("sync", path, || open_folder(path)?.sync_all())?;
     record::paths("sync", &[path]);
     Ok(())
 }
 
-/// The same, where there is such a folder.
+/// Like [`sync_folder`], but does nothing if there is no such folder.
 pub(super) fn sync_folder_if_there(path: &Path) -> Result<(), StorageError> {
     match at(path) {
         At::Folder => sync_folder(path),
@@ -308,7 +310,7 @@ pub(super) fn sync_folder_if_there(path: &Path) -> Result<(), StorageError> {
     }
 }
 
-/// Opens a data directory to lock it.
+/// Opens a data directory so that it can be locked.
 pub(super) fn folder_to_lock(path: &Path) -> Result<File, StorageError> {
     call("open", path, || open_folder(path))
 }
@@ -320,7 +322,7 @@ fn open_folder(path: &Path) -> io::Result<File> {
     options.custom_flags(flags).open(path)
 }
 
-/// Moves a file or folder, over one that is there; tells whether there was anything to move.
+/// Moves a file or folder, replacing an existing one. Returns whether there was anything to move.
 pub(crate) fn rename(from: &Path, to: &Path) -> Result<bool, StorageError> {
     let moved = call("put in place", to, || found(fs::rename(from, to)))?;
     if moved.is_some() {
@@ -329,14 +331,14 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<bool, StorageError> {
     Ok(moved.is_some())
 }
 
-/// Gives a file a second name, or a copy of it where the file system knows no second
-/// names; tells whether the file is there.
+/// Hard-links a file, or copies it if the file system does not support hard links. Returns whether
+/// the file exists.
 pub(super) fn keep(from: &Path, to: &Path) -> Result<bool, StorageError> {
     let kept = call("replace", from, || match fs::hard_link(from, to) {
         Err(error) if has_no_links(&error) => {
             copy_itself(from, to)?;
             if !to.is_symlink() {
-                // A link would have been to contents that are on the disk.
+                // The contents of a hard link would already be on disk.
                 File::open(to)?.sync_all()?;
             }
             Ok("copy")
@@ -352,14 +354,14 @@ pub(super) fn keep(from: &Path, to: &Path) -> Result<bool, StorageError> {
     }
 }
 
-/// Copies a file, without its bytes passing through here where the system can.
+/// Copies a file, inside the kernel if the system can.
 pub(super) fn copy(from: &Path, to: &Path) -> Result<(), StorageError> {
     call("copy", from, || copy_itself(from, to))?;
     record::paths("copy", &[from, to]);
     Ok(())
 }
 
-/// A link is copied as a link, and nothing is written through one.
+/// A link is copied as a link, and nothing is written through a link.
 fn copy_itself(from: &Path, to: &Path) -> io::Result<()> {
     if from.is_symlink() {
         return symlink(fs::read_link(from)?, to);
@@ -373,7 +375,7 @@ fn has_no_links(error: &io::Error) -> bool {
     matches!(error.kind(), PermissionDenied | TooManyLinks | Unsupported)
 }
 
-/// Removes a file, if it is there.
+/// Removes a file, if it exists.
 pub(crate) fn remove_file(path: &Path) -> Result<(), StorageError> {
     if call("remove", path, || found(fs::remove_file(path)))?.is_some() {
         record::paths("unlink", &[path]);
@@ -381,7 +383,7 @@ pub(crate) fn remove_file(path: &Path) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// Removes an empty folder, if it is there.
+/// Removes an empty folder, if it exists.
 pub(super) fn remove_folder(path: &Path) -> Result<(), StorageError> {
     if call("remove", path, || found(fs::remove_dir(path)))?.is_some() {
         record::paths("rmdir", &[path]);
@@ -389,15 +391,15 @@ pub(super) fn remove_folder(path: &Path) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// How much room a file system has, in bytes.
+/// The space of a file system, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Space {
-    /// For us: what is reserved for others is none of it.
+    /// Available to this user: space that is reserved for others is not counted.
     pub(super) free: u64,
     pub(super) total: u64,
 }
 
-/// How much room there is where `folder` is; none where the system does not tell.
+/// The space of the file system that contains `folder`; `None` if the system does not report it.
 pub(super) fn space(folder: &Path) -> Option<Space> {
     let told = rustix::fs::statvfs(folder).ok()?;
     let bytes = |blocks: u64| blocks.saturating_mul(told.f_frsize);
@@ -406,7 +408,7 @@ pub(super) fn space(folder: &Path) -> Option<Space> {
     (total > 0).then_some(Space { free, total })
 }
 
-/// What is not there is no error here.
+/// Maps "not found" to `None`.
 fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -415,10 +417,10 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Faults on demand, in builds for development alone: `ACTIVITY_TRACKER_FAULT=kill:17`
-/// ends the program at its 17th call of the file system, `tear:17` ends it there with
-/// half of what was to be written, `5:17` has that call fail with the system's error 5,
-/// and with `free:17` the disk seems to have 17 bytes free.
+/// Fault injection, in debug builds only: `ACTIVITY_TRACKER_FAULT=kill:17` kills the program at its
+/// 17th file system call, `tear:17` kills it there after writing half of the bytes, `5:17` makes
+/// that call fail with the system's error 5, and with `free:17` the disk appears to have 17 bytes
+/// free.
 #[cfg(debug_assertions)]
 mod fault {
     use std::fs::File;
@@ -456,7 +458,7 @@ mod fault {
 
     static CALLS: AtomicU64 = AtomicU64::new(0);
 
-    /// How many calls there were, if one of them is to fail.
+    /// The number of calls so far, if one of them is to fail.
     pub(super) fn calls() -> u64 {
         CALLS.load(Ordering::SeqCst)
     }
@@ -472,7 +474,7 @@ mod fault {
         if matches!(kind, Kind::Free) || CALLS.fetch_add(1, Ordering::SeqCst) + 1 != *at {
             return Ok(());
         }
-        // Through the handle, and not the macro: libraries do not print.
+        // Not through the macro: libraries do not print.
         let _ = writeln!(io::stderr(), "fault: {operation} {}", path.display());
         match kind {
             Kind::Error(code) => Err(io::Error::from_raw_os_error(*code)),
@@ -508,7 +510,7 @@ mod fault {
 
     #[expect(
         clippy::unnecessary_wraps,
-        reason = "it has the form of the one that fails"
+        reason = "same signature as the one that fails"
     )]
     pub(super) fn point(_: &str, _: &Path) -> io::Result<()> {
         Ok(())
@@ -564,7 +566,7 @@ mod tests {
         symlink(&theirs, &link).unwrap();
         let (linked, copied) = (place.path().join("linked"), place.path().join("copied"));
         assert!(keep(&link, &linked).unwrap());
-        // As where the file system knows no second names.
+        // As on a file system without hard links.
         copy_itself(&link, &copied).unwrap();
         for kept in [linked, copied] {
             assert_eq!(fs::read_link(&kept).unwrap(), theirs);

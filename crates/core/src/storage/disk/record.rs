@@ -1,8 +1,8 @@
-//! A record of the calls that change the file system, in builds for development alone.
+//! A record of the calls that change the file system, in debug builds only.
 //!
-//! With `ACTIVITY_TRACKER_RECORD=FILE`, each call that succeeded appends a line of JSON to
-//! that file, in the order of the calls, whichever process makes them: the main process and
-//! its workers append to the same file. A test works out from it what a power cut may leave
+//! With `ACTIVITY_TRACKER_RECORD=FILE`, each call that succeeded appends a line of JSON to that
+//! file, in the order of the calls and from all processes: the main process and its workers append
+//! to the same file. A test derives from it what a power failure may leave
 //! (`tests/it/power_cuts/mod.rs`).
 
 #[cfg(debug_assertions)]
@@ -28,12 +28,12 @@ mod on {
         File::options().append(true).create(true).open(path).ok()
     });
 
-    /// A call that needs nothing but paths: the one that it acts on, or from where to where.
+    /// A call that needs only paths: the path that it acts on, or source and destination.
     pub(in super::super) fn paths(call: &str, paths: &[&Path]) {
         add(|| json!({ "call": call, "paths": names(paths) }));
     }
 
-    /// These bytes are in the file, up to where it is now.
+    /// These bytes were written to the file and end at its current position.
     pub(in super::super) fn write(file: &mut File, path: &Path, bytes: &[u8]) {
         add(|| {
             let end = file.stream_position().unwrap_or_default();
@@ -42,7 +42,7 @@ mod on {
         });
     }
 
-    /// A symbolic link that leads there.
+    /// A symbolic link that points to `target`.
     pub(in super::super) fn link(target: &str, path: &Path) {
         add(|| {
             let target = hex(target.as_bytes());
@@ -55,7 +55,7 @@ mod on {
         add(|| json!({ "call": "truncate", "paths": names(&[path]), "at": length }));
     }
 
-    /// Somebody else, such as SQLite, wrote this file.
+    /// Other code, such as SQLite, wrote this file.
     pub(in super::super) fn found(path: &Path) {
         add(|| {
             let bytes = fs::read(path).unwrap_or_default();
@@ -67,13 +67,13 @@ mod on {
         if let Some(mut record) = RECORD.as_ref() {
             let mut line = line();
             line["number"] = fault::calls().into();
-            // In one write, so that lines of several processes do not mix. A line that is
-            // missing shows: the test compares the record with the directory.
+            // In one write, so that lines of several processes do not mix. A missing line is
+            // noticed: the test compares the record with the directory.
             let _ = record.write_all(format!("{line}\n").as_bytes());
         }
     }
 
-    /// Workers run in a folder of their own, so a relative path alone says little.
+    /// Each worker runs in its own folder, so a relative path alone is ambiguous.
     fn names(paths: &[&Path]) -> Vec<String> {
         let whole = paths
             .iter()

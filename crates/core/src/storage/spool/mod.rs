@@ -1,4 +1,4 @@
-//! Pages on disk as they arrived.
+//! The spool: raw pages on disk, as they were received.
 
 mod checksum;
 
@@ -20,46 +20,46 @@ use super::slice::{Slice, Slicer, page_name};
 use super::stage::Staging;
 use checksum::PageHasher;
 
-/// Takes pages in, and sends their slices on once the page is whole.
+/// Stores pages and forwards their slices once the page is complete.
 pub struct Spool {
     staging: Arc<Staging>,
     journal: Arc<Journal>,
     forward: Forward,
     room: Arc<Room>,
-    /// Whether slices are sent on while their response comes.
+    /// Whether slices are forwarded while their response is being received.
     streams: bool,
-    /// How long a record may be, in bytes.
+    /// The maximum length of a record in bytes.
     longest: u64,
-    /// Pages that are as they were in the last snapshot.
+    /// Pages that are unchanged since the last snapshot.
     kept: Mutex<Vec<Page>>,
-    /// Of each resource whose pages may be fetched again: the look that counts.
+    /// For each resource whose pages may be fetched again: the pass that counts.
     looks: Mutex<HashMap<Resource, (u32, StreamedResponse)>>,
 }
 
-/// What is taken of pages that are there: all of it, unless one says otherwise.
+/// Selects what is read of stored pages; by default everything.
 pub trait Choice {
-    /// Whether a page is taken at all.
+    /// Whether a page is read at all.
     fn takes(&self, _resource: Resource, _page: &Position) -> bool {
         true
     }
 
-    /// Which records of a slice are left out, for they come again on a later page.
+    /// The records of a slice to skip, because they were received again on a later page.
     fn repeated(&self, _slice: &Slice) -> Vec<u64> {
         Vec::new()
     }
 
-    /// Whether another resource is asked for by the ids of this one.
+    /// Whether another resource is requested with the ids of this one.
     fn has_children(&self, _resource: Resource) -> bool {
         false
     }
 }
 
-/// Where slices go. It may block, and fails when nobody takes them any more.
+/// Receives slices. It may block, and fails when the receiver is gone.
 type Forward = Arc<dyn Fn(Slice) -> Result<(), ReceiveError> + Send + Sync>;
 
 impl Spool {
-    /// Keeps pages in the spool that `journal` is of and hands slices to `forward`,
-    /// which may block, and fails when nobody takes them any more.
+    /// Stores pages in the spool of `journal` and passes slices to `forward`, which may block, and
+    /// fails when the receiver is gone.
     pub fn new(
         staging: Arc<Staging>,
         journal: Arc<Journal>,
@@ -77,9 +77,9 @@ impl Spool {
         }
     }
 
-    /// Sends slices on while their response comes, if it is all of its resource and nobody
-    /// waits for its ids. What comes of them counts if the [`Journal`] says
-    /// that the response was whole.
+    /// Forwards slices while their response is being received, if it holds the whole resource and
+    /// no other resource needs its ids. Their results count only if the [`Journal`] reports that
+    /// the response was complete.
     #[must_use]
     pub fn streaming(self) -> Self {
         Self {
@@ -88,27 +88,27 @@ impl Spool {
         }
     }
 
-    /// Has records that are longer than so many bytes set aside, each in a slice of its own.
+    /// Puts each record that is longer than `longest` bytes into its own slice, to be rejected.
     #[must_use]
     pub fn with_longest_record(self, longest: u64) -> Self {
         Self { longest, ..self }
     }
 
-    /// The folder that places are counted from.
+    /// The folder that places are relative to.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.staging.folder()
     }
 
-    /// The pages that the server says are as they were in the last snapshot.
+    /// The pages that the server reports as unchanged since the last snapshot.
     #[must_use]
     pub fn kept(&self) -> Vec<Page> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.clone()
     }
 
-    /// What the slices of a page are marked with, where its look at its resource may be followed by
-    /// another one. With the first page of that, whatever came of the one before counts no more.
+    /// The number that marks the slices of a page if its fetch pass may be followed by another one.
+    /// The first page of the next pass invalidates the results of the pass before.
     fn look(&self, page: &Page) -> Option<u64> {
         let look = page.look?;
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -120,7 +120,7 @@ impl Spool {
         Some(known.1.number)
     }
 
-    /// All pages are there: what came of the last look at each resource counts.
+    /// All pages are present: the results of the last pass over each resource count.
     pub fn looked(&self) {
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
         for (_, response) in looks.values_mut() {
@@ -128,17 +128,17 @@ impl Spool {
         }
     }
 
-    /// Takes the records of a page from an output file of the last snapshot.
+    /// Reads the records of a page from an output file of the last snapshot.
     ///
     /// # Errors
-    /// When the file cannot be read, or the page cannot be kept.
+    /// If the file cannot be read, or the page cannot be stored.
     pub fn take_stored(
         &self,
         page: Page,
         path: &Path,
         said: &PageInfo,
     ) -> Result<(), ReceiveError> {
-        // Whatever was wrapped around the records was not stored.
+        // What wrapped the records was not stored.
         let page = Page {
             records_at: Arc::default(),
             ..page
@@ -146,11 +146,11 @@ impl Spool {
         self.copied(page, path)?.keep(said)
     }
 
-    /// The same, for records that were not asked for: a run that goes on with this one does not
-    /// know of them.
+    /// Like [`Self::take_stored`], for records that were not requested: they get no journal entry,
+    /// so a resumed run does not use them.
     ///
     /// # Errors
-    /// When the file cannot be read, or the page cannot be kept.
+    /// If the file cannot be read, or the page cannot be stored.
     pub fn carry(&self, page: Page, path: &Path) -> Result<(), ReceiveError> {
         self.copied(page, path)?.pass_on()
     }
@@ -162,10 +162,10 @@ impl Spool {
         Ok(sink.finish()?.1)
     }
 
-    /// Passes on the pages that the journal has, in the API's order, as far as they are chosen.
+    /// Forwards the selected pages of the journal in the API's order.
     ///
     /// # Errors
-    /// When one of them is not whole.
+    /// If one of them is damaged.
     pub fn replay(&self, choice: &dyn Choice, observer: &dyn Observer) -> Result<(), ReceiveError> {
         self.each_page(
             choice,
@@ -179,10 +179,10 @@ impl Spool {
         )
     }
 
-    /// Shows the slices of these pages, which go nowhere.
+    /// Passes the slices of the selected pages to `each`, and does not forward them.
     ///
     /// # Errors
-    /// When a page is not whole, and what `each` gives.
+    /// If a page is damaged, and the errors of `each`.
     pub fn each_slice(
         &self,
         choice: &dyn Choice,
@@ -217,11 +217,11 @@ impl Spool {
         Ok(())
     }
 
-    /// What the file of a page is called, and how slices name it.
+    /// The path of a page's file, and its name in slices.
     fn names(&self, folder: &Path, page: &Page) -> (PathBuf, String) {
         let name = format!("{}.page", page_name(page.subject.resource, &page.position));
         let path = folder.join(&name);
-        // Workers find what is in the run's own folder from there.
+        // Workers resolve the names of files in the run's own folder from there.
         let place = path.strip_prefix(self.staging.folder()).unwrap_or(&path);
         let place = place.to_string_lossy().into_owned();
         (path, place)
@@ -239,7 +239,7 @@ impl Spool {
         }
     }
 
-    /// Reads a page again; nothing if it is not as its entry says.
+    /// Reads a page back; `None` if it does not match its entry.
     fn read_again(
         &self,
         page: &Page,
@@ -247,7 +247,7 @@ impl Spool {
     ) -> Result<Option<Restored<WholePage>>, ReceiveError> {
         let (path, place) = self.names(self.journal.folder(), page);
         let page = Page {
-            // Pages are stored without what was wrapped around their records.
+            // Pages are stored without what wrapped their records.
             records_at: Arc::default(),
             ..page.clone()
         };
@@ -309,7 +309,7 @@ impl SinkFactory for Spool {
         self.room.check()?;
         let (path, place) = self.names(&self.staging.spool(), &page);
         let look = self.look(&page);
-        // A page that is received once more starts over.
+        // A page that is received again starts over.
         let file = DiskFile::create_anew(&path)?;
         let hasher = PageHasher::new(page.one_of_many);
         let streams = self.streams && !page.one_of_many && !page.has_children;
@@ -334,7 +334,8 @@ impl SinkFactory for Spool {
             return Ok(None);
         };
         let (known, url) = (&entry.url, &page.subject.url);
-        // The run is one of the same definition; an embedded API is elsewhere each time.
+        // The definition is that of the stored run, but the host is not compared: an embedded API
+        // has another one each time.
         let cut_alike = entry.records_at.as_ref() == Some(&*page.records_at)
             && entry.map == page.map
             && entry.overlaps == page.overlaps;
@@ -346,7 +347,7 @@ impl SinkFactory for Spool {
     }
 }
 
-/// One page on its way to disk.
+/// A page that is being written to disk.
 pub struct SpoolSink {
     slicer: Slicer,
     file: DiskFile,
@@ -356,13 +357,13 @@ pub struct SpoolSink {
     hasher: PageHasher,
     /// How many bytes are in the file.
     stored: u64,
-    /// How many bytes came.
+    /// How many bytes were received.
     received: u64,
-    /// Whether the beginning of an array that something is wrapped around was stored.
+    /// Whether the opening bracket of a wrapped array was stored.
     opened: bool,
-    /// Whether the end of an array that something is wrapped around was stored.
+    /// Whether the closing bracket of a wrapped array was stored.
     closed: bool,
-    /// The page that it becomes when it is whole.
+    /// The page that it becomes once it is complete.
     empty: WholePage,
 }
 
@@ -386,8 +387,8 @@ impl Sink for SpoolSink {
     fn write(&mut self, bytes: &[u8]) -> Result<(), ReceiveError> {
         self.slicer.push(bytes)?;
         self.received += bytes.len() as u64;
-        // What is wrapped around the records is not kept: servers repeat the
-        // credentials of a query in their links.
+        // What wraps the records is not stored: servers repeat the credentials of a query in their
+        // links.
         let splitter = &self.slicer.splitter;
         let array = splitter.array_part(bytes.len());
         let wrapped = splitter.array_start().is_some();
@@ -450,14 +451,14 @@ impl Sink for SpoolSink {
     }
 }
 
-/// A page that is in the spool, whole.
+/// A page that is complete in the spool.
 pub struct WholePage {
-    /// Those that were not sent on while it came.
+    /// The slices that were not forwarded while it was received.
     slices: Vec<Slice>,
     response: Option<StreamedResponse>,
-    /// Of its file, where that is all of its resource.
+    /// The checksum of its file, if that holds the whole resource.
     sum: Option<(String, Sum)>,
-    /// What the journal is to say of it, unless it does already.
+    /// The journal entry to write, unless it exists already.
     entry: Option<Entry>,
     staging: Arc<Staging>,
     journal: Arc<Journal>,
@@ -465,10 +466,10 @@ pub struct WholePage {
 }
 
 impl WholePage {
-    /// Has its records processed; a run that goes on with this one does not know of it.
+    /// Forwards its slices without a journal entry, so a resumed run does not use it.
     ///
     /// # Errors
-    /// When nobody takes slices any more.
+    /// If the receiver of slices is gone.
     pub fn pass_on(self) -> Result<(), ReceiveError> {
         if let Some((file, sum)) = self.sum {
             self.journal.add_sum(file, sum);

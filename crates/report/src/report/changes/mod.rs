@@ -204,8 +204,8 @@ fn totals(counts: &ChangeCounts) -> String {
 
 /// Writes changes for a terminal with `width` columns, and how many the limit leaves out.
 ///
-/// Remote text is escaped. Styles are ANSI escapes; `anstream` removes them where they are not
-/// wanted.
+/// Remote text is escaped. Styles are ANSI escapes; `anstream` removes them if the output does not
+/// support them.
 ///
 /// # Errors
 /// If the history cannot be read or `out` cannot be written to.
@@ -281,7 +281,7 @@ pub fn markdown(out: &mut impl Write, list: &ChangeList) -> Result<(), WriteErro
 
 /// Writes changes as CSV (RFC 4180) with a header line, and fields as JSON.
 ///
-/// Control characters in remote text are escaped, and text that a spreadsheet would take for a
+/// Control characters in remote text are escaped, and text that a spreadsheet would interpret as a
 /// formula is prefixed with `'`.
 ///
 /// # Errors

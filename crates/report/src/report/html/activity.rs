@@ -17,7 +17,7 @@ const WEEKDAYS: [&str; 7] = [
     "Sunday",
 ];
 
-/// How many weeks a bar may stand for, up to half a year; then whole years.
+/// How many weeks a bar may cover, up to half a year; then whole years.
 const WEEKS_PER_BAR: [usize; 5] = [1, 2, 4, 13, 26];
 const YEAR: usize = 52;
 /// More bars than this are too thin on a phone.
