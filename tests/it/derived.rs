@@ -178,7 +178,7 @@ fn a_child_that_cannot_be_fetched_ends_the_run() {
 }
 
 #[test]
-fn authors_become_users_once_each_and_to_the_letter() {
+fn authors_become_users_once_each_and_verbatim() {
     let ada = r#"{ "id": 7, "login": "ada", "odd": 1.50 }"#;
     let ben = r#"{"id":"b","login":"ben"}"#;
     let post = |id: u32, author: &str| format!("{{\"id\":{id},\"by\":{author}}}");

@@ -27,7 +27,7 @@ fn lines(records: &str) -> String {
 }
 
 #[test]
-fn the_values_of_an_object_are_records_to_the_letter() {
+fn the_values_of_an_object_are_records_verbatim() {
     let two = || {
         Some(stored(&[
             r#"{"id": 17, "t":"}"}"#.to_owned(),

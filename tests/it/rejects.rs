@@ -24,7 +24,7 @@ fn page() -> (Vec<u8>, Vec<Vec<u8>>) {
     ([&b"["[..], &records.join(&b", "[..]), b"]"].concat(), bad)
 }
 
-/// The records that a `rejected.ndjson` holds, to the letter.
+/// The records that a `rejected.ndjson` holds, verbatim.
 fn kept(lines: &str) -> Vec<Vec<u8>> {
     use base64::Engine as _;
     let record = |line: &str| {

@@ -49,8 +49,8 @@ const ALL: [Data; 6] = [
 ];
 
 impl Data {
-    /// A whole answer, made up: the same bytes each time.
-    fn answer(self) -> Vec<u8> {
+    /// A whole response body, generated: the same bytes each time.
+    fn body(self) -> Vec<u8> {
         let mut chance = fastrand::Rng::with_seed(42);
         let mut text = "[".to_owned();
         for id in 1.. {
@@ -142,17 +142,17 @@ fn user(id: u64, chance: &mut fastrand::Rng) -> String {
     )
 }
 
-/// The records of an answer as the spool gives them to a worker: a row without brackets.
-fn slice(answer: &[u8]) -> &[u8] {
-    let inner = answer.get(1..answer.len() - 1).unwrap_or_default();
+/// The records of a body as the spool gives them to a worker: a row without brackets.
+fn slice(body: &[u8]) -> &[u8] {
+    let inner = body.get(1..body.len() - 1).unwrap_or_default();
     inner.trim_ascii()
 }
 
-/// Cuts an answer as it comes from the wire; gives how many records there are.
-fn cut(answer: &[u8]) -> u64 {
+/// Splits a body as it arrives; gives how many records there are.
+fn cut(body: &[u8]) -> u64 {
     let mut splitter = Splitter::of_array();
     let mut records = 0;
-    for piece in answer.chunks(PIECE) {
+    for piece in body.chunks(PIECE) {
         let whole = splitter.advance_over(piece, |_| records += 1);
         assert!(whole.is_ok());
     }
@@ -162,10 +162,10 @@ fn cut(answer: &[u8]) -> u64 {
 
 #[divan::bench(args = ALL)]
 fn cut_answer(bencher: Bencher, data: Data) {
-    let answer = data.answer();
+    let body = data.body();
     bencher
-        .counter(BytesCount::of_slice(&answer))
-        .bench_local(|| cut(black_box(&answer)));
+        .counter(BytesCount::of_slice(&body))
+        .bench_local(|| cut(black_box(&body)));
 }
 
 /// Maps all records of a slice; gives how many did.
@@ -176,10 +176,10 @@ fn mapped<'a, T: FromFields<'a>>(slice: &'a [u8], mapping: &Mapping) -> u64 {
 }
 
 fn map_bench(bencher: Bencher, data: Data, resource: Resource, all: fn(&[u8], &Mapping) -> u64) {
-    let answer = data.answer();
-    let slice = slice(&answer);
+    let body = data.body();
+    let slice = slice(&body);
     let mapping = Mapping::placeholder(resource);
-    assert_eq!(all(slice, &mapping), cut(&answer));
+    assert_eq!(all(slice, &mapping), cut(&body));
     bencher
         .counter(BytesCount::of_slice(slice))
         .bench_local(|| all(black_box(slice), &mapping));
@@ -212,8 +212,8 @@ fn map_comments(bencher: Bencher) {
 /// What a worker counts in a slice of posts, apart from reading them.
 #[divan::bench]
 fn count_posts(bencher: Bencher) {
-    let answer = Data::Posts.answer();
-    let slice = slice(&answer);
+    let body = Data::Posts.body();
+    let slice = slice(&body);
     let mapping = Mapping::placeholder(Resource::Posts);
     let posts: Vec<_> = map::<Post<'_>>(slice, &mapping)
         .filter_map(Result::ok)
@@ -231,8 +231,8 @@ fn count_posts(bencher: Bencher) {
 
 #[divan::bench]
 fn count_users(bencher: Bencher) {
-    let answer = Data::Users.answer();
-    let slice = slice(&answer);
+    let body = Data::Users.body();
+    let slice = slice(&body);
     let mapping = Mapping::placeholder(Resource::Users);
     let users: Vec<_> = map::<User<'_>>(slice, &mapping)
         .filter_map(Result::ok)
@@ -248,16 +248,16 @@ fn count_users(bencher: Bencher) {
         });
 }
 
-/// What is counted of each 1 MiB of an answer.
+/// What is counted of each 1 MiB of a body.
 fn all_counts(data: Data) -> Vec<ActivityCounts> {
-    let answer = data.answer();
+    let body = data.body();
     let (users, posts) = (
         Mapping::placeholder(Resource::Users),
         Mapping::placeholder(Resource::Posts),
     );
     let mut all_counts = vec![ActivityCounts::default()];
     let mut length = 0;
-    for record in activity_tracker_json::splitter::records(slice(&answer)).flatten() {
+    for record in activity_tracker_json::splitter::records(slice(&body)).flatten() {
         length += record.len();
         if length > 1024 * 1024 {
             length = 0;
@@ -317,19 +317,19 @@ fn add_told_all_counts(bencher: Bencher, data: Data) {
 /// What hashing costs, to hold the rest against.
 #[divan::bench]
 fn hash(bencher: Bencher) {
-    let answer = Data::Posts.answer();
+    let body = Data::Posts.body();
     bencher
-        .counter(BytesCount::of_slice(&answer))
-        .bench_local(|| blake3::hash(black_box(&answer)));
+        .counter(BytesCount::of_slice(&body))
+        .bench_local(|| blake3::hash(black_box(&body)));
 }
 
-/// What `serde_json` takes to check an answer and keep nothing of it, to hold the mapper against.
+/// What `serde_json` takes to check a body and keep nothing of it, to compare the mapper with.
 #[divan::bench(args = ALL)]
 fn check_with_serde_json(bencher: Bencher, data: Data) {
-    let answer = data.answer();
+    let body = data.body();
     bencher
-        .counter(BytesCount::of_slice(&answer))
+        .counter(BytesCount::of_slice(&body))
         .bench_local(|| {
-            serde_json::from_slice::<serde::de::IgnoredAny>(black_box(&answer)).is_ok()
+            serde_json::from_slice::<serde::de::IgnoredAny>(black_box(&body)).is_ok()
         });
 }

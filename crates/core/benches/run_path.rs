@@ -56,7 +56,7 @@ fn write_array(bencher: Bencher) {
     });
 }
 
-/// A thousand numbered pages: asked for, answered, and held against the total.
+/// A thousand numbered pages: requested, received, and checked against the total.
 #[divan::bench]
 fn decide(bencher: Bencher) {
     const PAGES: u64 = 1000;

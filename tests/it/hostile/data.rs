@@ -115,7 +115,7 @@ fn a_record_that_cannot_be_read_is_told_with_its_place() {
 }
 
 #[test]
-fn what_is_sound_and_strange_is_stored_to_the_letter() {
+fn what_is_sound_and_strange_is_stored_verbatim() {
     check([
         row(
             "nesting 100,000 deep in a field that nobody reads",

@@ -110,12 +110,12 @@ fn check(rows: impl IntoIterator<Item = Row>) {
     }
 }
 
-/// A response to the letter: a status line, and what stands behind it.
+/// A response verbatim: a status line, and what stands behind it.
 fn ok(rest: &str) -> Reply {
     Reply::raw(format!("HTTP/1.1 200 OK\r\n{rest}"))
 }
 
-/// A body to the letter, in chunks that are its own affair.
+/// A body verbatim, in chunks that are its own affair.
 fn in_chunks(body: &str) -> Reply {
     ok(&format!("Transfer-Encoding: chunked\r\n\r\n{body}"))
 }

@@ -49,7 +49,7 @@ pub(super) struct Row {
 
 #[derive(Clone, Copy)]
 pub(super) enum Expected {
-    /// The users file, to the letter.
+    /// The users file, verbatim.
     Users(&'static str),
     /// An exit code and the message; `{url}` stands for the server's URL.
     Failure(u8, &'static str),

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use activity_tracker_json::JsonPath;
 
-/// The fields that differ, by their path (`address.city`), each to the letter.
+/// The fields that differ, by their path (`address.city`), each verbatim.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Difference {
     before: BTreeMap<String, String>,
@@ -114,7 +114,7 @@ fn join(path: &str, key: &str) -> String {
     }
 }
 
-/// JSON without the blanks between its parts: in one line, and else to the letter.
+/// JSON without the blanks between its parts: in one line, and else verbatim.
 pub(super) fn compact(json: &str) -> String {
     let (mut in_string, mut escaped) = (false, false);
     let matters = |letter: &char| {
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fields_that_differ_are_told_to_the_letter() {
+    fn the_fields_that_differ_are_told_verbatim() {
         let cases = [
             (r#"{"a":1}"#, r#"{"a":1}"#, "{}", "{}"),
             (r#"{"a":1,"b":2}"#, r#"{ "b":2, "a":1 }"#, "{}", "{}"),

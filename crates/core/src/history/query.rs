@@ -117,7 +117,7 @@ pub struct Change {
     pub after: Option<Json>,
 }
 
-/// A JSON object, to the letter.
+/// A JSON object, verbatim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Json(pub String);
 

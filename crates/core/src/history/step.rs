@@ -120,7 +120,7 @@ pub(super) fn write(
         let mapping = mappings.of(found.resource);
         let contents = (before.flatten(), places.new_files.join(&found.file.name));
         let first = known.is_none();
-        let mut telling =
+        let mut writer =
             ChangeWriter::new((&step, path), found.resource, mapping, contents, first);
         let sorted = Sorted::new(places.folder, found.listings.clone())?;
         match &known {
@@ -133,12 +133,12 @@ pub(super) fn write(
                     &mut Blocks::new(rows, history_path),
                     sorted,
                     found.complete,
-                    &mut telling,
+                    &mut writer,
                 )?;
             }
-            None => compare(&mut Nothing, sorted, found.complete, &mut telling)?,
+            None => compare(&mut Nothing, sorted, found.complete, &mut writer)?,
         }
-        let mut counts = telling.finish()?;
+        let mut counts = writer.finish()?;
         retyped::join((&step, path), found.resource, mapping, &mut counts)?;
         insert_collection(&step, found, first, &counts).map_err(failed)?;
         if !first {
@@ -270,7 +270,7 @@ fn compare(
     old: &mut impl InOrder,
     mut new: impl InOrder,
     complete: bool,
-    telling: &mut ChangeWriter<'_>,
+    writer: &mut ChangeWriter<'_>,
 ) -> Result<(), HistoryError> {
     let (mut was, mut is) = (old.next()?, new.next()?);
     loop {
@@ -299,14 +299,14 @@ fn compare(
             }
         });
         match (before, now) {
-            (Some(before), None) if complete => telling.removed(&before)?,
-            (Some(before), None | Some(Err(_))) => telling.keep(&Entry {
+            (Some(before), None) if complete => writer.removed(&before)?,
+            (Some(before), None | Some(Err(_))) => writer.keep(&Entry {
                 span: None,
                 ..before
             })?,
-            (Some(before), Some(Ok(now))) if before.digest == now.digest => telling.keep(&now)?,
-            (Some(before), Some(Ok(now))) => telling.changed(&before, &now)?,
-            (None, Some(Ok(now))) => telling.added(&now)?,
+            (Some(before), Some(Ok(now))) if before.digest == now.digest => writer.keep(&now)?,
+            (Some(before), Some(Ok(now))) => writer.changed(&before, &now)?,
+            (None, Some(Ok(now))) => writer.added(&now)?,
             (None, Some(Err(_)) | None) => {}
         }
     }

@@ -25,7 +25,7 @@ struct Line<'a> {
     path: &'a str,
     expected: &'a str,
     found: &'a str,
-    /// The record to the letter.
+    /// The record verbatim.
     #[serde(skip_serializing_if = "Option::is_none")]
     record: Option<&'a str>,
     /// Its bytes in base64, where they are no text.
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_where_the_record_was_and_what_is_wrong_and_has_it_to_the_letter() {
+    fn a_line_says_where_the_record_was_and_what_is_wrong_and_has_it_verbatim() {
         let record = "{\n  \"id\": 1.50,\n  \"x\": \"\\u0041\"\n}";
         assert_eq!(
             line_for(record.as_bytes()),

@@ -8,7 +8,7 @@ use crate::record::TimeFormat;
 
 /// A type that is read from one JSON value.
 ///
-/// `raw` is a sound JSON value to the letter, without white space around it.
+/// `raw` is a sound JSON value verbatim, without white space around it.
 /// Times that come without a zone are in `zone`.
 pub trait FromRaw<'a>: Sized {
     /// Reads the value.

@@ -9,7 +9,7 @@ use activity_tracker_json::stops::Stops;
 
 /// One record of a slice.
 pub(super) enum ReadRecord<'a> {
-    /// A sound one, to the letter. [`SliceReader::fields`] has what stands in its fields.
+    /// A sound one, verbatim. [`SliceReader::fields`] has what stands in its fields.
     Found(&'a str),
     /// One that has still to be read, and may not be sound, as the splitter found it.
     Unread(Result<&'a [u8], SplitError>),

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_placeholder_that_nothing_fills_is_marked_to_the_letter() {
+    fn a_placeholder_that_nothing_fills_is_marked_verbatim() {
         let cases = [
             ("/{rpo}", Place::Path, Some(3..8)),
             ("{post_id}", Place::Query, Some(2..11)),

@@ -10,7 +10,7 @@ use super::gate::Gate;
 #[derive(Clone, Debug)]
 #[must_use]
 pub(crate) struct Reply {
-    /// `None` where the body is the complete response, to the letter.
+    /// `None` where the body is the complete response, verbatim.
     status: Option<u16>,
     headers: Vec<(String, String)>,
     body: Vec<u8>,
@@ -70,7 +70,7 @@ impl Reply {
         Self::json(compressed).header("Content-Encoding", "gzip")
     }
 
-    /// These bytes to the letter in place of an HTTP response, then the end of the connection.
+    /// These bytes verbatim in place of an HTTP response, then the end of the connection.
     pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
         Self {
             status: None,

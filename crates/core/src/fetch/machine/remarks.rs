@@ -142,7 +142,7 @@ fn more(endpoint: &Endpoint, body: &Value) -> Option<Remark> {
         return None;
     }
     let body = body.as_object()?;
-    let telling = |key: &str, value: &Value| {
+    let hints_at_more = |key: &str, value: &Value| {
         let letters = key.chars().filter(char::is_ascii_alphabetic);
         let name: String = letters.map(|letter| letter.to_ascii_lowercase()).collect();
         TELL_OF_MORE.contains(&name.as_str()) && says_yes(value)
@@ -152,11 +152,11 @@ fn more(endpoint: &Endpoint, body: &Value) -> Option<Remark> {
         says: excerpt(&value.to_string(), SHOWN),
     };
     body.iter().find_map(|(key, value)| {
-        if telling(key, value) {
+        if hints_at_more(key, value) {
             return Some(remark(key.clone(), value));
         }
         let inner = value.as_object()?.iter();
-        let mut inner = inner.filter(|(key, value)| telling(key, value));
+        let mut inner = inner.filter(|(key, value)| hints_at_more(key, value));
         let (within, value) = inner.next()?;
         Some(remark(format!("{key}.{within}"), value))
     })

@@ -16,7 +16,7 @@ pub struct Mapped<'a, T> {
 }
 
 impl<'a, T> Mapped<'a, T> {
-    /// The record to the letter, as the API sent it.
+    /// The record verbatim, as the API sent it.
     #[must_use]
     pub fn raw(&self) -> &'a str {
         self.raw
@@ -72,7 +72,7 @@ pub struct Rejected<'a> {
 }
 
 impl<'a> Rejected<'a> {
-    /// The record to the letter, as the API sent it, whatever it is.
+    /// The record verbatim, as the API sent it, whatever it is.
     #[must_use]
     pub fn raw(&self) -> &'a [u8] {
         self.raw
