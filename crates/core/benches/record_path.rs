@@ -329,7 +329,5 @@ fn check_with_serde_json(bencher: Bencher, data: Data) {
     let body = data.body();
     bencher
         .counter(BytesCount::of_slice(&body))
-        .bench_local(|| {
-            serde_json::from_slice::<serde::de::IgnoredAny>(black_box(&body)).is_ok()
-        });
+        .bench_local(|| serde_json::from_slice::<serde::de::IgnoredAny>(black_box(&body)).is_ok());
 }

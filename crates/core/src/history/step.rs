@@ -120,8 +120,7 @@ pub(super) fn write(
         let mapping = mappings.of(found.resource);
         let contents = (before.flatten(), places.new_files.join(&found.file.name));
         let first = known.is_none();
-        let mut writer =
-            ChangeWriter::new((&step, path), found.resource, mapping, contents, first);
+        let mut writer = ChangeWriter::new((&step, path), found.resource, mapping, contents, first);
         let sorted = Sorted::new(places.folder, found.listings.clone())?;
         match &known {
             Some(known) => {
