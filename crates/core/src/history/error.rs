@@ -56,7 +56,7 @@ pub enum HistoryError {
 }
 
 impl HistoryError {
-    /// OpenMode `map_err`: names the operation and the file of the history, and distinguishes damage
+    /// For `map_err`: names the operation and the file of the history, and distinguishes damage
     /// from transient failures.
     pub fn sqlite(operation: &'static str, path: &Path) -> impl Fn(rusqlite::Error) -> Self {
         let path = path.to_owned();
