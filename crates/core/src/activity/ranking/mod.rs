@@ -244,7 +244,7 @@ impl Ranker {
         Ok(())
     }
 
-    /// The posts of a user; `7` also matches `"7"` if nobody has the exact id.
+    /// The posts of a user; `7` also matches `"7"` if no user has the exact id.
     fn posts(&self, id: &Id) -> u64 {
         let twin = self.counts.twin(id);
         let twin = twin.filter(|(twin, _)| !self.known.contains(twin));
