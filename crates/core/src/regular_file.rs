@@ -1,10 +1,10 @@
 //! Opens files for reading: regular files only, and never blocking.
 //!
-//! A FIFO, a device or a socket may stand where a file is expected: planted by
-//! somebody else, or typed by mistake. To open a FIFO blocks until somebody writes
-//! to it, and to read one may never end. So each file that the program reads is
-//! opened here, without blocking, and what was opened is looked at, rather than
-//! its name before: between two calls a name can come to mean something else.
+//! There may be a FIFO, a device or a socket where a file is expected: planted by an attacker, or
+//! named by mistake. Opening a FIFO blocks until a writer opens it, and reading one may never end.
+//! So every file that the program reads is opened here, without blocking. The type of the opened
+//! file is checked, not that of the name before opening: a name can refer to something else between
+//! two calls.
 
 use std::fs::{File, FileType};
 use std::io::{self, Read};
@@ -14,16 +14,16 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-/// Why a file cannot be read that can be opened, or could be.
+/// The error of a path that exists and is not a regular file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("it is {found}, and a regular file is needed{}", hint(.found))]
 pub struct NotRegular {
-    /// What it is: `a FIFO`.
+    /// The type of the file: `a FIFO (pipe)`.
     pub found: &'static str,
 }
 
 fn hint(found: &str) -> &'static str {
-    // A shell's `<(…)` is one, where files are named on the command line.
+    // Shells pass `<(…)` as a FIFO, where a command line names files.
     if found == FIFO {
         ": write its contents to a file first"
     } else {
@@ -36,7 +36,7 @@ const FIFO: &str = "a FIFO (pipe)";
 /// Opens a regular file for reading. Its name may be a symbolic link.
 ///
 /// # Errors
-/// When it cannot be opened, or is something else than a regular file.
+/// When it cannot be opened, or is not a regular file.
 pub fn open(path: &Path) -> io::Result<File> {
     open_with(path, OFlags::empty())
 }
@@ -44,7 +44,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 /// Opens a regular file whose name is not a symbolic link, for reading.
 ///
 /// # Errors
-/// When it cannot be opened, or is something else than a regular file.
+/// When it cannot be opened, or is not a regular file.
 pub fn open_no_link(path: &Path) -> io::Result<File> {
     open_with(path, OFlags::NOFOLLOW)
 }
@@ -58,35 +58,35 @@ fn open_with(path: &Path, more: OFlags) -> io::Result<File> {
     Ok(file)
 }
 
-/// What files are opened with: no call blocks, and no terminal becomes the program's own.
+/// The flags for opening files: no call blocks, and no terminal becomes the controlling one.
 pub(crate) fn flags(more: OFlags) -> i32 {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC | more;
-    // The system's own type of flags is signed.
+    // The system's type for these flags is signed.
     flags.bits().cast_signed()
 }
 
-/// Looks at what was opened.
+/// Checks the type of an opened file.
 ///
 /// # Errors
-/// When it is no regular file.
+/// When it is not a regular file.
 pub(crate) fn check(file: &File) -> io::Result<()> {
     let kind = file.metadata()?.file_type();
     if kind.is_file() {
         return Ok(());
     }
     if kind.is_dir() {
-        // As the system says it where one is read.
+        // The same error as the system's when a directory is read.
         return Err(Errno::ISDIR.into());
     }
     Err(not_regular(kind))
 }
 
-/// Puts words to an error of opening that the system has none for.
+/// Replaces an unclear system error of opening a file by one that names its type.
 pub(crate) fn explain(error: io::Error, path: &Path) -> io::Error {
-    // What stands there now is what could not be opened, in all likelihood.
+    // Most likely the path still refers to what could not be opened.
     let kind = || path.symlink_metadata().map(|about| about.file_type());
     match Errno::from_io_error(&error) {
-        // A link that must not be followed, a socket, a FIFO that nobody reads.
+        // A link that must not be followed, a socket, or a FIFO without a reader.
         Some(Errno::LOOP | Errno::NXIO | Errno::OPNOTSUPP) => match kind() {
             Ok(kind) if !kind.is_file() && !kind.is_dir() => not_regular(kind),
             _ => error,
@@ -108,15 +108,15 @@ fn not_regular(kind: FileType) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, NotRegular { found })
 }
 
-/// Reads a regular file that is no longer than `limit` bytes. Its name may be a symbolic link.
+/// Reads a regular file of at most `limit` bytes. Its name may be a symbolic link.
 ///
 /// # Errors
-/// When it cannot be read, is longer, or is something else than a regular file.
+/// When it cannot be read, is longer, or is not a regular file.
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read_open(&open(path)?, limit)
 }
 
-/// As [`read`], of a file whose name is not a symbolic link.
+/// As [`read`], for a file whose name is not a symbolic link.
 ///
 /// # Errors
 /// As [`read`], and when it is a link.
@@ -124,7 +124,7 @@ pub fn read_no_link(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read_open(&open_no_link(path)?, limit)
 }
 
-/// As [`read`], of a file of UTF-8 text.
+/// As [`read`], for a file of UTF-8 text.
 ///
 /// # Errors
 /// As [`read`], and when it is not UTF-8.
@@ -143,7 +143,7 @@ fn read_open(file: &File, limit: u64) -> io::Result<Vec<u8>> {
             format!("it is longer than {limit} bytes, the most that such a file may have");
         io::Error::new(io::ErrorKind::InvalidData, problem)
     };
-    // Known at once in most cases; a file may grow while it is read, too.
+    // Detected before reading in most cases; but a file may also grow while it is read.
     let length = file.metadata()?.len();
     if length > limit {
         return Err(too_long());
@@ -220,7 +220,7 @@ mod tests {
     fn a_file_that_is_too_long_is_not_read_and_text_is_utf_8() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
-        // It takes no room on the disk, and would take all of the memory.
+        // A sparse file: it needs no disk space, but would need all of the memory.
         File::create(&file).unwrap().set_len(1 << 40).unwrap();
         says(&read(&file, 1000).unwrap_err(), "longer than 1000 bytes");
         fs::write(&file, b"a\xff").unwrap();

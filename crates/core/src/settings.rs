@@ -1,5 +1,4 @@
-//! The one validated value that a run is made from. The library knows no
-//! command line; it knows this.
+//! The validated settings of a run. The library depends on these only, not on the command line.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -10,60 +9,60 @@ use crate::fetch::{Policy, Transport};
 use crate::source::Source;
 use crate::storage::Readers;
 
-/// What a run begins from.
+/// What a run starts from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Start {
-    /// Nothing: all pages are fetched.
+    /// From scratch: all pages are fetched.
     #[default]
     Afresh,
-    /// The pages that a run which was cut off left whole, if there are any.
+    /// The complete pages of an interrupted run, if there are any.
     Resume,
-    /// The pages that a run kept in this folder, and no network.
+    /// The raw pages that an earlier run kept in this folder; the network is not used.
     Replay(PathBuf),
 }
 
-/// All that a run needs to know.
+/// The settings of a run.
 #[derive(Clone, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "each is a wish that stands on its own"
+    reason = "each is an independent option"
 )]
 pub struct Settings {
     /// The API.
     pub source: Source,
-    /// Where the snapshot goes.
+    /// The data directory, where the snapshot is stored.
     pub data_dir: PathBuf,
-    /// Which users the filter takes.
+    /// The e-mail domain that users are filtered by.
     pub email_domain: EmailDomain,
-    /// How many worker processes, or slices at a time in the async flow, at most.
+    /// The maximum number of worker processes, or of concurrent slices in the async flow.
     pub workers: NonZeroUsize,
-    /// How stubbornly to fetch.
+    /// Retries, redirects, concurrency and limits.
     pub policy: Policy,
-    /// How to talk to servers.
+    /// Timeouts, size limits and connection options.
     pub transport: Transport,
-    /// Whether to begin anew, or from pages that are there.
+    /// Whether to fetch all pages, or start from existing ones.
     pub start: Start,
-    /// Whether the pages stay when the run is done.
+    /// Whether to keep the raw pages after the run.
     pub keep_raw: bool,
-    /// How many earlier snapshots of the flow stay beside the new one.
+    /// How many earlier snapshots of the flow to keep.
     pub keep_snapshots: usize,
-    /// Who may read what the run stores.
+    /// Who may read the stored files.
     pub readers: Readers,
-    /// Whether to wait for another run that has the data directory.
+    /// Whether to wait for the lock of the data directory while another run holds it.
     pub wait: bool,
-    /// How long a record may be, in bytes; longer ones do not map.
+    /// The maximum length of a record, in bytes; longer ones are rejected.
     pub max_record: u64,
-    /// Whether the first record that does not map ends the run.
+    /// Whether the first rejected record fails the run.
     pub strict: bool,
-    /// Whether what changed goes into the history of the data directory.
+    /// Whether to record changes in the history of the data directory.
     pub history: bool,
-    /// Whether to fetch everything, rather than ask what changed since the last run.
+    /// Whether to fetch everything, without conditional requests.
     pub fresh: bool,
 }
 
 impl Settings {
-    /// How long a record may be unless something else is wanted, in bytes: what a process
-    /// holds of one is some ten times as much at most, which is little enough for small machines.
+    /// The default maximum length of a record, in bytes. A process needs at most about ten times as
+    /// much memory for a record, which is little enough for small machines.
     pub const MAX_RECORD: u64 = 4 << 20;
 
     /// The defaults of `activity-tracker run`.
@@ -88,15 +87,15 @@ impl Settings {
         }
     }
 
-    /// As many workers as there are cores, but for one, which hashes, splits and writes what is
-    /// fetched.
+    /// One worker per core, except for one core, which hashes, splits and writes the fetched data.
     #[must_use]
     pub fn default_workers() -> NonZeroUsize {
         let cores = available_parallelism().map_or(1, NonZeroUsize::get);
         NonZeroUsize::new(cores - 1).unwrap_or(NonZeroUsize::MIN)
     }
 
-    /// Whether the run goes into the history. A replay says nothing of what the API has now.
+    /// Whether the run is recorded in the history. A replay says nothing about the current data of
+    /// the API.
     #[must_use]
     pub fn keeps_history(&self) -> bool {
         self.history && !matches!(self.start, Start::Replay(_))

@@ -3,10 +3,10 @@
 //! Each function takes any iterator of mapped records, of one page or of many. Rejected records
 //! pass through, so the caller decides what to do with them.
 //!
-//! The flows use [`by_email_domain`] as it is. [`names`] and [`total`] are the plain forms, for
-//! programs that need only one result: `pipeline/work.rs` maps names and counts records in the
-//! same pass over a slice, with [`User::called`] and [`ActivityCounts`](super::ActivityCounts),
-//! whose `merge` is the real reduce.
+//! The flows use [`by_email_domain`] directly. [`names`] and [`total`] are for programs that need
+//! only one result: `pipeline/slice_processor.rs` maps names and counts records in the same pass
+//! over a slice, with [`User::called`] and [`ActivityCounts`](super::ActivityCounts), whose `merge`
+//! is the actual reduce step.
 
 use super::email::EmailDomain;
 use super::models::User;

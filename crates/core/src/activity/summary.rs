@@ -16,18 +16,18 @@ pub struct Summary {
     pub source: String,
     /// The domain of the filtered users.
     pub email_domain: EmailDomain,
-    /// How many users.
+    /// The number of users.
     pub users: u64,
-    /// How many posts.
+    /// The number of posts.
     pub posts: u64,
-    /// How many comments, if the run fetched them.
+    /// The number of comments, if the run fetched them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comments: Option<u64>,
-    /// How many users match the domain.
+    /// The number of users whose e-mail address is in the domain.
     pub filtered_users: u64,
-    /// How many records were rejected.
+    /// The number of rejected records.
     pub rejected: u64,
-    /// How many records have the id of an earlier one; only resources with such records.
+    /// The number of records that have the id of an earlier one; only resources with such records.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub duplicate_ids: BTreeMap<Resource, u64>,
     /// Most posts first, then by id.

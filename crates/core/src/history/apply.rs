@@ -1,4 +1,4 @@
-//! Takes a step into `history.db`: all of it or nothing, in one transaction.
+//! Applies a step to `history.db`: all of it or nothing, in one transaction.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -16,27 +16,27 @@ use super::integrity::{self, Depth};
 use super::schema::{self, malformed};
 use super::step::last_run;
 
-/// What takes a step into the history, except for the ids that were in no run before.
+/// The statements that apply a step, except for the ids of collections that are new to the history.
 const APPLY: &str = include_str!("schema/apply.sql");
 
-/// The numbers that a span of ids is expanded with, [`CHUNK`] of them.
+/// The offsets that a span of ids is expanded with, [`CHUNK`] of them.
 const OFFSETS: &str = "CREATE TEMP TABLE offsets (n INTEGER PRIMARY KEY) STRICT;
 INSERT INTO temp.offsets
 WITH RECURSIVE up (n) AS (VALUES (0) UNION ALL SELECT n + 1 FROM up WHERE n < 4095)
 SELECT n FROM up;";
 
-/// How many ids of a span are written by one statement.
+/// How many ids of a span one statement inserts.
 const CHUNK: i64 = 4096;
 
-/// What is of no use when the step is in the history.
+/// Drops the temporary tables once the step is applied.
 const CLEAR: &str = "DROP TABLE temp.of_this; DROP TABLE temp.this;
 DROP TABLE temp.retyped; DROP TABLE temp.removed;";
 
-/// Takes a step into the history, unless it is in it already. Gives whether it could be:
-/// a step that was made behind another history is of no use, unless there is none any more.
+/// Applies a step to the history, unless it was applied before. Returns false if the step was
+/// computed from another history and cannot be applied; an empty history takes any step.
 ///
 /// # Errors
-/// When it cannot be; a damaged file is named, be it the history or the step.
+/// When it cannot be applied. If a file is damaged, the error names it: the history or the step.
 pub(super) fn apply(
     (history, path): (&mut Connection, &Path),
     step: &Path,
@@ -56,7 +56,7 @@ pub(super) fn apply(
     Ok(applied)
 }
 
-/// Looks whether a file has the tables of a step, and nothing else that SQLite would run.
+/// Checks that a file has the tables of a step, and nothing else that SQLite would run.
 fn whole(step: &Path) -> Result<Connection, HistoryError> {
     let opened = file::open(step, OpenMode::Reading)?;
     if let Some(end) = BESIDE
@@ -71,7 +71,7 @@ fn whole(step: &Path) -> Result<Connection, HistoryError> {
     Ok(opened)
 }
 
-/// The error of a step that was not taken in, with the file that is to blame.
+/// The error of a step that was not applied, with the file that caused it.
 fn blamed(cause: Error, (history, step): (&Path, &Path)) -> HistoryError {
     if matches!(cause, Error::FromSqlConversionFailure(..)) {
         return HistoryError::sqlite("read", step)(cause);
@@ -98,7 +98,7 @@ fn apply_attached(history: &mut Connection) -> rusqlite::Result<bool> {
     let runs = "SELECT count(*) FROM (SELECT 1 FROM next.run LIMIT 2)";
     let runs: i64 = transaction.query_row(runs, [], |row| row.get(0))?;
     if runs != 1 {
-        // Each further one would multiply what is written.
+        // Each further row would multiply the inserted rows.
         return Err(malformed("a step is of one run"));
     }
     let (base, known): (i64, bool) = transaction.query_row(
@@ -125,7 +125,7 @@ fn apply_attached(history: &mut Connection) -> rusqlite::Result<bool> {
     Ok(true)
 }
 
-/// Takes in the ids of all that a run found.
+/// Inserts the ids of all records that a run found.
 fn all_entries(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     let mut blocks = transaction.prepare(
         "SELECT o.collection, o.run, x.entries
@@ -143,10 +143,10 @@ fn all_entries(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Takes in the ids of collections that were not known before.
+/// Inserts the ids of collections that are new to the history.
 ///
-/// A span is two numbers, and may claim 2⁶⁴ ids. So no more are written than the step has
-/// room for in its entries, which take more than a byte each.
+/// A span is two numbers, and may claim 2⁶⁴ ids. So the number of inserted ids is limited by the
+/// length of the step's entries in bytes: each entry takes more than one.
 fn first_seen(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     let spans = "SELECT EXISTS (SELECT 1 FROM next.spans)";
     if !transaction.query_row(spans, [], |row| row.get(0))? {
@@ -182,7 +182,7 @@ fn first_seen(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch("DROP TABLE temp.offsets")
 }
 
-/// How many ids of each collection there can be at most.
+/// The maximum number of ids of each collection.
 fn room(transaction: &Transaction<'_>) -> rusqlite::Result<HashMap<i64, i64>> {
     transaction
         .prepare(
@@ -193,7 +193,7 @@ fn room(transaction: &Transaction<'_>) -> rusqlite::Result<HashMap<i64, i64>> {
         .collect()
 }
 
-/// Takes so many ids from the room for them.
+/// Subtracts a number of ids from what is left of the maximum.
 fn take(room: &mut i64, ids: Option<i64>) -> rusqlite::Result<()> {
     let left = ids
         .filter(|ids| *ids > 0)
@@ -215,7 +215,7 @@ fn insert_numbers(
          ON CONFLICT DO UPDATE SET last_run = NULL",
     )?;
     let mut from = Some(first);
-    // The last chunk ends at `last`, so no number lies beyond it: none can wrap.
+    // The last chunk ends at `last`, so no number exceeds it, and none can wrap.
     while let Some(first) = from.filter(|first| *first <= last) {
         let left = last.saturating_sub(first).saturating_add(1);
         insert.execute(params![collection, first, run, left.min(CHUNK)])?;
@@ -247,7 +247,7 @@ mod tests {
     use rusqlite::fallible_iterator::FallibleIterator;
     use tempfile::TempDir;
 
-    /// A step of one new collection with these spans, and entries of so many bytes.
+    /// A step of one new collection with these spans, and this many bytes of entries.
     fn step(folder: &TempDir, spans: &[(i64, i64)], bytes: i64) -> std::path::PathBuf {
         let path = folder.path().join("step.db");
         let step = Connection::open(&path).unwrap();

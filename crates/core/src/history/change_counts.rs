@@ -1,4 +1,4 @@
-//! How many records a run added, changed and removed.
+//! The number of records that a run added, changed and removed.
 
 use std::collections::BTreeMap;
 
@@ -6,27 +6,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::Resource;
 
-/// How many records of a resource are not what they were.
+/// The number of records of a resource that changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangeCounts {
-    /// Records that were not there before.
+    /// Records that are new.
     pub added: u64,
-    /// Records that differ from what they were.
+    /// Records whose fields differ.
     pub changed: u64,
-    /// Records that are not there any more.
+    /// Records that no longer exist.
     pub removed: u64,
-    /// Records whose ids are texts and were numbers, or the other way round: the same records.
+    /// Records whose ids changed from numbers to texts or back: not counted as added or removed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retyped: u64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "required by serde")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
 impl ChangeCounts {
-    /// How many they are together.
+    /// The number of added, changed and removed records.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.added
@@ -35,5 +35,5 @@ impl ChangeCounts {
     }
 }
 
-/// What a run changed, by resource. Of a resource that was not known before, nothing is told.
+/// The changes of a run, by resource. Resources that are new to the history are left out.
 pub type Changes = BTreeMap<Resource, ChangeCounts>;

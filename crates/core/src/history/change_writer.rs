@@ -1,4 +1,4 @@
-//! Writes down what became of each record of a resource.
+//! Writes the changes of a resource's records to a step.
 
 use std::path::{Path, PathBuf};
 
@@ -14,29 +14,30 @@ use super::change_counts::ChangeCounts;
 use super::entry::{Entry, EntryWriter, Span, digest};
 use super::fields::{Difference, compact};
 
-/// How long a record may be whose fields are compared and told, in bytes: it is held in
-/// several forms meanwhile. That a longer one is new or changed is told without them.
+/// The maximum length of a record whose fields are compared and stored, in bytes: several forms of
+/// it are in memory at once. A longer one is recorded as added, changed or removed, without its
+/// fields.
 const LONGEST: u64 = 1 << 20;
 
-/// How many entries stand in one block.
+/// The number of entries per block.
 const BLOCK: usize = 4096;
 
-/// The files that records are read from again: as they were, if that is still there, and as they are.
+/// The files that records are read from: the previous one, if it still exists, and the new one.
 type Contents = (Option<PathBuf>, PathBuf);
 
-/// What becomes of the records of one resource, on its way into a step.
+/// Writes the changes of one resource's records to a step.
 pub(super) struct ChangeWriter<'a> {
     step: &'a Connection,
     path: &'a Path,
     resource: Resource,
     mapping: &'a Mapping,
     contents: Contents,
-    /// Whether nothing was known of the resource before, so that nothing is new.
+    /// Whether the resource is new to the history: then no record counts as added.
     first: bool,
     counts: ChangeCounts,
     block: EntryWriter,
     blocks: i64,
-    /// Numbers in a row that were not known before.
+    /// Consecutive numbers that are new to the history.
     span: Option<(i64, i64)>,
 }
 
@@ -62,7 +63,7 @@ impl<'a> ChangeWriter<'a> {
         }
     }
 
-    /// A record is what it was, or nothing better is known of it.
+    /// A record has not changed, or its previous entry is still the latest known.
     pub(super) fn keep(&mut self, entry: &Entry) -> Result<(), HistoryError> {
         self.block.push(entry);
         if self.block.count() == BLOCK {
@@ -71,7 +72,7 @@ impl<'a> ChangeWriter<'a> {
         Ok(())
     }
 
-    /// A record was not there before.
+    /// A record is new.
     pub(super) fn added(&mut self, entry: &Entry) -> Result<(), HistoryError> {
         self.keep(entry)?;
         if self.first {
@@ -84,21 +85,21 @@ impl<'a> ChangeWriter<'a> {
         self.change(&entry.id, "added", &about, (None, after))
     }
 
-    /// A record is not there any more.
+    /// A record no longer exists.
     pub(super) fn removed(&mut self, entry: &Entry) -> Result<(), HistoryError> {
         self.counts.removed += 1;
         let before = self.before(entry);
         let about = before.as_deref().map(|text| self.about(text));
         let mut about = about.unwrap_or_default();
         if self.resource == Resource::Users {
-            // It is whose it is, even where nothing else is known of it any more.
+            // A user's record belongs to that user, even if nothing else is known of it.
             about.user.get_or_insert_with(|| entry.id.clone());
         }
         let before = before.as_deref().map(compact);
         self.change(&entry.id, "removed", &about, (before, None))
     }
 
-    /// The bytes of a record are others than before.
+    /// The bytes of a record differ from the previous ones.
     pub(super) fn changed(&mut self, before: &Entry, now: &Entry) -> Result<(), HistoryError> {
         self.keep(now)?;
         let after = self.now(now)?;
@@ -113,7 +114,7 @@ impl<'a> ChangeWriter<'a> {
         self.change(&now.id, "changed", &about, fields.unzip())
     }
 
-    /// There are no more.
+    /// Writes what is still buffered, and returns the counts.
     pub(super) fn finish(mut self) -> Result<ChangeCounts, HistoryError> {
         self.end_block()?;
         self.end_span()?;
@@ -198,7 +199,7 @@ impl<'a> ChangeWriter<'a> {
         move |cause| HistoryError::sqlite("write", &path)(cause)
     }
 
-    /// A record as it is.
+    /// The current version of a record; empty if it is too long.
     fn now(&self, entry: &Entry) -> Result<String, HistoryError> {
         let (_, file) = &self.contents;
         let span = entry.span.filter(|span| span.length <= LONGEST);
@@ -206,7 +207,8 @@ impl<'a> ChangeWriter<'a> {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// A record as it was; none if the file is not what it was.
+    /// The previous version of a record; `None` if its file is gone or has changed, or if it is too
+    /// long.
     fn before(&self, entry: &Entry) -> Option<String> {
         let span = entry.span.filter(|span| span.length <= LONGEST)?;
         let bytes = read(self.contents.0.as_ref()?, span).ok()?;
@@ -220,7 +222,8 @@ impl<'a> ChangeWriter<'a> {
     }
 }
 
-/// What differs, besides what the source leaves out and quotes that came or went around ids.
+/// The difference between two versions, except for ignored fields and quotes added to or removed
+/// from ids.
 pub(super) fn difference(mapping: &Mapping, before: &str, after: &str) -> Option<Difference> {
     let ids = [Field::Id, Field::UserId, Field::PostId];
     let ids: Vec<_> = ids
@@ -231,7 +234,7 @@ pub(super) fn difference(mapping: &Mapping, before: &str, after: &str) -> Option
     Some(difference.without(mapping.ignored()).without_quotes(&ids))
 }
 
-/// The bytes at a place of a file.
+/// Reads the bytes of a span.
 fn read(file: &Path, span: Span) -> Result<Vec<u8>, HistoryError> {
     let place = Place {
         file: file.to_string_lossy().into_owned(),
@@ -241,7 +244,7 @@ fn read(file: &Path, span: Span) -> Result<Vec<u8>, HistoryError> {
     Ok(place.read("".as_ref())?)
 }
 
-/// An id as SQLite has it.
+/// An id as an SQLite value.
 pub(super) fn sql(id: &Id) -> Value {
     match id {
         Id::Number(number) => Value::Integer(*number),
@@ -249,7 +252,7 @@ pub(super) fn sql(id: &Id) -> Value {
     }
 }
 
-/// What to call a record, and whose it is.
+/// The label of a record, and the user that it belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct About {
     label: Option<String>,

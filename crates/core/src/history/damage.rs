@@ -1,4 +1,4 @@
-//! Puts aside what is damaged, so that runs can go on.
+//! Moves damaged files aside, so that runs can continue.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use crate::storage;
 
 use super::file::{self, BESIDE};
 
-/// A file that was damaged, and is out of the way now.
+/// A damaged file that was renamed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetAside {
-    /// Where it is kept.
+    /// Its new path.
     pub kept: PathBuf,
-    /// What was wrong with it.
+    /// What is wrong with it.
     pub reason: String,
-    /// Whether it was the history, or else what a single run had changed.
+    /// Whether it was the history; otherwise it was the changes of one run.
     pub whole: bool,
 }
 
@@ -36,8 +36,8 @@ impl fmt::Display for SetAside {
     }
 }
 
-/// Gives a file another name, with what SQLite keeps beside it, and never the name of one that is
-/// there. What is beside a file goes after it: without a file, it means nothing.
+/// Renames a file and the files that SQLite keeps beside it, and never replaces an existing file.
+/// The files beside it are renamed after it: without it, they are meaningless.
 pub(super) fn set_aside(path: &Path, run: &str) -> Result<PathBuf, HistoryError> {
     let kept = free(path, run);
     storage::rename(path, &kept)?;
@@ -51,7 +51,7 @@ pub(super) fn set_aside(path: &Path, run: &str) -> Result<PathBuf, HistoryError>
     Ok(kept)
 }
 
-/// `history.db.damaged-RUN`, or `-2` and so on where that is taken.
+/// `history.db.damaged-RUN`, with `-2` and so on if that name is taken.
 fn free(path: &Path, run: &str) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let name = name.trim_start_matches('.');

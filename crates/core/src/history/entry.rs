@@ -1,33 +1,33 @@
-//! What tells whether a record is still the same: its id, a digest of its bytes,
-//! and where it stands in its file. An entry takes about 13 bytes.
+//! What the history stores of a record to detect changes: its id, a digest of its bytes, and its
+//! position in its file. An entry takes about 13 bytes.
 
 use crate::record::Id;
 
-/// What is remembered of a record.
+/// What the history stores of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The record's id.
     pub id: Id,
     /// A digest of its bytes.
     pub digest: u64,
-    /// Where it stands, from the beginning of its file or segment; none if it is in
-    /// no file: it did not map this time, or was not seen by a run that could have missed it.
+    /// Its position in its file or segment. `None` if it is in no file: it was rejected this time,
+    /// or was not in an incomplete run, which may have missed it.
     pub span: Option<Span>,
 }
 
-/// Where a record stands.
+/// The position of a record in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// The first byte.
+    /// The offset of the first byte.
     pub offset: u64,
-    /// How many bytes.
+    /// The length in bytes.
     pub length: u64,
 }
 
 /// The digest of a record's bytes (XXH3, 64 bits).
 ///
-/// Two versions of a record have the same one by chance in one of 10¹⁹ cases. It
-/// is no defence against somebody who looks for such a pair.
+/// Two versions of a record have the same digest by chance in one of 10¹⁹ cases. This is no
+/// protection against an attacker who searches for such a pair.
 #[must_use]
 pub fn digest(record: &[u8]) -> u64 {
     twox_hash::XxHash3_64::oneshot(record)
@@ -37,7 +37,7 @@ const NUMBER: u8 = 0;
 const TEXT: u8 = 1;
 const SOMEWHERE: u8 = 2;
 
-/// Writes entries behind one another, each as its difference to the one before.
+/// Writes consecutive entries, each as its difference from the previous one.
 #[derive(Debug, Default)]
 pub struct EntryWriter {
     bytes: Vec<u8>,
@@ -46,10 +46,11 @@ pub struct EntryWriter {
     count: usize,
 }
 
-/// The bytes of an entry but its text: kind, two or three numbers of up to ten bytes, digest.
+/// The maximum length of an entry without its text: kind, two or three numbers of up to ten bytes,
+/// digest.
 const ROOM: usize = 40;
 
-/// Gathers the bytes of an entry, so that the list grows once for each.
+/// Collects the bytes of an entry, so that the output grows only once for each.
 struct Head {
     bytes: [u8; ROOM],
     length: usize,
@@ -61,7 +62,8 @@ impl Head {
         self.length += 1;
     }
 
-    /// Seven bits a byte, the lowest first; the highest bit says that there are more (LEB128).
+    /// Seven bits per byte, lowest bits first; the highest bit is set if more bytes follow
+    /// (LEB128).
     fn unsigned(&mut self, mut number: u64) {
         while number >= 0x80 {
             self.push(number.to_le_bytes()[0] | 0x80);
@@ -70,7 +72,7 @@ impl Head {
         self.push(number.to_le_bytes()[0]);
     }
 
-    /// Small numbers of either sign take few bytes ("zigzag").
+    /// Small numbers of either sign take few bytes (zigzag encoding).
     fn signed(&mut self, number: i64) {
         self.unsigned(((number << 1) ^ (number >> 63)).cast_unsigned());
     }
@@ -112,25 +114,25 @@ impl EntryWriter {
         self.count += 1;
     }
 
-    /// How many they are.
+    /// The number of entries.
     #[must_use]
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// Whether there are none.
+    /// Whether there are no entries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// What was written. What comes next is written as if it were the first.
+    /// Takes what was written. The next entry is written as if it were the first.
     pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(self).bytes
     }
 }
 
-/// Reads what an [`EntryWriter`] wrote; nothing further where that is damaged.
+/// Reads what an [`EntryWriter`] wrote; ends with an error at the first damaged entry.
 #[derive(Debug)]
 pub struct Entries<B> {
     bytes: B,
@@ -139,13 +141,13 @@ pub struct Entries<B> {
     last_end: u64,
 }
 
-/// Bytes that an [`EntryWriter`] did not write.
+/// The bytes were not written by an [`EntryWriter`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("entries are not as they were written")]
 pub struct Malformed;
 
 impl<B: AsRef<[u8]>> Entries<B> {
-    /// Of these bytes.
+    /// Reads the entries in these bytes.
     pub fn new(bytes: B) -> Self {
         Self {
             bytes,
@@ -198,7 +200,7 @@ impl<B: AsRef<[u8]>> Entries<B> {
             let byte = self.byte()?;
             let bits = u64::from(byte & 0x7f);
             if bits << shift >> shift != bits {
-                // More than 64 bits: no number of ours.
+                // More than 64 bits: no writer produces this.
                 return None;
             }
             number |= bits << shift;

@@ -1,8 +1,8 @@
-//! The entries of a resource by id, whatever order the API has its records in.
+//! The entries of a resource by id, whatever the order of the API's records.
 //!
-//! Workers sort the entries of their slice. Slices that lie behind one another are
-//! chained, which for most APIs gives one chain; chains are merged, sixteen at a time,
-//! so memory stays small however many there are.
+//! Workers sort the entries of their slice. Slices whose ids follow one another are chained, which
+//! gives one chain for most APIs. Chains are merged sixteen at a time, so that little memory is
+//! used however many there are.
 
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
@@ -18,25 +18,26 @@ use super::entry::{Entries, Entry, EntryWriter, Malformed};
 /// How many chains are merged at once.
 const FAN: usize = 16;
 
-/// How many entries stand together in what a merge leaves for the next one.
+/// The number of entries per block in the files between two merges.
 const BLOCK: usize = 16_384;
 
-/// Where the entries of some records are, sorted by id.
+/// Where the entries of some records are stored, sorted by id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryFile {
-    /// Where they were written.
+    /// The bytes of the entries.
     pub place: Place,
     /// The lowest id.
     pub first: Id,
     /// The highest id.
     pub last: Id,
-    /// Where in the file of the records their spans are counted from.
+    /// The offset in the file of the records that their positions are relative to.
     #[serde(default)]
     pub base: u64,
 }
 
 impl EntryFile {
-    /// Appends entries to the file `name` of the staging folder in `folder`. None come of none.
+    /// Appends entries to the file `name` of the staging folder in `folder`; `None` if there are
+    /// none.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -57,7 +58,7 @@ impl EntryFile {
     }
 }
 
-/// Gathers entries, which are sorted at the end if they did not come in order.
+/// Collects entries; they are sorted at the end if they were not added in order.
 #[derive(Debug, Default)]
 pub struct EntryList(Gathered);
 
@@ -65,7 +66,7 @@ pub struct EntryList(Gathered);
 enum Gathered {
     #[default]
     Nothing,
-    /// They came in order so far.
+    /// In order so far.
     InOrder(InOrder),
     AsTheyCame(Vec<Entry>),
 }
@@ -101,7 +102,7 @@ impl EntryList {
             Gathered::Nothing => self.0 = Gathered::InOrder(InOrder::begin(&entry)),
             Gathered::InOrder(list) if list.last <= entry.id => list.push(&entry),
             Gathered::InOrder(list) => {
-                // What was just written can be read.
+                // These bytes were written just now, so they can be read.
                 let mut entries = Entries::new(list.writer.take())
                     .collect::<Result<Vec<_>, _>>()
                     .unwrap_or_default();
@@ -117,7 +118,7 @@ impl EntryList {
             Gathered::Nothing => None,
             Gathered::InOrder(list) => Some(list),
             Gathered::AsTheyCame(mut entries) => {
-                // Of several with one id, the first stays the first.
+                // The sort is stable: of several entries with one id, the first stays first.
                 entries.sort_by(|one, other| one.id.cmp(&other.id));
                 let (first, others) = entries.split_first()?;
                 let mut list = InOrder::begin(first);
@@ -130,7 +131,7 @@ impl EntryList {
     }
 }
 
-/// Listings whose ids lie behind one another, read as one.
+/// Files whose ids follow one another, read as one.
 struct Chain {
     listings: VecDeque<EntryFile>,
     entries: Entries<Vec<u8>>,
@@ -150,7 +151,7 @@ impl Chain {
         Ok(chain)
     }
 
-    /// Gives the head and finds the next one.
+    /// Returns the head, and replaces it by the next entry.
     fn advance(&mut self, folder: &Path) -> Result<Option<Entry>, StorageError> {
         let next = loop {
             if let Some(entry) = self.entries.next() {
@@ -173,11 +174,11 @@ impl Chain {
     }
 }
 
-/// Puts listings into as few chains as can be.
+/// Arranges files into as few chains as possible.
 fn chains(mut listings: Vec<EntryFile>) -> Vec<VecDeque<EntryFile>> {
     listings.sort_by(|one, other| one.first.cmp(&other.first));
     let mut chains: Vec<VecDeque<EntryFile>> = Vec::new();
-    // The last id of each chain; several may end at the same one.
+    // The last id of each chain; several chains may have the same one.
     let mut ends: BTreeSet<(Id, usize)> = BTreeSet::new();
     for listing in listings {
         let before = (listing.first.clone(), 0);
@@ -195,7 +196,7 @@ fn chains(mut listings: Vec<EntryFile>) -> Vec<VecDeque<EntryFile>> {
     chains
 }
 
-/// All entries of some listings by id, each id once.
+/// All entries of some files in the order of ids, each id once.
 pub(super) struct Sorted<'a> {
     folder: &'a Path,
     chains: Vec<Chain>,
@@ -203,7 +204,7 @@ pub(super) struct Sorted<'a> {
 }
 
 impl<'a> Sorted<'a> {
-    /// Of listings whose places are counted from `folder`.
+    /// Reads files whose places are relative to `folder`.
     pub(super) fn new(folder: &'a Path, listings: Vec<EntryFile>) -> Result<Self, StorageError> {
         let mut all = chains(listings);
         let mut pass = 0;
@@ -228,7 +229,7 @@ impl<'a> Sorted<'a> {
         })
     }
 
-    /// Writes what comes of merging, as one chain.
+    /// Writes the merged entries as one chain.
     fn write(mut self, name: &str) -> Result<VecDeque<EntryFile>, StorageError> {
         let mut listings = VecDeque::new();
         loop {
@@ -244,7 +245,7 @@ impl<'a> Sorted<'a> {
         }
     }
 
-    /// The next entry. Of several with one id, the first of the first chain.
+    /// The next entry. Of several with one id, it is the first one of the first chain.
     pub(super) fn next(&mut self) -> Result<Option<Entry>, StorageError> {
         loop {
             let heads = self.chains.iter().enumerate();
@@ -277,7 +278,7 @@ mod tests {
         }
     }
 
-    /// What comes of slices with these ids, and how many chains they make.
+    /// The merged ids of slices with these ids, and the number of chains.
     fn sorted(slices: &[Vec<i64>]) -> (Vec<i64>, usize) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join(STAGING)).unwrap();

@@ -1,4 +1,4 @@
-//! Which fields of a record differ, as they were and as they are.
+//! The fields that differ between two versions of a record.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use activity_tracker_json::JsonPath;
 
-/// The fields that differ, by their path (`address.city`), each verbatim.
+/// The fields that differ, by path (`address.city`), each value verbatim.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Difference {
     before: BTreeMap<String, String>,
@@ -15,16 +15,16 @@ pub(super) struct Difference {
 }
 
 impl Difference {
-    /// Between two versions of a record; none if one of them is no JSON object.
+    /// Compares two versions of a record; `None` if one of them is not a JSON object.
     ///
-    /// Another order of fields, or other blanks, is no difference.
+    /// The order of fields and white space make no difference.
     pub(super) fn between(before: &str, after: &str) -> Option<Self> {
         let mut difference = Self::default();
         difference.objects("", &members(before)?, &members(after)?);
         Some(difference)
     }
 
-    /// Without the fields at these places, and what is below them.
+    /// Removes the fields at these paths, and everything below them.
     pub(super) fn without(mut self, ignored: &[JsonPath]) -> Self {
         let ignored: Vec<_> = ignored.iter().map(ToString::to_string).collect();
         let counts = |path: &str| {
@@ -38,7 +38,7 @@ impl Difference {
         self
     }
 
-    /// Without the ids at these places that are the same, but for quotes around them.
+    /// Removes the ids at these paths that differ only in quotes.
     pub(super) fn without_quotes(mut self, ids: &[&JsonPath]) -> Self {
         for path in ids.iter().map(ToString::to_string) {
             let same = match (self.before.get(&path), self.after.get(&path)) {
@@ -57,12 +57,12 @@ impl Difference {
         self.before.is_empty() && self.after.is_empty()
     }
 
-    /// The fields as they were, as a JSON object.
+    /// The old values of the fields, as a JSON object.
     pub(super) fn before(&self) -> String {
         object(&self.before)
     }
 
-    /// The fields as they are, as a JSON object.
+    /// The new values of the fields, as a JSON object.
     pub(super) fn after(&self) -> String {
         object(&self.after)
     }
@@ -89,7 +89,8 @@ impl Difference {
         if let (Some(was), Some(is)) = (members(was), members(is)) {
             return self.objects(&path, &was, &is);
         }
-        // `1.0` is not `1.00` here: what the API sends has changed. Blanks within a list are nothing.
+        // `1.0` differs from `1.00` here: what the API sends has changed. White space in a list
+        // makes no difference.
         let (was, is) = (compact(was), compact(is));
         if was != is {
             self.before.insert(path.clone(), was);
@@ -114,7 +115,7 @@ fn join(path: &str, key: &str) -> String {
     }
 }
 
-/// JSON without the blanks between its parts: in one line, and else verbatim.
+/// JSON without white space between its tokens: on one line, and otherwise verbatim.
 pub(super) fn compact(json: &str) -> String {
     let (mut in_string, mut escaped) = (false, false);
     let matters = |letter: &char| {

@@ -1,8 +1,8 @@
-//! Opens the SQLite files of a data directory, which somebody else may have been at.
+//! Opens the SQLite files of a data directory, which may have been tampered with.
 //!
-//! A file that was planted there must not lead elsewhere, hang the program or have it run
-//! what is written in it: only a regular file is opened, triggers and views do nothing, and
-//! the schema is compared with the program's own ([`super::schema`]) before a row is read.
+//! A planted file must not redirect the program, block it or run code: only regular files are
+//! opened, triggers and views are disabled, and the schema is compared with the program's own
+//! ([`super::schema`]) before a row is read.
 
 use std::ffi::OsString;
 use std::fs::{self, File, FileType};
@@ -19,32 +19,33 @@ use crate::storage;
 use crate::storage::StorageError;
 use activity_tracker_concurrency::Stop;
 
-/// After so many steps of SQLite's machine it is asked whether to go on: well below a millisecond.
+/// How many instructions SQLite's virtual machine runs between two checks for a stop: well below a
+/// millisecond.
 const STEPS: i32 = 1000;
 
-/// How long to wait for somebody else's query to end.
+/// How long to wait for another process's transaction.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What SQLite keeps beside a file, by the ends of their names.
+/// The suffixes of the files that SQLite keeps beside a database.
 pub(super) const BESIDE: [&str; 3] = [JOURNAL, "-wal", "-shm"];
 
 const JOURNAL: &str = "-journal";
 
-/// What a journal ends with that names another one, which SQLite would remove.
+/// How a journal ends that names a super-journal, which SQLite would delete.
 const NAMES_ANOTHER: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OpenMode {
-    /// To write to it; it is made where it is missing.
+    /// For writing; the file is created if it is missing.
     Writing,
     Reading,
 }
 
-/// Opens a file, if it is a regular one.
+/// Opens a file, which must be a regular one if it exists.
 ///
 /// # Errors
-/// When it is a link, a folder, a device and so on, and when SQLite cannot open it.
+/// When it is a link, a directory, a device and so on, and when SQLite cannot open it.
 pub(super) fn open(path: &Path, for_what: OpenMode) -> Result<Connection, HistoryError> {
     expect_regular(path)?;
     for end in BESIDE {
@@ -62,7 +63,7 @@ pub(super) fn open(path: &Path, for_what: OpenMode) -> Result<Connection, Histor
         .map_err(HistoryError::sqlite("open", path))
 }
 
-/// A connection that runs nothing that is written in its file.
+/// Configures a connection to run nothing that is stored in its file.
 pub(super) fn hardened(connection: Connection) -> rusqlite::Result<Connection> {
     for (config, on) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
@@ -79,33 +80,34 @@ pub(super) fn hardened(connection: Connection) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Has what is under way interrupted when `stop` is requested or hurried.
+/// Interrupts statements when `stop` is requested or hurried.
 pub(super) fn heed(connection: &mut Connection, stop: &Stop) -> rusqlite::Result<()> {
     let stop = stop.clone();
     let handler = move || stop.is_hurried() || stop.check().is_err();
     connection.progress_handler(STEPS, Some(handler))
 }
 
-/// The same, only when `stop` is hurried.
+/// Interrupts statements only when `stop` is hurried.
 pub(super) fn heed_hurry(connection: &mut Connection, stop: &Stop) -> rusqlite::Result<()> {
     let stop = stop.clone();
     connection.progress_handler(STEPS, Some(move || stop.is_hurried()))
 }
 
-/// Whether a program that was killed has left a change half done, which is to be undone by
-/// whoever may write.
+/// Whether a killed program left an unfinished transaction, which the next connection that may
+/// write rolls back.
 pub(super) fn is_half_done(path: &Path) -> bool {
     let journal = fs::symlink_metadata(beside(path, JOURNAL));
     journal.is_ok_and(|journal| journal.is_file() && journal.len() > 0)
 }
 
-/// Whether anything is in this place, be it a link that leads nowhere.
+/// Whether anything exists at this path, even a dangling link.
 pub(super) fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
-/// A file's path as SQLite takes it: without links, which it would not follow, and never one that
-/// begins with `file:`, which it would take for a URI.
+/// A file's path as SQLite accepts it: with the links in its folder's path resolved, which SQLite
+/// would not follow, and absolute, so that it never begins with `file:`, which SQLite would parse
+/// as a URI.
 pub(super) fn place(path: &Path) -> io::Result<PathBuf> {
     let folder = storage::folder_of(path).canonicalize()?;
     Ok(path
@@ -113,14 +115,14 @@ pub(super) fn place(path: &Path) -> io::Result<PathBuf> {
         .map_or(folder.clone(), |name| folder.join(name)))
 }
 
-/// The path of what SQLite keeps beside a file.
+/// The path of a file that SQLite keeps beside another one.
 pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(end);
     name.into()
 }
 
-/// What is there must be a file: anything else could lead elsewhere, or hang whoever opens it.
+/// Expects a regular file or none: anything else could lead elsewhere, or block when it is opened.
 fn expect_regular(path: &Path) -> Result<(), HistoryError> {
     match fs::symlink_metadata(path) {
         Ok(about) if about.is_file() => Ok(()),
@@ -133,7 +135,7 @@ fn expect_regular(path: &Path) -> Result<(), HistoryError> {
     }
 }
 
-/// What a file is called that is none.
+/// The name of a file type other than a regular file.
 fn kind(file: FileType) -> &'static str {
     match file {
         file if file.is_symlink() => "a symbolic link",
@@ -144,8 +146,9 @@ fn kind(file: FileType) -> &'static str {
     }
 }
 
-/// A journal of ours is of one file. One that names another journal was planted, or left by a
-/// program that changed several files at once; SQLite would remove the file of that name.
+/// Rejects a journal that names a super-journal: this program writes to one file per transaction.
+/// Such a journal was planted, or left by a program that changed several files at once; SQLite
+/// would delete the named file.
 fn expect_own_journal(path: &Path) -> Result<(), HistoryError> {
     let end = || {
         let mut file = File::open(beside(path, JOURNAL))?;
@@ -154,7 +157,7 @@ fn expect_own_journal(path: &Path) -> Result<(), HistoryError> {
         file.read_exact(&mut end)?;
         Ok::<_, io::Error>(end)
     };
-    // One that is shorter, or not there, names nothing.
+    // A shorter or missing journal names nothing.
     if end().is_ok_and(|end| end == NAMES_ANOTHER) {
         return Err(HistoryError::Damaged {
             path: path.to_owned(),

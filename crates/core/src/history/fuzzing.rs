@@ -1,4 +1,4 @@
-//! A door for the fuzz target of steps and entries, which is nobody's business otherwise.
+//! The entry points of the fuzz target of steps and entries; not for any other use.
 
 use std::path::Path;
 
@@ -14,12 +14,12 @@ use super::{apply, in_memory, integrity, schema};
 /// A row of a step: a table, and a value for each of its columns.
 pub type StepRow = (&'static str, Vec<StepValue>);
 
-/// A value as SQLite has it.
+/// A value in SQLite.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StepValue {
-    /// None.
+    /// `NULL`.
     Null,
-    /// A whole number.
+    /// An integer.
     Number(i64),
     /// A text.
     Text(String),
@@ -27,35 +27,35 @@ pub enum StepValue {
     Bytes(Vec<u8>),
 }
 
-/// What a history holds that a step was taken into, or not.
+/// The contents of a history after a step was applied, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taken {
-    /// Whether it was taken; none where it was refused as damaged.
+    /// Whether it was applied; `None` if it was rejected as damaged.
     pub applied: Option<bool>,
-    /// How many runs there are.
+    /// The number of runs.
     pub runs: u64,
-    /// How many records are known.
+    /// The number of known records.
     pub records: u64,
-    /// How many changes there are.
+    /// The number of changes.
     pub changes: u64,
-    /// Whether SQLite finds the history whole, and whatever was taken is there as a whole.
+    /// Whether SQLite finds no damage, and applying the step left no temporary tables.
     pub whole: bool,
 }
 
-/// Writes these bytes as a step and takes it into an empty history.
+/// Writes these bytes as a step and applies it to an empty history.
 ///
 /// # Errors
-/// When something else is wrong than the step.
+/// When anything fails for another reason than a damaged step.
 pub fn take_bytes(folder: &Path, bytes: &[u8]) -> Result<Taken, HistoryError> {
     let path = folder.join("step.db");
     std::fs::write(&path, bytes).map_err(StorageError::io("write", &path))?;
     take(&path)
 }
 
-/// Writes a step of these rows, as far as SQLite lets them in, and takes it into an empty history.
+/// Writes a step of these rows, if SQLite accepts them, and applies it to an empty history.
 ///
 /// # Errors
-/// When something else is wrong than the step.
+/// When anything fails for another reason than a damaged step.
 pub fn take_rows(folder: &Path, rows: &[StepRow]) -> Result<Taken, HistoryError> {
     let path = folder.join("step.db");
     let failed = HistoryError::sqlite("write", &path);
@@ -69,7 +69,7 @@ pub fn take_rows(folder: &Path, rows: &[StepRow]) -> Result<Taken, HistoryError>
     for (table, values) in rows {
         let places = vec!["?"; values.len()].join(", ");
         let values = values.iter().map(sql);
-        // What the tables do not allow is left out.
+        // Rows that the tables do not allow are left out.
         let _ = step.execute(
             &format!("INSERT INTO {table} VALUES ({places})"),
             rusqlite::params_from_iter(values),

@@ -1,4 +1,4 @@
-//! Whether a history is whole.
+//! Checks the integrity of a history.
 
 use std::path::Path;
 
@@ -12,28 +12,28 @@ use super::file::{self, OpenMode};
 use super::schema::{self, DatabaseKind};
 use super::{FILE, refuse_foreign};
 
-/// How closely a history is looked at.
+/// How thoroughly a history is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// Each page, and what it says of others: about as fast as the file is read.
+    /// Each page, but no index against its table: about as fast as reading the file.
     Quick,
-    /// Each index against its table too.
+    /// Each index against its table, too.
     Full,
 }
 
-/// What was found out about a history.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
-    /// How many runs it has; 0 where that cannot be told.
+    /// The number of runs; 0 if the history is damaged.
     pub runs: u64,
-    /// What is wrong with it, if anything is.
+    /// What is wrong with it, if anything.
     pub damage: Option<String>,
 }
 
-/// Looks whether the history of a data directory is whole; none where there is none.
+/// Checks the history of a data directory; `None` if there is none.
 ///
 /// # Errors
-/// When it cannot be read, or is not of the form that this version writes.
+/// When it cannot be read, or was made by a newer version or by another program.
 pub fn check(data_dir: &Path, depth: Depth, stop: &Stop) -> Result<Option<Checked>, HistoryError> {
     let path = data_dir.join(FILE);
     if !file::exists(&path) {
@@ -49,7 +49,7 @@ pub fn check(data_dir: &Path, depth: Depth, stop: &Stop) -> Result<Option<Checke
     }
 }
 
-/// How many runs a history has that is whole.
+/// The number of runs of an intact history.
 fn runs(path: &Path, depth: Depth, stop: &Stop) -> Result<u64, HistoryError> {
     let mut connection = file::open(path, OpenMode::Reading)?;
     let failed = HistoryError::sqlite("read", path);
@@ -83,7 +83,7 @@ pub(super) fn pages(connection: &Connection, depth: Depth) -> rusqlite::Result<O
     Ok((found != "ok").then_some(found))
 }
 
-/// Reads what the next run would be compared with.
+/// Reads the entries that the next run will be compared with.
 fn entries(connection: &Connection) -> rusqlite::Result<()> {
     let mut blocks = connection.prepare("SELECT entries FROM entries")?;
     let mut rows = blocks.query([])?;

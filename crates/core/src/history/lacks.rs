@@ -1,4 +1,4 @@
-//! Whether a history is that of the snapshot beside it, or another one, or was emptied.
+//! Checks whether a history belongs to the snapshot beside it, or is another one, or was emptied.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::storage::{self, Flow, Manifest, StoredSnapshot};
 use super::file::{self, OpenMode};
 use super::{FILE, STEP, schema};
 
-/// The newest snapshot whose run the history was to have.
+/// The newest snapshot whose run should be in the history.
 pub(super) fn last(data_dir: &Path) -> Option<Manifest> {
     let flows = Flow::BOTH.into_iter();
     let found = flows.filter_map(|flow| StoredSnapshot::last(data_dir, flow));
@@ -21,8 +21,8 @@ pub(super) fn last(data_dir: &Path) -> Option<Manifest> {
         .max_by_key(|manifest| manifest.finished_at)
 }
 
-/// Whether a history has the run of a snapshot, or a later one that found nothing else: a history
-/// may begin with that.
+/// Whether a history has the run of a snapshot, or a later run without changes, with which a
+/// history may begin.
 pub(super) fn has(history: &Connection, last: &Manifest) -> rusqlite::Result<bool> {
     history.query_row(
         "SELECT EXISTS (SELECT 1 FROM runs WHERE run = ?1 OR (unchanged = 1 AND finished_at > ?2))",
@@ -31,8 +31,8 @@ pub(super) fn has(history: &Connection, last: &Manifest) -> rusqlite::Result<boo
     )
 }
 
-/// The last run that the history of a data directory was to have and has not; none where there is
-/// no history, or the run may still be on its way into it.
+/// The last run that should be in the history of a data directory and is not; `None` if there is no
+/// history, or if the run may still be added to it.
 ///
 /// # Errors
 /// When the history cannot be read.
@@ -40,7 +40,7 @@ pub fn lacks(data_dir: &Path) -> Result<Option<String>, HistoryError> {
     if lacked(data_dir)?.is_none() {
         return Ok(None);
     }
-    // A run that is under way may be about to write it down.
+    // A run in progress may be about to add it.
     let held = storage::lock(data_dir);
     if matches!(held, Err(StorageError::Locked(_))) {
         return Ok(None);
@@ -58,7 +58,7 @@ fn lacked(data_dir: &Path) -> Result<Option<String>, HistoryError> {
     };
     let failed = HistoryError::sqlite("read", &path);
     let connection = file::open(&path, OpenMode::Reading)?;
-    // One without tables has no run.
+    // A history without tables has no runs.
     let is_empty = schema::form(&connection).map_err(&failed)? == schema::DatabaseKind::Ours(0);
     let has = !is_empty && has(&connection, &last).map_err(&failed)?;
     Ok((!has).then_some(last.run))

@@ -1,10 +1,9 @@
 //! What changed from run to run, in an SQLite file that anyone can query.
 //!
-//! Before a run commits, it compares what it found with what `history.db` knows and
-//! writes the difference, the *step*, into a file of its own. That file appears in the
-//! data directory together with the snapshot, and is then taken into `history.db`.
-//! Whatever is killed when, the history is never ahead of the snapshot, and where it
-//! is a step behind, the step is there, and the next command takes it.
+//! Before a run commits, it compares its records with those in `history.db` and writes the changes,
+//! the *step*, to a separate file. The commit publishes that file together with the snapshot; then
+//! it is applied to `history.db`. Even after a crash, the history is never ahead of the snapshot.
+//! If it is one step behind, the file of that step exists, and the next command applies it.
 
 mod apply;
 mod change_counts;
@@ -55,10 +54,10 @@ pub use step::{Found, NewRun, Places};
 /// The file of the history in a data directory.
 pub const FILE: &str = "history.db";
 
-/// The file of a step that is not in the history yet.
+/// The file of a step that has not been applied to the history yet.
 pub const STEP: &str = NEXT_CHANGES_FILE;
 
-/// How long a page of the file is.
+/// The page size of the SQLite files, in bytes.
 const PAGE: u32 = 16 * 1024;
 
 /// The history of a data directory.
@@ -69,31 +68,31 @@ pub struct History {
     connection: Connection,
     /// Whether there is no file yet.
     in_memory: bool,
-    /// Interrupts what takes long; what was under way is taken back.
+    /// Interrupts long statements, and rolls back their transaction.
     stop: Stop,
-    /// The run that puts aside what is damaged; without one, damage is an error.
+    /// The run for which damaged files are moved aside; without one, damage is an error.
     run: Option<String>,
     set_aside: Vec<SetAside>,
     lacks: Option<String>,
 }
 
 impl History {
-    /// Opens the history of a data directory that nobody else is writing to. A step that is
-    /// not in it yet is taken into it. Where there is none, it is made when there is something
-    /// to write: a run that fails leaves nothing.
+    /// Opens the history of a data directory that no other process is writing to, and applies a
+    /// pending step. If there is no file, it is created when there is something to write: a run
+    /// that fails leaves none.
     ///
     /// # Errors
-    /// When the file is damaged, of a later version, or another program's, or cannot be written,
-    /// and when `stop` is requested.
+    /// When the file is damaged, was made by a newer version or another program, or cannot be
+    /// written, and when `stop` is requested.
     pub fn open(data_dir: &Path, stop: &Stop) -> Result<Self, HistoryError> {
         Self::opened(data_dir, None, stop)
     }
 
-    /// The same for a run, to which a damaged history is no obstacle: it gets another name, and a
-    /// new one begins ([`set_aside`](Self::set_aside)).
+    /// The same for a run, which continues despite damage: damaged files are renamed
+    /// ([`set_aside`](Self::set_aside)), and a new history replaces a damaged one.
     ///
     /// # Errors
-    /// As [`open`](Self::open), but for damage.
+    /// As [`open`](Self::open), except for damage.
     pub fn open_for_run(data_dir: &Path, run: &str, stop: &Stop) -> Result<Self, HistoryError> {
         Self::opened(data_dir, Some(run), stop)
     }
@@ -123,7 +122,8 @@ impl History {
         Ok(history)
     }
 
-    /// Looks whether the history is that of the snapshot beside it. Another one is no obstacle.
+    /// Checks whether the history has the run of the last snapshot. If not, it is used
+    /// nevertheless.
     fn look_for_last(&mut self, data_dir: &Path) -> Result<(), HistoryError> {
         if !self.in_memory
             && let Some(last) = lacks::last(data_dir)
@@ -136,23 +136,23 @@ impl History {
         Ok(())
     }
 
-    /// The last run that the history was to have and had not when it was opened.
+    /// The last run, if it was missing from the history when that was opened.
     #[must_use]
     pub fn lacks(&self) -> Option<&str> {
         self.lacks.as_deref()
     }
 
-    /// What was damaged, and is kept under another name.
+    /// The damaged files that were renamed.
     #[must_use]
     pub fn set_aside(&self) -> &[SetAside] {
         &self.set_aside
     }
 
-    /// Makes the file, unless it is there.
+    /// Moves to a file on disk, which is created if it does not exist.
     fn on_disk(&mut self) -> Result<&mut Connection, HistoryError> {
         if self.in_memory {
             storage::create_private(&self.path)?;
-            // A power cut must not take the name after the step that is in the file is removed.
+            // After a power failure, this file must not be missing if its step is already removed.
             storage::sync_folder(storage::folder_of(&self.path))?;
             self.connection = connect(&self.path, &self.connection, &self.stop)?;
             self.in_memory = false;
@@ -160,12 +160,12 @@ impl History {
         Ok(&mut self.connection)
     }
 
-    /// Does something, and once more where a file was damaged that could be put aside.
+    /// Runs an operation, and again after moving a damaged file aside.
     fn despite_damage<T>(
         &mut self,
         mut act: impl FnMut(&mut Self) -> Result<T, HistoryError>,
     ) -> Result<T, HistoryError> {
-        // The history may be, and then the step.
+        // Both files may be damaged: the history, then the step.
         for _ in 0..2 {
             match act(self) {
                 Err(HistoryError::Damaged { path, reason }) => {
@@ -199,8 +199,8 @@ impl History {
         Ok(())
     }
 
-    /// Compares what a run found with what is known, and writes the step for the commit
-    /// to put in place.
+    /// Compares the records of a run with the known ones, and writes the step that the commit
+    /// publishes.
     ///
     /// # Errors
     /// When something cannot be read or written.
@@ -213,7 +213,7 @@ impl History {
     ) -> Result<Changes, HistoryError> {
         let path = places.new_files.join(STEP);
         self.despite_damage(|history| {
-            // Of a first try.
+            // Left by the first attempt.
             storage::remove(&path)?;
             let known = (&history.connection, history.path.as_path());
             let changes = step::write(known, &path, run, found, (places, mappings))?;
@@ -222,11 +222,11 @@ impl History {
         })
     }
 
-    /// Takes the step that a commit put in place, if there is one.
+    /// Applies the step that a commit published, if there is one.
     ///
     /// # Errors
-    /// When it cannot be read or the history cannot be written. The step stays, and the
-    /// next command takes it.
+    /// When it cannot be read or the history cannot be written. The step stays, and the next
+    /// command applies it.
     pub fn take_step(&mut self) -> Result<(), HistoryError> {
         self.despite_damage(Self::try_take_step)
     }
@@ -246,7 +246,7 @@ impl History {
         Ok(storage::remove(&self.step)?)
     }
 
-    /// Notes a run in which the server said that nothing had changed.
+    /// Records a run in which the server reported no changes.
     ///
     /// # Errors
     /// When the history cannot be written.
@@ -262,8 +262,8 @@ impl History {
     }
 }
 
-/// Settles what a killed run left in a data directory, and takes its step into the history.
-/// Where a run is under way there, that is left to it.
+/// Completes what a killed run left in a data directory, and applies its step to the history. If a
+/// run is in progress there, this is left to it.
 ///
 /// # Errors
 /// When a file cannot be read or written, and when `stop` is requested.
@@ -278,14 +278,14 @@ pub fn bring_up(data_dir: &Path, stop: &Stop) -> Result<(), HistoryError> {
     Ok(())
 }
 
-/// Undoes what a program that was killed has left half done in a history. Who only reads cannot,
-/// and so could not read it either.
+/// Rolls back an unfinished transaction that a killed program left in a history. A reader cannot do
+/// this, and could not read the history without it.
 fn undo_half_done(data_dir: &Path) -> Result<(), HistoryError> {
     open_if_free(data_dir, &Stop::new())
 }
 
-/// Opens the history to write to it, which does what a killed program left to do. A run that is
-/// under way has done so.
+/// Opens the history for writing, which completes what a killed program left. A run in progress has
+/// already done this.
 fn open_if_free(data_dir: &Path, stop: &Stop) -> Result<(), HistoryError> {
     match storage::lock(data_dir) {
         Err(StorageError::Locked(_)) => {}
@@ -297,14 +297,14 @@ fn open_if_free(data_dir: &Path, stop: &Stop) -> Result<(), HistoryError> {
     Ok(())
 }
 
-/// Opens a history in a file, which is made where it is missing, and brings it to the form of this
-/// version. `empty` is one of this version.
+/// Opens the history in a file, which is created if it is missing, and migrates it to this version.
+/// `empty` is an empty history of this version.
 fn connect(path: &Path, empty: &Connection, stop: &Stop) -> Result<Connection, HistoryError> {
     let failed = |cause| HistoryError::sqlite("open", path)(cause);
     let mut connection = file::open(path, OpenMode::Writing)?;
-    // A file of another program is left as it is.
+    // A file of another program is not changed.
     match schema::form(&connection).map_err(failed)? {
-        // There is nothing in it that could be another's.
+        // It is empty, so nothing in it can belong to another program.
         DatabaseKind::Ours(0) => {}
         DatabaseKind::Ours(schema::VERSION) => {
             schema::expect_like(&connection, empty).map_err(failed)?;
@@ -316,23 +316,24 @@ fn connect(path: &Path, empty: &Connection, stop: &Stop) -> Result<Connection, H
     Ok(connection)
 }
 
-/// A history in memory, without anything in it.
+/// An empty history in memory.
 fn in_memory(stop: &Stop) -> rusqlite::Result<Connection> {
     let mut connection = file::hardened(Connection::open_in_memory()?)?;
     prepare(&mut connection, stop)?;
     Ok(connection)
 }
 
-/// Sets what holds for each connection that writes, and brings the tables to the form of this
-/// version.
+/// Configures a connection for writing, and migrates its tables to this version.
 fn prepare(connection: &mut Connection, stop: &Stop) -> rusqlite::Result<()> {
     file::heed(connection, stop)?;
-    // The journal is to be gone from the disk before the step is: a power cut must not bring it
-    // back, and undo what cannot be done again.
+    // The journal must be deleted from the disk before the step is: otherwise a power failure could
+    // restore it, and roll back changes that can no longer be applied.
     connection.pragma_update(None, "synchronous", "EXTRA")?;
-    // For a new file; one that is there keeps what it has. Millions of rows take fewer pages.
+    // For a new file; an existing one keeps its page size. Millions of rows need fewer pages of
+    // this size.
     connection.pragma_update(None, "page_size", PAGE)?;
-    // Each row of millions would be looked up three times, in tables that a step has just written.
+    // Otherwise each of millions of rows would need three lookups, in tables that were just
+    // written.
     connection.pragma_update(None, "foreign_keys", false)?;
     if let DatabaseKind::Ours(version) = schema::form(connection)?
         && version < schema::VERSION
@@ -344,7 +345,7 @@ fn prepare(connection: &mut Connection, stop: &Stop) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// A file that this version can neither read nor bring to its form is left alone.
+/// Rejects a file that this version can neither read nor migrate; the file is not changed.
 fn refuse_foreign(path: &Path, form: DatabaseKind) -> Result<(), HistoryError> {
     let foreign = match form {
         DatabaseKind::Ours(_) => return Ok(()),
@@ -402,7 +403,7 @@ mod tests {
         history
     }
 
-    /// Leaves a change half done, as a program does that is killed.
+    /// Leaves an unfinished transaction, as a killed program does.
     fn cut_off(folder: &Path) {
         let path = folder.join(FILE);
         let other = tempfile::tempdir().unwrap();

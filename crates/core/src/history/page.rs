@@ -1,4 +1,4 @@
-//! Changes for a response: no more of them, and no more of each, than a response holds.
+//! Pages of changes for HTTP responses, with limits on their number and length.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,39 +12,39 @@ use super::HistoryError;
 
 use super::query::{Change, ChangeFilter, Log, change};
 
-/// Bytes of a value of a change; longer ones are left out, and said to be.
+/// The maximum length of a value, in bytes. Longer ones are omitted and listed as such.
 const LONGEST_VALUE: u64 = 64 * 1024;
 
-/// Bytes of all changes of a page, unless its first one alone is longer.
+/// The maximum length of the changes of a page, in bytes. The first change may exceed it.
 const LONGEST_PAGE: u64 = 1024 * 1024;
 
-/// What a change takes besides the values that others can make long.
+/// The length of a change without its record's id and the values that may be long, in bytes.
 const BESIDES: u64 = 256;
 
-/// The values that can be left out, in the order of their columns.
+/// The values that can be omitted, in the order of their columns.
 const VALUES: [&str; 5] = ["label", "user", "email", "before", "after"];
 
 /// Some changes, newest run first.
 #[derive(Clone, Debug, Default)]
 pub struct ChangePage {
-    /// As many as were asked for, or as fit.
+    /// The requested number of changes, or as many as fit.
     pub changes: Vec<ListedChange>,
-    /// Behind which change the next page begins; none where this is the last one.
+    /// The change after which the next page begins; `None` on the last page.
     pub next: Option<Cursor>,
 }
 
-/// A change, as far as it is shown.
+/// A change, without values that are too long.
 #[derive(Clone, Debug, Serialize)]
 pub struct ListedChange {
-    /// The change; what is left out of it is none.
+    /// The change; its omitted values are `None`.
     #[serde(flatten)]
     pub change: Change,
-    /// The values that are too long to be shown, and their lengths in bytes.
+    /// The omitted values, and their lengths in bytes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub omitted: BTreeMap<&'static str, u64>,
 }
 
-/// A change in the order in which they are listed, written as `RUN-CHANGE`.
+/// The position of a change in a listing, formatted as `RUN-CHANGE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     run: i64,
@@ -70,18 +70,18 @@ impl FromStr for Cursor {
     }
 }
 
-/// A change that is there, before it is read.
+/// A change that was found but not read yet.
 struct Seen {
     cursor: Cursor,
-    /// What of it is not read.
+    /// The values that are omitted.
     omitted: BTreeMap<&'static str, u64>,
-    /// Bytes of the rest.
+    /// The length of the others, in bytes.
     length: u64,
 }
 
 impl Log {
-    /// The changes that are wanted, in the order of [`Log::changes`], behind `from` if that is
-    /// given. No value is read that is too long to be shown.
+    /// The requested changes in the order of [`Log::changes`], after `from` if it is given. Values
+    /// that are too long are not read.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -119,8 +119,8 @@ impl Log {
         Ok(page)
     }
 
-    /// Which changes come next, and how long they are: one more than are wanted. The texts
-    /// themselves would all be sorted with them.
+    /// The next changes and their lengths: one more than requested. Without the texts, because
+    /// SQLite would sort them, too.
     fn look(&self, wanted: &ChangeFilter, from: Option<Cursor>) -> rusqlite::Result<Vec<Seen>> {
         let (mut condition, mut values) = wanted.condition();
         if let Some(Cursor { run, change }) = from {
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
     use crate::history::FILE;
 
-    /// A history with two runs, of which the second one has changes with `after` so long.
+    /// A history with two runs; the second one has changes with an `after` of these lengths.
     fn history(lengths: &[usize]) -> (tempfile::TempDir, Log) {
         let folder = tempfile::tempdir().unwrap();
         let file = Connection::open(folder.path().join(FILE)).unwrap();

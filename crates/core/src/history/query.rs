@@ -1,4 +1,4 @@
-//! What the history can be asked.
+//! Queries of the history.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use super::change_writer::sql;
 use super::file::{self, OpenMode};
 use super::schema::{self, DatabaseKind};
 
-/// A history that is only read. Whoever writes to it meanwhile is not in its way.
+/// A history that is opened for reading. Other processes may write to it at the same time.
 #[derive(Debug)]
 pub struct Log {
     pub(super) path: PathBuf,
@@ -30,7 +30,7 @@ pub struct Log {
 /// A run that was committed, or in which nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LoggedRun {
-    /// Its number in the history, from 1 on.
+    /// Its number in the history, starting from 1.
     pub number: i64,
     /// Its id.
     pub run: String,
@@ -38,47 +38,47 @@ pub struct LoggedRun {
     pub source: String,
     /// `main` or `async`.
     pub flow: String,
-    /// When it began.
+    /// When it started.
     pub started_at: Timestamp,
-    /// When its files were about to be put in place.
+    /// When its files were about to be committed.
     pub finished_at: Timestamp,
-    /// How many requests were sent again.
+    /// The number of retries.
     pub retries: u64,
-    /// Whether the server said that nothing had changed.
+    /// Whether the server reported that nothing had changed.
     pub unchanged: bool,
-    /// What it found, by resource; nothing where nothing had changed.
+    /// What it found, by resource; empty if nothing had changed.
     pub resources: BTreeMap<Resource, FoundOf>,
 }
 
 /// What a run found of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct FoundOf {
-    /// How many records came, and what became of them.
+    /// How many records were received, stored and rejected.
     #[serde(flatten)]
     pub counts: Counts,
-    /// Whether nothing was known before, so that nothing is told as added.
+    /// Whether the resource was new to the history: then no record counts as added.
     pub first: bool,
-    /// Whether a record that was not seen is gone.
+    /// Whether records that it did not find count as removed.
     pub complete: bool,
-    /// How many records were not what they had been.
+    /// The number of changed records.
     #[serde(flatten)]
     pub changes: ChangeCounts,
 }
 
-/// What became of a record.
+/// How a record changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// It was not there before.
+    /// It is new.
     Added,
-    /// Some of its fields are others.
+    /// Some of its fields differ.
     Changed,
-    /// It is not there any more.
+    /// It no longer exists.
     Removed,
 }
 
 impl Kind {
-    /// The word for it in the history and in messages.
+    /// The name in the history and in messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -94,26 +94,27 @@ impl Kind {
 pub struct Change {
     /// The run that found it.
     pub run: String,
-    /// When that run was finished.
+    /// When that run finished.
     pub at: Timestamp,
     /// The source's name or base URL.
     pub source: String,
-    /// Of which resource.
+    /// The resource.
     pub resource: Resource,
     /// The record's id.
     pub id: Id,
-    /// What became of it.
+    /// How the record changed.
     pub kind: Kind,
     /// A user's name, a post's title, a comment's name.
     pub label: Option<String>,
     /// The user's own id, or the author's.
     pub user: Option<Id>,
-    /// The user's or author's e-mail address, in small letters.
+    /// The user's or author's e-mail address, in lowercase.
     pub email: Option<String>,
-    /// The fields that differ, as they were, by path; or the record that is gone. None for a
-    /// record that is new, and where the last snapshot was not there any more.
+    /// The old values of the fields that differ, by path; or the removed record. `None` for a new
+    /// record, and if the old version was not available.
     pub before: Option<Json>,
-    /// The fields that differ, as they are, by path; or the record that is new.
+    /// The new values of the fields that differ, by path; or the new record. `None` for a removed
+    /// record, and if the old or the new version was not available.
     pub after: Option<Json>,
 }
 
@@ -130,26 +131,26 @@ impl Serialize for Json {
     }
 }
 
-/// Which changes are wanted; all of them by default.
+/// Which changes to select; all of them by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangeFilter {
-    /// Those of one source.
+    /// Only those of this source.
     pub source: Option<String>,
-    /// Those that runs found from this time on.
+    /// Only those that runs found at this time or later.
     pub since: Option<Timestamp>,
-    /// Those that runs found behind this one.
+    /// Only those that runs found after this one.
     pub behind: Option<i64>,
-    /// Those that this run found.
+    /// Only those that this run found.
     pub run: Option<i64>,
-    /// Those of one resource.
+    /// Only those of this resource.
     pub resource: Option<Resource>,
-    /// Those of one of these users and of what they wrote.
+    /// Only those of these users and of what they wrote.
     pub users: Option<Users>,
-    /// No more than so many.
+    /// The maximum number of changes.
     pub limit: Option<u64>,
 }
 
-/// Users by id and by e-mail address in small letters.
+/// Users by id and by e-mail address, in lowercase.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Users {
     /// Their ids, in each form in which records may refer to them.
@@ -159,10 +160,10 @@ pub struct Users {
 }
 
 impl Log {
-    /// Opens the history of a data directory to read it; none where there is none.
+    /// Opens the history of a data directory for reading; `None` if there is none.
     ///
     /// # Errors
-    /// When the file is not of the form that this version writes, or cannot be read.
+    /// When the file was made by a newer version or another program, is damaged, or cannot be read.
     pub fn open(data_dir: &Path) -> Result<Option<Self>, HistoryError> {
         let path = data_dir.join(FILE);
         if !file::exists(&path) {
@@ -174,7 +175,7 @@ impl Log {
         let failed = |cause| HistoryError::sqlite("open", &path)(cause);
         let connection = file::open(&path, OpenMode::Reading)?;
         match schema::form(&connection).map_err(failed)? {
-            // A run has made it, and not written to it yet.
+            // A run has created the file and not written to it yet.
             DatabaseKind::Ours(0) => return Ok(None),
             DatabaseKind::Ours(version) => {
                 schema::expect_ours(&connection, version).map_err(failed)?;
@@ -184,16 +185,16 @@ impl Log {
         Ok(Some(Self { path, connection }))
     }
 
-    /// Has what takes long interrupted when somebody is in a hurry ([`Stop::hurry`]).
+    /// Interrupts long queries when `stop` is hurried ([`Stop::hurry`]).
     ///
     /// # Errors
-    /// When SQLite takes no handler.
+    /// When SQLite does not accept the handler.
     pub fn heed_hurry(&mut self, stop: &Stop) -> Result<(), HistoryError> {
         file::heed_hurry(&mut self.connection, stop)
             .map_err(HistoryError::sqlite("read", &self.path))
     }
 
-    /// The number of a run in the history, if it is there.
+    /// The number of a run in the history; `None` if the history does not have it.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -245,11 +246,11 @@ impl Log {
         Ok(runs.into_values().collect())
     }
 
-    /// Hands over changes, newest run first, and those of a run by resource and in order of
-    /// their ids, until `take` fails or there are no more.
+    /// Calls `take` for each change, newest run first, and within a run by resource and id, until
+    /// `take` fails.
     ///
     /// # Errors
-    /// When the file cannot be read, and what `take` fails with.
+    /// When the file cannot be read, and the error of `take`.
     pub fn changes<E: From<HistoryError>>(
         &self,
         wanted: &ChangeFilter,
@@ -263,7 +264,7 @@ impl Log {
                     x.email, x.before, x.after
              FROM changes x JOIN runs r ON r.id = x.run JOIN collections c ON c.id = x.collection
              WHERE {condition} ORDER BY x.run DESC, x.id LIMIT {}",
-            // More than there can be is all of them.
+            // A limit beyond `i64::MAX` is no limit.
             wanted.limit.and_then(|limit| i64::try_from(limit).ok()).unwrap_or(-1)
         );
         let mut statement = self.connection.prepare(&text).map_err(&failed)?;
@@ -274,7 +275,7 @@ impl Log {
         Ok(())
     }
 
-    /// How many changes there are, whatever the limit.
+    /// The number of changes, regardless of the limit.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -299,7 +300,7 @@ impl Log {
             .map_err(HistoryError::sqlite("read", &self.path))
     }
 
-    /// Hands over whom changes name, as often as they do.
+    /// Calls `take` for the user or author of each change that names one; duplicates are possible.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -326,21 +327,21 @@ impl Log {
     }
 }
 
-/// Somebody whom changes name.
+/// A user or author whom a change names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
-    /// Whether it is a user; an author otherwise.
+    /// Whether it is a user; otherwise an author.
     pub is_user: bool,
     /// The user's own id, or the author's.
     pub id: Option<Id>,
     /// A user's name.
     pub name: Option<String>,
-    /// The address in small letters.
+    /// The e-mail address, in lowercase.
     pub email: Option<String>,
 }
 
 impl ChangeFilter {
-    /// As a condition of SQL, and the values for its places.
+    /// The filter as an SQL condition, and the values of its parameters.
     pub(super) fn condition(&self) -> (String, Vec<Value>) {
         let mut conditions = vec!["true".to_owned()];
         let mut values: Vec<Value> = Vec::new();
@@ -363,7 +364,8 @@ impl ChangeFilter {
         if let Some(since) = self.since {
             values.push(since.to_string().into());
             let place = values.len();
-            // As texts, times with and without fractions of a second would not sort.
+            // Compared as texts, times with and without fractions of a second would be in the wrong
+            // order.
             conditions.push(format!("julianday(r.finished_at) >= julianday(?{place})"));
         }
         if let Some(users) = &self.users {
@@ -401,7 +403,8 @@ pub(super) fn found(row: &Row<'_>) -> rusqlite::Result<FoundOf> {
             received: number(row, 2)?,
             records: number(row, 3)?,
             rejects: number(row, 4)?,
-            // Of what may lack records the history has that it is not complete, below.
+            // The history does not store these two; `complete` below is false for an incomplete
+            // resource.
             repeated: 0,
             incomplete: false,
         },

@@ -1,5 +1,5 @@
-//! Ids that an API sent as numbers and sends as texts now, or the other way round: the records
-//! are the same, so what would be told as removed and added is one.
+//! Ids that an API changed from numbers to texts, or back. The records are the same, so a removed
+//! and an added record become one.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::record::{Mapping, Resource};
 use super::change_counts::ChangeCounts;
 use super::change_writer::difference;
 
-/// The rows of what was removed and of what was added, of the same record each.
+/// The rows of a removed and an added record with the same id, in pairs.
 const PAIRS: &str = "
 WITH new AS MATERIALIZED (
     SELECT id, typeof(record) AS type, CAST(record AS TEXT) AS text FROM changes
@@ -21,9 +21,9 @@ SELECT old.id, new.id FROM changes old JOIN new
   ON new.text = CAST(old.record AS TEXT) AND new.type <> typeof(old.record)
 WHERE old.resource = ?1 AND old.kind = 'removed' ORDER BY new.id";
 
-/// Makes one of what was removed and what was added, where that is the same record.
+/// Joins a removed and an added record that are the same record.
 ///
-/// A row of the kind `retyped` tells the history of it.
+/// A row of the kind `retyped` makes the history replace the id when the step is applied.
 pub(super) fn join(
     (step, path): (&Connection, &Path),
     resource: Resource,

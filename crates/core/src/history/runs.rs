@@ -1,4 +1,4 @@
-//! The runs that the history has, for whoever does not want all of them at once.
+//! Access to the runs of the history without loading all of them.
 
 use rusqlite::OptionalExtension;
 
@@ -7,7 +7,7 @@ use super::HistoryError;
 use super::query::{Log, LoggedRun, found, logged, resource};
 
 impl Log {
-    /// The number of a run that is named by its id or by its number, if it is there.
+    /// The number of the run with this id or number; `None` if the history does not have it.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -19,7 +19,7 @@ impl Log {
             .map_err(HistoryError::sqlite("read", &self.path))
     }
 
-    /// The last runs, `limit` of them at most, oldest first.
+    /// The last runs, at most `limit`, oldest first.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -28,7 +28,7 @@ impl Log {
             .map_err(HistoryError::sqlite("read", &self.path))
     }
 
-    /// Hands over all runs, newest first: however many there are, little is held in memory.
+    /// Calls `take` for each run, newest first. Memory use does not grow with the number of runs.
     ///
     /// # Errors
     /// When the file cannot be read.

@@ -1,4 +1,4 @@
-//! From when on changes are wanted, as a person writes it.
+//! Parses the start of the changes to list, as users write it.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -6,27 +6,27 @@ use jiff::{Span, Timestamp};
 
 use super::query::{ChangeFilter, LoggedRun};
 
-/// What may be written.
+/// The accepted forms.
 const EXPECTED: &str = "expected how long ago (7d, 12h, `1h 30m`), a date or time in UTC (2026-11-01, \
                         2026-11-01T08:00:00Z), or a run, by its number or its id";
 
-/// A text that is none of the forms of [`Since`], or names a run that the history does not have.
+/// The text has none of the forms of [`Since`], or names a run that the history does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidSince(String);
 
-/// From when on.
+/// The start of the changes to list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Since {
-    /// What runs found from this time on.
+    /// Changes that runs found at this time or later.
     Time(Timestamp),
-    /// What runs found behind this one.
+    /// Changes that runs found after this one.
     Run(Box<LoggedRun>),
 }
 
 impl Since {
-    /// Reads a time back from `now` (`7d`), a date or time, or one of these runs by its id or
-    /// its number.
+    /// Parses a duration before `now` (`7d`), a date or time, or the id or number of one of these
+    /// runs.
     ///
     /// # Errors
     /// When it is none of these.
@@ -50,7 +50,7 @@ impl Since {
         Err(wrong(text))
     }
 
-    /// Leaves out what came before.
+    /// Limits a filter to changes from here on.
     pub fn narrow(&self, wanted: &mut ChangeFilter) {
         match self {
             Self::Time(time) => wanted.since = Some(*time),
@@ -66,7 +66,7 @@ fn numbered(text: &str, runs: &[LoggedRun]) -> Result<Since, InvalidSince> {
     Ok(Since::Run(Box::new(run.clone())))
 }
 
-/// A time with its offset, or else one of UTC.
+/// Parses a time with an offset, or one in UTC without an offset.
 #[must_use]
 pub fn moment(text: &str) -> Option<Timestamp> {
     let civil = || {
@@ -77,7 +77,7 @@ pub fn moment(text: &str) -> Option<Timestamp> {
 }
 
 fn back(text: &str, span: Span, now: Timestamp) -> Result<Timestamp, InvalidSince> {
-    // `7 days ago` is read as less than no time.
+    // jiff parses `7 days ago` as a negative duration.
     let span = if text.ends_with("ago") {
         span.negate()
     } else {
@@ -87,7 +87,7 @@ fn back(text: &str, span: Span, now: Timestamp) -> Result<Timestamp, InvalidSinc
         return Err(wrong(text));
     }
     let then = now.to_zoned(TimeZone::UTC).checked_sub(span);
-    // Nothing is older than the calendar.
+    // No run is older than the calendar.
     Ok(then.map_or(Timestamp::UNIX_EPOCH, |then| then.timestamp()))
 }
 

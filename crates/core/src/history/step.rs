@@ -1,5 +1,5 @@
-//! What one run changes in the history: worked out before the commit, put in place
-//! with the snapshot, and taken into `history.db` behind it ([`super::apply`]).
+//! The changes that one run makes to the history: computed before the commit, published with the
+//! snapshot, and then applied to `history.db` ([`super::apply`]).
 
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
@@ -20,40 +20,40 @@ use super::retyped;
 use super::schema::{self, STEP};
 use super::{PAGE, file};
 
-/// A run, as the history knows it.
+/// A run, as the history records it.
 #[derive(Clone, Copy, Debug)]
 pub struct NewRun<'a> {
     /// Its id.
     pub run: &'a str,
     /// The source's name or base URL.
     pub source: &'a str,
-    /// Which flow it was.
+    /// Its flow.
     pub flow: Flow,
-    /// When it began.
+    /// When it started.
     pub started_at: Timestamp,
-    /// When its files were about to be put in place.
+    /// When its files were about to be committed.
     pub finished_at: Timestamp,
-    /// How many requests were sent again.
+    /// The number of retries.
     pub retries: u64,
 }
 
 /// What a run found of a resource.
 #[derive(Clone, Debug)]
 pub struct Found<'a> {
-    /// Which resource.
+    /// The resource.
     pub resource: Resource,
-    /// How many records came, and what became of them.
+    /// How many records were received, stored and rejected.
     pub counts: Counts,
     /// The file of its records, in the folder of new files.
     pub file: &'a StoredFile,
-    /// What is remembered of each of them.
+    /// Where the entries of its records are.
     pub listings: Vec<EntryFile>,
-    /// Whether a record that is not among them is gone: all of it was fetched in one run,
-    /// and each record that did not map has an id at least.
+    /// Whether a record that is not among them was removed: the whole resource was fetched in one
+    /// run, and every rejected record has an id.
     pub complete: bool,
 }
 
-/// What is known of a resource from the last run that had it.
+/// What the history has of a resource from the last run that fetched it.
 pub(super) struct Known {
     collection: i64,
     /// The checksum of the file of its records.
@@ -81,18 +81,18 @@ impl Known {
     }
 }
 
-/// Where what a run needs and leaves is.
+/// The folders that a run reads from and writes to.
 #[derive(Clone, Copy, Debug)]
 pub struct Places<'a> {
     /// Where the last snapshot is.
     pub data_dir: &'a Path,
-    /// What places are counted from.
+    /// The folder that places are relative to.
     pub folder: &'a Path,
     /// Where the new files are.
     pub new_files: &'a Path,
 }
 
-/// Compares what a run found with what is known, and writes the step to `path`.
+/// Compares the records of a run with the known ones, and writes the step to `path`.
 pub(super) fn write(
     (history, history_path): (&Connection, &Path),
     path: &Path,
@@ -104,7 +104,7 @@ pub(super) fn write(
     let unread = |cause| HistoryError::sqlite("read", history_path)(cause);
     let place = file::place(path).map_err(StorageError::io("find", path))?;
     let step = Connection::open(place).map_err(failed)?;
-    // It is synced as a whole before the commit; a torn one is never looked at.
+    // The file is synced as a whole before the commit; an incomplete one is never read.
     let begin = format!(
         "PRAGMA page_size = {PAGE}; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN; {STEP}"
     );
@@ -203,7 +203,7 @@ pub(super) fn last_run(history: &Connection) -> rusqlite::Result<i64> {
     })
 }
 
-/// The file that the known entries point into, if it still is in the data directory.
+/// The file that the known entries refer to, if it is still in the data directory.
 fn old_file(data_dir: &Path, resource: Resource, known: &Known) -> Option<PathBuf> {
     Flow::BOTH.into_iter().find_map(|flow| {
         let stored = StoredSnapshot::last(data_dir, flow)?;
@@ -212,7 +212,7 @@ fn old_file(data_dir: &Path, resource: Resource, known: &Known) -> Option<PathBu
     })
 }
 
-/// Entries by id, one after the other.
+/// Entries in ascending order of their ids.
 trait InOrder {
     fn next(&mut self) -> Result<Option<Entry>, HistoryError>;
 }
@@ -231,7 +231,7 @@ impl InOrder for Nothing {
     }
 }
 
-/// Entries as the history keeps them, block by block.
+/// The entries in the history, block by block.
 struct Blocks<'s> {
     rows: Rows<'s>,
     path: &'s Path,
@@ -264,7 +264,7 @@ impl InOrder for Blocks<'_> {
     }
 }
 
-/// Holds what was there against what is there, both by id.
+/// Compares the previous entries with the new ones, both in the order of ids.
 fn compare(
     old: &mut impl InOrder,
     mut new: impl InOrder,
@@ -289,7 +289,7 @@ fn compare(
         } else {
             None
         };
-        // A record without a place is there, but it did not map: what it was before stands.
+        // A record without a span exists but was rejected: its previous entry is kept.
         let now = now.map(|now| {
             if now.span.is_some() {
                 Ok(now)

@@ -1,8 +1,7 @@
 //! The async flow: fetch as tasks, process on the blocking pool, store.
 //!
-//! It stands beside the main flow and leaves its files alone. Whatever blocks
-//! (disk, CPU) is handed to the runtime's blocking pool, which is what
-//! `asyncio.to_thread` is in Python.
+//! It is independent of the main flow and does not change its files. Blocking work (disk, CPU) runs
+//! on the runtime's blocking pool, like `asyncio.to_thread` in Python.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -43,16 +42,16 @@ static ASYNC: FlowSpec = FlowSpec {
     ],
 };
 
-/// Slices that wait to be processed.
+/// The maximum number of slices that wait to be processed.
 const WAITING: usize = 64;
 
-/// Who watches an async run.
+/// The observer of an async run.
 pub type SharedObserver = Arc<dyn Observer + Send + Sync>;
 
-/// Runs the async flow once, on a runtime of its own.
+/// Runs the async flow once, in a new runtime.
 ///
 /// # Errors
-/// Whatever ends the run before its commit; the data directory is as it was then.
+/// Any error before the commit; the last snapshot is unchanged then.
 pub fn run_async(
     settings: &Settings,
     stop: &Stop,
@@ -61,24 +60,24 @@ pub fn run_async(
     let settings = within_threads(settings)?;
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
-        // The runtime panics when it has no thread left and gets no new one.
+        // Tokio panics if it has no thread left and cannot start one.
         .thread_keep_alive(Duration::from_hours(24))
         .thread_stack_size(STACK)
         .build()
         .map_err(Error::start("the async runtime"))?;
     let outcome = runtime.block_on(run(&settings, stop, observer));
-    // Work that was begun ends, for it may be writing; a name look-up that hangs
-    // must not keep a stopped run from ending.
+    // Work that was started completes, because it may be writing; but a name lookup that hangs must
+    // not keep a stopped run from ending.
     runtime.shutdown_timeout(Duration::from_millis(500));
     outcome
 }
 
-/// Threads that are needed besides those that receive bodies and process slices: to look up
-/// names, and to write files.
+/// The number of threads besides those that receive bodies and process slices: for name lookups and
+/// for writing files.
 const OTHERS: usize = 4;
 
-/// The settings with as many requests and slices at a time as there are threads to be had:
-/// with fewer, blocking work would wait for work that waits for it.
+/// Limits concurrent requests and slices to the available threads: with too few threads, blocking
+/// tasks would wait for tasks that wait for them.
 fn within_threads(settings: &Settings) -> Result<Settings, Error> {
     let asked = (settings.policy.concurrency, settings.workers);
     let wanted = asked.0.saturating_add(asked.1.get()).get();
@@ -95,7 +94,7 @@ fn within_threads(settings: &Settings) -> Result<Settings, Error> {
     Ok(settings)
 }
 
-/// How many requests and slices at a time so many threads allow; none where it is not one each.
+/// How many concurrent requests and slices this many threads allow; `None` if not one of each.
 fn share(
     threads: usize,
     (requests, workers): (NonZeroUsize, NonZeroUsize),
@@ -109,7 +108,7 @@ fn share(
 /// Runs the async flow once, in the runtime of the caller.
 ///
 /// # Errors
-/// Whatever ends the run before its commit; the data directory is as it was then.
+/// Any error before the commit; the last snapshot is unchanged then.
 pub async fn run(
     settings: &Settings,
     stop: &Stop,
@@ -132,8 +131,7 @@ pub async fn run(
     .await
 }
 
-/// Steps 1 to 4, all under way at once: pages that are there are processed
-/// while others are on their way.
+/// Steps 1 to 4, concurrently: pages that have arrived are processed while others are fetched.
 async fn fetch_and_process(
     run: &Run,
     observer: &SharedObserver,
@@ -195,11 +193,11 @@ async fn fetch_and_process(
     Ok((fetched, reduction))
 }
 
-/// A slice, and what came of it.
+/// A slice and its result.
 type Processed = (Slice, Result<SliceResult, SliceError>);
 
-/// Processes on the blocking pool what `produce` puts into a spool, while it
-/// does. When one side fails, the other is dropped.
+/// Processes on the blocking pool what `produce` puts into a spool, while it does so. If one side
+/// fails, the other is dropped.
 async fn process<T>(
     run: &Run,
     bench: &Arc<SliceProcessor>,
@@ -215,23 +213,23 @@ async fn process<T>(
             .send(slice)
             .map_err(|_| Stopped(StopReason::Failure).into())
     });
-    // Each has its thread of the pool for as long as there are slices. If each slice took the
-    // thread that is free, the allocator would keep room for a slice in all of them.
+    // Each worker keeps its thread of the pool as long as there are slices. If each slice ran on
+    // any free thread, the allocator would keep the memory for a slice in all of them.
     let mut working = JoinSet::new();
     for _ in 0..run.settings.workers.get() {
         let (slices, done) = (slices.clone(), done_in.clone());
         let (bench, staging) = (Arc::clone(bench), run.stage.staging());
         working.spawn_blocking(move || {
             work_off(&bench, &slices, &done);
-            // The folder is needed up to here, whether or not anybody waits still.
+            // The folder is needed until here, even if the result is no longer needed.
             drop(staging);
         });
     }
-    // So that either channel ends with its other side.
+    // So that each channel closes when its other side ends.
     drop((slices, done_in));
     let producing = produce(Arc::new(run.prepared(spool)));
     let reducing = async {
-        // Taken here, so that it is let go of with this future.
+        // Moved here, so that it is dropped with this future.
         let mut done = done;
         while let Some((slice, outcome)) = done.recv().await {
             run.reduce(reduction, &slice, outcome, observer)?;
@@ -239,8 +237,8 @@ async fn process<T>(
         Ok(())
     };
     let outcome = tokio::try_join!(producing, reducing);
-    // Blocking work cannot be dropped. It ends soon, for its other side is gone: once every sink
-    // has let go of its sender and the last slice is done, nobody writes any more.
+    // Blocking work cannot be cancelled. It ends soon, because its channels close: once every sink
+    // has dropped its sender and the last slice is done, nothing is written.
     while let Some(ended) = working.join_next().await {
         ended.unwrap_or_else(rethrow);
     }
@@ -249,11 +247,12 @@ async fn process<T>(
     Ok(produced)
 }
 
-/// Steps 3 and 4 on one thread: slice after slice, until no more can come.
+/// Step 3 on one thread: slice after slice, until the channel closes.
 fn work_off(bench: &SliceProcessor, slices: &Receiver<Slice>, done: &mpsc::Sender<Processed>) {
     let mut room = Vec::new();
     for slice in slices {
-        // Those that nobody waits for are taken and left, so that whoever hands them over ends.
+        // If the results are no longer needed, slices are received but not processed, so that their
+        // sender does not block.
         if !done.is_closed() {
             let outcome = bench.process(&slice, &mut room);
             let _ = done.blocking_send((slice, outcome));

@@ -1,4 +1,4 @@
-//! Users of an API that does not list them: each author once, out of what they wrote.
+//! Users of an API that does not list them: the authors of its records, each once.
 
 use std::collections::HashSet;
 
@@ -9,8 +9,8 @@ use crate::record::{IdSet, Mapping, Record, Resource, map};
 use crate::source::Source;
 use crate::storage::{Segment, Spool};
 
-/// Puts the authors that `found` holds, each once and in the order in which they
-/// first appear, into the spool as a page of users.
+/// Puts the authors in `found` into the spool as a page of users: each once, in the order in which
+/// they first appear.
 pub(super) fn gather(
     found: &[Segment],
     source: &Source,
@@ -28,7 +28,8 @@ pub(super) fn gather(
         for user in map::<User<'_>>(&bytes, mapping) {
             let (new, raw) = match &user {
                 Ok(user) => (seen.insert(user.id()), user.raw().as_bytes()),
-                // Without an id, only the letters tell it from others. It is rejected as any user is.
+                // Without an id, only its bytes distinguish a user. It is rejected later, as any
+                // such user is.
                 Err(rejected) => (nameless.insert(digest(rejected.raw())), rejected.raw()),
             };
             if new {
@@ -39,6 +40,6 @@ pub(super) fn gather(
         }
     }
     sink.write(b"]")?;
-    // It is no page of the API: a run that goes on makes it again.
+    // This is not a page of the API: a resumed run creates it again.
     Ok(sink.finish()?.1.pass_on()?)
 }

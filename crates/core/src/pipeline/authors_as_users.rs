@@ -1,5 +1,5 @@
-//! What takes the place of users whom a server does not list, or refuses to: the authors of the
-//! records that came, where the source says where those are, or else the users of the last snapshot.
+//! Replaces users that a server does not list, or refuses to list: by the authors of the fetched
+//! records if the source maps them, or else by the users of the last snapshot.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -16,26 +16,26 @@ use super::reducer::Reducer;
 use super::run::Run;
 use super::slice_processor::SliceProcessor;
 
-/// What is put into the spool when all that was fetched is processed.
+/// What replaces the users. It is put into the spool after all fetched records are processed.
 pub(super) struct AuthorsAsUsers {
-    /// How it is processed.
+    /// The processor of its slices.
     pub(super) bench: SliceProcessor,
     source: Source,
     users: Users,
 }
 
 enum Users {
-    /// Those who wrote what came.
+    /// The authors of the fetched records.
     Authors(Vec<Segment>),
-    /// Those of the last snapshot.
+    /// The users of the last snapshot.
     Kept(Carried),
 }
 
 impl AuthorsAsUsers {
-    /// Puts it into the spool.
+    /// Puts the users into the spool.
     ///
     /// # Errors
-    /// When it cannot be read, or nobody takes the records.
+    /// When they cannot be read, or the receiver of the slices is gone.
     pub(super) fn put(&self, spool: &Spool) -> Result<(), Error> {
         match &self.users {
             Users::Authors(found) => {
@@ -51,7 +51,8 @@ impl AuthorsAsUsers {
 }
 
 impl Run {
-    /// Who stands in for users who did not come; nobody where they came, or nobody is known.
+    /// What replaces users that were not fetched; `None` if they were, or if there is no
+    /// replacement.
     ///
     /// # Errors
     /// When the last snapshot cannot be read.
@@ -84,7 +85,7 @@ impl Run {
         }))
     }
 
-    /// The source as it turned out: one that refused to list its users has them as authors.
+    /// The source as the run found it: if listing the users was refused, they come from authors.
     pub(super) fn source(&self) -> Source {
         let source = self.settings.source.clone();
         if self.users_closed.load(Ordering::SeqCst) {
@@ -94,7 +95,7 @@ impl Run {
         }
     }
 
-    /// What the server refused to give, to this run or to the one whose pages are processed again.
+    /// What the server refused, in this run or in the one whose pages are replayed.
     pub(super) fn missing(&self) -> BTreeMap<Resource, Missing> {
         let mut missing = if self.replays() {
             self.journal.missing()

@@ -1,9 +1,8 @@
-//! What a run is told to leave out, or is refused, and the last snapshot has: it stays, in the
-//! new one.
+//! Carries over resources from the last snapshot that a run leaves out, or that the server refuses.
 //!
-//! Its records go through the spool as if they had been fetched, so that the summary and the
-//! files made of several resources are right. Only the history and the counts of what came know
-//! that they were not.
+//! Their records go through the spool as if they had been fetched, so that the summary is correct,
+//! and so are the files made of several resources. Only the history and the counts of received
+//! records treat them differently.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -26,10 +25,10 @@ use crate::storage::{
 use super::flow_spec::FlowSpec;
 use super::slice_processor::mappings;
 
-/// Bytes of rejects that are held in memory before they are written.
+/// The maximum length of buffered rejects, in bytes, before they are written.
 const SEGMENT: usize = 1024 * 1024;
 
-/// The resources of the last snapshot that a run leaves as they are.
+/// The resources that a run carries over from the last snapshot.
 #[derive(Clone, Default)]
 pub(super) struct Carried(Arc<Mutex<Inner>>);
 
@@ -38,33 +37,33 @@ struct Inner {
     /// Where the files of the last snapshot are.
     folder: PathBuf,
     resources: BTreeMap<Resource, Kept>,
-    /// The rejects of the last snapshot, where some are of these.
+    /// The rejects of the last snapshot, if some are of these resources.
     rejected: Option<StoredFile>,
-    /// The source of the last snapshot, where something is kept.
+    /// The source of the last snapshot, if something is carried over.
     definition: Option<Definition>,
 }
 
 struct Kept {
     file: StoredFile,
     mapping: Mapping,
-    /// None where none came.
+    /// `None` if the last snapshot has none.
     counts: Option<Counts>,
     from: CarriedFrom,
 }
 
-/// The resource that a line of `rejected.ndjson` is of.
+/// The resource of a line in `rejected.ndjson`.
 #[derive(Deserialize)]
 struct OfLine {
     resource: Resource,
 }
 
 impl Carried {
-    /// Looks for what the last snapshot of the flow has of the same source, and the run was told
-    /// to leave out.
+    /// Finds the resources that the last snapshot of the flow has of the same source and that the
+    /// run leaves out.
     ///
     /// # Errors
-    /// When a file is there and cannot be read, or is not as it was stored: the run was told to
-    /// leave it, and would lose it.
+    /// When a file exists but cannot be read, or has changed since it was stored: the run must keep
+    /// it, and would lose it.
     pub(super) fn find(settings: &Settings, shape: &FlowSpec) -> Result<Self, Error> {
         let carried = Self::default();
         let source = &settings.source;
@@ -75,7 +74,7 @@ impl Carried {
         let resources = shape.resources.iter().copied();
         let left_out = resources.filter(|of| whole.offers(*of) && !source.offers(*of));
         let left_out: Vec<_> = left_out.collect();
-        // Where all is named that the source offers, nothing is to stay.
+        // If every resource that the source offers is selected, nothing is carried over.
         if !left_out.is_empty() {
             expect_manifest(&settings.data_dir, shape, &left_out)?;
             carried.keep(settings, shape, &left_out, "it was not requested")?;
@@ -84,8 +83,10 @@ impl Carried {
         Ok(carried)
     }
 
+    /// Verifies the files that are carried over.
+    ///
     /// # Errors
-    /// When a file that something is kept of is not as it was stored.
+    /// When a file has changed since it was stored, or is missing.
     fn expect_whole(&self) -> Result<(), StorageError> {
         let inner = self.inner();
         let files = inner.resources.values().map(|kept| &kept.file);
@@ -99,10 +100,10 @@ impl Carried {
         Ok(())
     }
 
-    /// Whether the file of a resource is as it was stored. One that is damaged is let go.
+    /// Whether the file of a resource is unchanged since it was stored. A damaged one is dropped.
     ///
     /// # Errors
-    /// When it is there and cannot be read.
+    /// When it exists but cannot be read.
     pub(super) fn holds(&self, resource: Resource) -> Result<bool, Error> {
         let found = {
             let inner = self.inner();
@@ -120,8 +121,8 @@ impl Carried {
         Ok(is_whole)
     }
 
-    /// Looks for a resource there that the server refused to give. Gives whether it is kept, if its
-    /// file [`holds`](Self::holds).
+    /// Looks in the last snapshot for a resource that the server refused. Returns whether it is
+    /// kept, provided that [`holds`](Self::holds) confirms its file.
     ///
     /// # Errors
     /// When the source of the last snapshot cannot be read.
@@ -182,7 +183,8 @@ impl Carried {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How the users came that are kept, if they are: the definition of the run tells it on.
+    /// The definition of a run; if users are carried over, with the way in which they were
+    /// obtained.
     pub(super) fn users_as(&self, definition: &Definition) -> Definition {
         let inner = self.inner();
         let has_users = inner.resources.contains_key(&Resource::Users);
@@ -196,7 +198,7 @@ impl Carried {
         self.inner().resources.contains_key(&resource)
     }
 
-    /// Which runs they are of.
+    /// The runs that fetched the carried resources.
     pub(super) fn from(&self) -> BTreeMap<Resource, CarriedFrom> {
         let inner = self.inner();
         let resources = inner.resources.iter();
@@ -205,7 +207,7 @@ impl Carried {
             .collect()
     }
 
-    /// How their records are read, beside those that are fetched.
+    /// Adds the mappings of the carried records to those of the fetched ones.
     pub(super) fn with_mappings(&self, mut mappings: Mappings) -> Mappings {
         for (resource, kept) in &self.inner().resources {
             mappings = mappings.with(*resource, kept.mapping.clone());
@@ -213,20 +215,20 @@ impl Carried {
         mappings
     }
 
-    /// Puts their records into the spool.
+    /// Puts the carried records into the spool.
     ///
     /// # Errors
-    /// When a file cannot be read, or nobody takes the records.
+    /// When a file cannot be read, or the receiver of the slices is gone.
     pub(super) fn restore(&self, source: &Source, spool: &Spool) -> Result<(), Error> {
         let resources: Vec<_> = self.inner().resources.keys().copied().collect();
         let mut resources = resources.into_iter();
         resources.try_for_each(|resource| self.restore_one(resource, source, spool))
     }
 
-    /// Puts the records of one of them into the spool.
+    /// Puts the carried records of one resource into the spool.
     ///
     /// # Errors
-    /// When its file cannot be read, or nobody takes the records.
+    /// When its file cannot be read, or the receiver of the slices is gone.
     pub(super) fn restore_one(
         &self,
         resource: Resource,
@@ -246,8 +248,8 @@ impl Carried {
         Ok(())
     }
 
-    /// Counts them as they were counted when they came. Records that cannot be read any more,
-    /// by another version of the program, are rejects.
+    /// Counts the carried records as they were counted when they were fetched. Records that another
+    /// version of the program can no longer read are rejects.
     pub(super) fn count(&self, resources: &mut BTreeMap<Resource, Counts>) {
         for (resource, kept) in &self.inner().resources {
             let Some(then) = kept.counts else { continue };
@@ -263,7 +265,7 @@ impl Carried {
         }
     }
 
-    /// The rejects of these resources, as segments in the staging folder of a run.
+    /// The rejects of the carried resources, as segments in the staging folder of a run.
     ///
     /// # Errors
     /// When they cannot be read or written.
@@ -304,10 +306,10 @@ impl Carried {
     }
 }
 
-/// Without its manifest nobody knows what a file is of, and whether it is whole.
+/// Requires a manifest: without it, it is unknown what a file contains and whether it is intact.
 ///
 /// # Errors
-/// When the manifest cannot be read, or is not there and a file is that it should tell of.
+/// When the manifest cannot be read, or is missing although a file exists that it should list.
 fn expect_manifest(data_dir: &Path, shape: &FlowSpec, left_out: &[Resource]) -> Result<(), Error> {
     if StoredSnapshot::last(data_dir, shape.flow).is_some() {
         return Ok(());
@@ -347,10 +349,10 @@ fn last(
     Ok(Some((last, whole)))
 }
 
-/// Says what to do where a run would fetch nothing at all.
+/// Rejects a run that would fetch nothing, and says what to do.
 ///
 /// # Errors
-/// When it would.
+/// When the source offers none of the flow's resources.
 pub(super) fn refuse_nothing(source: &Source, shape: &FlowSpec) -> Result<(), Error> {
     if shape
         .resources

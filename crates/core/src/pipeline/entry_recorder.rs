@@ -1,4 +1,4 @@
-//! What the history is to know of the records of a slice.
+//! Collects what the history stores of the records of a slice.
 
 use std::path::Path;
 
@@ -8,23 +8,24 @@ use crate::error::StorageError;
 use crate::history::{Entry, EntryFile, EntryList, Span, digest};
 use crate::record::{Field, Fields, FromFields, Id, Mapping, Reject, map};
 
-/// Where it was written.
+/// The entries of a slice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SliceEntries {
-    /// Records, and those that did not map but have an id; none where there are neither.
+    /// Entries of mapped records, and of rejected ones that have an id; `None` if there are
+    /// neither.
     pub(super) listing: Option<EntryFile>,
-    /// How many records did not map and have no id that could be read.
+    /// How many rejected records have no readable id.
     pub(super) unnamed: u64,
 }
 
-/// Notes down the records of one slice.
+/// Collects the entries of one slice.
 pub(super) struct EntryRecorder<'m> {
     mapping: &'m Mapping,
     entries: EntryList,
     unnamed: u64,
 }
 
-/// The one field that is needed of a record that did not map.
+/// The only field of a rejected record that is needed.
 struct JustId(Id);
 
 impl<'a> FromFields<'a> for JustId {
@@ -42,7 +43,7 @@ impl<'m> EntryRecorder<'m> {
         }
     }
 
-    /// A record that stands at `offset` of the slice's segment.
+    /// Adds a mapped record at `offset` in the segment of the slice.
     pub(super) fn record(&mut self, id: &Id, raw: &str, offset: usize) {
         let span = Span {
             offset: offset as u64,
@@ -55,7 +56,7 @@ impl<'m> EntryRecorder<'m> {
         });
     }
 
-    /// A record that did not map: it is there all the same.
+    /// Adds a rejected record, which nevertheless exists.
     pub(super) fn rejected(&mut self, raw: &[u8]) {
         match map::<JustId>(raw, self.mapping).next() {
             Some(Ok(record)) => self.entries.push(Entry {
@@ -67,12 +68,12 @@ impl<'m> EntryRecorder<'m> {
         }
     }
 
-    /// A record whose id nobody read.
+    /// Adds a record whose id was not read.
     pub(super) fn unnamed(&mut self) {
         self.unnamed += 1;
     }
 
-    /// Writes it all to the file `name` of the staging folder in `folder`.
+    /// Writes the entries to the file `name` of the staging folder in `folder`.
     pub(super) fn write(self, folder: &Path, name: &str) -> Result<SliceEntries, StorageError> {
         Ok(SliceEntries {
             listing: EntryFile::write(folder, name, self.entries)?,

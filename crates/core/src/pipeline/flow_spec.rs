@@ -1,9 +1,9 @@
-//! What tells the two flows apart.
+//! The differences between the two flows.
 
 use crate::record::Resource;
 use crate::storage::{Flow, Output};
 
-/// What tells the flows apart once their records are processed.
+/// The resources and output files of a flow.
 pub(super) struct FlowSpec {
     pub(super) flow: Flow,
     pub(super) resources: &'static [Resource],

@@ -1,4 +1,4 @@
-//! Children that are never requested: the id of their parent would make the request lead elsewhere.
+//! Children that are never requested, because the id of their parent would change the path.
 
 use std::path::Path;
 
@@ -13,19 +13,19 @@ use super::rejects::{self, Refused};
 /// How much of an id a message shows, in characters.
 const SHOWN: usize = 60;
 
-/// The id of a record that cannot stand in a path, and which record of its page that is.
+/// The index of a record on its page, and its id, which cannot be part of a path.
 pub(super) type Stray = (u64, Id);
 
 /// The children that are rejected because of one slice.
 pub(super) struct InvalidChildren {
-    /// What the children are.
+    /// The resource of the children.
     pub(super) children: Resource,
     pub(super) refused: Refused,
     /// Their lines in `rejected.ndjson`.
     pub(super) lines: Segment,
 }
 
-/// Rejects the children of each of these records; none where there are no such records.
+/// Rejects the children of these records; `None` if there are no such records.
 pub(super) fn reject(
     children: Resource,
     slice: &Slice,

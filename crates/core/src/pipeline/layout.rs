@@ -1,9 +1,9 @@
-//! The records of a slice on their way into an output file: where they stand
-//! there as they stand in the slice, the slice itself is the segment.
+//! Lays out the records of a slice for an output file. If the slice already has the layout of the
+//! file, the slice itself is the segment.
 
 use crate::storage::{Layout, SegmentWriter};
 
-/// The records that go into the main output of a slice's resource.
+/// The records of a slice that go into the main output of its resource.
 pub(super) struct Records<'a> {
     slice: &'a [u8],
     layout: Layout,
@@ -11,22 +11,22 @@ pub(super) struct Records<'a> {
 }
 
 enum State {
-    /// So far each record stands where it would in the file: up to here, so many.
+    /// Up to `end`, the slice has the layout of the file, with this many records.
     Alike { end: usize, records: u64 },
-    /// They are laid out anew.
+    /// The layouts differ: the records are copied.
     Copied(SegmentWriter),
 }
 
-/// What comes of them.
+/// The result.
 pub(super) enum Laid {
-    /// Nothing.
+    /// There are no records.
     Nothing,
-    /// The bytes of the slice, all of them, are the segment.
+    /// All the bytes of the slice are the segment.
     AsTheyAre {
-        /// How many records they are.
+        /// The number of records.
         records: u64,
     },
-    /// They have to be written.
+    /// The records were copied, and must be written.
     Anew(SegmentWriter),
 }
 
@@ -39,7 +39,7 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Takes the record at `at` in the slice; gives where it stands in the segment.
+    /// Adds the record at `at` in the slice; returns its offset in the segment.
     pub(super) fn take(&mut self, at: usize, record: &str) -> usize {
         match &mut self.state {
             State::Alike { end, records } => {
@@ -67,7 +67,7 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// There are no more.
+    /// Returns the result.
     pub(super) fn finish(self) -> Laid {
         match self.state {
             State::Alike { records: 0, .. } => Laid::Nothing,
@@ -86,7 +86,7 @@ impl<'a> Records<'a> {
 mod tests {
     use super::*;
 
-    /// What becomes of records that stand at these places of a slice.
+    /// Lays out these records of a slice.
     fn lay(slice: &str, records: &[&str]) -> (u64, Option<String>) {
         let mut laid = Records::new(slice.as_bytes(), Layout::ARRAY);
         let mut offsets = Vec::new();

@@ -34,18 +34,19 @@ static MAIN: FlowSpec = FlowSpec {
     ],
 };
 
-/// Slices that wait for a worker: enough that none is idle, few enough to hold.
+/// The maximum number of slices that wait for a worker: enough to keep all workers busy, and few
+/// enough to keep in memory.
 const WAITING: usize = 64;
 
-/// Tallies that wait to be added up: they are larger than slices' names, and added up sooner
-/// than a slice is done.
+/// The maximum number of results that wait to be merged: they are larger than the descriptions of
+/// slices, and merged faster than a slice is processed.
 const DONE: usize = 2;
 
-/// Runs the main flow once, from the API to committed files, with workers that run a program whose
-/// command `worker` serves them.
+/// Runs the main flow once, from the API to committed files. Each worker is a process that runs the
+/// `worker` command of `worker_program`.
 ///
 /// # Errors
-/// Whatever ends the run before its commit; the data directory is as it was then.
+/// Any error before the commit; the last snapshot is unchanged then.
 pub fn run(
     settings: &Settings,
     worker_program: &Path,
@@ -62,8 +63,7 @@ pub fn run(
     run.end(outcome)
 }
 
-/// Steps 1 to 4, all under way at once: pages that are there are processed
-/// while others are on their way.
+/// Steps 1 to 4, concurrently: pages that have arrived are processed while others are fetched.
 fn fetch_and_process(
     workers: &Workers<'_>,
     observer: &dyn Observer,
@@ -108,14 +108,14 @@ fn fetch_and_process(
     Ok((fetched, reduction))
 }
 
-/// Where workers come from.
+/// Starts worker processes.
 struct Workers<'a> {
     run: &'a Run,
     program: &'a Path,
 }
 
 impl Workers<'_> {
-    /// Processes in worker processes what `produce` puts into a spool, while it does.
+    /// Processes in worker processes what `produce` puts into a spool, while it does so.
     fn process<T: Send>(
         &self,
         bench: &SliceProcessor,
@@ -126,12 +126,12 @@ impl Workers<'_> {
         let run = self.run;
         let (slices_in, slices) = bounded(WAITING);
         let (done_in, done) = bounded(DONE);
-        // Only a time zone can have no name to pass it on by.
+        // This fails only for a time zone without a name.
         let mappings = serde_json::to_string(&bench.mappings).map_err(|error| {
             Error::Usage(format!("cannot tell workers the field maps: {error}"))
         })?;
         thread::scope(|scope| {
-            // The pool first: without it, nobody would take what is produced.
+            // The pool starts first: without it, nothing receives what is produced.
             spawn_scoped(scope, || {
                 let (slices, done_in) = (slices, done_in);
                 let pool = Pool {
@@ -146,7 +146,7 @@ impl Workers<'_> {
             let producing = spawn_scoped(scope, || {
                 let journal = Arc::clone(&run.journal);
                 let spool = Spool::new(run.stage.staging(), journal, move |slice| {
-                    // Nobody takes slices any more when the run has failed elsewhere.
+                    // The receiver is gone if the run has failed elsewhere.
                     slices_in
                         .send(slice)
                         .map_err(|_| Stopped(StopReason::Failure).into())
@@ -154,7 +154,8 @@ impl Workers<'_> {
                 produce(&run.prepared(spool))
             })
             .map_err(Error::start("a thread to fetch in"))?;
-            // When reducing fails, dropping the receiver stops the pool, and the stop the producer.
+            // If reducing fails, dropping the receiver stops the pool, and the stop request the
+            // producer.
             let reduced = done.into_iter().try_for_each(|(slice, outcome)| {
                 let outcome =
                     outcome.map_err(|failed| Error::of_worker(failed, slice.to_string()))?;
@@ -176,7 +177,7 @@ impl Workers<'_> {
         })
     }
 
-    /// The command line of a worker process, in the staging folder.
+    /// The command line of a worker process, which runs in the folder that places are relative to.
     fn command(&self, mappings: &str) -> Command {
         let run = self.run;
         let mut command = Command::new(self.program);

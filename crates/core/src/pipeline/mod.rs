@@ -1,7 +1,6 @@
 //! The flows, and what they have in common.
 //!
-//! A flow reads as the way of a record: fetch, spool, map and process, reduce,
-//! commit.
+//! A flow is the path of a record: fetch, spool, map and process, reduce, commit.
 
 mod async_flow;
 mod authors;
@@ -40,32 +39,32 @@ pub use rejects::Rejects;
 pub use slice_processor::mappings;
 pub use slice_processor::{SliceProcessor, serve_worker};
 
-/// What a run found, and what it stored where.
+/// The result of a run, and what it stored where.
 #[derive(Clone, Debug)]
 pub struct RunOutcome {
-    /// What was found.
+    /// The summary.
     pub summary: Summary,
     /// What was stored, and where.
     pub snapshot: Snapshot,
-    /// The records that did not map.
+    /// The rejected records.
     pub rejects: Rejects,
     /// What the server refused to give.
     pub missing: BTreeMap<Resource, Missing>,
-    /// What was not fetched, and is as an earlier run left it.
+    /// What was not fetched but carried over from an earlier run.
     pub carried: BTreeMap<Resource, CarriedFrom>,
-    /// What may lack records, which moved from page to page each time they were fetched.
+    /// Resources that may lack records, because these moved between pages in every attempt.
     pub incomplete: BTreeSet<Resource>,
-    /// How many records came again on a later page, and are stored once.
+    /// How many records were received again on a later page; they are stored once.
     pub repeated: BTreeMap<Resource, u64>,
-    /// Of resources whose total counts hidden records: how many came, and the total.
+    /// For resources whose total counts hidden records: how many were received, and the total.
     pub hidden: BTreeMap<Resource, (u64, u64)>,
-    /// What is odd about the responses, so that nobody can tell whether all came.
+    /// Oddities of the responses, which make it unknown whether all records were received.
     pub remarks: BTreeMap<Resource, Vec<Remark>>,
-    /// What changed since the run before; none without a history.
+    /// What changed since the previous run; `None` without a history.
     pub recorded: Option<Recorded>,
-    /// Whether the server said that nothing changed since the snapshot was made.
+    /// Whether the server reported no changes since the snapshot was stored.
     pub unchanged: bool,
-    /// How long it took.
+    /// The duration of the run.
     pub elapsed: Duration,
 }
 
@@ -74,22 +73,23 @@ pub struct RunOutcome {
 pub struct Recorded {
     /// The run's id in the history.
     pub run: String,
-    /// What changed since the run before, by resource. Of one that was not known before, nothing.
+    /// What changed since the previous run, by resource. Resources that are new to the history are
+    /// left out.
     pub changes: Changes,
-    /// Why the history has to be brought up by the next command, if it has to.
+    /// Why the history is one run behind, until the next command updates it; `None` if it is not.
     pub behind: Option<String>,
-    /// What of the history was damaged, and is kept under another name.
+    /// The damaged files of the history that were renamed.
     pub set_aside: Vec<SetAside>,
-    /// The last run before, where the history was to have it and does not.
+    /// The previous run, if it is missing from the history.
     pub lacks: Option<String>,
 }
 
 /// The program that worker processes run: this one.
 ///
 /// # Errors
-/// When the system does not tell.
+/// When the system does not report it.
 pub fn own_program() -> std::io::Result<PathBuf> {
-    // This link leads to the running program even when its file was replaced by a newer version.
+    // This link refers to the running program even if its file was replaced by a newer version.
     let link = PathBuf::from("/proc/self/exe");
     if link.exists() {
         Ok(link)

@@ -1,4 +1,4 @@
-//! The last snapshot of a flow: what a server that says "not modified" refers to.
+//! The last snapshot of a flow, which conditional requests refer to.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::storage::{
     Flow, Output, Snapshot, Spool, StoredSnapshot, is_whole, names_stand, read_json,
 };
 
-/// A snapshot that is whole and of the same source, so that its records may be kept.
+/// An intact snapshot of the same source, so that its records can be reused.
 #[derive(Clone)]
 pub(super) struct Previous(Arc<Inner>);
 
@@ -25,8 +25,8 @@ struct Inner {
 }
 
 impl Previous {
-    /// Looks for the last snapshot of `flow`. One that is damaged, or of another
-    /// definition, is as good as none: everything is fetched then.
+    /// Finds the last snapshot of `flow`. A snapshot that is damaged, or of another definition, is
+    /// ignored, and everything is fetched.
     pub(super) fn find(settings: &Settings, flow: Flow) -> Option<Self> {
         if settings.fresh || matches!(settings.start, Start::Replay(_)) {
             return None;
@@ -39,7 +39,7 @@ impl Previous {
             return None;
         }
         if manifest.validators.is_empty() {
-            // There is nothing to ask with: the files need not be read to find out if they are whole.
+            // No conditional requests are possible, so the files need not be verified.
             return None;
         }
         let damaged = manifest
@@ -60,13 +60,13 @@ impl Previous {
         Some(Self(Arc::new(Inner { data_dir, stored })))
     }
 
-    /// What to ask with whether anything changed.
+    /// The validators for conditional requests.
     pub(super) fn validators(&self) -> BTreeMap<Resource, Validators> {
         self.0.stored.manifest.validators.clone()
     }
 
-    /// Whether the snapshot is what a run would give that keeps all of its `fetched` resources;
-    /// its summary then, which is read no sooner, for it names all users.
+    /// The summary, if the snapshot is what a run would store in which all of its `fetched`
+    /// resources are unchanged. It is read only then, because it has the names of all users.
     pub(super) fn stands(
         &self,
         spool: &Spool,
@@ -80,7 +80,7 @@ impl Previous {
         stands.then(read).flatten()
     }
 
-    /// Puts the records of kept pages into the spool, as if they had been fetched.
+    /// Puts the records of unchanged pages into the spool, as if they had been fetched.
     pub(super) fn restore(&self, spool: &Spool) -> Result<(), Error> {
         for page in spool.kept() {
             let resource = page.subject.resource;
@@ -108,7 +108,7 @@ impl Previous {
         }
     }
 
-    /// The run that it came from.
+    /// The run that stored it.
     pub(super) fn run(&self) -> &str {
         &self.0.stored.manifest.run
     }

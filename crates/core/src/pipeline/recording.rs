@@ -1,4 +1,4 @@
-//! What a run adds to the history: worked out before its commit, taken behind it.
+//! What a run adds to the history: computed before its commit, applied after it.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -19,7 +19,7 @@ use super::run::{Run, open};
 use super::slice_processor::mappings;
 
 impl Run {
-    /// How the history knows the run.
+    /// The run as the history records it.
     pub(super) fn new_run(&self, finished_at: Timestamp) -> NewRun<'_> {
         NewRun {
             run: &self.id,
@@ -31,7 +31,7 @@ impl Run {
         }
     }
 
-    /// Works out what the run changes in the history.
+    /// Computes what the run changes in the history.
     pub(super) fn compare(
         &self,
         history: &Mutex<History>,
@@ -40,7 +40,7 @@ impl Run {
         (resources, files): (&BTreeMap<Resource, Counts>, &[StoredFile]),
     ) -> Result<Changes, HistoryError> {
         let offered = self.shape.resources.iter();
-        // What was not fetched says nothing of what the API has.
+        // A resource that was not fetched says nothing about the API's data.
         let missing = self.missing();
         let closed = |resource| {
             let missing = missing.get(resource);
@@ -80,19 +80,20 @@ impl Run {
         )
     }
 
-    /// The history can be read by whoever may read the snapshot.
+    /// Lets everyone who may read the snapshot read the history.
     pub(super) fn let_read_history(&self) {
         let path = self.settings.data_dir.join(history::FILE);
         if let Err(error) = self.settings.readers.of_file(&path) {
-            // As where somebody else owns it. It is in nobody's way.
+            // For example, because another user owns it. This does not fail the run.
             warn!(%error, "the history keeps its permissions");
         }
     }
 
-    /// Behind the commit: the history takes what the run changed. If it cannot, the next command does.
+    /// Applies the run's changes to the history, after the commit. If this fails, the next command
+    /// does it.
     pub(super) fn record(&self, history: &Mutex<History>, changes: Changes) -> Recorded {
         let taken = thread::scope(|scope| {
-            // To remove the last snapshot takes the system long, if it was a large one.
+            // Removing the last snapshot takes long if it is large.
             if spawn_scoped(scope, || self.stage.clean()).is_err() {
                 self.stage.clean();
             }

@@ -1,4 +1,4 @@
-//! Step 4 of both flows: what comes of the slices, made one.
+//! Step 4 of both flows: merges the results of slices.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -15,26 +15,26 @@ use super::invalid_children::InvalidChildren;
 use super::rejects::Rejects;
 use super::slice_processor::SliceResult;
 
-/// Tallies merged as they come; segments put in the API's order, whatever the order they come in.
+/// Merges counts as they arrive; puts segments in the API's order, whatever order they arrive in.
 ///
-/// What comes of a response that is still on its way is kept apart until it is known to be whole.
+/// The results of a response that is still being received are kept apart until it is complete.
 #[derive(Default)]
 pub(super) struct Reducer {
-    /// Whether nobody waits for what comes of the slices, for their pages were there before.
+    /// Whether the pages were stored before, so that no requests depend on the results.
     of_pages: bool,
     settled: Parts,
     provisional: HashMap<u64, Parts>,
 }
 
-/// What came of some slices.
+/// The results of some slices.
 #[derive(Default)]
 struct Parts {
     tally: ActivityCounts,
     segments: BTreeMap<Output, BTreeMap<(Resource, Position), Segment>>,
     rejects: Rejects,
-    /// How many records came, by resource.
+    /// How many records were received, by resource.
     received: BTreeMap<Resource, u64>,
-    /// How many of them came again on a later page, and are left out.
+    /// How many of them were received again on a later page, and are left out.
     repeated: BTreeMap<Resource, u64>,
     listed: BTreeMap<(Resource, Position), SliceEntries>,
 }
@@ -75,20 +75,20 @@ impl Parts {
     }
 }
 
-/// What came of all slices.
+/// The results of all slices.
 pub(super) struct Reduced {
     pub(super) tally: ActivityCounts,
     /// The segments of each output, in order.
     pub(super) segments: BTreeMap<Output, Vec<Segment>>,
     pub(super) rejects: Rejects,
-    /// What became of the records of each resource that has any.
+    /// How many records of each resource were received, stored and rejected.
     pub(super) resources: BTreeMap<Resource, Counts>,
-    /// What the history is to know of them.
+    /// What the history stores of them.
     pub(super) listed: BTreeMap<Resource, Vec<SliceEntries>>,
 }
 
 impl Reducer {
-    /// For pages that were there before: no others are asked for by what comes of them.
+    /// For pages that were stored before: no requests depend on their results.
     pub(super) fn of_pages() -> Self {
         Self {
             of_pages: true,
@@ -100,7 +100,7 @@ impl Reducer {
         self.of_pages
     }
 
-    /// The resources in which an id came twice.
+    /// The resources with duplicate ids.
     pub(super) fn suspects(&self) -> BTreeSet<Resource> {
         let all = [Resource::Users, Resource::Posts, Resource::Comments];
         let tally = &self.settled.tally;
@@ -108,7 +108,7 @@ impl Reducer {
         all.into_iter().filter(twice).collect()
     }
 
-    /// Adds what came of one slice.
+    /// Adds the result of one slice.
     pub(super) fn add(
         &mut self,
         slice: &Slice,
@@ -119,7 +119,7 @@ impl Reducer {
         let repeated = slice.repeated.len() as u64;
         let found = done.tally.records(slice.resource) + rejects + repeated;
         if found != slice.records {
-            // The splitter and the mapper count the same records by different means.
+            // The splitter and the mapper count the same records independently.
             let (task, expected) = (slice.to_string(), slice.records);
             return Err(DataProcessingError::Miscounted {
                 task,
@@ -137,7 +137,7 @@ impl Reducer {
         Ok(())
     }
 
-    /// Adds children that are not requested because of the ids of one slice.
+    /// Adds children that are not requested because of the ids in one slice.
     pub(super) fn add_strays(&mut self, slice: &Slice, strays: InvalidChildren) {
         let InvalidChildren {
             children,
@@ -152,7 +152,7 @@ impl Reducer {
         segments.insert((children, slice.position.clone()), lines);
     }
 
-    /// Where what came of a slice belongs.
+    /// The results that a slice belongs to.
     fn parts(&mut self, slice: &Slice) -> &mut Parts {
         match slice.response {
             Some(response) => self.provisional.entry(response).or_default(),
@@ -160,7 +160,7 @@ impl Reducer {
         }
     }
 
-    /// All responses have ended: those that turned out whole count, the others never came.
+    /// All responses have ended: results of complete ones are merged, the others are dropped.
     pub(super) fn settle(&mut self, is_whole: impl Fn(u64) -> bool) {
         for (response, parts) in std::mem::take(&mut self.provisional) {
             if is_whole(response) {
@@ -169,16 +169,16 @@ impl Reducer {
         }
     }
 
-    /// The segments of one output, in order; they are gone from here then.
+    /// Takes the segments of one output, in order.
     pub(super) fn take(&mut self, output: Output) -> Vec<Segment> {
         let parts = self.settled.segments.remove(&output).unwrap_or_default();
         parts.into_values().collect()
     }
 
-    /// All of it.
+    /// The merged results.
     ///
     /// # Errors
-    /// When a resource has records and none of them mapped.
+    /// When a resource has records and all of them were rejected.
     pub(super) fn finish(self) -> Result<Reduced, DataProcessingError> {
         let Parts {
             tally,
@@ -213,7 +213,7 @@ impl Reducer {
     }
 }
 
-/// Tells listings where in the file of all records theirs begin.
+/// Sets the offset of each slice's records in the file of all records.
 fn in_files(
     mut listed: BTreeMap<(Resource, Position), SliceEntries>,
     segments: &BTreeMap<Output, BTreeMap<(Resource, Position), Segment>>,
@@ -241,7 +241,7 @@ mod tests {
     use crate::storage::{Place, Slice};
     use proptest::prelude::*;
 
-    /// A slice of posts and what comes of it: one record in a file named after its position.
+    /// A slice of posts and its result: one record in a file named after its position.
     fn slice(position: &Position) -> (Slice, SliceResult) {
         let place = Place {
             file: position.to_string(),

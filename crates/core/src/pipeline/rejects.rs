@@ -1,5 +1,5 @@
-//! Records that did not map: each is kept with where it was and why, and they
-//! are counted, so that no record goes without a trace.
+//! Rejected records: each is stored with its location and the reason, and they are counted, so that
+//! no record is lost without a trace.
 
 use std::collections::BTreeMap;
 
@@ -16,34 +16,34 @@ use crate::storage::Slice;
 #[derive(Serialize)]
 struct Line<'a> {
     resource: Resource,
-    /// The page's name: the file that it has in a spool.
+    /// The name of the page, which is that of its file in a spool.
     page: String,
     url: &'a str,
-    /// Which record of the page, counted from 0.
+    /// The index of the record on the page, from 0.
     index: u64,
-    /// Where in the record.
+    /// The path in the record.
     path: &'a str,
     expected: &'a str,
     found: &'a str,
-    /// The record verbatim.
+    /// The record, verbatim.
     #[serde(skip_serializing_if = "Option::is_none")]
     record: Option<&'a str>,
-    /// Its bytes in base64, where they are no text.
+    /// Its bytes in base64, if they are not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     record_base64: Option<String>,
-    /// How many bytes the record has, where what is kept of it is only the beginning.
+    /// The length of the record in bytes, if only its beginning is stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     truncated_from: Option<u64>,
 }
 
-/// How much of one record is kept, in bytes.
+/// How much of one record is stored, in bytes.
 const KEPT: u64 = 1 << 20;
 
-/// How much of one that is too long to be read, in bytes: enough to see what it is. The line is in
-/// memory several times while it is written.
+/// How much is stored of one that is too long to be read, in bytes: enough to see what it is.
+/// Several copies of the line are in memory while it is written.
 pub(super) const BEGINNING: u64 = 64 << 10;
 
-/// What is kept of a record that did not map, as one line of JSON.
+/// A rejected record, as one line of JSON.
 pub(super) fn line(slice: &Slice, rejected: &Rejected<'_>) -> serde_json::Result<String> {
     let (raw, whole) = (rejected.raw(), rejected.raw().len() as u64);
     if whole > KEPT {
@@ -53,14 +53,14 @@ pub(super) fn line(slice: &Slice, rejected: &Rejected<'_>) -> serde_json::Result
     to_line(slice, rejected, raw, None)
 }
 
-/// The same for a record of `whole` bytes of which only the beginning is there.
+/// The same for a record of `whole` bytes of which only the beginning is available.
 pub(super) fn beginning(
     slice: &Slice,
     reject: &Reject,
     beginning: &[u8],
     whole: u64,
 ) -> serde_json::Result<String> {
-    // It may end within a character.
+    // It may end in the middle of a character.
     let kept = match std::str::from_utf8(beginning) {
         Err(error) if error.error_len().is_none() => &beginning[..error.valid_up_to()],
         _ => beginning,
@@ -90,7 +90,7 @@ fn to_line(
     serde_json::to_string(&line)
 }
 
-/// What is kept of children that are not requested: the page is that of their parent.
+/// The line of children that are not requested: the page is that of their parent.
 pub(super) fn child_line(
     children: Resource,
     slice: &Slice,
@@ -115,24 +115,24 @@ pub(super) fn child_line(
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Refused {
     pub(super) count: u64,
-    /// Counted within its page.
+    /// Its index is that on the page.
     pub(super) first: Reject,
 }
 
-/// How many records of each resource did not map, and the first of them in the API's order.
+/// How many records of each resource were rejected, and the first of them in the API's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rejects(BTreeMap<Resource, OfResource>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct OfResource {
     count: u64,
-    /// How many of them were never requested: they say nothing of what the API sends.
+    /// How many of them were never requested: they say nothing about what the API sends.
     unasked: u64,
     first: (Position, Reject),
 }
 
 impl Rejects {
-    /// Adds those of one slice.
+    /// Adds the rejects of one slice.
     pub(super) fn add(&mut self, slice: &Slice, refused: Refused) {
         let of_slice = OfResource {
             count: refused.count,
@@ -142,7 +142,7 @@ impl Rejects {
         self.merge(Self([(slice.resource, of_slice)].into()));
     }
 
-    /// Adds children that are not requested because of the ids of one slice.
+    /// Adds children that are not requested because of the ids in one slice.
     pub(super) fn add_children(&mut self, slice: &Slice, children: Resource, refused: Refused) {
         let of_slice = OfResource {
             count: refused.count,
@@ -152,7 +152,7 @@ impl Rejects {
         self.merge(Self([(children, of_slice)].into()));
     }
 
-    /// Adds others.
+    /// Adds other rejects.
     pub(super) fn merge(&mut self, others: Self) {
         for (resource, other) in others.0 {
             match self.0.get_mut(&resource) {
@@ -170,13 +170,13 @@ impl Rejects {
         }
     }
 
-    /// How many there are of all resources.
+    /// The number of rejects of all resources.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.0.values().map(|known| known.count).sum()
     }
 
-    /// How many there are of one resource.
+    /// The number of rejects of one resource.
     #[must_use]
     pub fn of(&self, resource: Resource) -> u64 {
         self.0.get(&resource).map_or(0, |known| known.count)
@@ -189,10 +189,10 @@ impl Rejects {
         Some((*resource, &known.first.1))
     }
 
-    /// Says whether there are more than `limit`; `file` is where they are kept.
+    /// Checks that there are no more than `limit`; `file` is where they are stored.
     ///
     /// # Errors
-    /// When there are.
+    /// When there are more.
     pub fn verdict(&self, limit: u64, file: &str) -> Result<(), DataProcessingError> {
         match self.first() {
             Some((resource, reject)) if self.total() > limit => {
@@ -208,10 +208,10 @@ impl Rejects {
         }
     }
 
-    /// Says whether a resource has rejects and no record besides.
+    /// Checks that no resource has only rejects.
     ///
-    /// That is no bad record but another kind of data than the source describes:
-    /// not to be put in the place of the last good snapshot.
+    /// That would not be a bad record but another kind of data than the source describes, which
+    /// must not replace the last good snapshot.
     pub(super) fn none_mapped(
         &self,
         records: impl Fn(Resource) -> u64,
@@ -316,7 +316,7 @@ mod tests {
     #[test]
     fn of_a_long_record_the_beginning_is_kept_and_how_long_it_was() {
         let kept = usize::try_from(KEPT).unwrap();
-        // An odd place to cut, within the second byte of a character.
+        // The limit is in the middle of a character, before its second byte.
         let record = format!("{{\"id\":\"{}\"}}", "é".repeat(kept));
         let line = line_for(record.as_bytes());
         let text = line["record"].as_str().unwrap();

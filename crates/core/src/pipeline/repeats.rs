@@ -1,8 +1,9 @@
-//! Records that came on more than one page of their resource: while pages are fetched, a new record
-//! in front of the others moves them, and the last of a page comes again on the next one.
+//! Records that were received on more than one page of their resource: if a new record is inserted
+//! before the others while pages are fetched, the last record of a page appears again on the next
+//! one.
 //!
-//! Such a record is stored and counted once, as its last page has it. Which ones they are is known
-//! when all pages are there, so the pages are processed again then, without those.
+//! Such a record is stored and counted once, as its last page has it. Which records these are is
+//! known only when all pages are complete, so the pages are then processed again without them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -14,21 +15,22 @@ use crate::record::{FromFields, Id, IdSet, Mapping, Mappings, Record, Resource, 
 use crate::source::{Source, child};
 use crate::storage::{Choice, Slice, Spool};
 
-/// Of so many records of a resource, one may come again and say something else. If more do, what
-/// was taken for their id is none, and that mistake must not cost records.
+/// At most one in this many records of a resource may appear again with different contents. If
+/// there are more, the field that is mapped as their id is not one, and that mistake must not cost
+/// records.
 const ONE_IN: u64 = 10;
 
-/// So many may come again in any case, if they say the same.
+/// This many may appear again in any case, if their contents are the same.
 const ALWAYS: u64 = 1000;
 
-/// What is taken of the pages of a run when they are processed again.
+/// What is selected from the pages of a run when they are processed again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Repeats {
-    /// The records to leave out, by the slice they are in.
+    /// The records to leave out, by slice.
     records: HashMap<(Resource, Position), Vec<u64>>,
-    /// Where parents stood that are left out: their children came twice.
+    /// The positions of parents that are left out, because their children were received twice.
     parents: HashSet<(Resource, Position)>,
-    /// Which resource another one is asked for by.
+    /// The parent of each resource that has one.
     parent_of: BTreeMap<Resource, Resource>,
     /// How many records of each resource are left out, and which.
     counts: BTreeMap<Resource, Repeated>,
@@ -66,17 +68,17 @@ impl Repeats {
     }
 }
 
-/// Looks for records that came on more than one page.
+/// Searches for records that were received on more than one page.
 pub(super) struct Search {
     pub(super) spool: Spool,
     pub(super) source: Source,
     pub(super) mappings: Mappings,
-    /// The resources in which an id came twice.
+    /// The resources with duplicate ids.
     pub(super) suspects: BTreeSet<Resource>,
 }
 
 impl Search {
-    /// The records in the pages of the spool that came again on a later one.
+    /// The records in the spool that appear again on a later page.
     ///
     /// # Errors
     /// When a page cannot be read.
@@ -135,7 +137,7 @@ impl Search {
 
 impl Choice for Repeats {
     fn takes(&self, resource: Resource, page: &Position) -> bool {
-        // Of a page below a record: the record, and what that is below of.
+        // For a page of children: the parent record, and the parents of that.
         let (mut resource, mut page) = (resource, page.clone());
         while let Some(parent) = self.parent_of.get(&resource) {
             let record = page.whole();
@@ -158,7 +160,7 @@ impl Choice for Repeats {
     }
 }
 
-/// The pages of resources in which an id came twice.
+/// Selects the pages of the resources with duplicate ids.
 struct Suspects<'a>(&'a BTreeSet<Resource>, &'a Repeats);
 
 impl Choice for Suspects<'_> {
@@ -171,17 +173,17 @@ impl Choice for Suspects<'_> {
     }
 }
 
-/// Where records of one id came from: those of one parent, or all of a resource.
+/// Within what ids are unique: the children of one parent, or the whole resource.
 type Scope = (Resource, Position);
 
-/// A record on its way.
+/// A record during the search.
 struct Seen<'a> {
     slice: &'a Slice,
     id: &'a Id,
     raw: &'a str,
-    /// Which record of its slice it is.
+    /// Its index in the slice.
     record: u64,
-    /// Which of those it is that others are asked for by.
+    /// Its index among the records that children are requested for.
     child: Option<u64>,
 }
 
@@ -200,7 +202,7 @@ impl Seen<'_> {
     }
 }
 
-/// Where a record stands whose id came twice, and what it says.
+/// The position of a record with a duplicate id, and a digest of its contents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Place {
     slice: Position,
@@ -215,8 +217,8 @@ impl Place {
     }
 }
 
-/// Those of the records of a resource that came again on a later page; none if what was taken for
-/// their id cannot be one.
+/// The records of a resource that appear again on a later page; `None` if the field that is mapped
+/// as their id cannot be one.
 fn earlier(
     places: &HashMap<(Position, Id), Vec<Place>>,
     records: u64,
@@ -228,7 +230,7 @@ fn earlier(
             .windows(2)
             .any(|pair| on_one_page(pair) && pair[0].digest != pair[1].digest)
         {
-            // Two records of one page: whatever they share is no id.
+            // Two different records on one page: what they share is not an id.
             return None;
         }
         let last = places.last()?;
@@ -240,10 +242,10 @@ fn earlier(
     (differ <= (records / ONE_IN).max(1)).then_some(earlier)
 }
 
-/// Which ids came twice.
+/// Finds duplicate ids.
 #[derive(Default)]
 struct Ids {
-    /// Those of the scope that is looked at.
+    /// The ids of the current scope.
     seen: IdSet,
     scope: Option<Scope>,
     twice: HashMap<Scope, HashSet<Id>>,
@@ -251,7 +253,7 @@ struct Ids {
 }
 
 impl Ids {
-    /// Takes the records of one scope after the other.
+    /// Takes the next record. The records of a scope must be consecutive.
     fn take(&mut self, record: &Seen<'_>) {
         let scope = record.scope();
         let records = self.records.entry(scope.0).or_default();
@@ -266,8 +268,8 @@ impl Ids {
         }
     }
 
-    /// Those that may be of records that moved, not of resources in which too many are; and how
-    /// many records there are.
+    /// The duplicate ids, except for resources with too many of them for records that moved; and
+    /// the number of records of each resource.
     fn twice(mut self) -> (HashMap<Scope, HashSet<Id>>, BTreeMap<Resource, u64>) {
         let mut all: BTreeMap<_, u64> = BTreeMap::new();
         for ((resource, _), ids) in &self.twice {
@@ -284,7 +286,7 @@ impl Ids {
     }
 }
 
-/// Shows the records of a slice that map.
+/// Calls `each` for the records of a slice that map.
 fn records<'a, T: FromFields<'a> + Record>(
     slice: &Slice,
     bytes: &'a [u8],

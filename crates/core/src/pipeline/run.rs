@@ -1,4 +1,4 @@
-//! One run of either flow: how it begins, and how it is stored.
+//! One run of either flow: how it starts, and how it is stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
@@ -34,16 +34,16 @@ use super::repeats::{Repeats, Search};
 use super::slice_processor::{SliceError, SliceProcessor, SliceResult, mappings};
 use super::{Recorded, RunOutcome};
 
-/// What came of fetching.
+/// The result of fetching.
 #[derive(Debug)]
 pub(super) enum Fetched {
-    /// Pages, to be processed.
+    /// Pages to process.
     Pages,
-    /// Nothing that the last snapshot does not have, whose summary this is.
+    /// Nothing that the last snapshot does not have; this is its summary.
     Unchanged(Box<Summary>),
 }
 
-/// A run under way.
+/// A run in progress.
 pub(super) struct Run {
     pub(super) settings: Settings,
     pub(super) stop: Stop,
@@ -51,12 +51,12 @@ pub(super) struct Run {
     pub(super) journal: Arc<Journal>,
     pub(super) fetch: Arc<SharedFetch>,
     previous: Option<Previous>,
-    /// What the run was told to leave out, and the last snapshot has.
+    /// What the run leaves out or is refused, and carries over from the last snapshot.
     pub(super) carried: Carried,
-    /// Whether the source refused to list its users, and its authors took their place.
+    /// Whether the server refused to list its users, and the authors replaced them.
     pub(super) users_closed: AtomicBool,
     pub(super) history: Option<Mutex<History>>,
-    /// Whether some of the pages are from a run that was cut off.
+    /// Whether some of the pages are from an interrupted run.
     pub(super) resumed: bool,
     pub(super) shape: &'static FlowSpec,
     pub(super) id: String,
@@ -65,7 +65,7 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Names the run, takes hold of the data directory, and looks at what is there to begin from.
+    /// Names the run, locks the data directory, and determines what to start from.
     pub(super) fn begin(
         shape: &'static FlowSpec,
         settings: &Settings,
@@ -73,7 +73,8 @@ impl Run {
         observer: &dyn Observer,
     ) -> Result<Self, Error> {
         let begun = Self::try_begin(shape, settings, stop, observer);
-        // A stop removes the folders of the run, also from under whoever is filling them.
+        // A stop removes the folders of the run while they may be in use, so it is the cause of
+        // errors.
         begun.map_err(|error| stop.check().map_or_else(Error::from, |()| error))
     }
 
@@ -100,7 +101,7 @@ impl Run {
         let stage = Stage::open(&settings.data_dir, whose, wait, stop)?;
         let open = || History::open_for_run(&settings.data_dir, &id, stop);
         let history = settings.keeps_history().then(open).transpose()?;
-        // Before pages are forgotten that could be gone on from.
+        // Before pages are discarded that could be resumed, because this may fail.
         let carried = Carried::find(settings, shape)?;
         let header = Header::new(&id, shape.flow, started_at, source);
         let journal = journal(&stage, settings, &header, observer)?;
@@ -130,14 +131,15 @@ impl Run {
         })
     }
 
-    /// What processes the slices.
+    /// The processor of the slices.
     pub(super) fn bench(&self) -> SliceProcessor {
         let mappings = self.carried.with_mappings(mappings(&self.source()));
         SliceProcessor::new(self.stage.folder(), &self.settings, mappings)
     }
 
-    /// Has long records set aside, and slices processed while their response comes. The latter
-    /// not in a strict run: what ends that must not be in a response that breaks off and comes again.
+    /// Configures a spool to set long records aside, and to send slices on while their response is
+    /// received. The latter not in a strict run: a rejected record fails it, and must not be in a
+    /// response that is interrupted and retried.
     pub(super) fn prepared(&self, spool: Spool) -> Spool {
         let spool = spool.with_longest_record(self.settings.max_record);
         if self.settings.strict {
@@ -147,7 +149,7 @@ impl Run {
         }
     }
 
-    /// Whether there is no snapshot that could stand as it is: then there is work to come.
+    /// Whether there is no snapshot that could be reused: then there will be slices to process.
     pub(super) fn is_first(&self) -> bool {
         self.previous.is_none()
     }
@@ -157,7 +159,7 @@ impl Run {
         matches!(self.settings.start, Start::Replay(_))
     }
 
-    /// Where what comes of slices is to be added up.
+    /// The reducer for the results of slices.
     pub(super) fn reduction(&self) -> Reducer {
         if self.replays() {
             Reducer::of_pages()
@@ -166,7 +168,7 @@ impl Run {
         }
     }
 
-    /// What looks for records that came on more than one page.
+    /// The search for records that were received on more than one page.
     pub(super) fn search(&self, bench: &SliceProcessor, suspects: &BTreeSet<Resource>) -> Search {
         let spool = Spool::new(self.stage.staging(), Arc::clone(&self.journal), |_| Ok(()));
         Search {
@@ -177,10 +179,10 @@ impl Run {
         }
     }
 
-    /// Whether pages are to be fetched again, for records moved from one to another.
+    /// Whether to fetch pages again, because records moved between them.
     ///
     /// # Errors
-    /// When some may be missed, and there are no more attempts.
+    /// When records may be missing, and no attempts are left.
     pub(super) fn looks_again(
         &self,
         repeats: &Repeats,
@@ -192,7 +194,7 @@ impl Run {
         Ok(self.fetch.repeated(&repeats.of(suspects))?)
     }
 
-    /// Takes the pages that are there once more.
+    /// Processes the stored pages again.
     pub(super) fn again(
         &self,
         choice: Repeats,
@@ -204,7 +206,7 @@ impl Run {
         }
     }
 
-    /// The pages of another look are there.
+    /// Completes another attempt to fetch the pages.
     pub(super) fn looked(&self) -> impl FnOnce(&Spool) -> Result<(), Error> + Send + use<> {
         let (journal, fetch) = (Arc::clone(&self.journal), Arc::clone(&self.fetch));
         move |spool| {
@@ -214,8 +216,8 @@ impl Run {
         }
     }
 
-    /// What remains to do when all is fetched: records that the server did not
-    /// send again are taken from the last snapshot, unless that stands as it is.
+    /// What remains to do after fetching: resources that the server reported as unchanged are taken
+    /// from the last snapshot, unless all of it is reused.
     pub(super) fn settling(&self) -> impl FnOnce(&Spool) -> Result<Fetched, Error> + Send + use<> {
         let (previous, carried) = (self.previous.clone(), self.carried.clone());
         let (journal, missing) = (Arc::clone(&self.journal), self.fetch.missing());
@@ -240,17 +242,17 @@ impl Run {
         }
     }
 
-    /// The end of a run: when it failed, the error tells what can be gone on from.
+    /// Ends a run. If it failed, the error says whether it can be resumed.
     pub(super) fn end(self, outcome: Result<RunOutcome, Error>) -> Result<RunOutcome, Error> {
         outcome.map_err(|error| {
             let pages = self.journal.pages();
             match &error {
-                // These pages do not fit together, and would not next time.
+                // These pages are inconsistent, and would be so in the next run, too.
                 Error::Api(ApiError::Paging { .. } | ApiError::Expired { .. }) => {
                     self.stage.keep_spool(false);
                     return error;
                 }
-                // The pages are kept, but it is no advice to go on with them.
+                // The pages are kept, but resuming is not suggested.
                 Error::Api(cause) if cause.is_lasting() => return error,
                 _ => {}
             }
@@ -263,7 +265,7 @@ impl Run {
         })
     }
 
-    /// The end of a run in which nothing changed: the last snapshot stands.
+    /// Ends a run in which nothing changed: the last snapshot is reused.
     fn unchanged(&self, previous: &Previous, summary: Summary) -> Result<RunOutcome, Error> {
         info!(previous = previous.run(), "nothing changed");
         self.stage.keep_snapshots(self.settings.keep_snapshots);
@@ -295,8 +297,8 @@ impl Run {
         })
     }
 
-    /// Step 4 for one slice: adds what came of it, and tells the fetch whose
-    /// children can be asked for now.
+    /// Step 4 for one slice: adds its result, and informs the fetch which children can be
+    /// requested.
     pub(super) fn reduce(
         &self,
         reduction: &mut Reducer,
@@ -328,7 +330,7 @@ impl Run {
         reduction.add(slice, done, observer)
     }
 
-    /// Rejects the children of records whose ids would lead their requests elsewhere.
+    /// Rejects the children of records whose ids would change the path of requests.
     fn reject_strays(
         &self,
         reduction: &mut Reducer,
@@ -356,7 +358,7 @@ impl Run {
         Ok(())
     }
 
-    /// A run that was stopped by a person ends for that reason, whatever broke because of it.
+    /// If the run was stopped on request, this is its error, whatever failed because of it.
     pub(super) fn stop_or<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
         match self.stop.check() {
             Err(Stopped(reason)) if reason.is_wish() => Err(Error::Stopped(reason)),
@@ -364,7 +366,7 @@ impl Run {
         }
     }
 
-    /// Step 5: writes the files and puts them in place, all together.
+    /// Step 5: writes the files and commits them together.
     pub(super) fn store(
         &self,
         fetched: Fetched,
@@ -405,9 +407,9 @@ impl Run {
         let stored = self.write(&mut summary, tally, &segments);
         drop(segments);
         let files = self.stop_or(stored)?;
-        // What was rejected is in no output, so "not modified" could not bring it back.
+        // Rejected records are in no output, so a "not modified" response could not restore them.
         let mut validators = self.fetch.validators();
-        // What is in the place of a refused resource is not what the server would call unchanged.
+        // What replaces a refused resource is not what the server would report as unchanged.
         validators.retain(|resource, _| {
             rejects.of(*resource) == 0 && !missing.get(resource).is_some_and(|missing| missing.all)
         });
@@ -474,7 +476,7 @@ impl Run {
         })
     }
 
-    /// Those of the records that came again on a later page, of what was fetched.
+    /// How many of the fetched records were received again on a later page.
     fn repeated(&self, resources: &BTreeMap<Resource, Counts>) -> BTreeMap<Resource, u64> {
         let repeated = resources.iter().map(|(of, counts)| (*of, counts.repeated));
         let fetched = repeated.filter(|(of, count)| *count > 0 && !self.carried.has(*of));
@@ -505,7 +507,7 @@ impl Run {
         summary
     }
 
-    /// Writes the files: those of records on a thread of their own, while the summary is made.
+    /// Writes the files: those of records on another thread, while the summary is computed.
     fn write(
         &self,
         summary: &mut Summary,
@@ -535,7 +537,7 @@ impl Run {
             outputs.map(write).collect::<Result<Vec<_>, _>>()
         };
         let (records, summary) = thread::scope(|scope| {
-            // Where there is no thread to be had, it is done before.
+            // If no thread can be started, the records are written first.
             let records = spawn_scoped(scope, records).map_err(|_| records());
             let ranking = rank(self.stage.folder(), tally, parts(Output::Called));
             let summary = ranking.and_then(|ranking| {
@@ -554,7 +556,7 @@ impl Run {
     }
 }
 
-/// Who wrote how many posts, and what they are called, which is read no sooner than here.
+/// Ranks the users by posts. Their names are read only here.
 fn rank(folder: &Path, tally: ActivityCounts, called: &[Segment]) -> Result<Ranking, StorageError> {
     let bytes = called.iter().map(|segment| segment.place.length).sum();
     let users = called.iter().map(|segment| segment.records).sum();
@@ -568,7 +570,7 @@ fn rank(folder: &Path, tally: ActivityCounts, called: &[Segment]) -> Result<Rank
     Ok(ranker.finish())
 }
 
-/// The journal of the spool that the run writes to, or takes its pages from.
+/// The journal of the spool that the run writes to, or whose pages it replays.
 fn journal(
     stage: &Stage,
     settings: &Settings,
@@ -603,14 +605,15 @@ fn journal(
     let Start::Replay(folder) = &settings.start else {
         return Ok(journal);
     };
-    // Workers look at it from where they are.
+    // The working directory of workers is another one.
     let folder = path::absolute(folder).map_err(StorageError::io("find", folder))?;
     let kept = Journaled::read(&folder)?.filter(|kept| kept.complete);
     let kept = kept.ok_or_else(|| StorageError::Damaged(folder.clone()))?;
     Ok(Journal::read_only(&folder, kept))
 }
 
-/// The history, whoever panicked with it: a step that was not finished is taken back by SQLite.
+/// Locks the history, even if a thread panicked while it held the lock: SQLite rolls back an
+/// unfinished transaction.
 pub(super) fn open(history: &Mutex<History>) -> MutexGuard<'_, History> {
     history.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,5 @@
-//! Step 3 of both flows for one slice: map its records, filter and name users,
-//! count, and leave segments of the output files.
+//! Step 3 of both flows for one slice: maps its records, filters users, collects their names,
+//! counts, and writes segments of the output files.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -25,39 +25,39 @@ use super::invalid_children::Stray;
 use super::layout::{Laid, Records};
 use super::rejects::{self, Refused};
 
-/// What processing needs to know besides the slice.
+/// What processing needs besides the slice.
 #[derive(Clone, Debug)]
 pub struct SliceProcessor {
-    /// Where slices are and segments are left.
+    /// The folder of the slices and the segments.
     pub folder: PathBuf,
-    /// Which users the filter takes.
+    /// The domain that users are filtered by.
     pub email_domain: EmailDomain,
     /// How records are read.
     pub mappings: Mappings,
-    /// Whether each record is noted down for the history.
+    /// Whether entries are collected for the history.
     pub history: bool,
 }
 
-/// What came of a slice: a small tally, and where its output is.
+/// The result of a slice: small counts, and where its output is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct SliceResult {
     pub(super) tally: ActivityCounts,
     pub(super) segments: BTreeMap<Output, Segment>,
-    /// The records that did not map, if there are any.
+    /// The rejected records, if there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) refused: Option<Refused>,
-    /// The ids of the records, in order, where others are asked for by them.
+    /// The ids of the records, in order, if children are requested by them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) ids: Vec<Id>,
-    /// Those that others cannot be asked for by.
+    /// The records whose ids cannot be used to request children.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) strays: Vec<Stray>,
-    /// What the history is to know of the records.
+    /// What the history stores of the records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) listed: Option<SliceEntries>,
 }
 
-/// Why nothing came of a slice, in a form that passes between processes.
+/// Why a slice failed, in a form that can be sent between processes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct SliceError {
     operation: String,
@@ -67,7 +67,7 @@ pub(super) struct SliceError {
 }
 
 impl SliceError {
-    /// The error it stands for.
+    /// Converts it to an error.
     pub(super) fn into_error(self, folder: &Path) -> Error {
         let message = self.message;
         let cause = self
@@ -95,32 +95,32 @@ impl From<StorageError> for SliceError {
     }
 }
 
-/// How many bytes of rejects are gathered before they are written: each may be longer than its
-/// record, so those of a slice can be many times as long as the slice.
+/// The maximum length of buffered rejects, in bytes, before they are written: each may be longer
+/// than its record, so those of a slice can be many times as long as the slice.
 const GATHERED: usize = 256 * 1024;
 
-/// What one slice leaves besides its tally.
+/// Collects the output of one slice, except for its counts.
 struct SliceWriter<'a> {
     slice: &'a Slice,
     folder: &'a Path,
-    /// What goes into the file of all records of the resource.
+    /// The records for the file of all records of the resource.
     main: Records<'a>,
     segments: BTreeMap<Output, SegmentWriter>,
     first_reject: Option<Reject>,
     wants_ids: bool,
     ids: Vec<Id>,
     strays: Vec<Stray>,
-    /// How many records came by, whether they mapped or not.
+    /// How many records were read, whether they mapped or not.
     seen: u64,
-    /// Those still to come that are left out.
+    /// The repeated records that are still to be left out.
     repeated: std::slice::Iter<'a, u64>,
-    /// The next one of them.
+    /// The next of these.
     next_repeated: Option<u64>,
     /// Authors in this slice: most write more than once.
     authors: HashSet<&'a str>,
-    /// What the history is to know.
+    /// What the history stores.
     noted: Option<EntryRecorder<'a>>,
-    /// Room to write a text in.
+    /// A buffer for JSON texts.
     json: Vec<u8>,
 }
 
@@ -158,10 +158,10 @@ impl<'a> SliceWriter<'a> {
         self.segments.entry(output).or_insert_with(new)
     }
 
-    /// Adds a text as JSON writes it.
+    /// Adds a text as a JSON string.
     fn push_json(&mut self, output: Output, text: &str) {
         self.json.clear();
-        // Only what is written to can fail, and memory does not.
+        // Only the writer can fail, and a buffer in memory does not.
         if serde_json::to_writer(&mut self.json, text).is_ok() {
             let json = std::mem::take(&mut self.json);
             self.segment(output).push_run(&json, 1);
@@ -169,7 +169,7 @@ impl<'a> SliceWriter<'a> {
         }
     }
 
-    /// Whether the record that comes by now is left out: it came again on a later page.
+    /// Whether the current record is left out, because it appears again on a later page.
     fn leaves_out(&mut self) -> bool {
         let out = self.next_repeated == Some(self.seen);
         if out {
@@ -179,7 +179,7 @@ impl<'a> SliceWriter<'a> {
         out
     }
 
-    /// A record that did not map is kept, with where it was and why.
+    /// Adds a rejected record, with its location and the reason.
     fn reject(&mut self, rejected: &Rejected<'a>) -> Result<(), StorageError> {
         self.push_reject(rejected, rejects::line(self.slice, rejected))?;
         if let Some(noted) = &mut self.noted {
@@ -188,7 +188,7 @@ impl<'a> SliceWriter<'a> {
         Ok(())
     }
 
-    /// The one record of the slice is too long to be read: this is its beginning.
+    /// Rejects the only record of the slice, which is too long to be read, by its beginning.
     fn too_long(&mut self, beginning: &[u8], longest: u64) -> Result<(), StorageError> {
         let whole = self.slice.place.length;
         let reject = Reject {
@@ -225,14 +225,14 @@ impl<'a> SliceWriter<'a> {
         Ok(())
     }
 
-    /// What is to be told of the records that did not map.
+    /// The rejects of the slice, if there are any.
     fn refused(&self) -> Option<Refused> {
         let count = self.segments.get(&Output::Rejected)?.records();
         let first = self.first_reject.clone()?;
         Some(Refused { count, first })
     }
 
-    /// A record goes into the file of its resource, its author into theirs.
+    /// Adds a record to the file of its resource, and its author to that of authors.
     fn take<T: Record>(&mut self, record: &Mapped<'a, T>, author: Option<Object<'a>>) {
         let offset = self.main.take(record.at(), record.raw());
         if let Some(noted) = &mut self.noted {
@@ -256,7 +256,7 @@ impl<'a> SliceWriter<'a> {
 }
 
 impl SliceProcessor {
-    /// For a run of these settings whose slices are in `folder`, and whose records read like that.
+    /// For a run with these settings, whose slices are in `folder`.
     pub(super) fn new(folder: &Path, settings: &Settings, mappings: Mappings) -> Self {
         Self {
             folder: folder.to_owned(),
@@ -266,9 +266,9 @@ impl SliceProcessor {
         }
     }
 
-    /// Does the work on one slice.
+    /// Processes one slice.
     ///
-    /// `bytes` is room for it, used again and again: to be given new pages for each slice takes long.
+    /// `bytes` is a buffer that is reused: allocating new memory for each slice is slow.
     pub(super) fn process(
         &self,
         slice: &Slice,
@@ -300,7 +300,7 @@ impl SliceProcessor {
         self.finish(left, tally)
     }
 
-    /// Writes what a slice leaves.
+    /// Writes the output of a slice.
     fn finish(
         &self,
         left: SliceWriter<'_>,
@@ -336,7 +336,7 @@ impl SliceProcessor {
     }
 }
 
-/// Who is writing: nobody else appends to the files that this is in the names of.
+/// A name for this thread: no other thread appends to files with this name in theirs.
 fn writer() -> String {
     format!("{}-{:?}", std::process::id(), std::thread::current().id())
 }
@@ -346,7 +346,7 @@ fn segments(output: Output) -> String {
     format!("{STAGING}/{}-{}.segments", output.stem(), writer())
 }
 
-/// How the records of a source are read, with their authors where those are its users.
+/// How the records of a source are read, including authors if these are its users.
 #[must_use]
 pub fn mappings(source: &Source) -> Mappings {
     let authors = source.authors.as_ref();
@@ -377,7 +377,7 @@ pub fn mappings(source: &Source) -> Mappings {
         })
 }
 
-/// A worker process's whole life: slices in, segments and tallies out, until there are no more.
+/// Runs a worker process: receives slices, sends results, until there are no more slices.
 ///
 /// # Errors
 /// When the pipes to the program that started it fail.
@@ -396,7 +396,7 @@ fn users<'a>(
     let mut filtered = SegmentWriter::new(Output::FilteredUsers.layout());
     let (mut called, mut noted) = (SegmentWriter::new(Output::Called.layout()), Vec::new());
     let mut outcome = Ok(());
-    // All users pass the tap; only those of the domain come out of the filter.
+    // All users pass through this closure; only those in the domain pass the filter.
     let tapped = map::<User<'_>>(slice, mapping).filter_map(|user| match user {
         Err(rejected) => {
             left.seen += 1;
@@ -432,7 +432,7 @@ fn users<'a>(
     Ok(tally)
 }
 
-/// Records that people wrote: posts, comments.
+/// Processes records that users wrote: posts or comments.
 fn written<'a, T: FromFields<'a> + Record>(
     slice: &'a [u8],
     mapping: &Mapping,
@@ -440,7 +440,7 @@ fn written<'a, T: FromFields<'a> + Record>(
     count: impl Fn(&mut ActivityCounts, &T),
     author: impl Fn(&T) -> Option<Object<'a>>,
 ) -> Result<ActivityCounts, StorageError> {
-    // A fold would be the word for it, but moves the tally for each record.
+    // A fold would be shorter, but would move the counts for each record.
     let mut tally = ActivityCounts::default();
     for record in map::<T>(slice, mapping) {
         match record {

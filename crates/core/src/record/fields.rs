@@ -1,11 +1,11 @@
-//! Which fields of an API's records mean what.
+//! Maps the fields of an API's records to their meaning.
 
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Resource, TimeFormat};
 use activity_tracker_json::JsonPath;
 
-/// The fields that a record may have for us, whatever an API calls them.
+/// The fields that this program knows, whatever an API calls them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Field {
@@ -15,17 +15,17 @@ pub enum Field {
     UserId,
     /// The id of the post that it replies to.
     PostId,
-    /// A person's full name, or a comment's headline.
+    /// A person's full name, or a comment's title.
     Name,
-    /// The name to log in with.
+    /// The login name.
     Username,
     /// An e-mail address.
     Email,
-    /// A headline.
+    /// A title.
     Title,
     /// The text.
     Body,
-    /// When it was made.
+    /// When it was created.
     CreatedAt,
     /// When it was last changed.
     UpdatedAt,
@@ -37,7 +37,7 @@ pub enum Field {
     Website,
     /// An employer, in JSONPlaceholder's shape.
     Company,
-    /// The record of the user who wrote it, inside of what was written.
+    /// The record of its author, embedded in a post or comment.
     Author,
 }
 
@@ -45,7 +45,7 @@ impl Field {
     /// How many fields there are.
     pub const COUNT: usize = Self::ALL.len();
 
-    /// All of them, each in the place of its number.
+    /// All fields, each at the index of its number.
     pub(crate) const ALL: [Self; 15] = [
         Self::Id,
         Self::UserId,
@@ -64,7 +64,7 @@ impl Field {
         Self::Author,
     ];
 
-    /// The name as it stands in messages: `user_id`.
+    /// The name in messages: `user_id`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -90,17 +90,17 @@ impl Field {
 /// Where one field is, and whether a record may lack it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldPath {
-    /// Where in the record.
+    /// Its path in the record.
     pub path: JsonPath,
     /// Whether it may be missing or `null`.
     pub optional: bool,
-    /// How it is written, if it is a time; as all APIs write times where this is empty.
+    /// Its formats, if it is a time; the standard ones if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub formats: Vec<TimeFormat>,
 }
 
 impl FieldPath {
-    /// A field that is there, or may be missing, and is written as everywhere.
+    /// A field in the standard formats.
     #[must_use]
     pub fn new(path: JsonPath, optional: bool) -> Self {
         Self {
@@ -111,20 +111,20 @@ impl FieldPath {
     }
 }
 
-/// The fields of one resource's records. Of a field that is given twice, the first counts.
+/// The fields of one resource's records. If a field is given twice, the first one counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FieldMap(Vec<(Field, FieldPath)>);
 
 impl FieldMap {
-    /// With one field more.
+    /// Adds a field.
     #[must_use]
     pub fn with(mut self, field: Field, path: FieldPath) -> Self {
         self.0.push((field, path));
         self
     }
 
-    /// Whether it says where a field is.
+    /// Whether the map has a field.
     #[must_use]
     pub fn has(&self, field: Field) -> bool {
         self.0.iter().any(|(known, _)| *known == field)

@@ -1,4 +1,4 @@
-//! From the raw JSON of a value to a type.
+//! Converts raw JSON values to types.
 
 use jiff::tz::TimeZone;
 
@@ -8,16 +8,16 @@ use crate::record::TimeFormat;
 
 /// A type that is read from one JSON value.
 ///
-/// `raw` is a sound JSON value verbatim, without white space around it.
-/// Times that come without a zone are in `zone`.
+/// `raw` is a valid JSON value, verbatim and without white space around it. Times without a zone
+/// are in `zone`.
 pub trait FromRaw<'a>: Sized {
     /// Reads the value.
     ///
     /// # Errors
-    /// When something else stands there than the type wants.
+    /// When the value is not of the expected type.
     fn from_raw(raw: &'a str, zone: &TimeZone) -> Result<Self, Mismatch>;
 
-    /// Reads a value of which something is known already.
+    /// Reads a value that was already scanned, with what the scan found.
     ///
     /// # Errors
     /// As [`from_raw`](Self::from_raw).
@@ -25,7 +25,7 @@ pub trait FromRaw<'a>: Sized {
         Self::from_raw(sound.raw, zone)
     }
 
-    /// Reads a value for which the source names formats; none for those of all APIs.
+    /// Reads a value for which the source names formats; the standard ones if `formats` is empty.
     ///
     /// # Errors
     /// As [`from_raw`](Self::from_raw).
@@ -38,14 +38,14 @@ pub trait FromRaw<'a>: Sized {
         Self::from_sound(sound, zone)
     }
 
-    /// Whether a value is the same as none where the field is optional.
+    /// Whether a raw value counts as absent if the field is optional.
     #[inline]
     #[must_use]
     fn is_blank(_raw: &str) -> bool {
         false
     }
 
-    /// Whether a value that was read stands for none.
+    /// Whether a value that was read counts as absent.
     #[inline]
     #[must_use]
     fn means_nothing(&self) -> bool {

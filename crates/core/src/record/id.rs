@@ -1,4 +1,4 @@
-//! Ids: a number or a string, as the API gave it, and never mixed up between resources.
+//! Ids: numbers or strings, as the API sent them, with a separate type for each resource.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -15,27 +15,27 @@ use activity_tracker_text::Printable;
 /// What messages call an id.
 const EXPECTED: &str = "a whole number of at most 64 bits or a string";
 
-/// How long an id may be, in bytes: several parts of a run remember ids.
+/// The maximum length of an id, in bytes: several parts of a run keep ids in memory.
 const LONGEST: usize = 1024;
 
-/// What messages expect in the place of a longer one.
+/// What messages expect instead of a longer id.
 const NOT_LONGER: &str = "an id of at most 1024 bytes";
 
-/// The id of a record, which remembers whether the API sent a number or a string.
+/// The id of a record, which preserves whether the API sent a number or a string.
 ///
-/// Numbers sort before strings, and as numbers; so do those that take 64 bits without a sign,
-/// which are kept as the text of their digits.
+/// Numbers sort before strings, in numeric order. This includes numbers that need 64 bits without a
+/// sign, which are kept as text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(untagged)]
 pub enum Id {
-    /// A whole number that fits in 64 bits with a sign.
+    /// A whole number that fits in a signed 64-bit integer.
     Number(i64),
-    /// Anything that the API quotes: UUIDs, slugs, and numbers in quotes too. And a number from
-    /// 2⁶³ to 2⁶⁴ − 1, to the digit.
+    /// Anything that the API quotes: UUIDs, slugs, and numbers in quotes. Also a number from 2⁶³ to
+    /// 2⁶⁴ − 1, with all its digits.
     Text(Box<str>),
 }
 
-/// A text that is a number from 2⁶³ to 2⁶⁴ − 1.
+/// Parses a text that is a number from 2⁶³ to 2⁶⁴ − 1.
 fn large(text: &str) -> Option<u64> {
     let is_long = matches!(text.len(), 19 | 20) && !text.starts_with(['0', '+']);
     let number: u64 = text.parse().ok().filter(|_| is_long)?;
@@ -65,7 +65,7 @@ impl PartialOrd for Id {
 }
 
 impl Id {
-    /// A whole number, which some APIs write as `7.0`.
+    /// Parses a whole number, which some APIs write as `7.0`.
     fn unquoted(raw: &str) -> Option<Self> {
         let (whole, fraction) = raw.split_once('.').unwrap_or((raw, "0"));
         if !fraction.bytes().all(|digit| digit == b'0') {
@@ -75,9 +75,9 @@ impl Id {
         number.or_else(|| large(whole).map(|_| Self::Text(whole.into())))
     }
 
-    /// The same id in the other form: `7` for `"7"` and the other way round.
+    /// The same id in the other form: `7` for `"7"` and vice versa.
     ///
-    /// Some APIs quote the ids of records and not the references to them.
+    /// Some APIs quote the ids of records but not the references to them.
     #[must_use]
     pub fn twin(&self) -> Option<Self> {
         match self {
@@ -137,7 +137,7 @@ impl<'a> FromRaw<'a> for Id {
 
     fn from_raw(raw: &'a str, zone: &TimeZone) -> Result<Self, Mismatch> {
         let id = if raw.starts_with('"') {
-            // No escape is longer than six bytes for a character.
+            // With escapes, a text is at most six times as long.
             if raw.len() > 6 * LONGEST + 2 {
                 return Err(Mismatch::new(NOT_LONGER, raw));
             }

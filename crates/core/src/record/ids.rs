@@ -1,4 +1,4 @@
-//! A set of ids that takes little room, to find those that come twice.
+//! A compact set of ids, to find duplicates.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -8,11 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::Id;
 
-/// Which ids there are.
+/// A set of ids.
 ///
-/// Numbers are kept as ranges: those that an API counts up take no room, however
-/// many there are. Of texts a hash of 128 bits is kept (BLAKE3), which two of
-/// them share with a probability that nobody has to think of.
+/// Numbers are stored as ranges, so consecutive ones take almost no memory, however many there are.
+/// Of texts, a 128-bit hash is stored (BLAKE3); a collision is too unlikely to matter.
 ///
 /// ```
 /// use activity_tracker_core::record::{Id, IdSet};
@@ -26,13 +25,13 @@ use crate::record::Id;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Wire", into = "Wire")]
 pub struct IdSet {
-    /// From the first number of a range to its last. No two ranges touch.
+    /// The last number of each range, by its first number. No two ranges touch.
     ranges: BTreeMap<i64, i64>,
     texts: HashSet<u128>,
 }
 
 impl IdSet {
-    /// Adds an id; tells whether it is new.
+    /// Adds an id; returns whether it is new.
     pub fn insert(&mut self, id: &Id) -> bool {
         match id {
             Id::Number(number) => self.insert_number(*number),
@@ -40,7 +39,7 @@ impl IdSet {
         }
     }
 
-    /// Whether an id is there.
+    /// Whether the set has an id.
     #[must_use]
     pub fn contains(&self, id: &Id) -> bool {
         match id {
@@ -49,7 +48,7 @@ impl IdSet {
         }
     }
 
-    /// How many different ids there are.
+    /// The number of different ids.
     #[must_use]
     pub fn len(&self) -> u64 {
         let ranges = self.ranges.iter();
@@ -57,13 +56,13 @@ impl IdSet {
         numbers.fold(self.texts.len() as u64, u64::saturating_add)
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty() && self.texts.is_empty()
     }
 
-    /// The ids of both. The order of merging makes no difference.
+    /// Merges two sets. The order does not matter.
     #[must_use]
     pub fn merge(mut self, mut other: Self) -> Self {
         if self.ranges.len() < other.ranges.len() {
@@ -85,7 +84,7 @@ impl IdSet {
     }
 
     fn insert_number(&mut self, number: i64) -> bool {
-        // Most APIs count their ids up.
+        // Most APIs assign consecutive ids.
         if let Some(mut range) = self.ranges.last_entry()
             && range.get().checked_add(1) == Some(number)
         {
@@ -99,7 +98,7 @@ impl IdSet {
         true
     }
 
-    /// Adds a range, and makes it one with those that it overlaps or touches.
+    /// Adds a range, and merges it with those that it overlaps or touches.
     fn insert_range(&mut self, mut first: i64, mut last: i64) {
         if let Some((before, its_last)) = self.ranges.range_mut(..=first).next_back()
             && its_last.saturating_add(1) >= first
@@ -114,7 +113,7 @@ impl IdSet {
         self.ranges.insert(first, last);
     }
 
-    /// The next range that begins behind `first` and no later than right behind `last`.
+    /// The next range that begins after `first`, and at most directly after `last`.
     fn next_touched(&self, first: i64, last: i64) -> Option<(i64, i64)> {
         let behind = first.checked_add(1)?;
         let end = last.saturating_add(1);
@@ -134,14 +133,14 @@ pub fn hash(text: &str) -> u128 {
     u128::from_le_bytes(half)
 }
 
-/// A set of ids between processes: short, and JSON.
+/// The compact JSON form of a set, for other processes.
 #[derive(Serialize, Deserialize)]
 struct Wire {
-    /// By turns how far a range begins behind the end of the one before it (the
-    /// first one behind 0), and how far its last number is behind its first.
+    /// Two numbers per range: the distance of its first number from the end of the previous range
+    /// (or from 0), and the distance of its last number from its first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     numbers: Vec<i64>,
-    /// The hashes one behind the other, in base64.
+    /// The concatenated hashes, in base64.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     texts: String,
 }
@@ -151,7 +150,8 @@ impl From<IdSet> for Wire {
         let mut end = 0;
         let ranges = ids.ranges.into_iter().flat_map(|(first, last)| {
             let before = std::mem::replace(&mut end, last);
-            // Far ends of the range of numbers wrap around, and back on the other side.
+            // Distances that overflow wrap around, here and in the opposite direction when they are
+            // read.
             [first.wrapping_sub(before), last.wrapping_sub(first)]
         });
         let texts: Vec<_> = ids.texts.into_iter().flat_map(u128::to_le_bytes).collect();

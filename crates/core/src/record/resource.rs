@@ -1,4 +1,4 @@
-//! Which collection a record is of, and what all records have.
+//! The resource of a record, and what all records have in common.
 
 use std::fmt;
 
@@ -14,12 +14,12 @@ pub enum Resource {
     Users,
     /// What people publish.
     Posts,
-    /// What people reply to posts.
+    /// Replies to posts.
     Comments,
 }
 
 impl Resource {
-    /// The name as it stands in paths, files and messages.
+    /// The name in paths, files and messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -36,7 +36,7 @@ impl fmt::Display for Resource {
     }
 }
 
-/// What every record has: an id and the resource it belongs to, and a form for people.
+/// What every record has: an id, the resource that it belongs to, and a display form.
 pub trait Record: fmt::Display {
     /// The id, unique within the resource.
     fn id(&self) -> &Id;

@@ -1,11 +1,10 @@
-//! What records of an API have in common: the bytes around their values.
+//! What the records of an API have in common: the bytes around their values.
 //!
-//! Most APIs send each record with the same keys in the same order, and with the
-//! same white space. So of a record that was read its **shape** is kept: all
-//! bytes that stand before, between and behind its strings, numbers and words. A
-//! record with the same bytes in these places is as sound as the first one if only
-//! its values are, and has its fields in the same places. Keys, brackets and
-//! white space need not be looked at one by one then, only compared.
+//! Most APIs send all records with the same keys in the same order, and with the same white space.
+//! So the **shape** of a record is cached: all bytes before, between and after its strings, numbers
+//! and literals. A record with the same bytes in these places is valid if its values are, and has
+//! its fields in the same places. So its keys, brackets and white space are not parsed one by one,
+//! only compared.
 
 use std::ops::Range;
 
@@ -15,37 +14,38 @@ use activity_tracker_json::Sound;
 use activity_tracker_json::reader::scalar;
 use activity_tracker_json::stops::Stops;
 
-/// The most values that a record may have to be worth a shape.
+/// The maximum number of values of a record for which a shape pays off.
 const MOST_VALUES: usize = 256;
 
-/// What stands before a value of a record.
+/// The bytes before a value of a record.
 #[derive(Clone, Debug)]
 struct Step {
-    /// Which part of [`RecordShape::between`].
+    /// Their range in [`RecordShape::between`].
     bytes: Range<usize>,
-    /// The first of these bytes, and which bits of a number they are: most keys are so
-    /// short that this is all of it, and numbers are compared at once.
+    /// The first 16 of them as a number, and the mask of the bits that count. Most keys are short
+    /// enough for this to be all of them, and numbers are compared at once.
     first: u128,
     mask: u128,
-    /// The fields that the value is.
+    /// The field that has this value.
     field: Option<Field>,
 }
 
-/// The shape of a record; an empty one is the shape of none.
+/// The shape of a record; an empty one matches no record.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RecordShape {
-    /// All bytes before, between and behind the values.
+    /// All bytes before, between and after the values.
     between: Vec<u8>,
     steps: Vec<Step>,
-    /// Where in `between` the end begins, behind the last value.
+    /// Where in `between` the bytes after the last value begin.
     tail: usize,
-    /// Fields that are more than one value.
+    /// Fields that are not a single value, or share it with another field.
     wide: Vec<Wide>,
-    /// How many bytes of values there were before each step, in the record read last.
+    /// For each step, the offset in the text after its value, minus the corresponding offset in
+    /// `between`, for the record read last.
     shifts: Vec<usize>,
 }
 
-/// A field that is an object or an array.
+/// A field that is an object or an array, or that shares its value with another field.
 #[derive(Clone, Debug)]
 struct Wide {
     field: Field,
@@ -53,20 +53,20 @@ struct Wide {
     end: Edge,
 }
 
-/// A place between values.
+/// A position between values.
 #[derive(Clone, Copy, Debug)]
 struct Edge {
-    /// How many values stand before it.
+    /// The number of values before it.
     step: usize,
-    /// How many bytes of [`RecordShape::between`] do.
+    /// The number of bytes of [`RecordShape::between`] before it.
     at: usize,
 }
 
 impl RecordShape {
-    /// Takes the record at `start` if it is of this shape; gives where it ends.
+    /// Takes the record at `start` if it has this shape; returns where it ends.
     ///
-    /// `values` are those of the last record of this shape, and become those of
-    /// this one. `stops` are those of `text`.
+    /// `values` must be those of the last record of this shape, and become those of this one.
+    /// `stops` must be those of `text`.
     #[inline]
     pub(super) fn take<'a>(
         &mut self,
@@ -105,14 +105,14 @@ impl RecordShape {
         Some(at + tail.len())
     }
 
-    /// Becomes the shape of no record.
+    /// Makes the shape match no record.
     pub(super) fn clear(&mut self) {
         self.steps.clear();
     }
 
-    /// Takes on the shape of `record`, which is sound, and whose fields are `values`.
+    /// Adopts the shape of `record`, which must be valid and have the fields `values`.
     ///
-    /// Where that has too many values, or none, the shape is that of no record.
+    /// If the record has too many values, or none, the shape matches no record.
     pub(super) fn learn(&mut self, record: &str, values: &Values<'_>) {
         self.between.clear();
         self.steps.clear();
@@ -138,7 +138,7 @@ impl RecordShape {
         }
     }
 
-    /// Notes where a field is.
+    /// Records where a field is.
     fn place(&mut self, field: Field, place: Range<usize>, values: &[Range<usize>]) {
         if let Some(at) = values.iter().position(|value| *value == place)
             && self.steps[at].field.is_none()
@@ -165,7 +165,7 @@ impl RecordShape {
 }
 
 impl Step {
-    /// For bytes that stand at a place in [`RecordShape::between`].
+    /// For bytes at the offset `at` of [`RecordShape::between`].
     fn new(bytes: &[u8], at: usize) -> Self {
         let (mut first, mut mask) = ([0; 16], [0; 16]);
         let short = bytes.len().min(16);
@@ -179,7 +179,7 @@ impl Step {
         }
     }
 
-    /// Passes by the bytes, which are to stand `at` a place; gives where they end.
+    /// Compares the bytes with those at `at`; returns where they end.
     #[inline]
     fn pass(&self, bytes: &[u8], at: usize, between: &[u8]) -> Option<usize> {
         let length = self.bytes.len();
@@ -194,9 +194,9 @@ impl Step {
     }
 }
 
-/// Where the strings, numbers and words of a sound record are, keys left out.
+/// The ranges of the strings, numbers and literals of a valid record, without keys.
 ///
-/// None where there are more than a shape may have.
+/// `None` if there are more than a shape may have.
 fn scalars(record: &str) -> Option<Vec<Range<usize>>> {
     let bytes = record.as_bytes();
     let mut stops = Stops::new(bytes);

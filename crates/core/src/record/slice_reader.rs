@@ -1,4 +1,4 @@
-//! The records of a slice with their fields, found in one pass where they are sound.
+//! Reads the records of a slice with their fields, in one pass if they are valid.
 
 use crate::record::mapping::Values;
 use crate::record::shape::RecordShape;
@@ -9,23 +9,23 @@ use activity_tracker_json::stops::Stops;
 
 /// One record of a slice.
 pub(super) enum ReadRecord<'a> {
-    /// A sound one, verbatim. [`SliceReader::fields`] has what stands in its fields.
+    /// A valid record, verbatim. [`SliceReader::fields`] has its fields.
     Found(&'a str),
-    /// One that has still to be read, and may not be sound, as the splitter found it.
+    /// A record that must still be read and may be invalid, as the splitter found it.
     Unread(Result<&'a [u8], SplitError>),
 }
 
-/// A slice, gone through record by record.
+/// Reads a slice record by record.
 pub(super) struct SliceReader<'a, 'm> {
     slice: &'a [u8],
     mapping: &'m Mapping,
     records: Records<'a>,
     text: Option<&'a str>,
     stops: Stops<'a>,
-    /// The fields of the last sound record.
+    /// The fields of the last valid record.
     values: Values<'a>,
     shape: RecordShape,
-    /// How many records in a row were of another shape.
+    /// The number of consecutive records that had another shape.
     strangers: u32,
 }
 
@@ -60,12 +60,12 @@ impl<'a, 'm> SliceReader<'a, 'm> {
         self.records.next().map(ReadRecord::Unread)
     }
 
-    /// The fields of the record found last, which is number `index`.
+    /// The fields of the last record found, number `index` of the slice.
     pub(super) fn fields(&self, index: u64) -> Fields<'a, '_> {
         Fields::new(self.mapping, index, &self.values)
     }
 
-    /// Takes the record that begins at `start`; gives where it ends.
+    /// Takes the record at `start`; returns where it ends.
     #[inline]
     fn take(&mut self, text: &'a str, start: usize) -> Option<usize> {
         if let Some(end) = self
@@ -78,13 +78,14 @@ impl<'a, 'm> SliceReader<'a, 'm> {
         self.take_stranger(text, start)
     }
 
-    /// Takes a record of a shape that is not known.
+    /// Takes a record whose shape is not the cached one.
     #[inline(never)]
     fn take_stranger(&mut self, text: &'a str, start: usize) -> Option<usize> {
         let mut reader = Reader::new(text, start);
         self.values = [None; Field::COUNT];
         let taken = self.mapping.take(&mut reader, &mut self.values);
-        // Where each record has a shape of its own, learning is work for nothing.
+        // If every record has a different shape, learning is wasted, so it is tried less and less
+        // often.
         self.strangers += 1;
         self.shape.clear();
         taken?;
@@ -96,8 +97,8 @@ impl<'a, 'm> SliceReader<'a, 'm> {
     }
 }
 
-/// The text of a slice up to the first byte that is no UTF-8. The record that has
-/// that byte is unread then, and all behind it.
+/// The text of a slice up to the first byte that is not UTF-8. The record with that byte is left
+/// unread, and so are all later ones.
 fn sound_part(slice: &[u8]) -> &str {
     simdutf8::compat::from_utf8(slice).unwrap_or_else(|error| {
         let sound = slice.get(..error.valid_up_to()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Forms of times that a source file names.
+//! Formats of times that a source file names.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-/// What counts as a unit, and how many nanoseconds it has.
+/// The units of numeric times, and how many nanoseconds each has.
 const UNITS: [(&str, i128); 4] = [
     ("seconds", 1_000_000_000),
     ("milliseconds", 1_000_000),
@@ -16,15 +16,15 @@ const UNITS: [(&str, i128); 4] = [
     ("nanoseconds", 1),
 ];
 
-/// The word for all forms that are read without being named.
+/// The word for the formats that are tried by default.
 const STANDARD: &str = "standard";
 
-/// How an API writes its times: a format of `strftime`, or a word.
+/// How an API writes its times: a `strftime` format, or a word.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TimeFormat(String);
 
-/// A text that is no [`TimeFormat`].
+/// The text is not a [`TimeFormat`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected a strftime format that has a whole date (`%d/%m/%Y %H:%M`), `seconds`, `milliseconds`, `microseconds`, `nanoseconds` or `standard`, found `{0}`"
@@ -32,7 +32,7 @@ pub struct TimeFormat(String);
 pub struct InvalidFormat(String);
 
 impl TimeFormat {
-    /// Reads a text as this format has it; `standard` reads it as all APIs write times.
+    /// Parses a text in this format; `standard` parses it in the default formats.
     pub(super) fn read(
         &self,
         text: &str,
@@ -45,14 +45,14 @@ impl TimeFormat {
         if let Some((_, nanos)) = UNITS.iter().find(|(unit, _)| *unit == self.0) {
             return counted(text, *nanos);
         }
-        // A bare `Z` is the letter to strftime, and UTC to whoever writes it.
+        // For strftime, a bare `Z` is a letter; the authors of formats mean UTC by it.
         let is_utc = self.0.ends_with('Z') && !self.0.ends_with("%Z");
         let zone = if is_utc { &TimeZone::UTC } else { zone };
         formatted(&self.0, text, zone)
     }
 }
 
-/// So many units since 1970; what is below a nanosecond is cut off.
+/// A number of units since 1970; fractions of a nanosecond are truncated.
 fn counted(text: &str, nanos: i128) -> Option<Timestamp> {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),
@@ -71,7 +71,7 @@ fn counted(text: &str, nanos: i128) -> Option<Timestamp> {
     Timestamp::from_nanosecond(all).ok()
 }
 
-/// What messages expect in the place of a time in another format.
+/// What messages expect of a time in other formats.
 pub(super) fn expected(formats: &[TimeFormat]) -> String {
     let all: Vec<_> = formats.iter().map(|format| format!("`{format}`")).collect();
     format!("a time as {} has it", all.join(" or "))
@@ -95,14 +95,14 @@ impl FromStr for TimeFormat {
     }
 }
 
-/// Whether a moment that is written with a format can be read with it.
+/// Whether a time that is written in a format can be read in it.
 fn is_format(text: &str) -> bool {
     let moment = Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC);
     let written = strtime::format(text, &moment);
     written.is_ok_and(|written| formatted(text, &written, &TimeZone::UTC).is_some())
 }
 
-/// What a format of `strftime` makes of a text. A time without an offset is in `zone`.
+/// Parses a text in a `strftime` format. A time without an offset is in `zone`.
 pub(super) fn formatted(format: &str, text: &str, zone: &TimeZone) -> Option<Timestamp> {
     let parts = strtime::parse(format, text).ok()?;
     if let Ok(instant) = parts.to_timestamp() {

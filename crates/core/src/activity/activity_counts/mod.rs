@@ -11,13 +11,13 @@ use crate::record::{Record, Resource};
 /// The counts of some records.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActivityCounts {
-    /// How many users.
+    /// The number of users.
     pub users: u64,
-    /// How many posts.
+    /// The number of posts.
     pub posts: u64,
-    /// How many comments.
+    /// The number of comments.
     pub comments: u64,
-    /// How many users match the e-mail domain.
+    /// The number of users whose e-mail address is in the domain.
     pub filtered_users: u64,
     #[serde(default, skip_serializing_if = "IdSet::is_empty")]
     user_ids: IdSet,
@@ -50,7 +50,7 @@ impl ActivityCounts {
         self.comment_ids.insert(comment.id());
     }
 
-    /// How many records of a resource.
+    /// The number of records of a resource.
     #[must_use]
     pub fn records(&self, resource: Resource) -> u64 {
         match resource {
@@ -60,7 +60,7 @@ impl ActivityCounts {
         }
     }
 
-    /// How many records of a resource have the id of an earlier one.
+    /// The number of records of a resource that have the id of an earlier one.
     #[must_use]
     pub fn duplicates(&self, resource: Resource) -> u64 {
         let ids = match resource {

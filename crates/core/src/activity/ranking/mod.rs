@@ -17,14 +17,14 @@ use activity_tracker_text::beginning;
 /// The maximum length of a name in a ranking, in bytes.
 pub const MAX_NAME: usize = 1024;
 
-/// How many posts one user wrote.
+/// The number of posts of one user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UserPosts<'a> {
     /// The author.
     pub user_id: UserId,
     /// The author's name; `None` for unknown users.
     pub name: Option<&'a str>,
-    /// How many posts.
+    /// The number of posts.
     pub posts: u64,
 }
 
@@ -59,13 +59,13 @@ impl Start {
 }
 
 impl Ranking {
-    /// How many users.
+    /// The number of users.
     #[must_use]
     pub fn len(&self) -> usize {
         self.order.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no users.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.order.is_empty()
@@ -244,7 +244,7 @@ impl Ranker {
         Ok(())
     }
 
-    /// The posts of a user; `7` also matches `"7"` if nobody has the exact id.
+    /// The posts of a user; `7` also matches `"7"` if no user has the exact id.
     fn posts(&self, id: &Id) -> u64 {
         let twin = self.counts.twin(id);
         let twin = twin.filter(|(twin, _)| !self.known.contains(twin));

@@ -1,39 +1,39 @@
-//! The tables of `history.db`, and how an older file is brought to this form.
+//! The schema of `history.db`, and its migrations.
 
 use std::collections::BTreeSet;
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, Transaction};
 
-/// Says that a file is one of ours: `ATrk`.
+/// The `application_id` of this program's files: `ATrk`.
 pub(super) const APPLICATION: i32 = 0x4154_726b;
 
-/// One step for each version: the first makes the tables, each later one changes them.
-/// A step that was released is never changed.
+/// One migration per version: the first one creates the tables, each later one changes them. A
+/// released migration is never changed.
 const MIGRATIONS: [&str; VERSION as usize] = [include_str!("1.sql")];
 
 /// The tables of a step.
 pub(super) const STEP: &str = include_str!("step.sql");
 
-/// What SQLite adds when somebody has it look at the values (`ANALYZE`).
+/// The tables that SQLite adds when somebody runs `ANALYZE`.
 const STATISTICS: &str = "CREATE TABLE sqlite_stat1(tbl,idx,stat);
 CREATE TABLE sqlite_stat4(tbl,idx,neq,nlt,ndlt,sample)";
 
-/// The version that this program writes.
+/// The schema version that this program writes.
 pub(super) const VERSION: u32 = 1;
 
-/// What a file is.
+/// The origin and version of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DatabaseKind {
-    /// Of this version, or empty or older, which is mended by [`migrate`].
+    /// Of this program, in this version or an older one that [`migrate`] updates; 0 if it is empty.
     Ours(u32),
-    /// Of a later version of this program.
+    /// Of a newer version of this program.
     Newer(u32),
-    /// Another program's.
+    /// Of another program.
     Foreign,
 }
 
-/// Looks at the marks of a file.
+/// Determines the kind of a file by its header.
 pub(super) fn form(connection: &Connection) -> rusqlite::Result<DatabaseKind> {
     let application: i32 =
         connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
@@ -42,7 +42,7 @@ pub(super) fn form(connection: &Connection) -> rusqlite::Result<DatabaseKind> {
     let tables: i64 = connection.query_row(tables, [], |row| row.get(0))?;
     Ok(match application {
         APPLICATION if version > VERSION => DatabaseKind::Newer(version),
-        // Version 0 would have the tables made that are there.
+        // Version 0 would create tables that already exist.
         APPLICATION if version == 0 && tables > 0 => {
             return Err(malformed("it has tables, and no version"));
         }
@@ -52,7 +52,7 @@ pub(super) fn form(connection: &Connection) -> rusqlite::Result<DatabaseKind> {
     })
 }
 
-/// Takes the steps that a file of `version` has not had yet.
+/// Runs the migrations that a file of `version` lacks.
 pub(super) fn migrate(transaction: &Transaction<'_>, version: u32) -> rusqlite::Result<()> {
     for (step, makes) in MIGRATIONS.iter().zip(1..) {
         if makes > version {
@@ -63,14 +63,13 @@ pub(super) fn migrate(transaction: &Transaction<'_>, version: u32) -> rusqlite::
     transaction.pragma_update(None, "user_version", VERSION)
 }
 
-/// A table, an index, a view or a trigger: its type, its name, whose it is, and how it was made.
+/// A table, an index, a view or a trigger: its type, its name, its table and its SQL.
 type Object = (String, String, String, Option<String>);
 
-/// Compares the schema of a history of `version` with what this program makes.
+/// Compares the schema of a history of `version` with the program's own.
 ///
 /// # Errors
-/// When it has something else, or lacks something: whatever is asked of it could then do
-/// anything, or go on for ever.
+/// When it has anything else or lacks something: any query could then do anything, or never end.
 pub(super) fn expect_ours(connection: &Connection, version: u32) -> rusqlite::Result<()> {
     let made = Connection::open_in_memory()?;
     for (step, _) in MIGRATIONS.iter().zip(0..version) {
@@ -79,7 +78,7 @@ pub(super) fn expect_ours(connection: &Connection, version: u32) -> rusqlite::Re
     expect_like(connection, &made)
 }
 
-/// Compares the schema of a step with what this program makes.
+/// Compares the schema of a step with the program's own.
 ///
 /// # Errors
 /// As [`expect_ours`].
@@ -128,7 +127,7 @@ fn each_object(
     Ok(())
 }
 
-/// A file that this program did not write like that.
+/// The error of a file that this program would not have written.
 pub(super) fn malformed(what: impl Into<String>) -> Error {
     Error::FromSqlConversionFailure(0, Type::Null, what.into().into())
 }

@@ -1,4 +1,4 @@
-//! Responses whose records are looked at while they pass by, and let go.
+//! Inspects the records of responses while they stream, without storing them.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -16,13 +16,13 @@ use activity_tracker_json::splitter::{EndRecords, SplitError, Splitter, ended};
 
 use super::seen::{KEPT, PageSample, SampleReader};
 
-/// How long a record may be, in bytes: as `run` has it where nothing else is said.
+/// The maximum length of a record, in bytes: the default of `run`.
 const LONGEST: usize = 4 * 1024 * 1024;
 
-/// The pages that came, by resource, in the order of the API.
+/// The received pages by resource, in the order of the API.
 pub(super) type Pages = BTreeMap<Resource, BTreeMap<Position, Beginning>>;
 
-/// What was seen of each page, and the fetch that is told of the first parents.
+/// What was found on each page, and the fetch that the first parents are reported to.
 pub(super) struct FirstRecords {
     reading: Arc<SampleReader>,
     fetch: Arc<SharedFetch>,
@@ -32,17 +32,17 @@ pub(super) struct FirstRecords {
 /// One page, as far as it is kept.
 #[derive(Debug)]
 pub(super) struct Beginning {
-    /// Where it was asked for.
+    /// Its URL.
     pub(super) url: Url,
-    /// What its records are like.
+    /// What was found in its records.
     pub(super) gaze: PageSample,
 }
 
-/// A record that did not end yet, or the beginning of one that is longer than what is kept.
+/// An incomplete record, or the beginning of one that is longer than what is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Open {
     bytes: Vec<u8>,
-    /// Its whole length.
+    /// Its length so far, including what is not kept.
     length: u64,
 }
 
@@ -69,7 +69,7 @@ impl FirstRecords {
         }
     }
 
-    /// What came, once all of it did.
+    /// Takes what was received, once everything is.
     pub(super) fn take(&self) -> Pages {
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut pages)
@@ -101,24 +101,24 @@ impl SinkFactory for FirstRecords {
         Ok(None)
     }
 
-    /// Nothing is asked for in a way that could get this response.
+    /// No conditional requests are sent, so no page is reported as unchanged.
     fn keep(&self, _: &Page) {}
 }
 
-/// One page on its way through.
+/// The sink of one page.
 pub(super) struct FirstRecordsSink {
     page: Page,
     splitter: Splitter,
-    /// Where the first and the last record are looked at.
+    /// Reads the first and the last record, if they are needed.
     ends: Option<EndRecords>,
-    /// Whether the first record was left out, which the page before ends with.
+    /// Whether the first record was left out, because the previous page ends with it.
     overlap: bool,
-    /// Tells the records from those of other pages, as the spool does.
+    /// Hashes the records, to distinguish them from those of other pages, as the spool does.
     hasher: Option<blake3::Hasher>,
-    /// How many bytes went through.
+    /// How many bytes were written.
     seen: u64,
     gaze: PageSample,
-    /// The record that did not end yet.
+    /// The record that is not complete yet.
     open: Open,
     reading: Arc<SampleReader>,
     fetch: Arc<SharedFetch>,
@@ -126,7 +126,7 @@ pub(super) struct FirstRecordsSink {
 }
 
 impl FirstRecordsSink {
-    /// Which bytes of `piece`, which begins where the bytes seen end, are of a record.
+    /// The range of a record in `piece`, which begins at the offset `seen`.
     fn within(&self, record: &Range<u64>, piece: &[u8]) -> Range<usize> {
         let within = |place: u64| {
             let place = usize::try_from(place.saturating_sub(self.seen)).unwrap_or(piece.len());
@@ -135,7 +135,7 @@ impl FirstRecordsSink {
         within(record.start)..within(record.end)
     }
 
-    /// Looks at a record that ended in `piece`.
+    /// Inspects a record that ended in `piece`.
     fn look(&mut self, record: &Range<u64>, piece: &[u8]) {
         if self.page.overlaps && !self.overlap {
             self.overlap = true;
@@ -220,7 +220,7 @@ impl Sink for FirstRecordsSink {
     }
 }
 
-/// A whole page, before the state machine agreed.
+/// A complete page that the state machine has not accepted yet.
 pub(super) struct FirstRecordsPage {
     page: Page,
     gaze: PageSample,
@@ -253,7 +253,7 @@ impl CompletePage for FirstRecordsPage {
             let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
             let pages = pages.entry(resource).or_default();
             if position.last() == 0 {
-                // All pages may be fetched again: those of the earlier look do not count then.
+                // All pages may be fetched again; those of the earlier attempt do not count then.
                 pages.retain(|other, _| other.whole() != position.whole());
             }
             pages.insert(position.clone(), beginning);
@@ -266,8 +266,8 @@ impl CompletePage for FirstRecordsPage {
     }
 }
 
-/// How many records of a page others are asked for by: the first ones of the first page, or one
-/// of each parent's where the records are children themselves.
+/// For how many records of a page children are requested: the first ones on the first page, or one
+/// per parent if the records are children themselves.
 fn first_parents(position: &Position) -> usize {
     let is_child = position.whole() != Position::default();
     match position.last() {
@@ -303,7 +303,7 @@ mod tests {
         FirstRecords::new(&Arc::new(reading), &SharedFetch::new(fetch))
     }
 
-    /// What is seen of a response that comes in pieces of this length.
+    /// What is found in a response that arrives in chunks of this length.
     fn receive(text: &str, records_at: &str, piece: usize) -> (Received, Beginning) {
         let sinks = sinks();
         let mut sink = sinks.open(page(records_at)).unwrap();

@@ -1,5 +1,5 @@
-//! A look at a source: the first two pages of each resource, what is below the first records that
-//! others are asked for by, and how all of these records map. Nothing is written anywhere.
+//! Checks a source: fetches the first two pages of each resource, and the first page of children of
+//! the first few parents, and maps all of their records. Nothing is stored.
 
 mod doubts;
 mod first_records;
@@ -28,7 +28,7 @@ use seen::{Lacking, RecordSample, SampleReader};
 
 pub use doubts::Warning;
 
-/// How many pages of a resource are looked at.
+/// How many pages of a resource are fetched.
 const PAGES: u64 = 2;
 
 /// How much of an id a message shows, in characters.
@@ -37,20 +37,20 @@ const SHOWN: usize = 60;
 /// What a source offers, as far as its first pages show.
 #[derive(Debug)]
 pub struct Check {
-    /// What was found out about each resource.
+    /// The findings on each resource.
     pub findings: BTreeMap<Resource, Finding>,
-    /// Why a report could not tell which posts have a reply, as far as that is seen.
+    /// Why reports could not tell which posts have a reply, as far as is known.
     pub unlinked: Option<Unlinked>,
-    /// What a run would fail with. What could be looked at before is told all the same.
+    /// The error that a run would fail with. What was fetched before it is reported all the same.
     pub failure: Option<Error>,
 }
 
 impl Check {
-    /// Whether a run would end well, as far as is seen.
+    /// Whether a run would succeed, as far as is known.
     ///
     /// # Errors
-    /// What a run would fail with: a page that cannot be fetched or read, records that do not map,
-    /// or a part that the server refuses.
+    /// The error that a run would fail with: a page that cannot be fetched or read, rejected
+    /// records, or a part that the server refuses.
     pub fn verdict(self) -> Result<(), Error> {
         if let Some(failure) = self.failure {
             return Err(failure);
@@ -71,111 +71,111 @@ impl Check {
     }
 }
 
-/// What was found out about a resource.
+/// The findings on a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Where its records were looked for.
+    /// Where its records come from.
     pub place: Place,
     /// What they are like.
     pub looked: SampledRecords,
     /// What the server refused to give.
     pub missing: Option<Missing>,
-    /// What is odd about the responses, so that nobody can tell whether all would come.
+    /// Oddities of the responses, which make it unknown whether all records would be received.
     pub remarks: Vec<Remark>,
-    /// What is likely wrong.
+    /// Likely mistakes.
     pub doubts: Vec<Warning>,
 }
 
 /// Where the records of a resource come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// They have pages of their own.
+    /// They have their own pages.
     Pages {
-        /// Where the first one is asked for.
+        /// The URL of the first page.
         url: Url,
-        /// Those that came.
+        /// The received pages.
         pages: Vec<PageSeen>,
-        /// What these say of all of them.
+        /// What these pages say about all pages.
         estimate: PageEstimate,
-        /// Whether one that was asked for is not among them, because of what the check failed with.
+        /// Whether a requested page is missing, because of the error that the check failed with.
         unfinished: bool,
     },
-    /// They are asked for once for each record of another resource.
+    /// They are requested once for each record of another resource.
     Children {
-        /// Which one.
+        /// The other resource.
         parent: Resource,
-        /// Where, with a placeholder for the parent's id.
+        /// The URL, with a placeholder for the parent's id.
         url: String,
-        /// What came of the first parents.
+        /// The pages of the first parents.
         pages: Vec<PageSeen>,
-        /// Whether not all that was to be asked for came, because of what the check failed with.
+        /// Whether pages may be missing, because of the error that the check failed with.
         unfinished: bool,
     },
-    /// They are taken out of the records of other resources.
+    /// They are embedded in the records of other resources.
     Within {
-        /// Where in those records.
+        /// The paths in those records.
         places: BTreeMap<Resource, JsonPath>,
     },
 }
 
-/// A page that was looked at.
+/// A page that was fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageSeen {
-    /// Where it was asked for.
+    /// Its URL.
     pub url: Url,
-    /// How many records it holds.
+    /// How many records it has.
     pub records: u64,
-    /// Whether there is a further one, which was not asked for.
+    /// Whether there is a next page, which was not requested.
     pub more: bool,
 }
 
-/// What the records that were looked at are like.
+/// What the fetched records are like.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SampledRecords {
     /// How many there were.
     pub records: u64,
-    /// How the first ones read, printable and not too long.
+    /// The first ones, printable and truncated.
     pub first: Vec<String>,
-    /// How many did not map.
+    /// How many were rejected.
     pub rejects: u64,
-    /// The first of these.
+    /// The first rejects.
     pub first_rejects: Vec<RejectSeen>,
-    /// Which fields are not always there.
+    /// The optional fields that some records lack.
     pub lacks: Vec<AbsentField>,
 }
 
-/// A record that did not map.
+/// A rejected record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RejectSeen {
-    /// On which of the pages that were looked at it is, from 0.
+    /// Its page among those that were fetched, counted from 0.
     pub page: u64,
     /// What is wrong with it.
     pub reject: Reject,
 }
 
-/// How often an optional field is not there.
+/// How often an optional field is absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AbsentField {
-    /// Where it is to be.
+    /// Its path.
     pub path: String,
-    /// In how many records there is nothing.
+    /// How many records lack it.
     pub absent: u64,
-    /// In how many it is `null`.
+    /// In how many records it is `null`.
     pub null: u64,
-    /// In how many it is a time that is none: an empty text, or zeros.
+    /// In how many records it is a time that means none: an empty text, or zeros.
     pub empty: u64,
-    /// In how many records it was looked for.
+    /// How many records were inspected.
     pub of: u64,
 }
 
-/// Fetches the first two pages of each resource, and the first page below the first three
-/// records that others are asked for by. All records on them are mapped as in a run.
+/// Fetches the first two pages of each resource, and the first page of children of the first three
+/// parents. All records on them are mapped as in a run.
 ///
-/// A response is held in memory no further than one record, however long it is.
+/// No more than one record of a response is in memory at once, however long the response is.
 ///
 /// # Errors
-/// When `stop` is requested, or nothing can be fetched at all. What a run would fail with is a part
-/// of the [`Check`].
+/// When `stop` is requested, or nothing can be fetched at all. An error that a run would fail with
+/// is a part of the [`Check`].
 pub fn check(
     source: &Source,
     policy: Policy,
@@ -214,7 +214,7 @@ pub fn check(
     })
 }
 
-/// All that was seen.
+/// Everything that was fetched.
 struct Sight<'a> {
     source: &'a Source,
     reading: Arc<SampleReader>,
@@ -222,7 +222,7 @@ struct Sight<'a> {
     estimates: BTreeMap<Resource, BTreeMap<Position, PageEstimate>>,
     missing: BTreeMap<Resource, Missing>,
     remarks: BTreeMap<Resource, Vec<Remark>>,
-    /// Whether not all is there that was to be looked at.
+    /// Whether something is missing, because of an error.
     failed: bool,
 }
 
@@ -301,7 +301,7 @@ impl Sight<'_> {
         }
     }
 
-    /// Children of parents whose ids cannot stand in a path are rejected, as in a run.
+    /// Rejects children of parents whose ids cannot be part of a path, as a run does.
     fn reject_strays(&self, parent: Resource, looked: &mut SampledRecords) {
         for (page, (_, seen)) in (0..).zip(self.pages_of(parent)) {
             let (count, first) = &seen.gaze.records.strays;
@@ -320,7 +320,7 @@ impl Sight<'_> {
         looked.first_rejects.truncate(seen::KEPT);
     }
 
-    /// The users, where they are the authors of other records.
+    /// The users, if they are the authors of other records.
     fn within(&self, places: BTreeMap<Resource, JsonPath>) -> Finding {
         let pages = self.pages.values().flat_map(BTreeMap::values);
         let seen: Vec<_> = pages.map(|page| &page.gaze.authors).collect();
@@ -334,7 +334,7 @@ impl Sight<'_> {
         }
     }
 
-    /// Why it would not be known which posts comments are on.
+    /// Why comments could not be matched to posts.
     fn unlinked(&self) -> Option<Unlinked> {
         let comments = self.source.endpoints.get(&Resource::Comments)?;
         self.source.endpoints.get(&Resource::Posts)?;
@@ -352,7 +352,7 @@ impl Sight<'_> {
     }
 }
 
-/// What was seen of some pages.
+/// Summarizes the records of some pages.
 fn looked(pages: &[&RecordSample], mapping: &Mapping) -> SampledRecords {
     let all = merged(pages);
     let rejects = (0..).zip(pages).flat_map(|(page, seen)| {
@@ -376,7 +376,7 @@ fn merged(pages: &[&RecordSample]) -> RecordSample {
     all
 }
 
-/// The optional fields that are not always there.
+/// The optional fields that some records lack.
 fn lacks(seen: &RecordSample, mapping: &Mapping) -> Vec<AbsentField> {
     let fields = Field::ALL.into_iter().zip(&seen.lacking);
     let lacks = fields.filter_map(|(field, lacking)| {
@@ -392,7 +392,8 @@ fn lacks(seen: &RecordSample, mapping: &Mapping) -> Vec<AbsentField> {
     lacks.collect()
 }
 
-/// Where a resource is that has the ids of another in its path. No URL: braces would be encoded.
+/// The URL of a resource whose path has the ids of another one. As a text, because a URL would
+/// encode the braces.
 fn template(source: &Source, endpoint: &Endpoint) -> String {
     let base = source.base_url.as_str().trim_end_matches('/');
     format!("{base}/{}", endpoint.path.trim_start_matches('/'))

@@ -1,5 +1,5 @@
-//! What is seen of the records of one response while they pass by: how they read, and which of
-//! their fields are there. No more of them is kept than a person wants to see.
+//! What is found in the records of one response while they stream: what they are like, and which
+//! fields they have. No more of it is kept than people want to see.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -20,13 +20,13 @@ pub(super) const KEPT: usize = 3;
 /// How many characters of a record are shown.
 const SHOWN: usize = 120;
 
-/// How long a record may be that is an example of which keys there are, in bytes.
+/// The maximum length of the record that serves as an example of the existing keys, in bytes.
 const LONGEST_EXAMPLE: usize = 64 * 1024;
 
-/// How many ids and authors are told from others. Pages are shorter than that.
+/// How many ids and authors are distinguished at most. Pages have fewer.
 pub(super) const MOST_TOLD_APART: usize = 100_000;
 
-/// How often a field is not there.
+/// How often a field is absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lacking {
     pub(super) absent: u64,
@@ -34,33 +34,33 @@ pub(super) struct Lacking {
     pub(super) empty: u64,
 }
 
-/// What was seen of some records.
+/// What was found in some records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct RecordSample {
     /// How many there were.
     pub(super) records: u64,
-    /// How many of them are objects, so that it is known which fields they have.
+    /// How many of them are objects, whose fields are therefore known.
     pub(super) objects: u64,
-    /// How the first ones read.
+    /// The display form of the first ones.
     pub(super) first: Vec<String>,
     pub(super) rejects: u64,
     pub(super) first_rejects: Vec<Reject>,
-    /// By the number of the field.
+    /// Indexed by the number of the field.
     pub(super) lacking: [Lacking; Field::COUNT],
-    /// A record, to see which keys there are.
+    /// A record, as an example of the existing keys.
     pub(super) example: Option<Value>,
     /// Hashes of the ids.
     pub(super) ids: HashSet<u64>,
-    /// The first ids that others can be asked for by.
+    /// The first ids that children can be requested by.
     pub(super) first_ids: Vec<Id>,
-    /// How many ids cannot stand in a path, and the first of them.
+    /// How many ids cannot be part of a path, and the first of them with its index.
     pub(super) strays: (u64, Option<(u64, Id)>),
-    /// Of comments: how many name their post.
+    /// Of comments: how many have a `post_id`.
     pub(super) linked: u64,
 }
 
 impl RecordSample {
-    /// Looks at a record, and gives it where it maps.
+    /// Inspects a record, and returns it if it maps.
     fn take<'a, T: FromFields<'a> + Record>(
         &mut self,
         raw: &'a [u8],
@@ -96,7 +96,7 @@ impl RecordSample {
         }
     }
 
-    /// A record does not map.
+    /// Counts a rejected record.
     fn reject(&mut self, reject: Reject) {
         let index = self.records;
         if self.first_rejects.len() < KEPT {
@@ -106,7 +106,7 @@ impl RecordSample {
         self.records += 1;
     }
 
-    /// A record is too long to be read, as in a run.
+    /// Rejects a record that is too long to be read, as a run does.
     pub(super) fn too_long(&mut self, bytes: u64, longest: usize) {
         self.reject(Reject {
             index: 0,
@@ -140,7 +140,8 @@ impl RecordSample {
         }
     }
 
-    /// Adds what was seen of others; `first` and rejects are those of the earlier ones.
+    /// Adds what was found on a later page: its counts and, if there are too few, first records.
+    /// Its ids and its list of rejects are not added.
     pub(super) fn merge(&mut self, others: &Self) {
         self.records += others.records;
         self.objects += others.objects;
@@ -161,7 +162,7 @@ impl RecordSample {
     }
 }
 
-/// A record with which of its fields are there, whether it maps or not.
+/// A record and which of its fields it has, whether it maps or not.
 struct Probe<T> {
     standing: [Standing; Field::COUNT],
     record: Result<T, Box<Reject>>,
@@ -184,21 +185,21 @@ impl<'a, T: FromFields<'a>> FromFields<'a> for Probe<T> {
 #[derive(Debug)]
 pub(super) struct SampleReader {
     pub(super) records: Mappings,
-    /// The authors inside them, who are users where those are not listed.
+    /// For embedded authors, who are the users if these are not listed.
     pub(super) authors: Mapping,
 }
 
-/// What is seen of a page: its records, and the authors that they have inside.
+/// What was found on a page: in its records, and in their embedded authors.
 #[derive(Debug, Default)]
 pub(super) struct PageSample {
     pub(super) records: RecordSample,
     pub(super) authors: RecordSample,
-    /// Hashes of the authors: most write more than once.
+    /// Hashes of the authors that were inspected: most write more than once.
     known: HashSet<u64>,
 }
 
 impl PageSample {
-    /// Looks at a record.
+    /// Inspects a record.
     pub(super) fn take(&mut self, resource: Resource, raw: &[u8], reading: &SampleReader) {
         let mapping = reading.records.of(resource);
         let author = match resource {

@@ -1,4 +1,4 @@
-//! From bytes to typed records, or to a reject that says what is wrong.
+//! Maps bytes to typed records, or to rejects that say what is wrong.
 
 use std::marker::PhantomData;
 use std::ops::Deref;
@@ -7,7 +7,7 @@ use crate::record::slice_reader::{ReadRecord, SliceReader};
 use crate::record::{Fields, FromFields, Mapping, Reject};
 use activity_tracker_json::splitter::SplitError;
 
-/// A record that was read, together with its own bytes.
+/// A mapped record, with its raw bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapped<'a, T> {
     record: T,
@@ -22,24 +22,23 @@ impl<'a, T> Mapped<'a, T> {
         self.raw
     }
 
-    /// Where in the slice it begins: which bytes of the slice it is, and how far
-    /// behind the record before it.
+    /// The offset of the record in the slice.
     ///
-    /// Records that stand in a slice as they will stand in a file, with the same
-    /// bytes between them, need not be copied one by one.
+    /// Records that are separated by the same bytes in a slice as in an output file need not be
+    /// copied one by one.
     #[must_use]
     pub fn at(&self) -> usize {
         self.at
     }
 
-    /// The record alone.
+    /// The record without its raw bytes.
     #[must_use]
     pub fn into_record(self) -> T {
         self.record
     }
 
     fn new(record: T, raw: &'a str, slice: &'a [u8]) -> Self {
-        // A record is a part of its slice, so this is how far it is into it.
+        // A record is a part of its slice, so the difference of their addresses is its offset.
         let at = raw.as_ptr().addr() - slice.as_ptr().addr();
         Self { record, raw, at }
     }
@@ -53,7 +52,7 @@ impl<T> Deref for Mapped<'_, T> {
     }
 }
 
-/// A record that did not map, with its own bytes: nothing of it is lost.
+/// A rejected record, with its raw bytes, so that nothing is lost.
 ///
 /// ```
 /// use activity_tracker_core::record::{Mapping, Resource, map};
@@ -72,7 +71,7 @@ pub struct Rejected<'a> {
 }
 
 impl<'a> Rejected<'a> {
-    /// The record verbatim, as the API sent it, whatever it is.
+    /// The record verbatim, as the API sent it, valid or not.
     #[must_use]
     pub fn raw(&self) -> &'a [u8] {
         self.raw
@@ -93,9 +92,9 @@ impl Deref for Rejected<'_> {
     }
 }
 
-/// Reads the records of a slice, lazily: the next one is looked at when it is asked for.
+/// Maps the records of a slice lazily: each is read when it is requested.
 ///
-/// The slice is a row of JSON values with commas between them, as the splitter leaves it.
+/// The slice is a sequence of JSON values separated by commas, as the splitter produces it.
 ///
 /// ```
 /// use activity_tracker_core::record::{Mapping, Resource, map};
@@ -121,25 +120,25 @@ pub fn map<'a, T: FromFields<'a>>(
     }
 }
 
-/// The records of a slice, read: see [`map`].
+/// Maps the records of a slice: see [`map`].
 struct Mapper<'a, 'm, T> {
     slice: &'a [u8],
     mapping: &'m Mapping,
     rows: SliceReader<'a, 'm>,
-    /// Which record comes next.
+    /// The index of the next record.
     index: u64,
     record: PhantomData<T>,
 }
 
 impl<'a, T: FromFields<'a>> Mapper<'a, '_, T> {
-    /// Reads a record that may not be sound.
+    /// Reads a record that may be invalid.
     #[cold]
     fn read(
         &self,
         index: u64,
         bytes: Result<&'a [u8], SplitError>,
     ) -> Result<Mapped<'a, T>, Rejected<'a>> {
-        // Where even the borders cannot be found, no less than the whole slice is the record.
+        // If the record's boundaries cannot be found, the whole slice counts as the record.
         let all = bytes.as_ref().map_or(self.slice, |bytes| *bytes);
         let read = |raw| Ok((Fields::read(self.mapping, index, raw)?, raw));
         match text(index, bytes).map_err(Box::new).and_then(read) {
@@ -155,7 +154,7 @@ impl<'a, T: FromFields<'a>> Mapper<'a, '_, T> {
 impl<'a, T: FromFields<'a>> Iterator for Mapper<'a, '_, T> {
     type Item = Result<Mapped<'a, T>, Rejected<'a>>;
 
-    // Records are large, and are moved less often where this is part of who calls it.
+    // Records are large, and are moved less often if this is inlined.
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let row = self.rows.next()?;
@@ -174,7 +173,7 @@ impl<'a, T: FromFields<'a>> Iterator for Mapper<'a, '_, T> {
     }
 }
 
-/// The text of a record, all of it, whichever fields are wanted.
+/// The text of a record, validated completely, whichever fields are read.
 fn text(index: u64, bytes: Result<&[u8], SplitError>) -> Result<&str, Reject> {
     let reject = |expected: &str, found: String| Reject {
         index,

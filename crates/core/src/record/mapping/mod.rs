@@ -1,5 +1,5 @@
-//! How the records of one resource are read: its field map, made ready once, and
-//! the fields that were found in a record with it.
+//! How the records of one resource are read: its field map, prepared once, and the fields that it
+//! finds in a record.
 
 mod tree;
 
@@ -16,7 +16,7 @@ use activity_tracker_json::{JsonPath, Mismatch};
 use tree::Node;
 pub(super) use tree::Values;
 
-/// The field map of one resource, ready to read records with.
+/// The field map of one resource, prepared for reading records.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(from = "Plan", into = "Plan")]
 pub struct Mapping {
@@ -28,7 +28,7 @@ pub struct Mapping {
     root: Node,
 }
 
-/// What a mapping is made from, and what passes between processes.
+/// What a mapping is built from, and its form between processes.
 #[derive(Serialize, Deserialize)]
 struct Plan {
     fields: FieldMap,
@@ -38,7 +38,7 @@ struct Plan {
     ignored: Vec<JsonPath>,
 }
 
-/// Reads a zone as [`tz`] writes it; UTC where there is no data on zones, too.
+/// Reads a zone as [`tz`] writes it; UTC works even without a time zone database.
 fn zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TimeZone, D::Error> {
     match &*String::deserialize(deserializer)? {
         "UTC" => Ok(TimeZone::UTC),
@@ -47,7 +47,7 @@ fn zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TimeZone, D::Error
 }
 
 impl Mapping {
-    /// Makes a field map ready. Times that come without a zone are in `zone`.
+    /// Prepares a field map. Times without a zone are in `zone`.
     #[must_use]
     pub fn new(fields: FieldMap, zone: TimeZone) -> Self {
         let mut required = [false; Field::COUNT];
@@ -68,13 +68,13 @@ impl Mapping {
         }
     }
 
-    /// With fields that may be of another value each time without being a change.
+    /// Sets the fields whose values may differ each time without counting as a change.
     #[must_use]
     pub fn ignoring(self, ignored: Vec<JsonPath>) -> Self {
         Self { ignored, ..self }
     }
 
-    /// The fields that may be of another value each time.
+    /// The fields whose changes are ignored.
     #[must_use]
     pub fn ignored(&self) -> &[JsonPath] {
         &self.ignored
@@ -91,14 +91,14 @@ impl Mapping {
         !self.required[field as usize]
     }
 
-    /// Takes the record that `reader` stands at, and finds its fields.
+    /// Takes the record at the position of `reader`, and finds its fields.
     ///
-    /// None where [`Fields::read`] should look, if only to say what is wrong.
+    /// `None` if [`Fields::read`] has to read it instead, at least to report the error.
     pub(super) fn take<'a>(&self, reader: &mut Reader<'a>, values: &mut Values<'a>) -> Option<()> {
         self.root.take(reader, values)
     }
 
-    /// For JSONPlaceholder's records, and the sample API's.
+    /// The mapping of JSONPlaceholder's records, and of the sample API's.
     #[must_use]
     pub fn placeholder(resource: Resource) -> Self {
         Self::new(FieldMap::placeholder(resource), TimeZone::UTC)
@@ -130,8 +130,8 @@ pub struct Mappings {
 }
 
 impl Mappings {
-    /// Makes the field map of each resource ready. A resource that the source
-    /// lacks has an empty one, with which no record maps.
+    /// Prepares the field map of each resource. A resource that the source lacks has an empty map,
+    /// which rejects every record.
     pub fn new(zone: &TimeZone, fields: impl Fn(Resource) -> FieldMap) -> Self {
         let mapping = |resource| Mapping::new(fields(resource), zone.clone());
         Self {
@@ -141,13 +141,13 @@ impl Mappings {
         }
     }
 
-    /// For JSONPlaceholder's records, and the sample API's.
+    /// The mappings of JSONPlaceholder's records, and of the sample API's.
     #[must_use]
     pub fn placeholder() -> Self {
         Self::new(&TimeZone::UTC, FieldMap::placeholder)
     }
 
-    /// With another mapping of one resource.
+    /// Replaces the mapping of one resource.
     #[must_use]
     pub fn with(mut self, resource: Resource, mapping: Mapping) -> Self {
         match resource {
@@ -169,20 +169,20 @@ impl Mappings {
     }
 }
 
-/// What stands where a field is to be.
+/// What a record has at the path of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     /// Nothing.
     Absent,
     /// `null`.
     Null,
-    /// A time that is none: an empty text, or zeros.
+    /// A time that means none: an empty text, or zeros.
     Empty,
     /// A value.
     There,
 }
 
-/// A type that is made from the fields of a record.
+/// A type that is built from the fields of a record.
 ///
 /// ```
 /// use activity_tracker_json::Text;
@@ -202,14 +202,14 @@ pub(crate) enum Standing {
 /// # Ok::<(), Reject>(())
 /// ```
 pub trait FromFields<'a>: Sized {
-    /// Reads the fields that the type has.
+    /// Reads the fields of the type.
     ///
     /// # Errors
-    /// The first field that is missing or of another type.
+    /// The first field that is missing or of the wrong type.
     fn from_fields(fields: &Fields<'a, '_>) -> Result<Self, Box<Reject>>;
 }
 
-/// The fields of one record, each found or not, none read yet.
+/// The fields of one record: located, but not parsed yet.
 #[derive(Debug)]
 pub struct Fields<'a, 'm> {
     mapping: &'m Mapping,
@@ -227,7 +227,7 @@ impl<'a, 'm> Fields<'a, 'm> {
         }
     }
 
-    /// Reads the record `raw`, which is number `index` of its slice, as a `T`.
+    /// Reads the record `raw`, number `index` of its slice, as a `T`.
     pub(super) fn read<T: FromFields<'a>>(
         mapping: &'m Mapping,
         index: u64,
@@ -241,11 +241,12 @@ impl<'a, 'm> Fields<'a, 'm> {
         T::from_fields(&Fields::new(mapping, index, &values))
     }
 
-    /// Reads a field; none where the API lacks it, or where it is optional and
-    /// missing or `null`.
+    /// Reads a field; `None` if the API lacks it, or if it is optional and missing or `null`. A
+    /// value that means none is `None`, too: see [`FromRaw::is_blank`] and
+    /// [`FromRaw::means_nothing`].
     ///
     /// # Errors
-    /// When it is not optional and missing, or another value than a `T`.
+    /// When it is required and missing, or is not a `T`.
     #[inline]
     pub fn get<T: FromRaw<'a>>(&self, field: Field) -> Result<Option<T>, Box<Reject>> {
         let required = self.mapping.required[field as usize];
@@ -265,7 +266,7 @@ impl<'a, 'm> Fields<'a, 'm> {
         }
     }
 
-    /// What stands where each field that the source maps is to be.
+    /// What the record has at the path of each field that the source maps.
     pub(crate) fn standing(&self) -> impl Iterator<Item = (Field, Standing)> {
         let stands = |field: Field| match self.values[field as usize] {
             None => Standing::Absent,
@@ -283,10 +284,10 @@ impl<'a, 'm> Fields<'a, 'm> {
         fields.map(move |(field, _)| (field, stands(field)))
     }
 
-    /// Reads a field that every record has, whatever the field map says.
+    /// Reads a field that every record must have, whatever the field map says.
     ///
     /// # Errors
-    /// When it is missing or another value than a `T`.
+    /// When it is missing, or is not a `T`.
     #[inline]
     pub fn required<T: FromRaw<'a>>(&self, field: Field) -> Result<T, Box<Reject>> {
         match self.get(field)? {

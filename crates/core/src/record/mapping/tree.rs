@@ -1,9 +1,8 @@
-//! The wanted fields of a record, found in one pass over its bytes.
+//! Finds the mapped fields of a record in one pass over its bytes.
 //!
-//! The paths of the fields form a tree of keys. The pass goes down this tree and
-//! the record side by side: where a wanted field stands, its value is kept as a
-//! slice of the record, still raw; all else is checked for being JSON and
-//! forgotten.
+//! The paths of the fields form a tree of keys. The pass descends this tree and the record
+//! together. The value of a mapped field is kept as a slice of the record, not parsed; everything
+//! else is only checked to be valid JSON.
 
 use std::fmt;
 
@@ -16,34 +15,34 @@ use activity_tracker_json::value::{member, several, without_place};
 use activity_tracker_json::{JsonPath, Mismatch, Sound};
 use activity_tracker_text::excerpt;
 
-/// What stands in the place of each field, raw.
+/// The raw value of each field.
 pub(in crate::record) type Values<'a> = [Option<Sound<'a>>; Field::COUNT];
 
-/// A key of the tree: which fields stand there, and where it goes on from there.
+/// A key of the tree: the fields with this path, and the keys below it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Node {
     key: String,
     path: JsonPath,
     fields: Vec<Field>,
-    /// At most as many as there are fields, so that looking at each is quick.
+    /// At most as many as there are fields, so a linear search is fast.
     children: Vec<Node>,
 }
 
-/// What a walk found, and how far it came.
+/// What a walk found, and where it is.
 struct Finds<'a, 'm, 'f> {
     values: &'f mut Values<'a>,
-    /// The place that was entered last.
+    /// The node that was entered last.
     at: &'m Node,
-    /// Whether the key of that place stands there twice.
+    /// Whether the key of that node occurs twice.
     several: bool,
 }
 
 impl Node {
-    /// The whole tree of a field map.
+    /// Builds the tree of a field map.
     pub(super) fn root(fields: &FieldMap) -> Self {
         let mut root = Self::default();
         for (field, place) in fields.iter() {
-            // Of a field that is given twice, the first counts.
+            // If a field is given twice, the first one counts.
             if fields.get(field) == Some(place) {
                 root.grow(place.path.keys()).fields.push(field);
             }
@@ -55,8 +54,8 @@ impl Node {
     /// Finds the fields of the record `raw`.
     ///
     /// # Errors
-    /// When it is no JSON, or not of a shape in which the fields can be; with the
-    /// path to what is wrong.
+    /// When it is not valid JSON, or does not have a structure that the fields can be in; with the
+    /// path to the error.
     pub(super) fn find<'a>(
         &self,
         raw: &'a str,
@@ -70,18 +69,18 @@ impl Node {
         let walked = if raw.starts_with('{') {
             self.search(raw, &mut finds)
         } else {
-            // A walk would take `null` for a parent that is not there.
+            // A walk would accept `null`, as for a parent that is absent.
             Err(serde_json::Error::custom("no object"))
         };
         walked.map_err(|error| explain(raw, &finds, &error))
     }
 
-    /// Takes the object that `reader` stands at, and finds the fields of it.
+    /// Takes the object at the position of `reader`, and finds its fields.
     ///
-    /// None where [`find`](Self::find) should look, if only to say what is wrong.
+    /// `None` if [`find`](Self::find) has to read it instead, at least to report the error.
     #[inline]
     pub(super) fn take<'a>(&self, reader: &mut Reader<'a>, values: &mut Values<'a>) -> Option<()> {
-        // The record as a field of its own is not seen whole while it is read.
+        // If the record as a whole is a field, its extent is not known while it is read.
         if !self.fields.is_empty() {
             return None;
         }
@@ -115,7 +114,7 @@ impl Node {
         let mut below = reader.clone();
         let value = reader.value()?;
         if value.raw == "null" {
-            // Another record may have an object there, or something that is none.
+            // Other records may have an object here, or an invalid value.
             reader.peculiar = true;
         } else {
             self.take_members(&mut below, values)?;
@@ -127,7 +126,8 @@ impl Node {
         Some(())
     }
 
-    /// Which child a key leads to. APIs keep their order, so that the one behind the last is looked at first.
+    /// The child that a key leads to. APIs keep the order of keys, so the child after the last one
+    /// is tried first.
     #[inline]
     fn child(&self, key: &str, expected: usize) -> Option<usize> {
         let is = |child: &Self| child.key == key;
@@ -138,7 +138,7 @@ impl Node {
         }
     }
 
-    /// The place that `keys` lead to; grows there where there is none yet.
+    /// The node at the path `keys`, which is created if it does not exist.
     fn grow(&mut self, keys: &[String]) -> &mut Self {
         let Some((key, rest)) = keys.split_first() else {
             return self;
@@ -162,7 +162,7 @@ impl Node {
         self.path = path.clone();
     }
 
-    /// Finds the fields in the value `raw`, which is the whole of its text.
+    /// Finds the fields in the value `raw`, which is the complete text.
     fn search<'a, 'm>(
         &'m self,
         raw: &'a str,
@@ -181,7 +181,7 @@ impl Node {
     }
 }
 
-/// One step down: an object of the record, and the node that it stands at.
+/// One step of a walk: an object of the record, and its node.
 struct Walk<'a, 'm, 'f, 'w> {
     node: &'m Node,
     finds: &'w mut Finds<'a, 'm, 'f>,
@@ -203,7 +203,7 @@ impl<'de> Visitor<'de> for Walk<'de, '_, '_, '_> {
         f.write_str("an object")
     }
 
-    /// `null` on the way: there is nothing below.
+    /// `null` on a path: there is nothing below it.
     fn visit_unit<E>(self) -> Result<(), E> {
         Ok(())
     }
@@ -236,7 +236,7 @@ impl<'de> Visitor<'de> for Walk<'de, '_, '_, '_> {
     }
 }
 
-/// Reads a key, and gives which child of the node it leads to, if any.
+/// Reads a key; returns the index of the child that it leads to, if any.
 struct Key<'m>(&'m Node);
 
 impl<'de> DeserializeSeed<'de> for Key<'_> {
@@ -259,11 +259,11 @@ impl Visitor<'_> for Key<'_> {
     }
 }
 
-/// Why a walk ended: where, and what should stand there. Only rejects pay for this.
+/// Explains why a walk failed: where, and what was expected there. Only rejects pay for this.
 #[cold]
 fn explain(raw: &str, finds: &Finds<'_, '_, '_>, error: &serde_json::Error) -> (String, Mismatch) {
     let path = finds.at.path.to_string();
-    // What is no JSON is so as a whole, whatever else is wrong with it.
+    // Invalid JSON is reported as such, whatever else is wrong.
     let sound = serde_json::from_str::<IgnoredAny>(raw);
     if sound.is_ok() && error.is_data() {
         if finds.several {

@@ -1,4 +1,4 @@
-//! Times, in the forms in which APIs send them.
+//! Times, in the formats in which APIs send them.
 
 mod rare;
 
@@ -17,14 +17,14 @@ const EXPECTED: &str = "a time (RFC 3339, RFC 2822, a date, or seconds or millis
 
 const NANOS_PER_SECOND: u32 = 9;
 
-/// Numbers below 10¹¹ count seconds, which lasts until the year 5138; from there
-/// on milliseconds, whose first is in March 1973. In nanoseconds of the former.
+/// Numbers below 10¹¹ are seconds, which is enough until the year 5138; larger ones are
+/// milliseconds, beginning in March 1973. The limit is in nanoseconds, as if it were seconds.
 const MILLISECONDS_FROM: i128 = 100_000_000_000 * 1_000_000_000;
 
-/// How far a number may be past the first and the last moment, in nanoseconds: two days.
+/// How far a number may be beyond the first and the last timestamp, in nanoseconds: two days.
 const BEYOND: i128 = 2 * 86_400 * 1_000_000_000;
 
-/// A moment, and the text that the API sent for it.
+/// A timestamp, and the text that the API sent for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Time<'a> {
     text: Text<'a>,
@@ -32,13 +32,13 @@ pub struct Time<'a> {
 }
 
 impl Time<'_> {
-    /// The time as it was sent, without quotes.
+    /// The time as the API sent it, without quotes.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.text.as_str()
     }
 
-    /// The moment that it means.
+    /// The timestamp.
     #[must_use]
     pub fn instant(&self) -> Timestamp {
         self.instant
@@ -91,38 +91,39 @@ impl<'a> FromRaw<'a> for Time<'a> {
         Ok(Self { text, instant })
     }
 
-    /// No time at all: nothing in the quotes, or the date zero of `MySQL`.
+    /// Whether a text means no time: nothing or `0` in the quotes, or a zero date as `MySQL` or PHP
+    /// writes it.
     fn is_blank(raw: &str) -> bool {
         raw.strip_prefix('"')
             .and_then(|rest| rest.strip_suffix('"'))
             .is_some_and(rare::is_none)
     }
 
-    /// The first days of the first year and the last days of the last one stand for "never".
+    /// The first days of the year 1 and the last days of the year 9999 mean "never".
     fn means_nothing(&self) -> bool {
         !(FIRST..LAST).contains(&self.instant.as_second())
     }
 }
 
-/// 0001-01-03T00:00:00Z in seconds: what has the first date in some zone is before it.
+/// 0001-01-03T00:00:00Z in seconds: in every zone, the first date is before it.
 const FIRST: i64 = -62_135_424_000;
 
-/// 9999-12-30T00:00:00Z in seconds: what has the last date in some zone is not before it.
+/// 9999-12-30T00:00:00Z in seconds: in every zone, the last date is not before it.
 const LAST: i64 = 253_402_128_000;
 
-/// A date with or without a time and a zone, or a date as e-mails have it.
+/// Parses a date with or without a time and a zone, or a date in the format of e-mails.
 fn written(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     let Some(behind_date) = behind_date(text) else {
         let parser = rfc2822::DateTimeParser::new();
         let found = parser.parse_timestamp(text).ok();
         return found.or_else(|| last_year(text));
     };
-    // jiff would read a time past an offset or a zone's name that it cannot use,
-    // so what goes to which of its readers is decided here.
+    // jiff's parser of civil times would skip an offset or a zone name that it cannot use, so the
+    // parser is chosen here.
     let mut time = behind_date.bytes().skip(1);
     if time.all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'.')) {
         let civil: civil::DateTime = text.parse().ok()?;
-        // In the gap of spring the time behind it; in the fold of autumn the first (RFC 5545).
+        // In the gap of spring, the later time; in the fold of autumn, the first one (RFC 5545).
         let found = zone.to_timestamp(civil).ok();
         found.or_else(|| is_last(civil.date()).then_some(Timestamp::MAX))
     } else if behind_date.contains('[') {
@@ -137,26 +138,26 @@ fn written(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     }
 }
 
-/// Whether a date is of the last two days that a calendar of four digits has. Moments have to
-/// have a date in every zone, so the last of them comes before the end of these days. APIs mean
-/// "never" by them.
+/// Whether a date is one of the last two days of a four-digit calendar, by which APIs mean "never".
+/// A timestamp must have a date in every zone, so the last timestamp is before the end of these
+/// days.
 fn is_last(date: civil::Date) -> bool {
     date >= civil::date(9999, 12, 30)
 }
 
-/// The last moment, for an e-mail's date in the last days of the last year.
+/// The last timestamp, for an e-mail date in the last days of the last year.
 fn last_year(text: &str) -> Option<Timestamp> {
     let date = text.split_once(", ").map_or(text, |(_, date)| date);
     let days = ["30 Dec 9999 ", "31 Dec 9999 "];
     let day = days.into_iter().find(|day| date.starts_with(day))?;
-    // The same day of the year before shows whether the rest of it is a time.
+    // The same day of the previous year shows whether the rest is a valid time.
     let before = format!("{}{}", day.replace("9999", "9998"), &date[day.len()..]);
     let parser = rfc2822::DateTimeParser::new();
     parser.parse_timestamp(&before).ok()?;
     Some(Timestamp::MAX)
 }
 
-/// What stands behind `2024-05-01`, where a text begins like that.
+/// The rest of a text that begins with a date such as `2024-05-01`.
 fn behind_date(text: &str) -> Option<&str> {
     let (date, rest) = text.split_at_checked(10)?;
     let shaped = date.bytes().enumerate().all(|(at, byte)| match at {
@@ -166,7 +167,7 @@ fn behind_date(text: &str) -> Option<&str> {
     shaped.then_some(rest)
 }
 
-/// Seconds or milliseconds since 1970, exactly; what is below a nanosecond is cut off.
+/// Seconds or milliseconds since 1970, exactly; fractions of a nanosecond are truncated.
 fn counted(number: &str) -> Option<Timestamp> {
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let exponent: i32 = exponent.parse().ok()?;
@@ -199,7 +200,7 @@ fn counted(number: &str) -> Option<Timestamp> {
     };
     let (nanos, bounds) = (sign * nanos, [Timestamp::MIN, Timestamp::MAX]);
     let [least, most] = bounds.map(Timestamp::as_nanosecond);
-    // What has the first or the last date in some zone, as texts do, and no number beyond: that
+    // The first and the last date in some zone are accepted, as in texts. A number beyond them
     // counts something else.
     let within = (least - BEYOND..=most + BEYOND).contains(&nanos);
     within.then(|| Timestamp::from_nanosecond(nanos.clamp(least, most)).ok())?

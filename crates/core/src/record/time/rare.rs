@@ -1,4 +1,4 @@
-//! Forms of times that only some APIs send. Nothing here is looked at before the usual forms failed.
+//! Formats of times that only some APIs send; tried only after the usual formats failed.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,8 @@ use jiff::tz::TimeZone;
 use super::{counted, written as usual};
 use crate::record::time_format::formatted;
 
-/// Forms that begin with a day's name: Twitter's, `git log`'s, C's `asctime` and `date`'s.
+/// Formats that begin with the name of a day: those of Twitter, `git log`, C's `asctime`, and
+/// `date`.
 const WITH_DAYS: [&str; 5] = [
     "%a %b %d %H:%M:%S %z %Y",
     "%a %b %d %H:%M:%S %Y %z",
@@ -17,7 +18,7 @@ const WITH_DAYS: [&str; 5] = [
     "%a %b %e %H:%M:%S GMT %Y",
 ];
 
-/// A time in one of these forms.
+/// Parses a time in one of these formats.
 #[cold]
 pub(super) fn written(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     let trimmed = text.trim();
@@ -49,8 +50,8 @@ pub(super) fn written(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     usual(&plain, zone)
 }
 
-/// Seconds or milliseconds in quotes. Of other lengths are dates without anything between
-/// their parts (`20240501`), too.
+/// Seconds or milliseconds in quotes. Texts of other lengths may also be dates without separators
+/// (`20240501`), so they are not accepted.
 fn counted_text(text: &str) -> Option<Timestamp> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let sound = matches!(whole.len(), 9 | 10 | 13) && !fraction.is_empty();
@@ -59,7 +60,7 @@ fn counted_text(text: &str) -> Option<Timestamp> {
         .flatten()
 }
 
-/// Milliseconds as ASP.NET has them: `/Date(1714564800000+0200)/`, where the zone changes nothing.
+/// Milliseconds as ASP.NET writes them: `/Date(1714564800000+0200)/`; the offset has no effect.
 fn date_call(inside: &str) -> Option<Timestamp> {
     let zone = inside.char_indices().skip(1);
     let zone = zone
@@ -70,7 +71,7 @@ fn date_call(inside: &str) -> Option<Timestamp> {
     Timestamp::from_millisecond(milliseconds).ok()
 }
 
-/// Without slashes in the date and without a blank before the zone.
+/// Replaces slashes in the date, and removes the space before the zone.
 fn plain(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let slashes = bytes.get(4) == Some(&b'/') && bytes.get(7) == Some(&b'/');
@@ -78,7 +79,7 @@ fn plain(text: &str) -> Cow<'_, str> {
     if slashes {
         plain = text.replacen('/', "-", 2).into();
     }
-    // The date and the time may have a blank between them, too.
+    // There may be a space between the date and the time, too.
     let behind_time = plain
         .rsplit_once(' ')
         .filter(|(before, _)| before.len() > 10);
@@ -93,13 +94,13 @@ fn plain(text: &str) -> Cow<'_, str> {
     plain
 }
 
-/// Whether a text between quotes says that there is no time.
+/// Whether a text in quotes means that there is no time.
 pub(super) fn is_none(text: &str) -> bool {
-    // A number in a column of texts: 0 seconds are no time.
+    // A number in a column of texts: 0 seconds means no time.
     if matches!(text.trim(), "" | "0") {
         return true;
     }
-    // PHP makes the latter of the former.
+    // PHP turns the zero dates into the last one of these.
     let zero = ["0000-00-00", "0000/00/00", "-0001-11-30"];
     let rest = zero.iter().find_map(|zero| text.strip_prefix(zero));
     rest.is_some_and(|rest| {

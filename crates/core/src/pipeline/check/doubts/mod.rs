@@ -1,4 +1,4 @@
-//! What is likely wrong with a source, by what its first pages are like.
+//! Likely mistakes in a source, judging by its first pages.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -14,63 +14,63 @@ use activity_tracker_text::{count, excerpt, nearest};
 use super::seen::RecordSample;
 use super::{Place, merged};
 
-/// How much of a name from elsewhere is shown, in characters.
+/// How many characters of a name from the API are shown.
 const SHOWN: usize = 60;
 
-/// Something that a run would not fail for, and that is likely wrong.
+/// A likely mistake that does not fail a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
-    /// The second page has records of the first.
+    /// The second page has records of the first one.
     Overlap {
-        /// How many of its ids are on the first page.
+        /// How many of its ids are on the first page, too.
         twice: u64,
         /// How many records it has.
         of: u64,
     },
     /// Several records have the same id.
     SameId {
-        /// Where the id is.
+        /// The path of the id.
         path: String,
-        /// How many records have the id of one before them.
+        /// How many records have the id of an earlier one.
         twice: u64,
         /// How many records there are.
         of: u64,
     },
-    /// The first page is of another size than the one that was asked for.
+    /// The first page does not have the requested size.
     Size {
         /// The parameter.
         parameter: String,
-        /// What was asked for.
+        /// The requested size.
         asked: u64,
-        /// How many records came.
+        /// How many records were received.
         came: u64,
     },
-    /// The total was another one on the second page.
+    /// The total differs on the second page.
     TotalChanged {
-        /// On the first.
+        /// On the first page.
         first: u64,
-        /// On the second.
+        /// On the second page.
         last: u64,
     },
-    /// The number of pages is not the one that the total and the size of a page give.
+    /// The number of pages does not match the total and the page size.
     PagesDisagree {
-        /// How many pages the server speaks of.
+        /// The number of pages that the server reports.
         pages: u64,
-        /// How many records.
+        /// The number of records that it reports.
         total: u64,
-        /// How many there are on a page.
+        /// The page size.
         size: u64,
     },
-    /// The total is the number of records on a full page.
+    /// The total equals the number of records on a full page.
     TotalOfPage {
         /// The number.
         total: u64,
     },
-    /// A field is in none of the records.
+    /// None of the records has a field.
     Absent {
-        /// Where it is to be.
+        /// Its path in the source.
         path: String,
-        /// What is there that may be meant.
+        /// The path that may be meant.
         meant: String,
     },
 }
@@ -126,7 +126,7 @@ impl fmt::Display for Warning {
     }
 }
 
-/// What is likely wrong with a resource of which these pages came.
+/// Finds likely mistakes for a resource, from these pages.
 pub(super) fn find(
     endpoint: &Endpoint,
     place: &Place,
@@ -139,7 +139,7 @@ pub(super) fn find(
         doubts.extend(of_totals(endpoint, seen, estimate));
     }
     let same_id = same_id(seen, mapping);
-    // What is no id comes on both pages as well.
+    // A value that is not an id also occurs on both pages.
     if matches!(place, Place::Pages { .. }) && same_id.is_none() {
         doubts.extend(overlap(seen));
     }
@@ -148,7 +148,7 @@ pub(super) fn find(
     doubts
 }
 
-/// The parameter and the size that pages are asked for with.
+/// The parameter for the page size, and the requested size.
 fn size_asked(endpoint: &Endpoint) -> Option<(&String, u64)> {
     match &endpoint.pagination {
         Pagination::Page { size, .. } => size.as_ref().map(|(name, size)| (name, *size)),
@@ -208,7 +208,7 @@ fn same_id(seen: &[&RecordSample], mapping: &Mapping) -> Option<Warning> {
         let mapped = seen.records.saturating_sub(seen.rejects);
         mapped.saturating_sub(seen.ids.len() as u64)
     };
-    // Where there are more than are told apart, nobody knows.
+    // If a page has more ids than are distinguished, the number of duplicates is unknown.
     let few = |seen: &&&RecordSample| seen.ids.len() < super::seen::MOST_TOLD_APART;
     let twice = seen.iter().filter(few).map(of_page).sum();
     let path = mapping.path(Field::Id)?.to_string();
@@ -216,7 +216,7 @@ fn same_id(seen: &[&RecordSample], mapping: &Mapping) -> Option<Warning> {
     (twice > 0).then_some(Warning::SameId { path, twice, of })
 }
 
-/// Fields that no record has, where another one may be meant.
+/// Fields that no record has, if another one may be meant.
 pub(super) fn of_fields(seen: &[&RecordSample], mapping: &Mapping) -> Vec<Warning> {
     let all = merged(seen);
     let Some(example) = all.example.as_ref().filter(|_| all.objects > 0) else {
@@ -237,8 +237,8 @@ pub(super) fn of_fields(seen: &[&RecordSample], mapping: &Mapping) -> Vec<Warnin
     doubts.collect()
 }
 
-/// What may be meant by a path that leads nowhere in a record: a name that is like it, or the
-/// same one a level below.
+/// What may be meant by a path that no record has: a path with a similar name, or with the same
+/// name one level below.
 fn meant(path: &JsonPath, example: &Value) -> Option<String> {
     let (beside, text) = (path.beside(example), path.to_string());
     if let Some(near) = nearest(&text, beside.iter().map(String::as_str)) {
