@@ -40,7 +40,7 @@ pub(crate) struct RunOptions {
     pub(crate) async_flow: bool,
 
     /// Keep users with an e-mail address in this domain: `biz`, `april.biz`
-    #[arg(long, value_name = "DOMAIN", default_value = "biz")]
+    #[arg(long, value_name = "DOMAIN", default_value_t)]
     email_domain: EmailDomain,
 
     #[command(flatten)]
@@ -52,7 +52,7 @@ pub(crate) struct RunOptions {
 
     /// How many earlier snapshots of this flow to keep, beside the current one, in the folder
     /// `.snapshots` of the data directory; older ones are removed
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = Settings::KEEP_SNAPSHOTS)]
     keep_snapshots: usize,
 
     /// Who may read the files of a run, its log included

@@ -61,6 +61,9 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The default number of earlier snapshots that are kept.
+    pub const KEEP_SNAPSHOTS: usize = 1;
+
     /// The default maximum length of a record, in bytes. A process needs at most about ten times as
     /// much memory for a record, which is little enough for small machines.
     pub const MAX_RECORD: u64 = 4 << 20;
@@ -77,7 +80,7 @@ impl Settings {
             policy: Policy::default(),
             start: Start::Afresh,
             keep_raw: false,
-            keep_snapshots: 1,
+            keep_snapshots: Self::KEEP_SNAPSHOTS,
             readers: Readers::default(),
             wait: false,
             max_record: Self::MAX_RECORD,

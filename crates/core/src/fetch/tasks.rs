@@ -104,7 +104,7 @@ where
 struct Driver<S, O> {
     shared: Arc<SharedFetch>,
     client: Connections,
-    /// A client without connection reuse, for requests that are sent again. Created on demand.
+    /// A client without connection reuse, for requests that are resent. Created on demand.
     without_reuse: OnceLock<Connections>,
     transport: Transport,
     resolver: SystemResolver,
@@ -220,7 +220,7 @@ where
         Ok(())
     }
 
-    /// Sends a request. If it used a reused connection and no byte came back, it is sent again on a
+    /// Sends a request. If it used a reused connection and no byte came back, it is resent on a
     /// new connection, as in the blocking driver.
     async fn send(&self, request: &PageRequest) -> Result<reqwest::Response, TransportError> {
         debug!(url = %request.page.subject.url, "requesting");

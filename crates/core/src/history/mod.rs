@@ -47,8 +47,7 @@ pub use integrity::{Checked, Depth, check};
 pub use lacks::lacks;
 pub use page::{ChangePage, Cursor, ListedChange};
 pub use query::{Change, ChangeFilter, FoundOf, Json, Kind, Log, LoggedRun, Named, Users};
-pub use since::moment;
-pub use since::{InvalidSince, Since};
+pub use since::{InvalidSince, Since, moment};
 pub use step::{Found, NewRun, Places};
 
 /// The file of the history in a data directory.

@@ -36,8 +36,7 @@ pub use check::{
 };
 pub use main_flow::run;
 pub use rejects::Rejects;
-pub use slice_processor::mappings;
-pub use slice_processor::{SliceProcessor, serve_worker};
+pub use slice_processor::{SliceProcessor, mappings, serve_worker};
 
 /// The result of a run, and what it stored where.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::fetch::{ApiError, RequestTarget, SinkError};
+use crate::fetch::{ApiError, Page, RequestTarget, SinkError};
 use crate::system_limits::{TOO_MANY_FILES, no_more_files};
 use activity_tracker_concurrency::{StopReason, Stopped};
 use activity_tracker_json::splitter::SplitError;
@@ -49,6 +49,16 @@ pub struct NotRecords {
     /// What is wrong with the response.
     #[source]
     pub cause: SplitError,
+}
+
+impl NotRecords {
+    /// The response of this page is not an array of records.
+    pub(crate) fn of(page: &Page, cause: SplitError) -> Self {
+        Self {
+            subject: Box::new(page.subject.clone()),
+            cause,
+        }
+    }
 }
 
 /// A data directory could not be opened for a run, or a run not committed to it.

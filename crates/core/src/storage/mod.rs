@@ -36,6 +36,7 @@ pub use readers::Readers;
 pub use segment::{Layout, Place, Segment, SegmentWriter};
 pub use slice::Slice;
 pub use snapshots::{StoredSnapshot, folder_of as snapshot_folder};
+pub(crate) use spool::PageHasher;
 pub use spool::{Choice, Spool, SpoolSink, WholePage};
 pub use stage::{NewSnapshot, Snapshot, Stage, Staging};
 pub(crate) use stage::{lock, settle};

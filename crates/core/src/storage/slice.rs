@@ -131,7 +131,7 @@ impl Slicer {
 
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), ReceiveError> {
         self.cut(bytes)
-            .map_err(|cause| self.slices.not_records(cause))
+            .map_err(|cause| NotRecords::of(&self.slices.page, cause).into())
     }
 
     fn cut(&mut self, bytes: &[u8]) -> Result<(), SplitError> {
@@ -158,7 +158,7 @@ impl Slicer {
     pub(super) fn finish(self) -> Result<(Vec<Slice>, Received), ReceiveError> {
         let mut slices = self.slices;
         let body = slices.page.finish(&self.splitter);
-        let body = body.map_err(|cause| slices.not_records(cause))?;
+        let body = body.map_err(|cause| NotRecords::of(&slices.page, cause))?;
         slices.end();
         let (first, last) = self.ends.unwrap_or_default().read();
         let received = Received {
@@ -213,13 +213,5 @@ impl Slices {
     fn end(&mut self) {
         self.cut += u64::from(self.open.is_some());
         self.whole.extend(self.open.take());
-    }
-
-    fn not_records(&self, cause: SplitError) -> ReceiveError {
-        NotRecords {
-            subject: Box::new(self.page.subject.clone()),
-            cause,
-        }
-        .into()
     }
 }

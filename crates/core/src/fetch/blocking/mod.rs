@@ -258,7 +258,7 @@ fn agent(
 }
 
 /// Sends a request. If it used a reused connection and no byte came back, the connection was
-/// already closed: servers and load balancers drop idle connections silently. It is sent again on a
+/// already closed: servers and load balancers drop idle connections silently. It is resent on a
 /// new connection, which does not count as a retry.
 fn send(
     agent: &Agent,

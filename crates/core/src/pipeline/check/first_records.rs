@@ -8,11 +8,10 @@ use url::Url;
 
 use crate::fetch::{
     CompletePage, Page, PageInfo, Position, Received, Restored, SharedFetch, Sink, SinkFactory,
-    digest_of,
 };
 use crate::record::Resource;
-use crate::storage::{NotRecords, ReceiveError};
-use activity_tracker_json::splitter::{EndRecords, SplitError, Splitter, ended};
+use crate::storage::{NotRecords, PageHasher, ReceiveError};
+use activity_tracker_json::splitter::{EndRecords, Splitter, ended};
 
 use super::seen::{KEPT, PageSample, SampleReader};
 
@@ -85,7 +84,7 @@ impl SinkFactory for FirstRecords {
             splitter: page.splitter(),
             ends: page.shows_ends.then(EndRecords::default),
             overlap: false,
-            hasher: page.one_of_many.then(blake3::Hasher::new),
+            hasher: page.one_of_many.then(|| PageHasher::new(true)),
             page,
             seen: 0,
             gaze: PageSample::default(),
@@ -114,7 +113,7 @@ pub(super) struct FirstRecordsSink {
     /// Whether the first record was left out, because the previous page ends with it.
     overlap: bool,
     /// Hashes the records, to distinguish them from those of other pages, as the spool does.
-    hasher: Option<blake3::Hasher>,
+    hasher: Option<PageHasher>,
     /// How many bytes were written.
     seen: u64,
     gaze: PageSample,
@@ -154,14 +153,6 @@ impl FirstRecordsSink {
         }
         self.open.clear();
     }
-
-    fn not_records(&self, cause: SplitError) -> ReceiveError {
-        NotRecords {
-            subject: Box::new(self.page.subject.clone()),
-            cause,
-        }
-        .into()
-    }
 }
 
 impl Sink for FirstRecordsSink {
@@ -171,10 +162,8 @@ impl Sink for FirstRecordsSink {
     fn write(&mut self, bytes: &[u8]) -> Result<(), ReceiveError> {
         let (mut rest, mut places) = (bytes, None);
         loop {
-            let (consumed, found) = match self.splitter.advance(rest) {
-                Ok(found) => found,
-                Err(cause) => return Err(self.not_records(cause)),
-            };
+            let advanced = self.splitter.advance(rest);
+            let (consumed, found) = advanced.map_err(|cause| NotRecords::of(&self.page, cause))?;
             let Some(record) = found else { break };
             self.look(&record, rest);
             rest = &rest[consumed..];
@@ -196,16 +185,14 @@ impl Sink for FirstRecordsSink {
     }
 
     fn finish(self) -> Result<(Received, FirstRecordsPage), ReceiveError> {
-        let body = match self.page.finish(&self.splitter) {
-            Ok(body) => body,
-            Err(cause) => return Err(self.not_records(cause)),
-        };
+        let body = self.page.finish(&self.splitter);
+        let body = body.map_err(|cause| NotRecords::of(&self.page, cause))?;
         let (first, last) = self.ends.unwrap_or_default().read();
         let received = Received {
             bytes: self.seen,
             records: self.gaze.records.records,
             overlap: self.overlap,
-            digest: self.hasher.map(|hasher| digest_of(&hasher.finalize())),
+            digest: self.hasher.map(|hasher| hasher.finish().digest),
             body,
             first,
             last,

@@ -5,24 +5,24 @@ use twox_hash::XxHash3_128;
 use crate::fetch::{Digest, digest_of};
 
 /// Computes the checksum of a page as its bytes arrive.
-pub(super) enum PageHasher {
+pub(crate) enum PageHasher {
     Blake3(Box<blake3::Hasher>),
     Xxh3(Box<XxHash3_128>),
 }
 
 /// The checksum of a page.
-pub(super) struct PageChecksum {
+pub(crate) struct PageChecksum {
     /// In hex.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// What tells the page from others of its resource.
-    pub(super) digest: Digest,
+    pub(crate) digest: Digest,
 }
 
 impl PageHasher {
     /// BLAKE3 for a page that may become a file of the snapshot as it is: that file's checksum is
     /// the page's. For one of many pages XXH3, which takes a tenth of the time. It is no defence
     /// against forgery, and need not be: it finds the page of a run that was killed while it wrote.
-    pub(super) fn new(one_of_many: bool) -> Self {
+    pub(crate) fn new(one_of_many: bool) -> Self {
         if one_of_many {
             Self::Xxh3(Box::default())
         } else {
@@ -31,18 +31,18 @@ impl PageHasher {
     }
 
     /// The one that a checksum was computed with; versions before 2026-11-29 had BLAKE3 only.
-    pub(super) fn of(checksum: &str) -> Self {
+    pub(crate) fn of(checksum: &str) -> Self {
         Self::new(checksum.len() == 2 * size_of::<Digest>())
     }
 
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Blake3(hasher) => drop(hasher.update(bytes)),
             Self::Xxh3(hasher) => hasher.write(bytes),
         }
     }
 
-    pub(super) fn finish(&self) -> PageChecksum {
+    pub(crate) fn finish(&self) -> PageChecksum {
         match self {
             Self::Blake3(hasher) => {
                 let hash = hasher.finalize();

@@ -18,7 +18,8 @@ use super::journal::{Entry, Journal, StreamedResponse, Sum};
 use super::room::Room;
 use super::slice::{Slice, Slicer, page_name};
 use super::stage::Staging;
-use checksum::PageHasher;
+
+pub(crate) use checksum::PageHasher;
 
 /// Stores pages and forwards their slices once the page is complete.
 pub struct Spool {
