@@ -153,9 +153,9 @@ fn write_finding(
         writeln!(f, "  {BAD}missing:{BAD:#} {}", Printable(&missing))?;
     }
     let remarks = finding.remarks.iter().map(ToString::to_string);
-    let doubts = finding.doubts.iter().map(ToString::to_string);
-    for doubt in remarks.chain(doubts) {
-        writeln!(f, "  {WARN}likely wrong:{WARN:#} {}", Printable(&doubt))?;
+    let warnings = finding.warnings.iter().map(ToString::to_string);
+    for warning in remarks.chain(warnings) {
+        writeln!(f, "  {WARN}likely wrong:{WARN:#} {}", Printable(&warning))?;
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! Checks a source: fetches the first two pages of each resource, and the first page of children of
 //! the first few parents, and maps all of their records. Nothing is stored.
 
-mod doubts;
 mod first_records;
 mod seen;
+mod warnings;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use super::slice_processor::mappings;
 use first_records::{Beginning, FirstRecords, Pages};
 use seen::{Lacking, RecordSample, SampleReader};
 
-pub use doubts::Warning;
+pub use warnings::Warning;
 
 /// How many pages of a resource are fetched.
 const PAGES: u64 = 2;
@@ -83,7 +83,7 @@ pub struct Finding {
     /// Oddities of the responses, which make it unknown whether all records would be received.
     pub remarks: Vec<Remark>,
     /// Likely mistakes.
-    pub doubts: Vec<Warning>,
+    pub warnings: Vec<Warning>,
 }
 
 /// Where the records of a resource come from.
@@ -291,13 +291,13 @@ impl Sight<'_> {
                 estimate,
             }
         };
-        let doubts = doubts::find(endpoint, &place, &seen, mapping);
+        let warnings = warnings::find(endpoint, &place, &seen, mapping);
         Finding {
             place,
             looked,
             missing: self.missing.get(&resource).cloned(),
             remarks: self.remarks.get(&resource).cloned().unwrap_or_default(),
-            doubts,
+            warnings,
         }
     }
 
@@ -330,7 +330,7 @@ impl Sight<'_> {
             looked: looked(&seen, mapping),
             missing: None,
             remarks: Vec::new(),
-            doubts: doubts::of_fields(&seen, mapping),
+            warnings: warnings::of_fields(&seen, mapping),
         }
     }
 

@@ -133,19 +133,19 @@ pub(super) fn find(
     seen: &[&RecordSample],
     mapping: &Mapping,
 ) -> Vec<Warning> {
-    let mut doubts = Vec::new();
+    let mut warnings = Vec::new();
     if let Place::Pages { estimate, .. } = place {
-        doubts.extend(of_size(endpoint, seen, estimate));
-        doubts.extend(of_totals(endpoint, seen, estimate));
+        warnings.extend(of_size(endpoint, seen, estimate));
+        warnings.extend(of_totals(endpoint, seen, estimate));
     }
     let same_id = same_id(seen, mapping);
     // A value that is not an id also occurs on both pages.
     if matches!(place, Place::Pages { .. }) && same_id.is_none() {
-        doubts.extend(overlap(seen));
+        warnings.extend(overlap(seen));
     }
-    doubts.extend(same_id);
-    doubts.extend(of_fields(seen, mapping));
-    doubts
+    warnings.extend(same_id);
+    warnings.extend(of_fields(seen, mapping));
+    warnings
 }
 
 /// The parameter for the page size, and the requested size.
@@ -180,19 +180,19 @@ fn of_totals(endpoint: &Endpoint, seen: &[&RecordSample], estimate: &PageEstimat
     let (Some(total), true) = (estimate.total, size > 0) else {
         return Vec::new();
     };
-    let mut doubts = Vec::new();
+    let mut warnings = Vec::new();
     if let Some(first) = estimate.first_total.filter(|first| *first != total) {
-        doubts.push(Warning::TotalChanged { first, last: total });
+        warnings.push(Warning::TotalChanged { first, last: total });
     }
     let pages = estimate.pages.filter(|_| estimate.more);
     if let Some(pages) = pages.filter(|pages| *pages != total.div_ceil(size)) {
-        doubts.push(Warning::PagesDisagree { pages, total, size });
+        warnings.push(Warning::PagesDisagree { pages, total, size });
     }
     let full = size_asked(endpoint).is_some_and(|(_, asked)| asked == size);
     if full && !estimate.more && total == size {
-        doubts.push(Warning::TotalOfPage { total });
+        warnings.push(Warning::TotalOfPage { total });
     }
-    doubts
+    warnings
 }
 
 fn overlap(seen: &[&RecordSample]) -> Option<Warning> {
@@ -228,13 +228,13 @@ pub(super) fn of_fields(seen: &[&RecordSample], mapping: &Mapping) -> Vec<Warnin
         .collect();
     let fields = Field::ALL.into_iter().zip(&all.lacking);
     let absent = fields.filter(|(_, lacking)| lacking.absent == all.objects);
-    let doubts = absent.filter_map(|(field, _)| {
+    let warnings = absent.filter_map(|(field, _)| {
         let path = mapping.path(field)?;
         let meant = meant(path, example).filter(|meant| !mapped.contains(meant))?;
         let path = path.to_string();
         Some(Warning::Absent { path, meant })
     });
-    doubts.collect()
+    warnings.collect()
 }
 
 /// What may be meant by a path that no record has: a path with a similar name, or with the same

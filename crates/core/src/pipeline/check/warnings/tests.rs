@@ -51,13 +51,13 @@ fn only_what_no_record_has_and_nothing_else_maps_is_doubted() {
     };
     absent(&mut seen, Field::Title, 2);
     absent(&mut seen, Field::Name, 2);
-    let doubts = of_fields(&[&seen], &mapping);
+    let warnings = of_fields(&[&seen], &mapping);
     // `name` is mapped already, so it is not what `nam` means.
     let expected = Warning::Absent {
         path: "titel".to_owned(),
         meant: "title".to_owned(),
     };
-    assert_eq!(doubts, [expected]);
+    assert_eq!(warnings, [expected]);
     absent(&mut seen, Field::Title, 1);
     assert_eq!(of_fields(&[&seen], &mapping), []);
     assert_eq!(of_fields(&[&RecordSample::default()], &mapping), []);
@@ -107,8 +107,8 @@ fn totals_that_do_not_fit_the_pages_are_doubted() {
         (estimate(None, None, Some(5), true), vec![]),
     ];
     for (estimate, expected) in cases {
-        let doubts = of_totals(&endpoint, &[&page(0..4), &page(4..8)], &estimate);
-        assert_eq!(doubts, expected, "{estimate:?}");
+        let warnings = of_totals(&endpoint, &[&page(0..4), &page(4..8)], &estimate);
+        assert_eq!(warnings, expected, "{estimate:?}");
     }
     let sizes = [
         (4, true, None),
@@ -119,8 +119,8 @@ fn totals_that_do_not_fit_the_pages_are_doubted() {
     ];
     for (came, more, doubted) in sizes {
         let seen = page(0..came);
-        let doubt = of_size(&endpoint, &[&seen], &estimate(None, None, None, more));
-        let came = doubt.map(|doubt| match doubt {
+        let warning = of_size(&endpoint, &[&seen], &estimate(None, None, None, more));
+        let came = warning.map(|warning| match warning {
             Warning::Size { came, .. } => came,
             other => panic!("{other}"),
         });
@@ -138,9 +138,9 @@ fn records_that_come_twice_are_counted() {
         (page([]), page(0..3), None),
     ];
     for (first, second, expected) in cases {
-        let doubt = overlap(&[&first, &second]);
+        let warning = overlap(&[&first, &second]);
         let expected = expected.map(|(twice, of)| Warning::Overlap { twice, of });
-        assert_eq!(doubt, expected);
+        assert_eq!(warning, expected);
     }
     let mapping = Mapping::placeholder(crate::record::Resource::Posts);
     let mut same = page(0..3);
